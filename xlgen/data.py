@@ -1,0 +1,286 @@
+"""From rows to padded batches: tokenised once, bucketed by length, padded to the longest of each batch.
+
+Compute follows the real lengths. The order of training is a function of the seed and the epoch alone, so that a run
+can be repeated and resumed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import tokenizers
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from xlgen.batch import Batch
+from xlgen.config import digest
+from xlgen.errors import ModelError
+from xlgen.readers import Rows
+
+log = logging.getLogger(__name__)
+
+POOL = 50
+"""Batches of a pool in training: enough for neighbours of equal length, few enough to leave the order random."""
+
+CHUNK = 8192
+"""Pairs of one call of the tokenizer, whose results take a hundred times the memory of the token numbers."""
+
+REMEMBERED = 64
+"""Encoded splits kept in memory: 15 languages in two splits, twice."""
+
+_memory: dict[tuple[str, bool], Encoded] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """Tokenised examples of one language and split, unpadded.
+
+    Attributes:
+        tokens: (sum of the lengths,) int32, sub-word numbers of all examples in a row.
+        types: (sum of the lengths,) int32, segment numbers; ``None`` where the model takes none.
+        offsets: (N + 1,) int64; example i is ``tokens[offsets[i]:offsets[i + 1]]``.
+        labels: (N,) int64 class indices.
+        pad: number of the padding sub-word.
+        position_ids: give each batch explicit positions 0, 1, …
+    """
+
+    tokens: Tensor
+    types: Tensor | None
+    offsets: Tensor
+    labels: Tensor
+    pad: int
+    position_ids: bool = False
+
+    @classmethod
+    def pack(
+        cls,
+        input_ids: Sequence[Sequence[int]],
+        token_type_ids: Sequence[Sequence[int]] | None,
+        labels: Sequence[int],
+        pad: int,
+        position_ids: bool = False,
+    ) -> Encoded:
+        """Build from one sequence an example, as a tokenizer returns them."""
+        lengths = torch.tensor([0, *map(len, input_ids)])
+        return cls(
+            tokens=_flat(input_ids),
+            types=None if token_type_ids is None else _flat(token_type_ids),
+            offsets=lengths.cumsum(0),
+            labels=torch.tensor(labels, dtype=torch.int64),
+            pad=pad,
+            position_ids=position_ids,
+        )
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+    @property
+    def lengths(self) -> Tensor:
+        """(N,) sub-words of each example, special tokens included."""
+        return self.offsets.diff()
+
+    def inputs(self, index: Tensor) -> dict[str, Tensor]:
+        """The model's inputs for the examples ``index``, padded on the right to the longest of them.
+
+        Args:
+            index: (B,) row numbers.
+
+        Returns:
+            Contiguous (B, T) int64 tensors. Padded places hold the padding sub-word, segment 0 and mask 0.
+        """
+        lengths = self.lengths[index]
+        place = torch.arange(int(lengths.max()))
+        mask = place < lengths[:, None]
+        source = (self.offsets[index][:, None] + place).masked_fill(~mask, 0)
+        inputs = {
+            "input_ids": self.tokens[source].long().masked_fill(~mask, self.pad),
+            "attention_mask": mask.long(),
+        }
+        if self.types is not None:
+            inputs["token_type_ids"] = self.types[source].long().masked_fill(~mask, 0)
+        if self.position_ids:
+            inputs["position_ids"] = place.repeat(len(index), 1)
+        return inputs
+
+    def batch(self, index: Tensor, view: Encoded | None = None) -> Batch:
+        """The examples ``index`` as a batch; with ``view``, also in that segmentation, padded on its own."""
+        return Batch(self.inputs(index), self.labels[index], index, None if view is None else view.inputs(index))
+
+    def batches(self, batch_size: int) -> list[Batch]:
+        """All examples for evaluation, longest first, so that too little memory shows at once."""
+        order = self.lengths.argsort(descending=True, stable=True)
+        return [self.batch(index) for index in order.split(batch_size)] if len(self) else []
+
+    def epoch(
+        self,
+        batch_size: int,
+        micro_batch_size: int,
+        seed: int,
+        epoch: int,
+        views: Callable[[int], Encoded] | None = None,
+    ) -> Iterator[list[Batch]]:
+        """All examples once, for training: one list of micro-batches per optimizer step.
+
+        The order is :func:`training_order`. Within a step, micro-batches are cut by length and padded one by one.
+
+        Args:
+            batch_size: examples of a step; the last few form one shorter step, at a random place.
+            micro_batch_size: examples of a forward pass; 0 is ``batch_size``.
+            seed: of the order.
+            epoch: 0-based number of the epoch, part of the order's seed and the argument of ``views``.
+            views: the same rows in a sampled segmentation for this epoch, attached as ``Batch.view``.
+        """
+        view = None if views is None else views(epoch)
+        if view is not None and not torch.equal(view.labels, self.labels):
+            raise ValueError(f"a view of {len(view)} other examples; expected the same {len(self)} rows")
+        for index in training_order(self.lengths, batch_size, seed, epoch):
+            yield [self.batch(part, view) for part in index.split(micro_batch_size or batch_size)]
+
+
+def _flat(sequences: Iterable[Sequence[int]]) -> Tensor:
+    return torch.tensor([number for sequence in sequences for number in sequence], dtype=torch.int32)
+
+
+def training_order(lengths: Tensor, batch_size: int, seed: int, epoch: int) -> list[Tensor]:
+    """Row numbers of each step's examples, random in order and alike in length.
+
+    Shuffle all rows, cut them in pools of :data:`POOL` batches, sort each pool by length, cut it in batches, shuffle
+    the batches. Depends on nothing but the arguments; torch's global generator is not used.
+
+    Args:
+        lengths: (N,) lengths of the examples.
+        batch_size: examples of a step.
+        seed: of the order.
+        epoch: 0-based number of the epoch.
+    """
+    number = int.from_bytes(hashlib.sha256(f"order {seed} {epoch}".encode()).digest()[:8], "big") >> 1
+    generator = torch.Generator().manual_seed(number)
+    batches: list[Tensor] = []
+    for pool in torch.randperm(len(lengths), generator=generator).split(POOL * batch_size):
+        batches += pool[lengths[pool].argsort(stable=True)].split(batch_size)
+    return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
+
+
+def token_counts(batches: Iterable[Batch], max_length: int) -> dict[str, int]:
+    """Sub-words of the ``text``, ``processed`` with padding as batched, and ``fixed``: padded to ``max_length``."""
+    counts = {"text": 0, "processed": 0, "fixed": 0}
+    for batch in batches:
+        counts["text"] += int(batch.inputs["attention_mask"].sum())
+        counts["processed"] += batch.inputs["input_ids"].numel()
+        counts["fixed"] += len(batch) * max_length
+    return counts
+
+
+def fingerprint(tokenizer) -> str:
+    """First 16 hex digits of the SHA-256 of all that decides how a fast tokenizer splits a text.
+
+    Raises:
+        ModelError: the tokenizer is not a fast one, or cannot pad.
+    """
+    name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
+    if not getattr(tokenizer, "is_fast", False):
+        raise ModelError(f"the tokenizer of {name} is not a fast one; expected a model with a tokenizer.json.")
+    if tokenizer.pad_token_id is None:
+        raise ModelError(f"the tokenizer of {name} has no padding token; expected an encoder's tokenizer.")
+    backend = tokenizer.backend_tokenizer
+    # Left behind by the last call, and set again by the next one: no part of the tokenizer's identity.
+    backend.no_truncation()
+    backend.no_padding()
+    return digest(
+        [tokenizers.__version__, backend.to_str(), list(tokenizer.model_input_names), tokenizer.truncation_side]
+    )
+
+
+def encode(
+    rows: Rows, tokenizer, max_length: int, cache_dir: Path | None = None, position_ids: bool = False
+) -> Encoded:
+    """Tokenise ``rows`` once; asked again for the same, answer from memory or from ``cache_dir``.
+
+    Args:
+        rows: the pairs.
+        tokenizer: a fast tokenizer of transformers; it also says whether the model takes ``token_type_ids``.
+        max_length: sub-words of a pair, special tokens included; a longer pair loses the end of its longer text,
+            sub-word by sub-word.
+        cache_dir: folder of token files, named by the digest of rows, tokenizer and length; ``None`` keeps no files.
+            A file that does not match its checksum is made again.
+        position_ids: give batches explicit ``position_ids`` 0, 1, …: right for models of BERT's kind, wrong for
+            RoBERTa's, which count from the padding number.
+
+    Raises:
+        ModelError: the tokenizer is not a fast one, or cannot pad.
+    """
+    parts = {"rows": rows.fingerprint, "tokenizer": fingerprint(tokenizer), "max_length": max_length}
+    key = digest(parts)
+    if (key, position_ids) in _memory:
+        return _memory[key, position_ids]
+    path = None if cache_dir is None else Path(cache_dir) / f"{key}.safetensors"
+    tensors = _load(path, key) if path is not None and path.exists() else None
+    if tensors is None:
+        tensors = _tokenise(rows, tokenizer, max_length)
+        if path is not None:
+            _save(path, key, tensors)
+    labels = torch.tensor(rows.labels, dtype=torch.int64)
+    encoded = Encoded(
+        tensors["tokens"], tensors.get("types"), tensors["offsets"], labels, tokenizer.pad_token_id, position_ids
+    )
+    if len(_memory) >= REMEMBERED:
+        del _memory[next(iter(_memory))]
+    _memory[key, position_ids] = encoded
+    return encoded
+
+
+def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:
+    tokens, types, lengths = [], [], [0]
+    for start in range(0, len(rows), CHUNK):
+        part = tokenizer(
+            list(rows.first[start : start + CHUNK]),
+            list(rows.second[start : start + CHUNK]),
+            truncation="longest_first",
+            max_length=max_length,
+            return_attention_mask=False,
+        )
+        tokens.append(_flat(part["input_ids"]))
+        if "token_type_ids" in part:
+            types.append(_flat(part["token_type_ids"]))
+        lengths += map(len, part["input_ids"])
+    tensors = {"tokens": torch.cat(tokens), "offsets": torch.tensor(lengths).cumsum(0)}
+    return tensors | ({"types": torch.cat(types)} if types else {})
+
+
+def _checksum(key: str, tensors: dict[str, Tensor]) -> str:
+    total = hashlib.sha256(key.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.numpy().tobytes())
+    return total.hexdigest()
+
+
+def _save(path: Path, key: str, tensors: dict[str, Tensor]) -> None:
+    """Write the file in one step, so that a killed process leaves none or all of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(save(tensors, {"checksum": _checksum(key, tensors)}))
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _load(path: Path, key: str) -> dict[str, Tensor] | None:
+    try:
+        with safe_open(path, framework="pt") as file:
+            names, checksum = list(file.keys()), (file.metadata() or {}).get("checksum")
+            tensors = {name: file.get_tensor(name) for name in names}
+    except (OSError, SafetensorError):
+        tensors, checksum = {}, None
+    if checksum != _checksum(key, tensors):
+        log.warning("%s does not match its checksum and is made again", path)
+        return None
+    return tensors

@@ -1,0 +1,47 @@
+"""Errors that say what was wrong, what was expected and what to do.
+
+Everything a user can get wrong raises :class:`XlgenError` (or a subclass) with a message of one line; the command
+line prints that line and exits with 2, without a traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class XlgenError(Exception):
+    """Base of all errors caused by what the user asked for, rather than by a defect of the library."""
+
+
+class UnknownName(XlgenError):
+    """A name that is not in a registry: an objective, a task, a language, a preset, …
+
+    Args:
+        kind: what the name was meant to be, in words (``"objective"``).
+        name: what was given.
+        known: the names that exist; the closest is suggested.
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]):
+        known = sorted(known)
+        close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        super().__init__(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
+        self.kind, self.name, self.known, self.suggestion = kind, name, known, close[0] if close else None
+
+
+class ConfigError(XlgenError):
+    """A setting outside its range, or two settings that contradict each other."""
+
+
+class DataError(XlgenError):
+    """A data file or data set that is missing, malformed or not what the task expects."""
+
+
+class ModelError(XlgenError):
+    """A model that cannot be loaded or does not fit what was asked of it."""
+
+
+class TrainingError(XlgenError):
+    """Training or measuring met a value that is not finite."""

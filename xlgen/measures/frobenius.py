@@ -1,0 +1,78 @@
+"""Frobenius distance of the fine-tuned weights from the pretrained ones [nagarajan2019generalization]."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from torch import Tensor, nn
+
+from xlgen.errors import ModelError
+from xlgen.measures.base import ALL, MEASURES, Subject, Value
+from xlgen.perturb import distance, norm, weights
+
+
+def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
+    """The parameters that the pretrained model has too: those whose distance from initialisation is defined.
+
+    Raises:
+        ModelError: the subject has no pretrained weights, none of their names fits, or a shape differs.
+    """
+    if subject.reference is None:
+        raise ModelError("the distance from initialisation needs the pretrained weights; give Subject(reference=...).")
+    shared = {name: p for name, p in weights(subject.model).items() if name in subject.reference}
+    if not shared:
+        raise ModelError("the pretrained weights share no parameter name with the model; give those of its encoder.")
+    for name, p in shared.items():
+        if p.shape != subject.reference[name].shape:
+            found = tuple(subject.reference[name].shape)
+            raise ModelError(f"pretrained {name!r} has shape {found}, the model's {tuple(p.shape)}; they must agree.")
+    return shared
+
+
+@MEASURES.register("frobenius")
+def frobenius(subject: Subject) -> dict[str, Value]:
+    """Compute ||W - W_0||_F over the parameters that the pretrained model has.
+
+    W_0 are the weights before fine-tuning. The new classification head has no W_0 and is excluded; its norm is in
+    ``extra["excluded_norm"]``. The value belongs to the model, not to a language, and is exact.
+
+    Returns:
+        One value under the key ``ALL`` [parameter norm]. ``extra``: ``relative`` (divided by ||W_0||_F),
+        ``without_embeddings``, ``by_layer`` (the distance of every numbered block, of the embedding tables and of the
+        rest), ``parameters`` (how many numbers it was computed over), ``excluded`` and ``excluded_norm``.
+
+    Raises:
+        ModelError: as `shared_weights`.
+    """
+    shared = shared_weights(subject)
+    groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    tables = _embedding_tables(subject.model)
+    for name, p in shared.items():
+        groups[_group(name, tables)][name] = p
+    excluded = {name: p for name, p in weights(subject.model).items() if name not in shared}
+    value = distance(shared, subject.reference)
+    extra = {
+        "relative": value / norm(subject.reference[name] for name in shared),
+        "without_embeddings": distance(
+            {name: p for group, ps in groups.items() if group != "embeddings" for name, p in ps.items()},
+            subject.reference,
+        ),
+        "by_layer": {group: distance(ps, subject.reference) for group, ps in groups.items()},
+        "parameters": sum(p.numel() for p in shared.values()),
+        "excluded": list(excluded),
+        "excluded_norm": norm(excluded.values()),
+    }
+    return {ALL: Value(value, on="weights the pretrained model has", extra=extra)}
+
+
+def _embedding_tables(model: nn.Module) -> set[str]:
+    return {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+
+
+def _group(name: str, tables: set[str]) -> str:
+    """``"…layer.3"`` for a parameter of a numbered block, ``"embeddings"`` for a table outside them, or ``"rest"``."""
+    block = re.match(r"(.*?\.\d+)\.", name)
+    if block:
+        return block.group(1)
+    return "embeddings" if name in tables else "rest"

@@ -1,0 +1,190 @@
+"""Difference-based sharpness: the rise of the loss from the optimum to a noisy, ascended, projected neighbour.
+
+Algorithm 1 of bassi2024generalization. It is computed with one gradient per language and draw of noise; nothing is
+searched for, so it cannot saturate as the α-based sharpness does.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from xlgen.batch import Batch
+from xlgen.errors import ConfigError
+from xlgen.evaluate import loss_and_gradient, losses, predict
+from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.perturb import add, distance, gaussian, move, norm, restored, weights
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One run of Algorithm 1 for one language and one ε.
+
+    Attributes:
+        rises: (N,) loss of each example at w' minus its loss at w_0 [nats]; φ is their mean.
+        noise_rise: φ of the same noise without the ascent step; ``None`` if not asked for.
+        ascent: n ||∇L(w)||.
+        distance: ||w' - w_0|| before the projection.
+        radius: p = λ ||w'||_F.
+        clipped: whether w' was projected.
+    """
+
+    rises: Tensor
+    noise_rise: float | None
+    ascent: float
+    distance: float
+    radius: float
+    clipped: bool
+
+
+@MEASURES.register("sharpness_difference")
+def sharpness_difference(
+    subject: Subject,
+    *,
+    noise_scale: float = 0.01,
+    n: float = 0.05,
+    lam: float = 0.05,
+    noise_seeds: Sequence[int] = (0, 1, 2),
+    project: bool = True,
+    control: bool = True,
+) -> dict[str, Value]:
+    """Compute φ_difference = L(w') - L(w_0) per language (Algorithm 1 of bassi2024generalization).
+
+    With all parameters, embeddings included, as one vector, L the mean cross-entropy over all examples of the
+    language, in eval mode::
+
+        w  = w_0 + ε,  ε ~ N(0, noise_scale²)      (line 2)
+        w' = w + n ∇L(w)                           (lines 3-4; the raw gradient of all examples at once)
+        p  = λ ||w'||_F                            (line 5)
+        w' = w_0 + p (w' - w_0) / ||w' - w_0||     if ||w' - w_0|| > p   (lines 6-8)
+
+    The paper chooses ``noise_scale`` for each model among 0.001, 0.005, 0.01 and 0.02, which makes models hard to
+    compare. From about λ times the RMS weight upwards the projection binds, the neighbour lies at the fixed relative
+    radius λ, and the scale hardly matters any more: 0.01 is such a value. ``extra`` says whether it was.
+
+    The same ε are used for every language, so differences between languages are paired. Besides the model this holds
+    two copies of the weights on its device (w_0 and the gradient) and ε on the CPU.
+
+    Args:
+        subject: model and examples; the weights are restored exactly.
+        noise_scale: standard deviation of ε; 0 leaves the ascent step alone (one draw).
+        n: step size of the ascent.
+        lam: radius of the ball relative to ||w'||_F.
+        noise_seeds: one ε for each; φ is averaged over them.
+        project: project on the ball; ``False`` skips lines 6-8.
+        control: also compute φ of the noise without the ascent step (one more forward pass a draw).
+
+    Returns:
+        Per language φ [nats], the Monte-Carlo standard error over ε (``None`` with one draw), and in ``extra`` one
+        number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm`` n ||∇L(w)||, ``distance`` ||w' - w_0|| before
+        projection, ``radius`` p and ``phi_noise`` (the control); further ``clipped`` (share of draws that were
+        projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ (how much of φ is due to the
+        gradient), ``stderr_examples`` (standard error over examples, given w') and ``seeds``.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        TrainingError: a loss or gradient is not finite.
+    """
+    _check(noise_scale, n, lam, noise_seeds)
+    seeds = list(noise_seeds) if noise_scale > 0 else list(noise_seeds)[:1]
+    at_optimum = {language: losses(p) for language, p in subject.predictions.items()}
+    parameters = weights(subject.model)
+    draws: dict[str, list[Draw]] = {language: [] for language in subject.batches}
+    noise_norms = []
+    with restored(parameters) as origin:
+        for seed in seeds:
+            epsilon = gaussian(parameters, noise_scale, torch.Generator().manual_seed(seed))
+            noise_norms.append(norm(epsilon.values()))
+            ball = Ball(parameters, origin, epsilon, n, lam, project)
+            for language, batches in subject.batches.items():
+                log.info("sharpness_difference: noise %d, %s", seed, language)
+                draws[language].append(_draw(subject.model, batches, language, ball, at_optimum[language], control))
+    shared = {"seeds": seeds, "noise_norm": noise_norms}
+    on = f"{subject.split}, true labels, eval mode, all parameters"
+    return {language: _value(each, at_optimum[language], on, shared) for language, each in draws.items()}
+
+
+@dataclass(frozen=True)
+class Ball:
+    """Where one draw takes place: the live parameters, w_0 and ε, with Algorithm 1's n and λ."""
+
+    parameters: Mapping[str, Tensor]
+    origin: Mapping[str, Tensor]
+    epsilon: Mapping[str, Tensor]
+    n: float
+    lam: float
+    project: bool
+
+    def to_noise(self) -> None:
+        """Set w = w_0 + ε (line 2)."""
+        move(self.parameters, self.origin, self.epsilon)
+
+    @torch.no_grad()
+    def clip(self) -> tuple[float, float, bool]:
+        """Project the weights on the ball (lines 5-8); return the distance before, the radius, and whether it moved."""
+        far = distance(self.parameters, self.origin)
+        radius = self.lam * norm(self.parameters.values())
+        clipped = self.project and far > radius
+        if clipped:
+            for name, p in self.parameters.items():
+                p.copy_(torch.lerp(self.origin[name], p, radius / far))
+        return far, radius, clipped
+
+
+def _draw(
+    model: nn.Module, batches: Sequence[Batch], language: str, ball: Ball, at_optimum: Tensor, control: bool
+) -> Draw:
+    """Run Algorithm 1 once; leaves the weights at the neighbour, for the caller to restore."""
+    noise_rise = None
+    ball.to_noise()
+    noisy_loss, gradient = loss_and_gradient(model, batches, language)
+    ascent = ball.n * norm(gradient.values())
+    if control:
+        # without a projection the loss at w_0 + ε is already known from the gradient's forward pass
+        noise_loss = losses(predict(model, batches, language)).mean().item() if ball.clip()[2] else noisy_loss
+        noise_rise = noise_loss - at_optimum.mean().item()
+        ball.to_noise()
+    add(ball.parameters, gradient, ball.n)
+    del gradient
+    far, radius, clipped = ball.clip()
+    return Draw(losses(predict(model, batches, language)) - at_optimum, noise_rise, ascent, far, radius, clipped)
+
+
+def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[str, object]) -> Value:
+    """Average the draws of one language."""
+    phi = torch.stack([draw.rises.mean() for draw in draws])
+    rises = torch.stack([draw.rises for draw in draws]).mean(dim=0)
+    value = phi.mean().item()
+    extra = {
+        **shared,
+        "phi": phi.tolist(),
+        "ascent_norm": [draw.ascent for draw in draws],
+        "distance": [draw.distance for draw in draws],
+        "radius": [draw.radius for draw in draws],
+        "clipped": sum(draw.clipped for draw in draws) / len(draws),
+        "loss": at_optimum.mean().item(),
+        "stderr_examples": rises.std().item() / math.sqrt(len(rises)) if len(rises) > 1 else None,
+    }
+    if draws[0].noise_rise is not None:
+        extra["phi_noise"] = [draw.noise_rise for draw in draws]
+        extra["ascent_share"] = 1 - sum(extra["phi_noise"]) / len(draws) / value if value else math.nan
+    stderr = phi.std().item() / math.sqrt(len(phi)) if len(phi) > 1 else None
+    return Value(value, stderr, len(at_optimum), on, "noise", extra=extra)
+
+
+def _check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:
+    if noise_scale < 0:
+        raise ConfigError(f"noise_scale is {noise_scale!r}; expected a standard deviation >= 0, such as 0.01.")
+    if n < 0:
+        raise ConfigError(f"n is {n!r}; expected a step size >= 0, such as 0.05.")
+    if lam <= 0:
+        raise ConfigError(f"lam is {lam!r}; expected a relative radius > 0, such as 0.05.")
+    if len(noise_seeds) == 0 or len(set(noise_seeds)) != len(noise_seeds):
+        raise ConfigError(f"noise_seeds is {noise_seeds!r}; expected at least one seed, all different.")

@@ -1,0 +1,296 @@
+"""Pretraining of the miniature's encoder: one command, seeded and resumable.
+
+A small BERT reads pairs of texts (:mod:`xlgen.mini.corpus`) and is trained on the sum of three losses, all from one
+forward pass:
+
+* masked and translation language modelling: whole phrases are masked on both sides :cite:`devlin2019bert`;
+* replaced-token detection: for each token of the second text, does it agree with the first? (as in ELECTRA, XLM-E);
+* matching: has anything been replaced? (from the pooled [CLS]).
+
+The learning rate warms up, stays constant and falls linearly to 0 over the last part of the run. Step ``k`` draws its
+examples from a generator seeded with ``(seed, k)``, so a resumed run continues exactly where it stopped.
+
+Run ``python -m xlgen.mini.pretrain --out FOLDER``; run it again to continue after an interruption.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import random
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm.auto import tqdm
+from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerFast
+
+from xlgen.mini.corpus import SMOOTHING, Corpus, Example
+from xlgen.mini.tokenizer import train_tokenizer
+
+log = logging.getLogger(__name__)
+IGNORE = -100
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that determines the encoder.
+
+    Attributes:
+        layers, hidden, heads, feed_forward: the shape of BERT.
+        vocabulary: WordPiece pieces, over all languages.
+        smoothing: exponent of the languages' sampling weights.
+        steps: optimizer steps; ``decay`` is the last part of them in which the learning rate falls to 0.
+        batch: pairs of texts in a step.
+        lr, warmup: peak learning rate and the steps to reach it.
+        mask: probability that a phrase is masked.
+        detection: weight of the replaced-token loss.
+        seed: seeds initialisation and data.
+    """
+
+    layers: int = 4
+    hidden: int = 128
+    heads: int = 4
+    feed_forward: int = 384
+    vocabulary: int = 6_000
+    smoothing: float = SMOOTHING
+    steps: int = 40_000
+    decay: float = 0.15
+    batch: int = 64
+    lr: float = 1e-3
+    warmup: int = 1_000
+    mask: float = 0.15
+    detection: float = 4.0
+    seed: int = 0
+
+    def lr_at(self, step: int) -> float:
+        """Learning rate of a step: warm-up, plateau, linear decay."""
+        left = (self.steps - step) / (self.decay * self.steps)
+        return self.lr * min((step + 1) / self.warmup, 1.0, left)
+
+
+class Pretrainer(nn.Module):
+    """BERT with its own two pretraining heads and one that tells replaced tokens."""
+
+    def __init__(self, recipe: Recipe, pad: int):
+        super().__init__()
+        config = BertConfig(
+            vocab_size=recipe.vocabulary,
+            hidden_size=recipe.hidden,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            intermediate_size=recipe.feed_forward,
+            max_position_embeddings=128,
+            hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0,
+            pad_token_id=pad,
+            attn_implementation="sdpa",
+        )
+        self.bert = BertForPreTraining(config)
+        self.detect = nn.Linear(recipe.hidden, 1)
+
+    def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The three losses, each a mean over what it is asked about [nats]."""
+        names = ("input_ids", "attention_mask", "token_type_ids")
+        hidden, pooled = self.bert.bert(**{k: batch[k] for k in names}, return_dict=False)[:2]
+        masked = batch["masked"] != IGNORE
+        scores = self.bert.cls.predictions(hidden[masked])  # (masked tokens, V)
+        told = batch["replaced"] != IGNORE
+        matches = self.bert.cls.seq_relationship(pooled)  # (B, 2)
+        detected = self.detect(hidden[told]).squeeze(-1)
+        return {
+            "masked": F.cross_entropy(scores, batch["masked"][masked]),
+            "replaced": F.binary_cross_entropy_with_logits(detected, batch["replaced"][told].float()),
+            "match": F.cross_entropy(matches, batch["match"], ignore_index=IGNORE),
+            "match_accuracy": (matches.argmax(-1) == batch["match"])[batch["match"] != IGNORE].float().mean(),
+        }
+
+
+class Collator:
+    """Turns examples into tensors: tokens, masks and what is to be told of each token."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, mask: float):
+        self.core, self.mask = tokenizer.backend_tokenizer, mask
+        self.mask_id, self.pad_id = tokenizer.mask_token_id, tokenizer.pad_token_id
+        self.size = len(tokenizer)
+
+    def encode(self, examples: list[Example]) -> list:
+        """Tokenised pairs of texts."""
+        return self.core.encode_batch(
+            [("".join(p.text for p in e.first), "".join(p.text for p in e.second)) for e in examples]
+        )
+
+    def __call__(self, examples: list[Example], codes: list, rng: random.Random) -> dict[str, Tensor]:
+        """A batch, padded to its longest pair."""
+        rows = [self._row(example, code, rng) for example, code in zip(examples, codes, strict=True)]
+        width = max(len(row["input_ids"]) for row in rows)
+        fill = {"input_ids": self.pad_id, "token_type_ids": 0, "attention_mask": 0, "masked": IGNORE, "replaced": IGNORE}
+        batch = {k: torch.tensor([row[k] + [v] * (width - len(row[k])) for row in rows]) for k, v in fill.items()}
+        batch["match"] = torch.tensor(
+            [IGNORE if e.replaced is None else int(not e.replaced) for e in examples]
+        )
+        return batch
+
+    def _row(self, example: Example, code, rng: random.Random) -> dict[str, list[int]]:
+        slots = [self._slot_of_character(side) for side in (example.first, example.second)]
+        phrases = sorted({(side, slot) for side in (0, 1) for slot in slots[side] if slot})
+        wrong = example.replaced or frozenset()
+        hidden = {phrase for phrase in phrases if rng.random() < self.mask}
+        hidden -= {(1, slot) for slot in wrong}
+        ids, masked, replaced = list(code.ids), [], []
+        for place, (side, (start, _)) in enumerate(zip(code.sequence_ids, code.offsets, strict=True)):
+            slot = slots[side][start] if side is not None else None
+            mask = slot is not None and (side, slot) in hidden
+            masked.append(ids[place] if mask else IGNORE)
+            told = side == 1 and slot is not None and not mask and example.replaced is not None
+            replaced.append(int(slot in wrong) if told else IGNORE)
+            if mask:
+                draw = rng.random()
+                ids[place] = self.mask_id if draw < 0.85 else rng.randrange(5, self.size) if draw < 0.9 else ids[place]
+        return {
+            "input_ids": ids,
+            "token_type_ids": list(code.type_ids),
+            "attention_mask": list(code.attention_mask),
+            "masked": masked,
+            "replaced": replaced,
+        }
+
+    @staticmethod
+    def _slot_of_character(side) -> list[tuple[int, str] | None]:
+        out: list[tuple[int, str] | None] = []
+        for piece in side:
+            out.extend([(piece.clause, piece.slot) if piece.slot else None] * len(piece.text))
+        return out
+
+
+POOL = 16
+"""Steps whose examples are drawn together and sorted by length, so that little of a batch is padding."""
+
+
+class Batches:
+    """The batches of a run; that of a step is a function of the recipe's seed and the step alone."""
+
+    def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerFast):
+        self.recipe, self.corpus, self.collate = recipe, Corpus(recipe.smoothing), Collator(tokenizer, recipe.mask)
+        self._number, self._pool = -1, []
+
+    def __getitem__(self, step: int) -> dict[str, Tensor]:
+        number, place = divmod(step, POOL)
+        if number != self._number:
+            self._number, self._pool = number, self._draw(number)
+        rng = random.Random(f"pretrain {self.recipe.seed} mask {step}")
+        return self.collate(*self._pool[place], rng)
+
+    def _draw(self, number: int) -> list[tuple[list[Example], list]]:
+        rng = random.Random(f"pretrain {self.recipe.seed} pool {number}")
+        size = self.recipe.batch
+        examples = [self.corpus.example(rng) for _ in range(POOL * size)]
+        codes = self.collate.encode(examples)
+        order = sorted(range(len(codes)), key=lambda i: len(codes[i].ids))
+        cuts = [order[start : start + size] for start in range(0, len(order), size)]
+        batches = [([examples[i] for i in cut], [codes[i] for i in cut]) for cut in cuts]
+        rng.shuffle(batches)
+        return batches
+
+
+def _save_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer, step: int, curve: list) -> None:
+    """Write all that a resumed run needs, atomically."""
+    state = {f"model/{k}": v for k, v in model.state_dict().items() if "decoder" not in k}
+    for number, slots in optimizer.state_dict()["state"].items():
+        state |= {f"optimizer/{number}/{k}": v for k, v in slots.items()}
+    meta = {"step": str(step), "curve": json.dumps(curve)}
+    save_file({k: v.clone() for k, v in state.items()}, folder / "state.tmp", metadata=meta)
+    os.replace(folder / "state.tmp", folder / "state.safetensors")
+
+
+def _load_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer) -> tuple[int, list]:
+    from safetensors import safe_open
+
+    path = folder / "state.safetensors"
+    if not path.exists():
+        return 0, []
+    with safe_open(path, "pt") as file:
+        meta = file.metadata()
+    tensors = load_file(path)
+    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model/")}, strict=False)
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in tensors.items():
+        if key.startswith("optimizer/"):
+            _, number, name = key.split("/")
+            state.setdefault(int(number), {})[name] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return int(meta["step"]), json.loads(meta["curve"])
+
+
+def pretrain(recipe: Recipe, folder: Path, *, save_every: int = 1_000, progress: bool = True) -> None:
+    """Pretrain into ``folder``; continues from the last saved state if there is one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(recipe.seed)
+    tokenizer = train_tokenizer(
+        size=recipe.vocabulary, sentences=60_000, seed=recipe.seed, smoothing=recipe.smoothing
+    )
+    tokenizer.save_pretrained(folder)
+    model = Pretrainer(recipe, tokenizer.pad_token_id)
+    decayed = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-8, foreach=True)
+    first, curve = _load_state(folder, model, optimizer)
+    batches = Batches(recipe, tokenizer)
+    recent: list[list[float]] = []
+    began = time.monotonic()
+    for step in tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, disable=not progress):
+        losses = model.losses(batches[step])
+        loss = losses["masked"] + recipe.detection * losses["replaced"] + losses["match"]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr_at(step)
+        optimizer.step()
+        recent.append([float(losses[k].detach()) for k in ("masked", "replaced", "match", "match_accuracy")])
+        if (step + 1) % 250 == 0 or step + 1 == recipe.steps:
+            means = [round(sum(column) / len(column), 4) for column in zip(*recent, strict=True)]
+            curve.append([step + 1, *means])
+            recent = []
+            log.info("step %d: masked %.3f, replaced %.3f, match %.3f (%.1f %%)", step + 1, *means[:3], 100 * means[3])
+        if (step + 1) % save_every == 0 or step + 1 == recipe.steps:
+            _save_state(folder, model, optimizer, step + 1, curve)
+    _export(folder, recipe, model, curve, time.monotonic() - began)
+
+
+def _export(folder: Path, recipe: Recipe, model: Pretrainer, curve: list, seconds: float) -> None:
+    """Write the encoder as a Hugging Face folder, with dropout as a fine-tuned BERT has it."""
+    model.bert.config.hidden_dropout_prob = 0.1
+    model.bert.config.attention_probs_dropout_prob = 0.1
+    model.bert.save_pretrained(folder)
+    record = {
+        "recipe": asdict(recipe),
+        "columns": ["step", "masked", "replaced", "match", "match_accuracy"],
+        "curve": curve,
+        "seconds_of_last_session": round(seconds),
+        "torch": torch.__version__,
+    }
+    (folder / "pretraining.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(prog="python -m xlgen.mini.pretrain", description=__doc__.split("\n\n")[0])
+    parser.add_argument("--out", type=Path, default=Path("build/mini-encoder"), help="folder of the encoder and state")
+    for name, value in asdict(Recipe()).items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help=f"default {value}")
+    arguments = vars(parser.parse_args())
+    out = arguments.pop("out")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    pretrain(Recipe(**arguments), out, progress=os.isatty(2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""What a training objective is: a gradient procedure.
+
+An objective is a frozen dataclass of its hyper-parameters. It receives the model and *all micro-batches of one
+optimizer step*, and leaves the gradient in ``p.grad``. The schedule, clipping, accumulation and data parallelism live
+in the training loop and never see the method; SAM therefore works with accumulation and mixed precision, and a new
+objective is one new file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import ClassVar, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, nn
+
+from xlgen.batch import Batch
+from xlgen.registry import Registry
+
+OBJECTIVES: Registry[type] = Registry("objective")
+
+
+@dataclass
+class Step:
+    """What an objective may know of the optimizer step it computes the gradient of.
+
+    Attributes:
+        number: 0-based index of the optimizer step.
+        generator: source of the objective's own randomness (sampled labels); a CPU generator seeded by the loop.
+        backward: runs the backward pass of a scalar (``accelerator.backward`` in the loop).
+        no_sync: context in which gradients are not reduced over processes (SAM's ascent; all but the last micro-batch).
+    """
+
+    number: int = 0
+    generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
+    backward: Callable[[Tensor], None] = torch.Tensor.backward
+    no_sync: Callable[[], AbstractContextManager] = nullcontext
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """A gradient procedure; see the module's docstring.
+
+    Class attributes:
+        needs_double_backward: the model must use attention kernels that can be differentiated twice (eager).
+        needs_views: batches must carry ``view``, a sampled segmentation of the same examples.
+    """
+
+    needs_double_backward: ClassVar[bool]
+    needs_views: ClassVar[bool]
+
+    def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
+        """Accumulate the gradient of the step's objective in ``p.grad`` (zero on entry) and return numbers to log.
+
+        The key ``"loss"`` is always there: the mean cross-entropy over the examples of ``batches`` [nats].
+        """
+        ...

@@ -1,0 +1,162 @@
+r"""The Fisher penalty (jastrzebski2021catastrophic; stickland2021regularising).
+
+.. math::
+
+    L(\theta) + \lambda \|\bar g(\theta)\|^2, \qquad
+    \bar g(\theta) = \frac1B \sum_{i=1}^{B} \nabla_\theta \ell(x_i, \tilde y_i), \quad
+    \tilde y_i \sim p_\theta(\cdot|x_i)
+
+with the sampled labels held constant. For them :math:`E\|\bar g\|^2 = \mathrm{Tr} F / B`. The gradient of the penalty
+is twice the Hessian of the loss :math:`\frac1B \sum_i \ell(x_i, \tilde y_i)` times its gradient :math:`\bar g`; by a
+forward difference
+
+.. math::
+
+    \nabla \|\bar g\|^2 = 2 H \bar g
+    \approx \frac{2 \|\bar g\|}{h} \Big( \bar g\big(\theta + h \, \bar g / \|\bar g\|\big) - \bar g(\theta) \Big).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from xlgen.batch import Batch, count
+from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
+from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
+from xlgen.objectives.base import OBJECTIVES, Step
+from xlgen.objectives.hyper import need
+
+LABELS = ("sample", "true")
+METHODS = ("finite_difference", "double_backward")
+
+
+@OBJECTIVES.register("fisher")
+@dataclass(frozen=True)
+class FisherPenalty:
+    """Add the squared norm of a step's mean gradient to its cross-entropy.
+
+    The finite difference costs one more forward and backward pass (and, for sampled labels, one more backward pass)
+    and works with any attention kernel. Its passes see the same dropout masks. It needs gradients in float32: the
+    rounding of half precision is as large as the difference. Double backward is exact, keeps the graphs of all
+    micro-batches until the end of the step and needs eager attention; over several processes each penalises the
+    gradient of its own examples.
+
+    Attributes:
+        weight: :math:`\\lambda`, >= 0.
+        labels: ``"sample"`` draws them from the model, as in the definition of the Fisher information; ``"true"``
+            penalises the norm of the loss's own gradient.
+        every_k: steps between two evaluations of the penalty, >= 1; its gradient counts ``every_k`` times then.
+        method: ``"finite_difference"`` or ``"double_backward"``.
+        h: length of the finite difference's step, > 0 [parameter norm]. The relative error of the forward difference
+            grows in proportion to it, that of float32 in proportion to its inverse.
+    """
+
+    needs_views: ClassVar[bool] = False
+
+    weight: float = 0.1
+    labels: str = "sample"
+    every_k: int = 1
+    method: str = "finite_difference"
+    h: float = 1e-4
+
+    def __post_init__(self):
+        need(self, "weight", 0 <= self.weight < math.inf, "a number >= 0, such as 0.1")
+        need(self, "labels", self.labels in LABELS, " or ".join(map(repr, LABELS)))
+        need(self, "every_k", self.every_k >= 1, "a number of steps >= 1")
+        need(self, "method", self.method in METHODS, " or ".join(map(repr, METHODS)))
+        need(self, "h", 0 < self.h < math.inf, "a step length > 0, such as 1e-4")
+
+    @property
+    def needs_double_backward(self) -> bool:
+        return self.method == "double_backward"
+
+    def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
+        """Accumulate the gradient of the cross-entropy and, every ``every_k`` steps, of the penalty.
+
+        Returns:
+            ``loss``; on the steps of the penalty also ``penalty``, :math:`\\|\\bar g\\|^2` before any weight, and
+            ``fisher_trace``, :math:`B \\|\\bar g\\|^2`, which for sampled labels estimates Tr F without bias.
+
+        Raises:
+            TrainingError: the loss or the penalty is not finite.
+        """
+        if step.number % self.every_k:
+            return accumulate(batches, step, cross_entropy(model))
+        method = self._double_backward if self.needs_double_backward else self._finite_difference
+        logs, penalty = method(model, batches, step)
+        return {**logs, "penalty": penalty, "fisher_trace": count(batches) * penalty}
+
+    def _double_backward(self, model: nn.Module, batches: Sequence[Batch], step: Step):
+        total, theta = count(batches), [w for w in model.parameters() if w.requires_grad]
+        loss, fisher_loss = 0.0, 0.0
+        for batch in batches:
+            share, logits = len(batch) / total, model(**batch.inputs).logits
+            loss = loss + share * F.cross_entropy(logits, batch.labels)
+            fisher_loss = fisher_loss + share * F.cross_entropy(logits, self._labels(logits, batch, step))
+        g = torch.autograd.grad(fisher_loss, theta, create_graph=True, allow_unused=True)
+        penalty = sum(part.square().sum() for part in g if part is not None)
+        step.backward(loss + self.weight * self.every_k * penalty)
+        return {"loss": finite(loss, "loss", step)}, finite(penalty, "penalty", step)
+
+    def _finite_difference(self, model: nn.Module, batches: Sequence[Batch], step: Step):
+        with replayed(model):
+            logs, labels, g = self._mean_gradient(model, batches, step)
+        parameters = with_gradient(model)
+        theta, direction = list(parameters.values()), [g[name] for name in parameters]
+        size = finite(norm(direction), "the norm of the Fisher penalty's gradient", step)
+        # a gradient of exactly 0 has no direction, and the penalty is at its minimum
+        scale = 2 * self.weight * self.every_k * size / self.h if size > 0 else 0.0
+        relabelled = iter(labels)
+
+        def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+            loss = F.cross_entropy(model(**batch.inputs).logits, next(relabelled))
+            return scale * loss, {"loss": loss}
+
+        with perturbed(theta, direction, self.h / size if size > 0 else 0.0):
+            if theta:
+                torch._foreach_add_([w.grad for w in theta], direction, alpha=-scale)
+            accumulate(batches, step, terms)
+        return logs, size**2
+
+    def _mean_gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step):
+        """Accumulate the cross-entropy's gradient; return its logs, the penalty's labels and :math:`\\bar g`.
+
+        With true labels the two gradients are one and share their memory.
+        """
+        total, labels, sums = count(batches), [], {}
+        trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
+
+        def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+            logits = model(**batch.inputs).logits
+            loss = F.cross_entropy(logits, batch.labels)
+            labels.append(self._labels(logits, batch, step))
+            if self.labels == "sample":
+                share = len(batch) / total * F.cross_entropy(logits, labels[-1])
+                g = torch.autograd.grad(share, list(trained.values()), retain_graph=True, allow_unused=True)
+                for name, part in zip(trained, g, strict=True):
+                    if part is not None:
+                        sums[name] = sums[name].add_(part) if name in sums else part
+            return loss, {"loss": loss}
+
+        logs = accumulate(batches, step, terms)
+        return logs, labels, sums if self.labels == "sample" else {n: w.grad for n, w in with_gradient(model).items()}
+
+    def _labels(self, logits: Tensor, batch: Batch, step: Step) -> Tensor:
+        """The penalty's labels (B,): true, or drawn from the model by inverting its distribution function.
+
+        One uniform number an example, so that cutting a step into micro-batches does not change the draw.
+        """
+        if self.labels == "true":
+            return batch.labels
+        finite(logits.detach().abs().max(), "the largest logit", step)
+        cumulative = logits.detach().double().softmax(dim=-1).cumsum(dim=-1).cpu()  # (B, C)
+        u = torch.rand(len(batch), 1, dtype=torch.float64, generator=step.generator)
+        # the last class takes what rounding leaves between its cumulative probability and 1
+        return (cumulative[:, :-1] <= u).sum(dim=-1).to(logits.device)

@@ -1,0 +1,77 @@
+r"""Multi-view subword regularisation (wang2021mvr, equation 4, in the form of its authors' code).
+
+.. math::
+
+    L = \frac12 \mathrm{CE}(\hat x, y) + \frac12 \mathrm{CE}(x', y)
+        + \lambda \, \mathrm{KL}\big(p_\theta^{1/\tau}(\cdot|\hat x) \,\|\, p_\theta(\cdot|x')\big)
+
+with the tokenizer's own segmentation :math:`\hat x` and a sampled one :math:`x'`, means over the examples [nats].
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from xlgen.batch import Batch
+from xlgen.errors import DataError
+from xlgen.objectives.accumulate import accumulate
+from xlgen.objectives.base import OBJECTIVES, Step
+from xlgen.objectives.hyper import need
+
+
+@OBJECTIVES.register("mvr")
+@dataclass(frozen=True)
+class MVR:
+    """Predict the label from two segmentations, and the same distribution from both.
+
+    Two forward passes with dropout masks of their own. As in the authors' code the divergence is not detached: its
+    gradient reaches the weights through both predictions; and only its target is tempered. ``p`` and ``faithful`` are
+    read by the data layer, which samples the views (see :mod:`xlgen.segment`).
+
+    Attributes:
+        p: how random the sampled segmentation is, in [0, 1]: the probability that WordPiece rejects a piece, or the
+            unigram model's inverse temperature; 0 repeats the tokenizer's own segmentation.
+        lam: weight of the divergence, >= 0.
+        kl_t: temperature of the divergence's target, > 0; the authors use 2 for question answering.
+        faithful: as in the authors' code, sample one segmentation per example for all epochs, with a rejection rule
+            that can turn a word into [UNK]. By default every epoch samples anew and no known word is lost.
+    """
+
+    needs_double_backward: ClassVar[bool] = False
+    needs_views: ClassVar[bool] = True
+
+    p: float = 0.2
+    lam: float = 0.6
+    kl_t: float = 1.0
+    faithful: bool = False
+
+    def __post_init__(self):
+        need(self, "p", 0 <= self.p <= 1, "a probability in [0, 1]")
+        need(self, "lam", 0 <= self.lam < math.inf, "a weight >= 0, such as 0.6")
+        need(self, "kl_t", 0 < self.kl_t < math.inf, "a temperature > 0")
+
+    def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
+        """Accumulate the gradient; log ``loss`` (of the tokenizer's segmentation), ``view_loss`` and ``kl``.
+
+        Raises:
+            DataError: a batch has no sampled view.
+            TrainingError: a loss is not finite.
+        """
+
+        def terms(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+            if batch.view is None:
+                raise DataError("mvr needs batches with a sampled view; build them with a segmenter (xlgen.segment).")
+            logits, view_logits = model(**batch.inputs).logits, model(**batch.view).logits  # (B, C) each
+            loss, view_loss = (F.cross_entropy(z, batch.labels) for z in (logits, view_logits))
+            target = F.log_softmax(logits / self.kl_t, dim=-1)
+            kl = F.kl_div(F.log_softmax(view_logits, dim=-1), target, reduction="batchmean", log_target=True)
+            objective = 0.5 * loss + 0.5 * view_loss + self.lam * kl
+            return objective, {"loss": loss, "view_loss": view_loss, "kl": kl}
+
+        return accumulate(batches, step, terms)

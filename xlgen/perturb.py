@@ -1,0 +1,79 @@
+"""Move a model's weights for a while: exact copies, restoring on exit, shared noise, and norms over all weights.
+
+A perturbation is undone by copying the saved weights back, never by subtracting it: (w + ε) - ε is not w in floating
+point.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+
+def weights(model: nn.Module) -> dict[str, nn.Parameter]:
+    """All floating-point parameters in the order of their names, tied ones once."""
+    return {name: p for name, p in sorted(model.named_parameters()) if p.is_floating_point()}
+
+
+@contextmanager
+def restored(parameters: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Give copies of ``parameters`` and copy them back, bit for bit, on exit and after any exception.
+
+    The parameters keep their storage: optimizers, tied weights and views of them stay valid.
+
+    Args:
+        parameters: by name, as :func:`weights` returns them; a tensor that is there twice is copied once.
+
+    Yields:
+        w_0: the copies, by the same names.
+    """
+    copies = {id(p): p.detach().clone() for p in parameters.values()}
+    try:
+        yield {name: copies[id(p)] for name, p in parameters.items()}
+    finally:
+        with torch.no_grad():
+            for p in parameters.values():
+                p.copy_(copies[id(p)])
+
+
+def gaussian(parameters: Mapping[str, Tensor], scale: float, generator: torch.Generator) -> dict[str, Tensor]:
+    """Draw ε ~ N(0, scale²) for every parameter.
+
+    Drawn in float32 on the CPU, parameter after parameter in the order of the names, so that neither the device, the
+    type of the weights nor the order of the modules changes the draw.
+
+    Returns:
+        ε by name, on the CPU.
+    """
+    return {
+        name: torch.randn(parameters[name].shape, generator=generator, dtype=torch.float32).mul_(scale)
+        for name in sorted(parameters)
+    }
+
+
+@torch.no_grad()
+def move(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor], step: Mapping[str, Tensor]) -> None:
+    """Set w = origin + step in place."""
+    for name, p in parameters.items():
+        p.copy_(origin[name] + step[name].to(p))
+
+
+@torch.no_grad()
+def add(parameters: Mapping[str, Tensor], step: Mapping[str, Tensor], factor: float) -> None:
+    """Set w = w + factor · step in place."""
+    for name, p in parameters.items():
+        p.add_(step[name], alpha=factor)
+
+
+def norm(tensors: Iterable[Tensor]) -> float:
+    """Frobenius norm of the concatenation of all ``tensors``, accumulated in float64."""
+    return math.sqrt(sum(torch.linalg.vector_norm(t.detach(), dtype=torch.float64).item() ** 2 for t in tensors))
+
+
+def distance(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> float:
+    """||w - origin||_F over all ``parameters``, accumulated in float64."""
+    return norm(p.detach() - origin[name].to(p) for name, p in parameters.items())

@@ -1,0 +1,160 @@
+"""Settings that belong together: how much of the data and how long (presets), how fast an encoder learns (models).
+
+A preset changes sizes, never code: ``mini`` runs offline on a laptop in a minute, ``small`` uses 20,000 real English
+pairs (stickland2021regularising), ``paper`` the settings of bassi2024generalization, section 4.1, and hu2020xtreme.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, get_type_hints
+
+from xlgen.config import RunConfig
+from xlgen.errors import ConfigError, UnknownName
+from xlgen.registry import Registry
+
+
+@dataclass(frozen=True)
+class Model:
+    """An encoder and how it is fine-tuned.
+
+    Attributes:
+        about: what it is, in words.
+        settings: of :class:`~xlgen.config.RunConfig`; they belong to the encoder, whatever the data.
+    """
+
+    about: str
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """How much of the data, for how long, with which encoder unless another is asked for.
+
+    Attributes:
+        about: what it is for, in words.
+        task: the task unless another is asked for.
+        settings: of :class:`~xlgen.config.RunConfig`.
+    """
+
+    about: str
+    task: str
+    settings: Mapping[str, Any]
+
+
+PRETRAINED = {"lr": 2e-5, "warmup": 0.0, "weight_decay": 0.0, "clip": 1.0, "batch_size": 32}
+"""AdamW on a pretrained encoder of 100 million parameters or more: the settings of hu2020xtreme."""
+
+MODELS: Registry[Model] = Registry("model")
+MODELS.add(
+    "mini",
+    Model(
+        "the shipped miniature: a tiny multilingual BERT, pretrained by this project, no download",
+        PRETRAINED | {"lr": 5e-4, "warmup": 0.1},
+    ),
+)
+MODELS.add("bert-base-multilingual-cased", Model("mBERT, the papers' encoder: 178 million parameters", PRETRAINED))
+MODELS.add("xlm-roberta-base", Model("XLM-R base: 278 million parameters", PRETRAINED))
+
+PRESETS: Registry[Preset] = Registry("preset")
+PRESETS.add(
+    "mini",
+    Preset(
+        "the miniature: offline, about a minute on a laptop",
+        "mini-xnli",
+        {"model": "mini", "train_size": 10_000, "dev_size": 1_000, "epochs": 6, "max_length": 128},
+    ),
+)
+PRESETS.add(
+    "small",
+    Preset(
+        "real data, 20,000 English pairs",
+        "xnli",
+        {
+            "model": "bert-base-multilingual-cased",
+            "train_size": 20_000,
+            "dev_size": 0,
+            "epochs": 3,
+            "max_length": 128,
+        },
+    ),
+)
+PRESETS.add(
+    "paper",
+    Preset(
+        "real data, all English pairs, the paper's 15 epochs: a GPU and a day",
+        "xnli",
+        {"model": "bert-base-multilingual-cased", "train_size": 0, "dev_size": 0, "epochs": 15, "max_length": 128},
+    ),
+)
+
+TYPES = {name: kind for name, kind in get_type_hints(RunConfig).items() if name in {f.name for f in fields(RunConfig)}}
+
+
+def config_for(preset: str, task: str | None = None, **overrides: Any) -> RunConfig:
+    """The configuration of a run: preset, then the encoder's settings, then ``overrides``.
+
+    >>> config_for("mini", "mini-xnli", objective="sam", rho=0.1, seed=3).hyper
+    {'rho': 0.1}
+
+    Args:
+        preset: a name in :data:`PRESETS`.
+        task: a name in :data:`xlgen.tasks.TASKS`; ``None`` is the preset's own.
+        overrides: settings of :class:`~xlgen.config.RunConfig` and hyper-parameters of the objective, by name.
+
+    Raises:
+        UnknownName: no such preset, setting or hyper-parameter.
+        ConfigError: a value of the wrong type or out of its range.
+    """
+    chosen = PRESETS[preset]
+    overrides = {"task": task or chosen.task} | overrides
+    model = overrides.get("model", chosen.settings["model"])
+    encoder = MODELS[model].settings if model in MODELS else PRETRAINED
+    return build({**chosen.settings, **encoder, **overrides})
+
+
+def build(values: Mapping[str, Any]) -> RunConfig:
+    """A :class:`~xlgen.config.RunConfig` from values that may be strings (command line, papermill, a file).
+
+    Keys that are no setting are taken for hyper-parameters of the objective.
+
+    Raises:
+        UnknownName: a key is neither a setting nor a hyper-parameter of the objective.
+        ConfigError: a value of the wrong type or out of its range.
+    """
+    settings = {key: _typed(key, value) for key, value in values.items() if key in TYPES and key != "hyper"}
+    extra = {key: value for key, value in values.items() if key not in TYPES}
+    hyper = values.get("hyper", {})
+    if not isinstance(hyper, Mapping):
+        raise ConfigError(f"hyper is {hyper!r}; expected hyper-parameters by name, such as {{'rho': 0.05}}.")
+    if extra:
+        from xlgen.objectives import OBJECTIVES  # imports torch
+
+        objective = settings.get("objective", RunConfig.objective)
+        known = [f.name for f in fields(OBJECTIVES[objective])]
+        for key in extra:
+            if key not in known:
+                raise UnknownName("setting", key, [*TYPES, *known])
+    return RunConfig.from_dict({**settings, "hyper": {**hyper, **extra}})
+
+
+def _typed(key: str, value: Any) -> Any:
+    """``value`` as the type of the setting ``key``."""
+    expected = {int: "a whole number", float: "a number", float | None: "a number or None", str: "a word"}
+    kind = TYPES[key]
+    if kind == float | None and (value is None or str(value).lower() in ("none", "null")):
+        return None
+    if kind is str and isinstance(value, str):
+        return value
+    try:
+        if isinstance(value, bool) or kind is str or not math.isfinite(number := float(value)):
+            raise ValueError
+        if kind is not int:
+            return number
+        if number != int(number):
+            raise ValueError
+        return int(number)
+    except (TypeError, ValueError, OverflowError):
+        raise ConfigError(f"{key} is {value!r}; expected {expected[kind]}.") from None

@@ -1,0 +1,133 @@
+"""Trained models in the store: train once, find again, train many side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from xlgen import models
+from xlgen.config import RunConfig, RunOptions, digest
+from xlgen.errors import DataError
+from xlgen.objectives import create
+from xlgen.parallel import Job, side_by_side
+from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
+from xlgen.train import read, train
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained model in the store.
+
+    Attributes:
+        config: what it was trained with, data fingerprint included.
+        folder: where it is.
+    """
+
+    config: RunConfig
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """The run's name in the store."""
+        return self.folder.name
+
+    @property
+    def task(self) -> str:
+        return self.config.task
+
+    @property
+    def model(self) -> str:
+        """The fine-tuned model: a Hugging Face folder."""
+        return str(self.folder / "model")
+
+    @property
+    def pretrained(self) -> str:
+        return self.config.model
+
+    @property
+    def max_length(self) -> int:
+        return self.config.max_length
+
+    @cached_property
+    def log(self) -> list[dict[str, Any]]:
+        """One entry a look at the development set; see :class:`xlgen.train.Trained`."""
+        return read_json(self.folder / "log.json")
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """The entry of the best checkpoint."""
+        return read_json(self.folder / "summary.json")
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """What it was computed with; see :func:`xlgen.store.manifest`."""
+        return read_json(self.folder / MANIFEST)
+
+
+def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
+    """Fill in what the hash must cover: the objective's defaults, and the fingerprint of data and encoder.
+
+    Raises:
+        UnknownName: the task, the objective or a hyper-parameter does not exist.
+        DataError: ``config`` has the fingerprint of other data than can be read now.
+    """
+    objective = create(config.objective, config.hyper)
+    found = digest([*(rows.fingerprint for rows in read(config, options)), models.fingerprint(config.model)])
+    if config.data not in ("", found):
+        raise DataError(
+            f"the configuration was made for data {config.data}, but {found} is what can be read now (task, data "
+            "folder or encoder have changed); remove its 'data' entry to train on them."
+        )
+    return config.with_(hyper=asdict(objective), data=found)
+
+
+def run(config: RunConfig, options: RunOptions) -> Run:
+    """Train, unless the store has the run; see :func:`xlgen.train.train`."""
+    config, store = resolve(config, options), Store(options.store)
+    if store.get(config.hash) is None:
+        trained = train(config, options, store.partial(config.hash))
+        with store.write(config.hash) as folder:
+            trained.model.save_pretrained(folder / "model")
+            trained.tokenizer.save_pretrained(folder / "model")
+            write_json(folder / "config.json", config.to_dict())
+            write_json(folder / "log.json", trained.log)
+            write_json(folder / "summary.json", trained.best)
+            write_json(folder / MANIFEST, manifest("run", seed=config.seed, **trained.facts))
+        store.partial(config.hash).unlink(missing_ok=True)
+    return Run(config, store.get(config.hash))
+
+
+def find(prefix: str, options: RunOptions) -> Run:
+    """The one stored run whose name starts with ``prefix``."""
+    store = Store(options.store)
+    folder = store.get(store.find(prefix))
+    return Run(RunConfig.from_dict(read_json(folder / "config.json")), folder)
+
+
+def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2) -> list[Run]:
+    """Train those that the store does not have, at most ``workers`` at a time, each in a process with its own threads.
+
+    Args:
+        configs: what to train.
+        options: how; ``threads`` 0 means one thread a run.
+        workers: processes; 1 trains in this process, one run after the other.
+
+    Returns:
+        The runs, in the order of ``configs``.
+
+    Raises:
+        TrainingError: a run failed; the message names it and says why.
+    """
+    options, store = replace(options, threads=options.threads or 1), Store(options.store)
+    configs = [resolve(config, options) for config in configs]
+    missing = {config.hash: config for config in configs if store.get(config.hash) is None}
+    if workers > 1 and len(missing) > 1:
+        jobs = [
+            Job(f"{config.task} {config.objective} seed {config.seed} ({key})", ("run",), config.to_dict())
+            for key, config in missing.items()
+        ]
+        side_by_side(jobs, workers, options)
+    return [run(config, options) for config in configs]

@@ -1,0 +1,271 @@
+"""From a configuration to stored results: train once, measure once, tabulate.
+
+Everything here is idempotent. A run or a measure that is in the store is read, not computed; asking for it again costs
+nothing, and asking with another setting, other data or another encoder is another result.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from xlgen import models
+from xlgen.config import SCHEMA, RunOptions, digest
+from xlgen.data import encode
+from xlgen.device import accelerator_for, threads
+from xlgen.errors import ConfigError, ModelError, UnknownName
+from xlgen.measures import MEASURES, Subject, Value, settings_of
+from xlgen.measures import measure as compute
+from xlgen.parallel import Job, side_by_side
+from xlgen.readers import Rows
+from xlgen.runs import Run, find, resolve, run, run_many
+from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
+from xlgen.tasks import TASKS, Task
+
+__all__ = [
+    "Checkpoint",
+    "MeasureConfig",
+    "Run",
+    "class_order",
+    "find",
+    "load_model",
+    "measure",
+    "measure_many",
+    "resolve",
+    "run",
+    "run_many",
+    "subject",
+    "table",
+]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A classifier that was fine-tuned elsewhere.
+
+    Attributes:
+        model: a Hugging Face folder or hub id.
+        task: name of the task it was fine-tuned on.
+        pretrained: the model that fine-tuning started from, for measures of the distance; empty if unknown.
+        max_length: sub-words of a pair.
+    """
+
+    model: str
+    task: str
+    pretrained: str = ""
+    max_length: int = 128
+
+    @cached_property
+    def key(self) -> str:
+        """Part of the names of its measures in the store."""
+        pretrained = models.fingerprint(self.pretrained) if self.pretrained else ""
+        return digest([models.fingerprint(self.model), self.task, pretrained, self.max_length])
+
+
+@dataclass(frozen=True)
+class MeasureConfig:
+    """What is measured, and on what: everything that determines the values, given the model.
+
+    Attributes:
+        names: of measures in :data:`xlgen.measures.MEASURES`.
+        languages: of the task; none means all.
+        split: ``"dev"`` or ``"test"``.
+        size: examples of each language; 0 is all of them.
+        settings: by measure, its settings; those not given take the measure's defaults.
+        batch_size: examples of a forward pass.
+        data: fingerprint of the examples (filled in by the loader).
+    """
+
+    names: tuple[str, ...] = ("accuracy", "margin")
+    languages: tuple[str, ...] = ()
+    split: str = "test"
+    size: int = 0
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    batch_size: int = 64
+    data: str = ""
+
+    def __post_init__(self):
+        object.__setattr__(self, "names", tuple(self.names))
+        object.__setattr__(self, "languages", tuple(self.languages))
+        for name in ("size", "batch_size"):
+            value, least = getattr(self, name), int(name == "batch_size")
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name} is {value!r}; expected a whole number >= {least}.")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> MeasureConfig:
+        """Inverse of :func:`dataclasses.asdict`; unknown keys are an error with a suggestion."""
+        known = [f.name for f in fields(cls)]
+        for key in values:
+            if key not in known:
+                raise UnknownName("setting", key, known)
+        return cls(**values)
+
+
+def load_model(source: Run | Checkpoint) -> torch.nn.Module:
+    """The fine-tuned classifier, in ``eval()`` mode, on the CPU, with attention that can be differentiated twice."""
+    return models.load_finetuned(source.model, len(TASKS[source.task].labels))
+
+
+def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
+    """The model and the examples that measures are functions of."""
+    task, device = TASKS[source.task], accelerator_for(options.device).device
+    model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
+    order, positions = class_order(model, task), models.takes_position_ids(model)
+    batches = {}
+    for language, rows in _rows(task, config, options).items():
+        rows = replace(rows, labels=tuple(order[label] for label in rows.labels))
+        encoded = encode(rows, tokenizer, source.max_length, Store(options.store).tokens, positions)
+        batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
+    return Subject(model, batches, config.split, _reference(source, model))
+
+
+def measure(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, dict[str, Value]]:
+    """Measure a model; measures that the store has are read.
+
+    Args:
+        source: a stored run, or a model that was fine-tuned elsewhere.
+        config: what to measure, on what.
+        options: how.
+
+    Returns:
+        By measure, by language (or ``"all"``), the value.
+
+    Raises:
+        UnknownName: a measure, setting, language or split does not exist.
+        TrainingError: a value is not finite.
+    """
+    task, store = TASKS[source.task], Store(options.store)
+    config = _resolve_measures(task, config, options)
+    keys = _keys(source, config)
+    missing = [name for name in config.names if store.get(keys[name]) is None]
+    if missing:
+        with threads(options.threads):
+            _compute(source, replace(config, names=tuple(missing)), options, keys)
+    return {
+        name: {language: Value(**value) for language, value in read_json(store.get(key) / "values.json").items()}
+        for name, key in keys.items()
+    }
+
+
+def measure_many(
+    runs: Sequence[Run], config: MeasureConfig, options: RunOptions, workers: int = 2
+) -> list[dict[str, dict[str, Value]]]:
+    """Measure several stored runs, at most ``workers`` at a time; otherwise as :func:`measure` of each."""
+    options, store = replace(options, threads=options.threads or 1), Store(options.store)
+    jobs = []
+    for source in runs:
+        resolved = _resolve_measures(TASKS[source.task], config, options)
+        missing = [name for name, key in _keys(source, resolved).items() if store.get(key) is None]
+        if missing:
+            settings = {name: resolved.settings[name] for name in missing}
+            only = replace(resolved, names=tuple(missing), settings=settings, data="")
+            jobs.append(Job(f"measures of {source.key}", ("measure", "--run", source.key), asdict(only)))
+    if workers > 1 and len(jobs) > 1:
+        side_by_side(jobs, workers, options)
+    return [measure(source, config, options) for source in runs]
+
+
+def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunOptions) -> list[dict[str, Any]]:
+    """One flat row for each run, measure and language, for analysis; what is missing is measured."""
+    rows = []
+    for source in runs:
+        trained = source.config if isinstance(source, Run) else None
+        who = {
+            "run": source.key,
+            "task": source.task,
+            "model": trained.model if trained else source.model,
+            "objective": trained.objective if trained else "",
+            "hyper": dict(trained.hyper) if trained else {},
+            "seed": trained.seed if trained else None,
+        }
+        for name, values in measure(source, config, options).items():
+            for language, v in values.items():
+                numbers = {"value": v.value, "stderr": v.stderr, "n": v.n, "status": v.status}
+                rows.append(who | {"language": language, "measure": name} | numbers)
+    return rows
+
+
+def class_order(model: torch.nn.Module, task: Task) -> list[int]:
+    """The model's class index of each of the task's labels, by the names in the model's configuration.
+
+    Models without names (``LABEL_0``…) are taken to have the task's order.
+
+    Raises:
+        ModelError: the names are others than the task's.
+    """
+    names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
+    spelled = [task.aliases.get(name.lower(), name.lower()) for name in names]
+    if sorted(spelled) == sorted(task.labels):
+        return [spelled.index(label) for label in task.labels]
+    if all(re.fullmatch(r"label_\d+", name.lower()) for name in names):
+        log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
+        return list(range(len(task.labels)))
+    raise ModelError(
+        f"the model's classes are {', '.join(names)}; expected {', '.join(task.labels)} in any order. Correct id2label "
+        "and label2id in its config.json."
+    )
+
+
+def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows]:
+    return {
+        language: task.rows(language, config.split, options.data_dir).take(config.size) for language in config.languages
+    }
+
+
+def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) -> MeasureConfig:
+    """Fill in languages, settings and the fingerprint of the examples; names are checked."""
+    if config.split == "train":
+        raise ConfigError("split is 'train'; expected 'dev' or 'test', which every language has.")
+    for name in config.settings:
+        MEASURES[name]
+    settings = {}
+    for name in config.names:
+        known, given = settings_of(name), config.settings.get(name, {})
+        for key in given:
+            if key not in known:
+                raise UnknownName(f"setting of {name!r}", key, known)
+        settings[name] = known | dict(given)
+    config = replace(config, languages=config.languages or task.languages, settings=settings)
+    found = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
+    return replace(config, data=digest(found))
+
+
+def _keys(source: Run | Checkpoint, config: MeasureConfig) -> dict[str, str]:
+    """Each measure's name in the store."""
+    return {name: digest([SCHEMA, source.key, source.task, asdict(_only(config, name))]) for name in config.names}
+
+
+def _only(config: MeasureConfig, name: str) -> MeasureConfig:
+    """The same with one measure: each is stored by itself, so that asking for one more computes one."""
+    return replace(config, names=(name,), settings={name: config.settings[name]})
+
+
+def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions, keys: Mapping[str, str]) -> None:
+    """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
+    store, measured = Store(options.store), subject(source, config, options)
+    for name in config.names:
+        values = compute(measured, [name], config.settings)[name]
+        only = _only(config, name)
+        with store.write(keys[name]) as folder:
+            write_json(folder / "config.json", asdict(only) | {"source": source.key, "task": source.task})
+            write_json(folder / "values.json", {language: asdict(value) for language, value in values.items()})
+            write_json(folder / MANIFEST, manifest("measure", threads=torch.get_num_threads(), device=options.device))
+
+
+def _reference(source: Run | Checkpoint, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
+    if not source.pretrained:
+        return None
+    try:
+        return models.pretrained_weights(source.pretrained, model)
+    except ModelError as error:  # most measures do without; those that do not will say so
+        log.warning("measuring without the pretrained weights: %s", error)
+        return None

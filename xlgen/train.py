@@ -1,0 +1,269 @@
+"""One loop for every objective: AdamW, linear warm-up and decay, the best checkpoint by English development accuracy.
+
+A run is a function of its configuration. All randomness of a step (dropout, sampled labels) is drawn from a seed made
+of the run's seed and the step's number, and the order of the examples from the seed and the epoch, so a checkpoint
+needs no generator states, and a run that was interrupted and resumed ends in the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from xlgen import checkpoint, models
+from xlgen.batch import Batch, count
+from xlgen.checkpoint import Progress
+from xlgen.config import RunConfig, RunOptions
+from xlgen.data import Encoded, encode
+from xlgen.device import accelerator_for, average, forked, seed_of, share, threads
+from xlgen.errors import TrainingError
+from xlgen.evaluate import losses, predict
+from xlgen.objectives import Objective, Step, create
+from xlgen.readers import Rows
+from xlgen.store import Store
+from xlgen.tasks import TASKS
+
+log = logging.getLogger(__name__)
+
+EVALUATION_BATCH = 64
+"""Examples of a forward pass on the development set."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training returns.
+
+    Attributes:
+        model: with the weights of the best checkpoint, in ``eval()`` mode.
+        tokenizer: of the model.
+        log: one entry a look at the development set: ``epoch``, ``step``, ``loss`` (mean training cross-entropy since
+            the last look [nats]) and whatever else the objective logs, ``dev_accuracy``, ``dev_loss`` [nats], ``lr``,
+            ``seconds``.
+        best: the entry of the best checkpoint.
+        facts: for the manifest: device, threads, processes, numbers of pairs and steps, seconds.
+    """
+
+    model: nn.Module
+    tokenizer: Any
+    log: list[dict[str, Any]]
+    best: dict[str, Any]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What does not change while a run runs."""
+
+    config: RunConfig
+    accelerator: Accelerator
+    objective: Objective
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    train: Encoded
+    dev: Sequence[Batch]
+    views: Callable[[int], Encoded] | None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train) / self.config.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.config.epochs * self.steps_per_epoch
+
+
+def train(config: RunConfig, options: RunOptions, resume: Path | None = None) -> Trained:
+    """Fine-tune on the source language and return the best checkpoint.
+
+    The best has the highest development accuracy; of equals, the lower development loss; then the earlier.
+
+    Args:
+        config: what to train.
+        options: how.
+        resume: file of the unfinished run: read if it is there, replaced every ``options.checkpoint_every`` steps,
+            deleted if training diverges.
+
+    Raises:
+        TrainingError: a loss, gradient or logit is not finite.
+        XlgenError: the model, the data or a setting cannot be used.
+    """
+    accelerator = accelerator_for(options.device)
+    with threads(options.threads), forked(accelerator.device):
+        loop, tokenizer = _prepare(config, options, accelerator)
+        progress, best = Progress(), {}
+        if resume is not None and resume.is_file():
+            progress, best = checkpoint.load(resume, loop.model, loop.optimizer)
+            log.info("resumed at step %d of %d", progress.step, loop.steps)
+        try:
+            best = _fit(loop, options, progress, best, resume)
+        except TrainingError:
+            if resume is not None:
+                resume.unlink(missing_ok=True)
+            raise
+        checkpoint.put_back(loop.model, best)
+        facts = {
+            "device": str(accelerator.device),
+            "threads": torch.get_num_threads(),
+            "processes": accelerator.num_processes,
+            "train_pairs": len(loop.train),
+            "dev_pairs": count(loop.dev),
+            "steps": loop.steps,
+            "seconds": progress.seconds,
+        }
+    return Trained(loop.model.eval(), tokenizer, progress.log, progress.best, facts)
+
+
+def read(config: RunConfig, options: RunOptions) -> tuple[Rows, Rows]:
+    """The training and development rows of a run, in the task's source language."""
+    task = TASKS[config.task]
+    language, folder = task.source_language, options.data_dir
+    return (
+        task.rows(language, "train", folder).take(config.train_size),
+        task.rows(language, "dev", folder).take(config.dev_size),
+    )
+
+
+def schedule(step: int, steps: int, warmup: float) -> float:
+    """The learning rate of optimizer step ``step`` (0-based) relative to its peak: linear up, then linear down to 0."""
+    rising = math.ceil(warmup * steps)
+    if step < rising:
+        return step / rising
+    return (steps - step) / max(1, steps - rising)
+
+
+def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with and without weight decay: biases and LayerNorm, all vectors, have none."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    return [
+        {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": weight_decay},
+        {"params": [weight for weight in trained if weight.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def _prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) -> tuple[Loop, Any]:
+    """Load data and model: the loop at its first step, and the tokenizer."""
+    task, objective = TASKS[config.task], create(config.objective, config.hyper)
+    train_rows, dev_rows = read(config, options)
+    tokenizer = models.load_tokenizer(config.model)
+    model = models.load_classifier(
+        config.model,
+        len(task.labels),
+        seed=seed_of("head", config.seed),
+        eager=objective.needs_double_backward,
+        dropout=config.dropout,
+    ).to(accelerator.device)
+    model.config.id2label = dict(enumerate(task.labels))
+    model.config.label2id = {label: i for i, label in enumerate(task.labels)}
+    positions = models.takes_position_ids(model)
+
+    def encoded(rows: Rows) -> Encoded:
+        return encode(rows, tokenizer, config.max_length, Store(options.store).tokens, positions)
+
+    loop = Loop(
+        config=config,
+        accelerator=accelerator,
+        objective=objective,
+        model=model,
+        optimizer=torch.optim.AdamW(groups(model, config.weight_decay), lr=config.lr, eps=1e-8),
+        train=encoded(train_rows),
+        dev=[batch.to(accelerator.device) for batch in encoded(dev_rows).batches(EVALUATION_BATCH)],
+        views=None,
+    )
+    return loop, tokenizer
+
+
+def _fit(
+    loop: Loop, options: RunOptions, progress: Progress, best: dict[str, Tensor], resume: Path | None
+) -> dict[str, Tensor]:
+    """Train from where ``progress`` stands to the end; return the weights of the best look."""
+    config, per_epoch = loop.config, loop.steps_per_epoch
+    looks = {round(look * per_epoch / config.evals_per_epoch) for look in range(1, config.evals_per_epoch + 1)}
+    clock = time.perf_counter()
+    bar = tqdm(
+        total=loop.steps,
+        initial=progress.step,
+        desc=f"{config.objective}, seed {config.seed}",
+        disable=not (options.progress and sys.stderr.isatty()),
+    )
+    with bar:
+        while progress.step < loop.steps:
+            epoch, done = divmod(progress.step, per_epoch)
+            order = loop.train.epoch(config.batch_size, config.micro_batch_size, config.seed, epoch, loop.views)
+            for number, micro_batches in enumerate(islice(order, done, None), start=done + 1):
+                progress.add(_update(loop, progress.step, micro_batches), count(micro_batches))
+                progress.step += 1
+                if number in looks and _look(loop, progress):
+                    best = checkpoint.copied(loop.model)
+                clock, before = time.perf_counter(), clock
+                progress.seconds += clock - before
+                if resume is not None and options.checkpoint_every and progress.step % options.checkpoint_every == 0:
+                    _save(resume, loop, progress, best)
+                bar.update()
+    return best
+
+
+def _save(resume: Path, loop: Loop, progress: Progress, best: dict[str, Tensor]) -> None:
+    if loop.accelerator.is_main_process:
+        checkpoint.save(resume, loop.model, loop.optimizer, progress, best)
+
+
+def _update(loop: Loop, number: int, micro_batches: list[Batch]) -> dict[str, float]:
+    """One optimizer step; return what the objective logs: means over the step's examples."""
+    config, accelerator = loop.config, loop.accelerator
+    who = (config.seed, number, accelerator.process_index)
+    torch.manual_seed(seed_of("dropout", *who))
+    step = Step(number, torch.Generator().manual_seed(seed_of("objective", *who)), accelerator.backward)
+    mine = share(micro_batches, accelerator)
+    loop.model.train()
+    loop.optimizer.zero_grad()
+    logged = loop.objective.gradient(loop.model, mine, step) if mine else {}
+    logged = average(loop.model, logged, count(mine), accelerator)
+    norm = nn.utils.clip_grad_norm_(loop.model.parameters(), config.clip or math.inf)
+    if not (math.isfinite(logged["loss"]) and norm.isfinite()):
+        raise TrainingError(
+            f"the loss is {logged['loss']} and the norm of the gradient {float(norm)} at optimizer step {number}; "
+            "train with a lower learning rate or more warm-up."
+        )
+    for group in loop.optimizer.param_groups:
+        group["lr"] = config.lr * schedule(number, loop.steps, config.warmup)
+    loop.optimizer.step()
+    return logged
+
+
+def _look(loop: Loop, progress: Progress) -> bool:
+    """Evaluate on the development set, add an entry to the log, and say whether it is the best so far."""
+    predictions = predict(loop.model, loop.dev, TASKS[loop.config.task].source_language)
+    right = predictions.logits.argmax(dim=1) == predictions.labels
+    entry = {
+        "epoch": progress.step / loop.steps_per_epoch,
+        "step": progress.step,
+        **{name: total / n for name, (total, n) in progress.sums.items()},
+        "dev_accuracy": right.double().mean().item(),
+        "dev_loss": losses(predictions).mean().item(),
+        "lr": loop.optimizer.param_groups[0]["lr"],
+        "seconds": progress.seconds,
+    }
+    progress.sums = {}
+    progress.log.append(entry)
+    log.info("epoch %.2f: dev accuracy %.4f", entry["epoch"], entry["dev_accuracy"])
+    if progress.best is not None and rank(entry) <= rank(progress.best):
+        return False
+    progress.best = entry
+    return True
+
+
+def rank(entry: dict[str, Any]) -> tuple[float, float]:
+    """What the best checkpoint is the largest of: accuracy, then minus the loss, on the development set."""
+    return entry["dev_accuracy"], -entry["dev_loss"]
