@@ -15,6 +15,8 @@ from xlgen.errors import ConfigError, DataError, ModelError, TrainingError, Unkn
 from xlgen.measures import ALL, MEASURES, Subject, Value, measure, settings_of
 from xlgen.measures.base import Predictions
 from xlgen.measures.margin import margins
+from xlgen.measures.sharpness_alpha import Attack
+from xlgen.measures.sharpness_difference import Ball
 
 torch.set_num_threads(1)
 
@@ -255,6 +257,11 @@ def test_percentile_error_agrees_with_resampling():
     assert stderr == pytest.approx(again, rel=0.35)
 
 
+def test_the_best_other_class_may_have_a_negative_logit():
+    subject = fixed([[-1.0, -2.0, -4.0], [-3.0, -1.0, -2.0]], [0, 0])
+    assert margins(subject.predictions["en"], "logit").tolist() == [1.0, -2.0]
+
+
 def test_margin_of_probabilities_lies_in_its_range_even_for_extreme_logits():
     subject = fixed([[1000.0, -1000.0, 0.0], [-1000.0, 1000.0, 0.0]], [0, 0])
     assert margins(subject.predictions["en"], "prob").tolist() == [1.0, -1.0]
@@ -333,8 +340,6 @@ def test_standard_error_over_examples_is_that_of_the_rises():
 
 
 def test_projected_neighbour_lies_on_the_sphere_in_the_same_direction():
-    from xlgen.measures.sharpness_difference import Ball
-
     model = Quadratic(W)
     parameters = perturb.weights(model)
     with perturb.restored(parameters) as origin:
@@ -461,8 +466,19 @@ def test_alpha_of_a_logistic_model_has_a_closed_form(restarts, steps):
 def test_relative_ball_scales_with_the_weight():
     value = MEASURES["sharpness_alpha"](logistic(), relative=True, epsilon=0.0, **ALPHA)["en"]
     assert value.extra["alpha"] == pytest.approx(1.0, rel=1e-6)
+    negative = logistic(-2.0)
+    negative.batches = {"en": [Batch(b.inputs, 1 - b.labels, b.index) for b in negative.batches["en"]]}
+    value = MEASURES["sharpness_alpha"](negative, relative=True, epsilon=0.0, **ALPHA)["en"]
+    assert value.extra["alpha"] == pytest.approx(1.0, rel=1e-6)
     wider = MEASURES["sharpness_alpha"](logistic(), relative=True, epsilon=0.5, **ALPHA)["en"]
     assert wider.extra["alpha"] == pytest.approx(0.75, rel=1e-6)
+
+
+def test_relative_ball_reaches_the_corner_for_weights_of_either_sign():
+    alpha, a, w0 = 0.2, CURVATURE.mean(0), torch.tensor(W, dtype=torch.float64)
+    rise = (a * w0**2 * ((1 + alpha) ** 2 - 1)).sum().item() / 2
+    settings = {"criterion": "loss_deviation", "threshold": rise, "relative": True, "epsilon": 0.0, **ALPHA}
+    assert MEASURES["sharpness_alpha"](quadratic(), **settings)["en"].extra["alpha"] == pytest.approx(alpha, rel=1e-6)
 
 
 def test_worst_case_reaches_the_corner_in_every_coordinate():
@@ -487,6 +503,17 @@ def test_search_never_leaves_the_ball(toy, data):
     hook.remove()
     assert value.extra["search"][0][0] == pytest.approx(0.02)
     assert max(distances) == pytest.approx(0.02, rel=1e-9)  # and it does reach the faces
+
+
+def test_starts_fill_the_middle_half_of_the_ball():
+    model = nn.Linear(50, 50)
+    parameters = perturb.weights(model)
+    with perturb.restored(parameters) as origin:
+        attack = Attack(model, [], parameters, origin, None, None, 0.1, 1, 1, None, 0)
+        attack.start(0.1, torch.Generator().manual_seed(0))
+        u = (model.weight - origin["weight"]).detach()
+    assert u.min().item() == pytest.approx(-0.05, abs=1e-3) and u.max().item() == pytest.approx(0.05, abs=1e-3)
+    assert u.mean().item() == pytest.approx(0, abs=2e-3)
 
 
 def test_deviation_is_from_the_unperturbed_model_not_between_restarts():
@@ -558,8 +585,8 @@ def test_a_model_that_overflows_is_not_tolerated():
 
 
 def test_alpha_uses_the_first_examples():
-    x = torch.tensor([[1.0]] * 4 + [[0.01]] * 4, dtype=torch.float64)
-    y = torch.tensor([1, 1, 1, 1, 0, 0, 0, 0])  # the last four are wrong
+    x = torch.tensor([[1.0]] * 4 + [[-1.0]] * 4, dtype=torch.float64)
+    y = torch.ones(8, dtype=torch.long)  # the last four are wrong
     subject = subject_of(Logistic(2.0), x, y, 3)
     value = MEASURES["sharpness_alpha"](subject, examples=4, threshold=1.0, **ALPHA)["en"]
     assert value.n == 4 and "first 4 examples" in value.on

@@ -35,7 +35,9 @@ def accelerator_for(device: str) -> Accelerator:
     except ValueError:
         raise ConfigError(f"this process has already used another device than {device!r}; start a new one.") from None
     if device not in ("auto", accelerator.device.type):
-        raise ConfigError(f"device is {device!r}, but this process computes on {accelerator.device.type!r}; use 'auto'.")
+        raise ConfigError(
+            f"device is {device!r}, but this process computes on {accelerator.device.type!r}; use 'auto'."
+        )
     return accelerator
 
 

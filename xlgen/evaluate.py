@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,21 @@ from torch.nn import functional
 from xlgen.batch import Batch, count
 from xlgen.errors import DataError, TrainingError
 
-if TYPE_CHECKING:
-    from xlgen.measures.base import Predictions
+
+@dataclass(frozen=True)
+class Predictions:
+    """Logits (N, C) in float64 and labels (N,), in the order of the split, on the CPU."""
+
+    logits: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return self.labels.shape[0]
+
+    @property
+    def log_probs(self) -> Tensor:
+        """log p(y|x), (N, C) [nats]."""
+        return torch.log_softmax(self.logits, dim=-1)
 
 
 @contextmanager
@@ -156,7 +169,6 @@ def _join(group: Sequence[Batch]) -> Batch:
 
 def _gather(logits: Sequence[Tensor], batches: Sequence[Batch], language: str) -> Predictions:
     """Join the batches' logits and put them back in the order of the split."""
-    from xlgen.measures.base import Predictions  # the package of the measures imports this module
 
     if count(batches) == 0:
         raise DataError(f"there are no examples{_of(language)} to evaluate on.")

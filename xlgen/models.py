@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import inspect
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
 from xlgen.errors import ModelError
@@ -78,7 +78,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     ):  # transformers would make a tokenizer without a vocabulary
         raise ModelError(f"{folder} has no tokenizer (tokenizer.json); save the model's tokenizer there.")
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False)
     except (OSError, ValueError, ImportError, KeyError) as error:
         raise ModelError(f"the tokenizer of {name!r} cannot be loaded: {_line(error)}") from None
@@ -166,7 +166,7 @@ def _load(
 
     folder = locate(name)
     try:
-        with _quiet(), torch.random.fork_rng(devices=[]):
+        with quiet(), torch.random.fork_rng(devices=[]):
             config = AutoConfig.from_pretrained(folder, num_labels=n_labels, trust_remote_code=False)
             if dropout is not None:
                 _set_dropout(config, dropout)
@@ -181,7 +181,7 @@ def _load(
                 ignore_mismatched_sizes=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {_line(error)}") from None
     names = {key for key, _ in model.named_parameters()}
     fresh = names & ({*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]})
@@ -216,8 +216,8 @@ def _from_hub(name: str) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=FILES, ignore_patterns="*/*", local_files_only=cached))
         except RepositoryNotFoundError:
             raise ModelError(
-                f"{name!r} is no folder, and the hub shows no such model; check the name, or log in with `hf auth login` "
-                f"if the model is gated.{_close(name)}"
+                f"{name!r} is no folder, and the hub shows no such model; check the name, or log in with `hf auth "
+                f"login` if the model is gated.{_close(name)}"
             ) from None
         except HFValidationError:
             raise ModelError(f"{name!r} is neither a folder nor a hub id.{_close(name)}") from None
@@ -249,8 +249,8 @@ def _sha256(path: Path, size: int, changed: int) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' report of new weights, which is expected here, and its progress bar."""
+def quiet() -> Iterator[None]:
+    """Without transformers' report of new weights, which is expected here, and its progress bars."""
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

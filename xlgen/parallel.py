@@ -80,9 +80,7 @@ def _start(job: Job, place: Path, options: RunOptions) -> subprocess.Popen:
     path = os.pathsep.join(filter(None, [source, os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": str(options.threads)}
     with (place / "errors").open("wb") as errors:
-        return subprocess.Popen(
-            command(job, place, options), stdout=subprocess.DEVNULL, stderr=errors, env=environment
-        )
+        return subprocess.Popen(command(job, place, options), stdout=subprocess.DEVNULL, stderr=errors, env=environment)
 
 
 def _reason(place: Path, code: int) -> str:

@@ -8,13 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from accelerate import PartialState
+
 from xlgen import models
 from xlgen.config import RunConfig, RunOptions, digest
 from xlgen.errors import DataError
 from xlgen.objectives import create
 from xlgen.parallel import Job, side_by_side
+from xlgen.prepare import read
 from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
-from xlgen.train import read, train
+from xlgen.train import Trained, train
 
 
 @dataclass(frozen=True)
@@ -88,16 +91,24 @@ def run(config: RunConfig, options: RunOptions) -> Run:
     """Train, unless the store has the run; see :func:`xlgen.train.train`."""
     config, store = resolve(config, options), Store(options.store)
     if store.get(config.hash) is None:
-        trained = train(config, options, store.partial(config.hash))
+        _store(train(config, options, store.partial(config.hash)), config, store)
+    return Run(config, store.get(config.hash))
+
+
+def _store(trained: Trained, config: RunConfig, store: Store) -> None:
+    """Write the result; of several processes the first does, and the others wait until it is there."""
+    processes = PartialState()
+    if processes.is_main_process:
         with store.write(config.hash) as folder:
-            trained.model.save_pretrained(folder / "model")
-            trained.tokenizer.save_pretrained(folder / "model")
+            with models.quiet():
+                trained.model.save_pretrained(folder / "model")
+                trained.tokenizer.save_pretrained(folder / "model")
             write_json(folder / "config.json", config.to_dict())
             write_json(folder / "log.json", trained.log)
             write_json(folder / "summary.json", trained.best)
             write_json(folder / MANIFEST, manifest("run", seed=config.seed, **trained.facts))
         store.partial(config.hash).unlink(missing_ok=True)
-    return Run(config, store.get(config.hash))
+    processes.wait_for_everyone()
 
 
 def find(prefix: str, options: RunOptions) -> Run:

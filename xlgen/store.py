@@ -105,7 +105,7 @@ def manifest(kind: str, **facts: Any) -> dict[str, Any]:
     packages = ("torch", "transformers", "tokenizers", "accelerate", "numpy")
     return {
         "kind": kind,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "created": datetime.now(UTC).isoformat(timespec="microseconds"),
         "versions": {"python": platform.python_version(), "xlgen": xlgen.__version__}
         | {package: metadata.version(package) for package in packages},
         "platform": platform.platform(),
@@ -182,7 +182,7 @@ class Store:
     def entries(self, kind: str) -> list[str]:
         """Names of the complete results of one kind (``"run"``, ``"measure"``), oldest first."""
         found = []
-        for path in self.root.glob(f"*/{MANIFEST}"):
+        for path in self.root.glob(f"[!.]*/{MANIFEST}"):  # a name with a dot is still being written
             facts = read_json(path)
             if facts["kind"] == kind:
                 found.append((facts["created"], path.parent.name))
@@ -199,5 +199,7 @@ class Store:
         if not found:
             raise StoreError(f"no {kind} in {self.root} starts with {prefix!r}; it holds {len(names)} of them.")
         if len(found) > 1:
-            raise StoreError(f"{prefix!r} is the beginning of {len(found)} results: {', '.join(found)}; give more of it.")
+            raise StoreError(
+                f"{prefix!r} is the beginning of {len(found)} results: {', '.join(found)}; give more of it."
+            )
         return found[0]

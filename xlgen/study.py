@@ -178,6 +178,7 @@ def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunO
     """One flat row for each run, measure and language, for analysis; what is missing is measured."""
     rows = []
     for source in runs:
+        measured = measure(source, config, options)
         trained = source.config if isinstance(source, Run) else None
         who = {
             "run": source.key,
@@ -187,7 +188,7 @@ def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunO
             "hyper": dict(trained.hyper) if trained else {},
             "seed": trained.seed if trained else None,
         }
-        for name, values in measure(source, config, options).items():
+        for name, values in measured.items():
             for language, v in values.items():
                 numbers = {"value": v.value, "stderr": v.stderr, "n": v.n, "status": v.status}
                 rows.append(who | {"language": language, "measure": name} | numbers)

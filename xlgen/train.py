@@ -11,34 +11,27 @@ import logging
 import math
 import sys
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from xlgen import checkpoint, models
+from xlgen import checkpoint
 from xlgen.batch import Batch, count
 from xlgen.checkpoint import Progress
 from xlgen.config import RunConfig, RunOptions
-from xlgen.data import Encoded, encode
 from xlgen.device import accelerator_for, average, forked, seed_of, share, threads
 from xlgen.errors import TrainingError
 from xlgen.evaluate import losses, predict
-from xlgen.objectives import Objective, Step, create
-from xlgen.readers import Rows
-from xlgen.store import Store
+from xlgen.objectives import Step
+from xlgen.prepare import Loop, prepare
 from xlgen.tasks import TASKS
 
 log = logging.getLogger(__name__)
-
-EVALUATION_BATCH = 64
-"""Examples of a forward pass on the development set."""
 
 
 @dataclass(frozen=True)
@@ -62,28 +55,6 @@ class Trained:
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Loop:
-    """What does not change while a run runs."""
-
-    config: RunConfig
-    accelerator: Accelerator
-    objective: Objective
-    model: nn.Module
-    optimizer: torch.optim.Optimizer
-    train: Encoded
-    dev: Sequence[Batch]
-    views: Callable[[int], Encoded] | None
-
-    @property
-    def steps_per_epoch(self) -> int:
-        return math.ceil(len(self.train) / self.config.batch_size)
-
-    @property
-    def steps(self) -> int:
-        return self.config.epochs * self.steps_per_epoch
-
-
 def train(config: RunConfig, options: RunOptions, resume: Path | None = None) -> Trained:
     """Fine-tune on the source language and return the best checkpoint.
 
@@ -101,7 +72,7 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
     """
     accelerator = accelerator_for(options.device)
     with threads(options.threads), forked(accelerator.device):
-        loop, tokenizer = _prepare(config, options, accelerator)
+        loop, tokenizer = prepare(config, options, accelerator)
         progress, best = Progress(), {}
         if resume is not None and resume.is_file():
             progress, best = checkpoint.load(resume, loop.model, loop.optimizer)
@@ -125,63 +96,12 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
     return Trained(loop.model.eval(), tokenizer, progress.log, progress.best, facts)
 
 
-def read(config: RunConfig, options: RunOptions) -> tuple[Rows, Rows]:
-    """The training and development rows of a run, in the task's source language."""
-    task = TASKS[config.task]
-    language, folder = task.source_language, options.data_dir
-    return (
-        task.rows(language, "train", folder).take(config.train_size),
-        task.rows(language, "dev", folder).take(config.dev_size),
-    )
-
-
 def schedule(step: int, steps: int, warmup: float) -> float:
     """The learning rate of optimizer step ``step`` (0-based) relative to its peak: linear up, then linear down to 0."""
     rising = math.ceil(warmup * steps)
     if step < rising:
         return step / rising
     return (steps - step) / max(1, steps - rising)
-
-
-def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with and without weight decay: biases and LayerNorm, all vectors, have none."""
-    trained = [weight for weight in model.parameters() if weight.requires_grad]
-    return [
-        {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": weight_decay},
-        {"params": [weight for weight in trained if weight.ndim <= 1], "weight_decay": 0.0},
-    ]
-
-
-def _prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) -> tuple[Loop, Any]:
-    """Load data and model: the loop at its first step, and the tokenizer."""
-    task, objective = TASKS[config.task], create(config.objective, config.hyper)
-    train_rows, dev_rows = read(config, options)
-    tokenizer = models.load_tokenizer(config.model)
-    model = models.load_classifier(
-        config.model,
-        len(task.labels),
-        seed=seed_of("head", config.seed),
-        eager=objective.needs_double_backward,
-        dropout=config.dropout,
-    ).to(accelerator.device)
-    model.config.id2label = dict(enumerate(task.labels))
-    model.config.label2id = {label: i for i, label in enumerate(task.labels)}
-    positions = models.takes_position_ids(model)
-
-    def encoded(rows: Rows) -> Encoded:
-        return encode(rows, tokenizer, config.max_length, Store(options.store).tokens, positions)
-
-    loop = Loop(
-        config=config,
-        accelerator=accelerator,
-        objective=objective,
-        model=model,
-        optimizer=torch.optim.AdamW(groups(model, config.weight_decay), lr=config.lr, eps=1e-8),
-        train=encoded(train_rows),
-        dev=[batch.to(accelerator.device) for batch in encoded(dev_rows).batches(EVALUATION_BATCH)],
-        views=None,
-    )
-    return loop, tokenizer
 
 
 def _fit(

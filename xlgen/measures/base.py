@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.evaluate import Predictions, predict
 from xlgen.registry import Registry
 
 ALL = "all"
@@ -64,25 +64,7 @@ class Subject:
     @cached_property
     def predictions(self) -> dict[str, Predictions]:
         """Logits and labels of every language, from one forward pass shared by all measures that need no gradient."""
-        from xlgen.evaluate import predict
-
-        return {language: predict(self.model, batches) for language, batches in self.batches.items()}
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Logits (N, C) in float64 and labels (N,), in the order of the split, on the CPU."""
-
-    logits: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return self.labels.shape[0]
-
-    @property
-    def log_probs(self) -> Tensor:
-        """log p(y|x), (N, C) [nats]."""
-        return torch.log_softmax(self.logits, dim=-1)
+        return {language: predict(self.model, batches, language) for language, batches in self.batches.items()}
 
 
 Measure = Callable[..., dict[str, Value]]

@@ -48,7 +48,7 @@ class Draw:
 def sharpness_difference(
     subject: Subject,
     *,
-    noise_scale: float = 0.01,
+    noise_scale: float = 0.001,
     n: float = 0.05,
     lam: float = 0.05,
     noise_seeds: Sequence[int] = (0, 1, 2),
@@ -65,9 +65,10 @@ def sharpness_difference(
         p  = λ ||w'||_F                            (line 5)
         w' = w_0 + p (w' - w_0) / ||w' - w_0||     if ||w' - w_0|| > p   (lines 6-8)
 
-    The paper chooses ``noise_scale`` for each model among 0.001, 0.005, 0.01 and 0.02, which makes models hard to
-    compare. From about λ times the RMS weight upwards the projection binds, the neighbour lies at the fixed relative
-    radius λ, and the scale hardly matters any more: 0.01 is such a value. ``extra`` says whether it was.
+    The paper chooses ``noise_scale`` for each model among 0.001, 0.005, 0.01 and 0.02. Values at different scales
+    cannot be compared: from about λ times the RMS weight upwards the projection binds, and it shrinks the ascent step
+    by p / ||w' - w_0|| along with the noise. ε is almost all of the displacement, but the ascent can still be almost
+    all of φ, n ||∇L||² to first order. The default is the scale that disturbs it least; ``extra`` has the shares.
 
     The same ε are used for every language, so differences between languages are paired. Besides the model this holds
     two copies of the weights on its device (w_0 and the gradient) and ε on the CPU.
@@ -181,7 +182,7 @@ def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[s
 
 def _check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:
     if noise_scale < 0:
-        raise ConfigError(f"noise_scale is {noise_scale!r}; expected a standard deviation >= 0, such as 0.01.")
+        raise ConfigError(f"noise_scale is {noise_scale!r}; expected a standard deviation >= 0, such as 0.001.")
     if n < 0:
         raise ConfigError(f"n is {n!r}; expected a step size >= 0, such as 0.05.")
     if lam <= 0:

@@ -89,13 +89,14 @@ class Corpus:
         """One sentence of plain text, for the tokenizer."""
         return "".join(piece.text for piece in pieces(sentence(rng), lexicon(self.language(rng))))
 
-    def example(self, rng: random.Random) -> Example:
-        """One pretraining example."""
+    def example(self, rng: random.Random, ease: float = 0.0) -> Example:
+        """One pretraining example; with probability ``ease`` of a single clause."""
+        simple = rng.random() < ease
         kind = rng.random()
         if kind < 0.05:
             words = lexicon(self.language(rng))
             return Example(tuple(pieces(sentence(rng), words)), tuple(pieces(sentence(rng), words)), None)
-        stated = sentence(rng)
+        stated = sentence(rng, simple=simple)
         repeated, numbers = _repeat(stated, rng)
         if kind < 0.3:
             first, second = "en", "en"
@@ -110,15 +111,18 @@ class Corpus:
             repeated, replaced = _corrupted(stated, repeated, numbers, rng)
         spoken = pieces(stated, lexicon(first))
         if rng.random() < 0.2:
-            spoken = self._switched(stated, spoken, first, rng)
+            spoken = self._switched(stated, spoken, (first, second), rng)
         return Example(tuple(spoken), tuple(pieces(repeated, lexicon(second))), replaced)
 
-    def _switched(self, stated: Sentence, spoken: list[Piece], language: str, rng: random.Random) -> list[Piece]:
-        """Code-switching: some phrases in another language. Languages without spaces are left alone."""
-        other = lexicon(self.other_language(language, rng))
-        if not (lexicon(language).space and other.space):
+    def _switched(self, stated: Sentence, spoken: list[Piece], pair: tuple[str, str], rng: random.Random) -> list[Piece]:
+        """Code-switching: some phrases of the first text in a third language, if both are written with spaces.
+
+        Never in the language of the second text, which would put matching phrases of one language side by side.
+        """
+        third = self.other_language(pair[0], rng)
+        if third == pair[1] or not (lexicon(pair[0]).space and lexicon(third).space):
             return spoken
-        phrases = {(p.clause, p.slot): p.text for p in pieces(stated, other) if p.slot}
+        phrases = {(p.clause, p.slot): p.text for p in pieces(stated, lexicon(third)) if p.slot}
         return [
             piece._replace(text=phrases[piece.clause, piece.slot]) if piece.slot and rng.random() < 0.4 else piece
             for piece in spoken
@@ -141,10 +145,10 @@ def _object(verb: str, rng: random.Random, *, persons: bool, but: tuple[str, ...
     return CATEGORY_OF[thing] if not persons and rng.random() < 0.1 else thing
 
 
-def sentence(rng: random.Random) -> Sentence:
-    """A random sentence of one or two clauses."""
+def sentence(rng: random.Random, *, simple: bool = False) -> Sentence:
+    """A random sentence of one clause if ``simple``, else of one or two."""
     persons = rng.random() < 0.4
-    if rng.random() < 0.45:
+    if simple or rng.random() < 0.45:
         return Sentence((clause(rng, persons=persons, adverbial=0.5),))
     one, two = (clause(rng, persons=persons, adverbial=0.2) for _ in range(2))
     if rng.random() < 0.4:

@@ -7,6 +7,10 @@ forward pass:
 * replaced-token detection: for each token of the second text, does it agree with the first? (as in ELECTRA, XLM-E);
 * matching: has anything been replaced? (from the pooled [CLS]).
 
+Training starts easy: in the first steps most sentences have one clause, and the positions of the second text start
+again at 0, as in XLM's translation language modelling :cite:`conneau2019xlm`, so that words that translate each other
+are found; both aids fade out linearly.
+
 The learning rate warms up, stays constant and falls linearly to 0 over the last part of the run. Step ``k`` draws its
 examples from a generator seeded with ``(seed, k)``, so a resumed run continues exactly where it stopped.
 
@@ -32,6 +36,7 @@ from tqdm.auto import tqdm
 from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerFast
 
 from xlgen.mini.corpus import SMOOTHING, Corpus, Example
+from xlgen.mini.lsa import word_vectors
 from xlgen.mini.tokenizer import train_tokenizer
 
 log = logging.getLogger(__name__)
@@ -47,9 +52,12 @@ class Recipe:
         vocabulary: WordPiece pieces, over all languages.
         smoothing: exponent of the languages' sampling weights.
         steps: optimizer steps; ``decay`` is the last part of them in which the learning rate falls to 0.
+        easy: steps over which the aids of the beginning fade out.
+        vectors: translations from which the embeddings start (:mod:`xlgen.mini.lsa`).
         batch: pairs of texts in a step.
         lr, warmup: peak learning rate and the steps to reach it.
         mask: probability that a phrase is masked.
+        spread: standard deviation of the initial weights (BERT's 0.02 suits 768 dimensions, not 128).
         detection: weight of the replaced-token loss.
         seed: seeds initialisation and data.
     """
@@ -62,10 +70,13 @@ class Recipe:
     smoothing: float = SMOOTHING
     steps: int = 40_000
     decay: float = 0.15
-    batch: int = 64
+    easy: int = 10_000
+    vectors: int = 20_000
+    batch: int = 32
     lr: float = 1e-3
     warmup: int = 1_000
-    mask: float = 0.15
+    mask: float = 0.3
+    spread: float = 0.06
     detection: float = 4.0
     seed: int = 0
 
@@ -73,6 +84,10 @@ class Recipe:
         """Learning rate of a step: warm-up, plateau, linear decay."""
         left = (self.steps - step) / (self.decay * self.steps)
         return self.lr * min((step + 1) / self.warmup, 1.0, left)
+
+    def ease_at(self, step: int) -> float:
+        """Share of the examples that are made easy at a step."""
+        return max(0.0, 1.0 - step / self.easy) if self.easy else 0.0
 
 
 class Pretrainer(nn.Module):
@@ -89,6 +104,7 @@ class Pretrainer(nn.Module):
             max_position_embeddings=128,
             hidden_dropout_prob=0.0,
             attention_probs_dropout_prob=0.0,
+            initializer_range=recipe.spread,
             pad_token_id=pad,
             attn_implementation="sdpa",
         )
@@ -97,7 +113,7 @@ class Pretrainer(nn.Module):
 
     def losses(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The three losses, each a mean over what it is asked about [nats]."""
-        names = ("input_ids", "attention_mask", "token_type_ids")
+        names = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
         hidden, pooled = self.bert.bert(**{k: batch[k] for k in names}, return_dict=False)[:2]
         masked = batch["masked"] != IGNORE
         scores = self.bert.cls.predictions(hidden[masked])  # (masked tokens, V)
@@ -126,11 +142,16 @@ class Collator:
             [("".join(p.text for p in e.first), "".join(p.text for p in e.second)) for e in examples]
         )
 
-    def __call__(self, examples: list[Example], codes: list, rng: random.Random) -> dict[str, Tensor]:
-        """A batch, padded to its longest pair."""
+    def __call__(self, examples: list[Example], codes: list, rng: random.Random, ease: float) -> dict[str, Tensor]:
+        """A batch, padded to its longest pair; with probability ``ease`` the second text's positions start at 0."""
         rows = [self._row(example, code, rng) for example, code in zip(examples, codes, strict=True)]
+        for row in rows:
+            length, second = len(row["input_ids"]), sum(row["token_type_ids"])
+            again = second if rng.random() < ease else 0
+            row["position_ids"] = [*range(length - again), *range(again)]
         width = max(len(row["input_ids"]) for row in rows)
-        fill = {"input_ids": self.pad_id, "token_type_ids": 0, "attention_mask": 0, "masked": IGNORE, "replaced": IGNORE}
+        fill = {"input_ids": self.pad_id, "token_type_ids": 0, "position_ids": 0, "attention_mask": 0}
+        fill |= {"masked": IGNORE, "replaced": IGNORE}
         batch = {k: torch.tensor([row[k] + [v] * (width - len(row[k])) for row in rows]) for k, v in fill.items()}
         batch["match"] = torch.tensor(
             [IGNORE if e.replaced is None else int(not e.replaced) for e in examples]
@@ -185,12 +206,13 @@ class Batches:
         if number != self._number:
             self._number, self._pool = number, self._draw(number)
         rng = random.Random(f"pretrain {self.recipe.seed} mask {step}")
-        return self.collate(*self._pool[place], rng)
+        return self.collate(*self._pool[place], rng, self.recipe.ease_at(step))
 
     def _draw(self, number: int) -> list[tuple[list[Example], list]]:
         rng = random.Random(f"pretrain {self.recipe.seed} pool {number}")
         size = self.recipe.batch
-        examples = [self.corpus.example(rng) for _ in range(POOL * size)]
+        ease = self.recipe.ease_at(number * POOL)
+        examples = [self.corpus.example(rng, ease) for _ in range(POOL * size)]
         codes = self.collate.encode(examples)
         order = sorted(range(len(codes)), key=lambda i: len(codes[i].ids))
         cuts = [order[start : start + size] for start in range(0, len(order), size)]
@@ -237,6 +259,11 @@ def pretrain(recipe: Recipe, folder: Path, *, save_every: int = 1_000, progress:
     )
     tokenizer.save_pretrained(folder)
     model = Pretrainer(recipe, tokenizer.pad_token_id)
+    start = word_vectors(
+        tokenizer, dimensions=recipe.hidden, pairs=recipe.vectors, seed=recipe.seed, smoothing=recipe.smoothing
+    )
+    with torch.no_grad():
+        model.bert.bert.embeddings.word_embeddings.weight.mul_(0.25).add_(torch.tensor(start).float(), alpha=0.08)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     others = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]

@@ -35,6 +35,8 @@ from xlgen.objectives.hyper import need
 
 LABELS = ("sample", "true")
 METHODS = ("finite_difference", "double_backward")
+Logs = tuple[dict[str, float], float]
+"""What to log of the loss, and the penalty."""
 
 
 @OBJECTIVES.register("fisher")
@@ -54,20 +56,21 @@ class FisherPenalty:
             penalises the norm of the loss's own gradient.
         every_k: steps between two evaluations of the penalty, >= 1; its gradient counts ``every_k`` times then.
         method: ``"finite_difference"`` or ``"double_backward"``.
-        h: length of the finite difference's step, > 0 [parameter norm]. The relative error of the forward difference
-            grows in proportion to it, that of float32 in proportion to its inverse.
+        h: length of the finite difference's step, > 0 [parameter norm]. The truncation error grows in proportion to
+            it, the error of float32 in proportion to its inverse; on BERT encoders of 2 to 12 layers, untrained to
+            overfitted, the default came within 1 % of double backward and was the best power of ten.
     """
 
     needs_views: ClassVar[bool] = False
 
-    weight: float = 0.1
+    weight: float = 0.01
     labels: str = "sample"
     every_k: int = 1
     method: str = "finite_difference"
     h: float = 1e-4
 
     def __post_init__(self):
-        need(self, "weight", 0 <= self.weight < math.inf, "a number >= 0, such as 0.1")
+        need(self, "weight", 0 <= self.weight < math.inf, "a number >= 0, such as 0.01")
         need(self, "labels", self.labels in LABELS, " or ".join(map(repr, LABELS)))
         need(self, "every_k", self.every_k >= 1, "a number of steps >= 1")
         need(self, "method", self.method in METHODS, " or ".join(map(repr, METHODS)))
@@ -93,7 +96,7 @@ class FisherPenalty:
         logs, penalty = method(model, batches, step)
         return {**logs, "penalty": penalty, "fisher_trace": count(batches) * penalty}
 
-    def _double_backward(self, model: nn.Module, batches: Sequence[Batch], step: Step):
+    def _double_backward(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> Logs:
         total, theta = count(batches), [w for w in model.parameters() if w.requires_grad]
         loss, fisher_loss = 0.0, 0.0
         for batch in batches:
@@ -105,10 +108,10 @@ class FisherPenalty:
         step.backward(loss + self.weight * self.every_k * penalty)
         return {"loss": finite(loss, "loss", step)}, finite(penalty, "penalty", step)
 
-    def _finite_difference(self, model: nn.Module, batches: Sequence[Batch], step: Step):
+    def _finite_difference(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> Logs:
         with replayed(model):
             logs, labels, g = self._mean_gradient(model, batches, step)
-        parameters = with_gradient(model)
+        parameters = {name: w for name, w in with_gradient(model).items() if name in g}
         theta, direction = list(parameters.values()), [g[name] for name in parameters]
         size = finite(norm(direction), "the norm of the Fisher penalty's gradient", step)
         # a gradient of exactly 0 has no direction, and the penalty is at its minimum
@@ -125,7 +128,9 @@ class FisherPenalty:
             accumulate(batches, step, terms)
         return logs, size**2
 
-    def _mean_gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step):
+    def _mean_gradient(
+        self, model: nn.Module, batches: Sequence[Batch], step: Step
+    ) -> tuple[dict[str, float], list[Tensor], dict[str, Tensor]]:
         """Accumulate the cross-entropy's gradient; return its logs, the penalty's labels and :math:`\\bar g`.
 
         With true labels the two gradients are one and share their memory.

@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from xlgen.batch import Batch
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
+from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.hyper import need
-from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 
 
 @OBJECTIVES.register("sam")

@@ -1,0 +1,43 @@
+# make book       build the book; on a fresh machine this needs python >= 3.11, git and make
+# make test       ruff and the tests
+# make lint       ruff alone
+# make notebooks  write notebooks/*.ipynb from the .py beside them
+# make clean      delete what can be built again (not runs/: those took time)
+# Variables: PYTHON (interpreter of the environment), VENV (its folder).
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Named by content: the environment is made anew when the requirements change, and only then.
+STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
+
+.DEFAULT_GOAL := help
+.PHONY: help book test lint notebooks clean
+
+help:
+	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "xlgen needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+	  echo "Choose another one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e ".[book,test]"
+	@touch $@
+
+book: $(STAMP)
+	$(BIN)/jupyter-book build -W --keep-going book/
+
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+notebooks: $(STAMP)
+	$(BIN)/python -c 'from xlgen.notebook import sync; print(*sync(), sep="\n")'
+
+clean:
+	rm -rf book/_build _build book/notebooks build *.egg-info .pytest_cache .ruff_cache
+	find xlgen tests -name __pycache__ -type d -prune -exec rm -rf {} +

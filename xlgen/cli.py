@@ -1,0 +1,271 @@
+"""The command line: ``xlgen run``, ``measure``, ``list`` and ``notebook``.
+
+Heavy libraries are imported by the command that needs them, so that ``xlgen --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import xlgen
+from xlgen.config import RunOptions
+from xlgen.errors import ConfigError, UnknownName, XlgenError
+from xlgen.listing import LISTS
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0, 2 after an error of the user's, 130 when interrupted."""
+    args = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        args.command(args)
+    except XlgenError as error:
+        print("xlgen:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("xlgen: interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line's grammar."""
+    top = argparse.ArgumentParser(prog="xlgen", description="Fine-tune on English, measure, and predict transfer.")
+    top.add_argument("--version", action="version", version=xlgen.__version__)
+    commands = top.add_subparsers(required=True, metavar="command")
+    _add_run(commands)
+    _add_measure(commands)
+
+    listing = commands.add_parser("list", help="show what there is", description="Show what there is.")
+    listing.add_argument("what", help=", ".join(LISTS))
+    _add_common(listing, listing_only=True)
+    listing.set_defaults(command=_list)
+
+    notebook = commands.add_parser(
+        "notebook", help="execute a notebook with parameters", description="Execute a notebook with parameters."
+    )
+    notebook.add_argument("name", help="name of a notebook, such as xnli")
+    notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), dest="parameters")
+    notebook.add_argument("--out", type=Path, help="the executed notebook; in build/notebooks unless given")
+    notebook.add_argument("--verbose", action="store_true", help="say what is being done")
+    notebook.set_defaults(command=_notebook)
+    return top
+
+
+def _add_run(commands) -> None:
+    run = commands.add_parser(
+        "run",
+        help="fine-tune a model, unless the store has it",
+        description="Fine-tune a model on English, unless the store has it. An interrupted run is resumed.",
+    )
+    run.add_argument("--preset", help="sizes and epochs: mini (the default), small or paper")
+    run.add_argument("--task", help="the preset's own unless given; see `xlgen list tasks`")
+    run.add_argument("--model", help="'mini', a hub id or a folder; the preset's own unless given")
+    run.add_argument("--objective", help="baseline unless given; see `xlgen list objectives`")
+    run.add_argument("--seed", help="0 unless given")
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting of a run or hyper-parameter of the objective; can be repeated",
+    )
+    run.add_argument("--config", type=Path, help="JSON file with settings, in place of a preset")
+    _add_common(run)
+    run.set_defaults(command=_run)
+
+
+def _add_measure(commands) -> None:
+    measure = commands.add_parser(
+        "measure",
+        help="measure a fine-tuned model in each language",
+        description="Measure a fine-tuned model in each language: a run of the store, or a checkpoint of your own.",
+    )
+    source = measure.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", nargs="+", metavar="HASH", help="runs of the store, or the beginnings of their names")
+    source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
+    measure.add_argument("--task", help="with --model: what it was fine-tuned on")
+    measure.add_argument("--pretrained", default="", help="with --model: what fine-tuning started from")
+    measure.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
+    measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
+    measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
+    measure.add_argument("--split", help="test unless given")
+    measure.add_argument("--size", type=int, help="examples of each language; all unless given")
+    measure.add_argument("--batch-size", type=int, help="examples of a forward pass")
+    measure.add_argument(
+        "--set", action="append", default=[], metavar="MEASURE.SETTING=VALUE", help="a setting; can be repeated"
+    )
+    measure.add_argument("--config", type=Path, help="JSON file with these settings")
+    measure.add_argument("--out", type=Path, help="also write all rows, with standard errors, to this CSV file")
+    _add_common(measure)
+    measure.set_defaults(command=_measure)
+
+
+def _add_common(command: argparse.ArgumentParser, listing_only: bool = False) -> None:
+    command.add_argument("--store", type=Path, default=RunOptions.store, help="folder of the results (runs)")
+    command.add_argument("--verbose", action="store_true", help="say what is being done")
+    if listing_only:
+        return
+    command.add_argument("--data-dir", type=Path, help="folder with the official archives; the hub unless given")
+    command.add_argument("--device", default=RunOptions.device, help="auto (the default), cpu, cuda or mps")
+    command.add_argument("--threads", type=int, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")
+    command.add_argument(
+        "--checkpoint-every",
+        type=int,
+        default=RunOptions.checkpoint_every,
+        help="optimizer steps between checkpoints for resuming; 0 is none",
+    )
+    command.add_argument("--no-progress", action="store_true", help="no progress bar")
+
+
+def _options(args: argparse.Namespace) -> RunOptions:
+    for name in ("threads", "checkpoint_every"):
+        if getattr(args, name) < 0:
+            raise ConfigError(f"{name} is {getattr(args, name)}; expected a number >= 0.")
+    return RunOptions(
+        store=args.store,
+        data_dir=args.data_dir,
+        device=args.device,
+        progress=not args.no_progress,
+        threads=args.threads,
+        checkpoint_every=args.checkpoint_every,
+    )
+
+
+def _run(args: argparse.Namespace) -> None:
+    from xlgen.presets import build, config_for
+
+    given = {key: getattr(args, key) for key in ("task", "model", "objective", "seed")}
+    given = {key: value for key, value in given.items() if value is not None} | _pairs(args.set)
+    if args.config and args.preset:
+        raise ConfigError("--config and --preset are both given; choose one, and change settings with --set.")
+    if args.config:
+        values = _file(args.config)
+        config = build({**values, **given} | ({"data": ""} if given else {}))
+    else:
+        config = config_for(args.preset or "mini", **given)
+    options = _options(args)
+    from xlgen import study
+
+    run = study.run(config, options)
+    best = run.summary
+    print(
+        f"run {run.key}: {run.config.task}, {run.config.objective}, seed {run.config.seed}: "
+        f"dev accuracy {best['dev_accuracy']:.4f} at epoch {best['epoch']:g}, {run.manifest['seconds']:.0f} s"
+    )
+    print(run.folder)
+
+
+def _measure(args: argparse.Namespace) -> None:
+    if args.model and not args.task:
+        raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
+    options = _options(args)
+    from xlgen import study
+
+    values = _file(args.config) if args.config else {}
+    flags = {"split": args.split, "size": args.size, "batch_size": args.batch_size}
+    flags |= {"names": _words(args.measures), "languages": _words(args.languages)}
+    values |= {key: value for key, value in flags.items() if value is not None}
+    values["settings"] = _nested(values.get("settings", {}), args.set)
+    config = study.MeasureConfig.from_dict(values)
+    if args.model:
+        sources = [study.Checkpoint(args.model, args.task, args.pretrained, args.max_length)]
+    else:
+        sources = [study.find(prefix, options) for prefix in args.run]
+    for source in sources:
+        rows = study.table([source], config, options)
+        print(f"{source.model} ({source.task}, {config.split})")
+        print(_grid(rows))
+        if args.out:
+            _write_csv(args.out, rows, append=source is not sources[0])
+
+
+def _list(args: argparse.Namespace) -> None:
+    if args.what not in LISTS:
+        raise UnknownName("list", args.what, LISTS)
+    for name, about in LISTS[args.what](args.store):
+        print(f"{name:26} {about}".rstrip())
+
+
+def _notebook(args: argparse.Namespace) -> None:
+    from xlgen import notebook
+
+    parameters = {key: _value(text) for key, text in args.parameters}
+    print(notebook.run(args.name, parameters, args.out))
+
+
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key.strip() and equals):
+            raise ConfigError(f"--set {text!r} is not of the form key=value, such as --set epochs=3.")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _nested(settings: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Add ``measure.setting=value`` pairs to the settings by measure."""
+    nested = {measure: dict(given) for measure, given in settings.items()}
+    for key, value in _pairs(texts).items():
+        measure, dot, setting = key.partition(".")
+        if not dot:
+            raise ConfigError(f"--set {key}={value}: name the measure too, as in --set sharpness_difference.n=0.05.")
+        nested.setdefault(measure, {})[setting] = _value(value)
+    return nested
+
+
+def _value(text: str) -> Any:
+    """A number, truth value or list where ``text`` is one in JSON; otherwise the text itself."""
+    words = {"True": True, "False": False, "None": None}
+    try:
+        return words[text] if text in words else json.loads(text)
+    except ValueError:
+        return text
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _file(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no settings by name; expected a JSON object.")
+    return values
+
+
+def _grid(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Languages down, measures across."""
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    width = max(12, *map(len, measures))
+    lines = [f"{'language':9}" + "".join(f" {name:>{width}}" for name in measures)]
+    for language in dict.fromkeys(row["language"] for row in rows):
+        cells = {row["measure"]: row for row in rows if row["language"] == language}
+        lines.append(f"{language:9}" + "".join(f" {_cell(cells.get(name)):>{width}}" for name in measures))
+    return "\n".join(lines)
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['value']:.5g}" if row["status"] == "ok" else row["status"]
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]], append: bool) -> None:
+    import csv
+
+    with path.open("a" if append else "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        if not append:
+            writer.writeheader()
+        writer.writerows(row | {"hyper": json.dumps(row["hyper"])} for row in rows)

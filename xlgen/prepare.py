@@ -1,0 +1,121 @@
+"""What a run needs before its first step: rows, tokens, sampled segmentations, model and optimizer."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from xlgen import models
+from xlgen.batch import Batch
+from xlgen.config import RunConfig, RunOptions
+from xlgen.data import Encoded, encode
+from xlgen.device import seed_of
+from xlgen.objectives import Objective, create
+from xlgen.readers import Rows
+from xlgen.segment import Segmenter
+from xlgen.store import Store
+from xlgen.tasks import TASKS
+
+log = logging.getLogger(__name__)
+
+EVALUATION_BATCH = 64
+"""Examples of a forward pass on the development set."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What does not change while a run runs."""
+
+    config: RunConfig
+    accelerator: Accelerator
+    objective: Objective
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    train: Encoded
+    dev: Sequence[Batch]
+    views: Callable[[int], Encoded] | None
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return math.ceil(len(self.train) / self.config.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.config.epochs * self.steps_per_epoch
+
+
+def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) -> tuple[Loop, Any]:
+    """Load data and model: the loop at its first step, and the tokenizer."""
+    task, objective = TASKS[config.task], create(config.objective, config.hyper)
+    train_rows, dev_rows = read(config, options)
+    tokenizer = models.load_tokenizer(config.model)
+    model = models.load_classifier(
+        config.model,
+        len(task.labels),
+        seed=seed_of("head", config.seed),
+        eager=objective.needs_double_backward,
+        dropout=config.dropout,
+    ).to(accelerator.device)
+    model.config.id2label = dict(enumerate(task.labels))
+    model.config.label2id = {label: i for i, label in enumerate(task.labels)}
+    positions = models.takes_position_ids(model)
+    views = None
+    if objective.needs_views:
+        segmenter = Segmenter.for_tokenizer(tokenizer, objective.p, objective.faithful)
+        views = partial(view, train_rows, segmenter, tokenizer, config, positions, not objective.faithful)
+
+    def encoded(rows: Rows) -> Encoded:
+        return encode(rows, tokenizer, config.max_length, Store(options.store).tokens, positions)
+
+    loop = Loop(
+        config=config,
+        accelerator=accelerator,
+        objective=objective,
+        model=model,
+        optimizer=torch.optim.AdamW(groups(model, config.weight_decay), lr=config.lr, eps=1e-8),
+        train=encoded(train_rows),
+        dev=[batch.to(accelerator.device) for batch in encoded(dev_rows).batches(EVALUATION_BATCH)],
+        views=views,
+    )
+    return loop, tokenizer
+
+
+def read(config: RunConfig, options: RunOptions) -> tuple[Rows, Rows]:
+    """The training and development rows of a run, in the task's source language."""
+    task = TASKS[config.task]
+    language, folder = task.source_language, options.data_dir
+    return (
+        task.rows(language, "train", folder).take(config.train_size),
+        task.rows(language, "dev", folder).take(config.dev_size),
+    )
+
+
+def view(
+    rows: Rows, segmenter: Segmenter, tokenizer: Any, config: RunConfig, positions: bool, resample: bool, epoch: int
+) -> Encoded:
+    """The training rows in a sampled segmentation: a new one each epoch, or always the first epoch's."""
+    generator = torch.Generator().manual_seed(seed_of("view", config.seed, epoch if resample else 0))
+    pairs = [
+        segmenter.pair(*texts, generator, config.max_length) for texts in zip(rows.first, rows.second, strict=True)
+    ]
+    log.info("sampled segmentation: %.2g of the words are unknown", segmenter.unknown_rate)
+    ids, types = zip(*pairs, strict=True)
+    has_types = "token_type_ids" in tokenizer.model_input_names
+    return Encoded.pack(ids, types if has_types else None, rows.labels, tokenizer.pad_token_id, positions)
+
+
+def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with and without weight decay: biases and LayerNorm, all vectors, have none."""
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    return [
+        {"params": [weight for weight in trained if weight.ndim > 1], "weight_decay": weight_decay},
+        {"params": [weight for weight in trained if weight.ndim <= 1], "weight_decay": 0.0},
+    ]

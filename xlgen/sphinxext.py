@@ -1,0 +1,177 @@
+"""Build the book with one command: execute the chapters that are out of date, and make the pages work offline.
+
+Sphinx loads this extension from ``_config.yml``. Before any page is read, each notebook in the table of contents whose
+stored output is stale is executed with papermill into ``book/notebooks/``, which is what the pages are made from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import jupyter_server_mathjax
+from docutils import nodes
+from sphinx import addnodes
+from sphinx.application import Sphinx
+from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
+from sphinx.util import logging
+from sphinx.util.docutils import SphinxDirective
+from sphinx_external_toc.parsing import parse_toc_yaml
+
+import xlgen
+from xlgen import notebook
+from xlgen.config import digest
+from xlgen.errors import UnknownName, XlgenError
+
+log = logging.getLogger(__name__)
+
+FOLDER = "notebooks"
+PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "matplotlib")
+
+MATHJAX = {
+    "config": ["TeX-AMS-MML_HTMLorMML-full.js"],
+    "tex2jax": {
+        "inlineMath": [["\\(", "\\)"]],
+        "displayMath": [["\\[", "\\]"]],
+        "ignoreClass": "tex2jax_ignore|mathjax_ignore",
+        "processClass": "tex2jax_process|mathjax_process|math|output_area",
+    },
+    "HTML-CSS": {"availableFonts": [], "imageFont": None, "preferredFont": None, "webFont": "STIX-Web"},
+    "messageStyle": "none",
+}
+"""MathJax 2 (the version that a package on PyPI carries) with its own web font."""
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_config_value("xlgen_parameters", {}, "env", [dict])
+    app.add_directive("execution-times", ExecutionTimes)
+    app.connect("config-inited", refresh_notebooks)
+    app.connect("config-inited", use_local_mathjax)
+    app.connect("builder-inited", copy_mathjax)
+    app.connect("env-get-outdated", outdated_by_notebooks)
+    return {"version": xlgen.__version__, "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def refresh_notebooks(app: Sphinx, config: Config) -> None:
+    """Execute the stale chapters; the build ends with the cell's own error if one fails."""
+    book = Path(app.srcdir)
+    toc = parse_toc_yaml(book / config.external_toc_path)
+    sources = [book.parent / f"{page}.py" for page in toc if page.startswith(f"{FOLDER}/")]
+    try:
+        refresh(sources, book / FOLDER, config.xlgen_parameters)
+    except notebook.NotebookError as error:
+        raise SystemExit(f"{error.trace}\n\n{error}") from None
+    except XlgenError as error:
+        raise SystemExit(str(error)) from None  # any other exception would be followed by the build's own traceback
+
+
+def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Execute the chapters whose output in ``folder`` is stale.
+
+    Args:
+        sources: the chapters (``.py``), in the order of the book.
+        folder: where the executed notebooks are.
+        parameters: by name of the chapter, what replaces its defaults.
+
+    Returns:
+        The names of the chapters that were executed.
+
+    Raises:
+        UnknownName: there is no such chapter or parameter.
+        NotebookError: a cell failed; the chapter's earlier output is still in place.
+    """
+    library = library_fingerprint()
+    chapters = {source.stem: source for source in sources}
+    for name, source in chapters.items():
+        if not source.is_file():
+            raise UnknownName("notebook of _toc.yml", name, (path.stem for path in source.parent.glob("*.py")))
+    for name in parameters:
+        if name not in chapters:
+            raise UnknownName("chapter in xlgen_parameters", name, chapters)
+    given = {name: dict(parameters.get(name, {})) for name in chapters}
+    current = {name: fingerprint(source, given[name], library) for name, source in chapters.items()}
+    stale = [name for name in chapters if stored(folder / f"{name}.ipynb").get("fingerprint") != current[name]]
+    for number, name in enumerate(stale, start=1):
+        log.info("executing %d/%d: %s …", number, len(stale), name)
+        facts = {"fingerprint": current[name], "parameters": given[name]}
+        done = notebook.execute(chapters[name], folder / f"{name}.ipynb", given[name], **facts)
+        left = ", ".join(stale[number:]) or "none"
+        log.info("executed %d/%d: %s in %.0f s; left: %s", number, len(stale), name, done.metadata.xlgen.seconds, left)
+    return stale
+
+
+def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
+    """Hash of all that a chapter's output depends on: its cells, its parameters, the library and the packages."""
+    cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.read(source).cells]
+    return digest([cells, dict(given), library])
+
+
+def library_fingerprint() -> str:
+    """Hash of every file of the package (code, lexicons, encoder, tables) and of the versions that it runs on."""
+    package = Path(xlgen.__file__).parent
+    versions = {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()}
+    total = hashlib.sha256(json.dumps(versions, sort_keys=True).encode())
+    for path in sorted(package.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts and path.name != Path(__file__).name:
+            total.update(path.relative_to(package).as_posix().encode() + b"\0")
+            total.update(hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
+
+
+def stored(path: Path) -> dict[str, Any]:
+    """What :func:`xlgen.notebook.execute` wrote about an executed notebook; empty if there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))["metadata"]["xlgen"]
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def outdated_by_notebooks(
+    app: Sphinx, env: BuildEnvironment, added: set[str], changed: set[str], removed: set[str]
+) -> Iterator[str]:
+    """All pages, if a notebook has changed: a page may quote its numbers, which Sphinx does not know."""
+    if any(page.startswith(f"{FOLDER}/") for page in added | changed):
+        yield from env.found_docs - added - changed
+
+
+def use_local_mathjax(app: Sphinx, config: Config) -> None:
+    """Load MathJax from the book instead of from the network."""
+    config.myst_update_mathjax = False  # it would configure MathJax 3
+    config.mathjax_path = "mathjax/MathJax.js"
+    config.mathjax2_config = MATHJAX
+
+
+def copy_mathjax(app: Sphinx) -> None:
+    """Put MathJax, which is installed but not part of this repository, into the HTML."""
+    target = Path(app.outdir) / "_static" / "mathjax"
+    if app.builder.format == "html" and not target.is_dir():
+        shutil.copytree(Path(jupyter_server_mathjax.__file__).parent / "static", target)
+
+
+class ExecutionTimes(SphinxDirective):
+    """A table of the chapters' execution times, in the order of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        body = nodes.tbody()
+        for page in self.config.external_site_map:
+            facts = stored(Path(self.env.srcdir) / f"{page}.ipynb") if page.startswith(f"{FOLDER}/") else {}
+            if facts:
+                link = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page}", "refdoc": self.env.docname}
+                chapter = addnodes.pending_xref("", nodes.inline(), refexplicit=False, **link)
+                given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
+                body += self._row(chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given))
+        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (4, 1, 2)), cols=3)
+        group += nodes.thead("", self._row(*map(nodes.Text, ("Chapter", "Time", "Parameters"))))
+        group += body
+        return [nodes.table("", group)]
+
+    @staticmethod
+    def _row(*cells: nodes.Node) -> nodes.row:
+        return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
