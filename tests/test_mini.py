@@ -182,7 +182,7 @@ def test_generated_text_is_the_same_on_every_machine():
     assert digest.hexdigest()[:16] == CHECKSUM
 
 
-CHECKSUM = "e015730e4cbcd170"
+CHECKSUM = "2d3877848e76047d"
 
 
 # --- the pretraining text ----------------------------------------------------------------------------------------
@@ -230,9 +230,9 @@ def test_pretraining_replaces_words_but_never_exchanges_roles():
         repeated = {(p.clause, p.slot): p.concept for p in example.second if p.slot}
         for number in {clause for clause, _ in repeated}:
             agent, patient = repeated[number, "S"], repeated[number, "O"]
-            assert not any(
-                (said[n, "S"], said[n, "O"]) == (patient, agent) for n in (0, 1) if (n, "S") in said
-            ), "agent and patient exchanged"
+            assert not any((said[n, "S"], said[n, "O"]) == (patient, agent) for n in (0, 1) if (n, "S") in said), (
+                "agent and patient exchanged"
+            )
 
 
 def test_replaced_slots_are_the_ones_that_differ():

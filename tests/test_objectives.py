@@ -139,6 +139,11 @@ def test_parameters_without_a_gradient_are_left_alone(name, hyper):
     model.register_parameter("unused", unused)
     found, _ = gradient(create(name, hyper), model, [batch])
     assert identical(found, expected) and torch.equal(unused, torch.ones(3))
+    for p in model.parameters():  # as after zero_grad(set_to_none=False)
+        p.grad = torch.zeros_like(p)
+    create(name, hyper).gradient(model, [batch], Step())
+    assert relative({name: model.get_parameter(name).grad for name in expected}, expected) < 1e-12
+    assert torch.equal(unused, torch.ones(3)) and (unused.grad is None or not unused.grad.any())
 
 
 @pytest.mark.parametrize(("name", "hyper"), ALL)
@@ -460,7 +465,7 @@ def test_a_penalty_without_weight_is_the_baseline(hyper):
         assert identical(found[1][0], found[0][0])
 
 
-def test_sampled_labels_follow_the_model_and_the_generator():
+def test_sampled_labels_follow_the_model_and_the_generator(monkeypatch):
     logits = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64).repeat(20_000, 1)
     batch = Batch({}, torch.zeros(20_000, dtype=torch.long), torch.arange(20_000))
     draws = [
@@ -471,6 +476,10 @@ def test_sampled_labels_follow_the_model_and_the_generator():
     torch.testing.assert_close(frequencies.double(), logits[0].softmax(0), atol=0.015, rtol=0)
     certain = FisherPenalty()._labels(torch.tensor([[-900.0, 0.0, -900.0]]).repeat(9, 1), examples(9), Step())
     assert certain.tolist() == [1] * 9
+    monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.ones(*shape, dtype=torch.float64))
+    assert (
+        FisherPenalty()._labels(logits[:9], examples(9), Step()).tolist() == [2] * 9
+    )  # rounding finds no fourth class
 
 
 def test_fisher_trace_estimates_the_trace(trained_model):

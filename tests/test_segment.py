@@ -16,7 +16,7 @@ from xlgen.segment import Segmenter, longest_first
 DRAWS = 20_000
 LETTERS = "abcdefg"
 PIECES = [*LETTERS, "##ab", "ab", "abc", "cab", "##cd", "##cde", "bed", "##dge", "face", "fa", "##ce", ",", "."]
-SCORED = {"▁": -3.0, "▁a": -2.0, "▁ab": -2.5, "▁abc": -3.2, "ab": -2.2, "bc": -2.6, "cd": -2.1, "abc": -2.9, ",": -4.0}
+SCORED = {"▁": -3.0, "▁a": -2.0, "▁ab": -2.5, "▁abc": -3.2, "ab": -2.2, "bc": -2.6, "cd": -2.1, "abc": -2.9, "ga": -3.5}
 TEXTS = [
     "abc cab, bed",
     "FACE facade. cage",
@@ -50,7 +50,7 @@ def wordpiece(pieces=(*PIECES, *(f"##{c}" for c in LETTERS)), longest_word=100):
 
 
 def unigram():
-    """A unigram tokenizer with RoBERTa's special tokens; the letter g is not in its vocabulary."""
+    """A unigram tokenizer with RoBERTa's special tokens; the letter g alone is not in its vocabulary."""
     scored = SCORED | {c: -3.0 - i / 10 for i, c in enumerate(LETTERS[:-1])}
     special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     core = Tokenizer(models.Unigram([*special, *scored.items()], unk_id=3, byte_fallback=False))

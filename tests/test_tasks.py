@@ -320,7 +320,7 @@ def test_miniatures_come_from_the_generator(monkeypatch):
 
     def rows(*arguments):
         asked.append(arguments)
-        return types.SimpleNamespace(first=["a", "b"], second=["c", "d"], labels=labels)
+        return ("a", "b"), ("c", "d"), tuple(labels)
 
     labels = [1, 0]
     module = types.ModuleType("xlgen.mini.tasks")

@@ -93,8 +93,7 @@ class Task:
     def _generated(self, language: str, split: str) -> Rows:
         from xlgen.mini.tasks import rows
 
-        made = rows(self.name, language, split)
-        return Rows(tuple(made.first), tuple(made.second), tuple(made.labels))
+        return Rows(*rows(self.name, language, split))
 
     def _from_folder(self, language: str, split: str, data_dir: Path) -> Rows:
         file = self.archive[split]

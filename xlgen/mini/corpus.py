@@ -16,7 +16,6 @@ matching or not; and exchanged roles, on which the paraphrase task rests.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
@@ -89,14 +88,18 @@ class Corpus:
         """One sentence of plain text, for the tokenizer."""
         return "".join(piece.text for piece in pieces(sentence(rng), lexicon(self.language(rng))))
 
-    def example(self, rng: random.Random, ease: float = 0.0) -> Example:
-        """One pretraining example; with probability ``ease`` of a single clause."""
+    def example(self, rng: random.Random, ease: float = 0.0, hard: bool = False) -> Example:
+        """One pretraining example; with probability ``ease`` of a single clause.
+
+        A ``hard`` one more often has two clauses, and what is replaced more often comes from the other clause, so that
+        the words alone do not tell.
+        """
         simple = rng.random() < ease
         kind = rng.random()
         if kind < 0.05:
             words = lexicon(self.language(rng))
             return Example(tuple(pieces(sentence(rng), words)), tuple(pieces(sentence(rng), words)), None)
-        stated = sentence(rng, simple=simple)
+        stated = sentence(rng, simple=simple, double=0.75 if hard else 0.55)
         repeated, numbers = _repeat(stated, rng)
         if kind < 0.3:
             first, second = "en", "en"
@@ -108,13 +111,15 @@ class Corpus:
                 first, second = second, first
         replaced: frozenset[tuple[int, str]] = frozenset()
         if rng.random() < 0.5:
-            repeated, replaced = _corrupted(stated, repeated, numbers, rng)
+            repeated, replaced = _corrupted(stated, repeated, numbers, rng, 0.9 if hard else 0.5)
         spoken = pieces(stated, lexicon(first))
         if rng.random() < 0.2:
             spoken = self._switched(stated, spoken, (first, second), rng)
         return Example(tuple(spoken), tuple(pieces(repeated, lexicon(second))), replaced)
 
-    def _switched(self, stated: Sentence, spoken: list[Piece], pair: tuple[str, str], rng: random.Random) -> list[Piece]:
+    def _switched(
+        self, stated: Sentence, spoken: list[Piece], pair: tuple[str, str], rng: random.Random
+    ) -> list[Piece]:
         """Code-switching: some phrases of the first text in a third language, if both are written with spaces.
 
         Never in the language of the second text, which would put matching phrases of one language side by side.
@@ -145,10 +150,10 @@ def _object(verb: str, rng: random.Random, *, persons: bool, but: tuple[str, ...
     return CATEGORY_OF[thing] if not persons and rng.random() < 0.1 else thing
 
 
-def sentence(rng: random.Random, *, simple: bool = False) -> Sentence:
-    """A random sentence of one clause if ``simple``, else of one or two."""
+def sentence(rng: random.Random, *, simple: bool = False, double: float = 0.55) -> Sentence:
+    """A random sentence of one clause if ``simple``, else with probability ``double`` of two."""
     persons = rng.random() < 0.4
-    if simple or rng.random() < 0.45:
+    if simple or rng.random() >= double:
         return Sentence((clause(rng, persons=persons, adverbial=0.5),))
     one, two = (clause(rng, persons=persons, adverbial=0.2) for _ in range(2))
     if rng.random() < 0.4:
@@ -184,23 +189,26 @@ def _rearranged(repeated: Sentence, rng: random.Random) -> Sentence:
 
 
 def _corrupted(
-    stated: Sentence, repeated: Sentence, numbers: tuple[int, ...], rng: random.Random
+    stated: Sentence, repeated: Sentence, numbers: tuple[int, ...], rng: random.Random, borrowing: float = 0.5
 ) -> tuple[Sentence, frozenset[tuple[int, str]]]:
-    """Replace one or two slots of ``repeated``; returns it with the (clause, slot) that were replaced."""
+    """Replace one or two slots of ``repeated``; returns it with the (clause, slot) that were replaced.
+
+    With probability ``borrowing`` the new word is that of the other clause, where there is one about things.
+    """
     clauses = list(repeated.clauses)
     replaced = set()
     for _ in range(1 if rng.random() < 0.7 else 2):
         position = rng.randrange(len(clauses))
         other = stated.clauses[1 - numbers[position]] if len(stated.clauses) == 2 else None
-        clauses[position], slot = _one_slot_changed(clauses[position], other, rng)
+        clauses[position], slot = _one_slot_changed(clauses[position], other, rng, borrowing)
         replaced.add((position, slot))
     return replace(repeated, clauses=tuple(clauses)), frozenset(replaced)
 
 
-def _one_slot_changed(c: Clause, other: Clause | None, rng: random.Random) -> tuple[Clause, str]:
+def _one_slot_changed(c: Clause, other: Clause | None, rng: random.Random, borrowing: float) -> tuple[Clause, str]:
     """Change the subject, verb, polarity, object or adverbial; sometimes to what the other clause has."""
     about_persons = c.object in PERSONS
-    borrow = other is not None and not about_persons and rng.random() < 0.5
+    borrow = other is not None and not about_persons and rng.random() < borrowing
     slot = rng.choice("SSVVNOO" + "A" * (c.adverbial is not None))
     if slot == "S":
         taken = (c.subject, c.object) if other is None else (c.subject, c.object, other.subject, other.object)
@@ -222,7 +230,8 @@ def _one_slot_changed(c: Clause, other: Clause | None, rng: random.Random) -> tu
         taken = (c.subject, c.object) if other is None else (c.subject, c.object, other.subject, other.object)
         return replace(c, object=rng.choice([p for p in PERSONS if p not in taken])), "O"
     if c.object in CATEGORIES:
-        fitting = [k for k in OBJECTS[c.verb] if k != "person" and k != c.object] or [k for k in CATEGORIES if k != c.object]
+        others = [kind for kind in CATEGORIES if kind != c.object]
+        fitting = [kind for kind in OBJECTS[c.verb] if kind in others] or others
     else:
         fitting = [thing for thing in things_for(c.verb) if thing != c.object]
     if borrow and other.object in fitting:

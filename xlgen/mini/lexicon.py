@@ -91,7 +91,8 @@ def parse(text: str, code: str) -> Lexicon:
         missing = [c for c in concepts if c not in rows]
         extra = [c for c in rows if c not in concepts and section != "templates"]
         ragged = [c for c, forms in rows.items() if len(forms) != max(len(columns), 1)]
-        for problem, names in (("lacks", missing), ("has unknown", extra), ("has the wrong number of forms in", ragged)):
+        problems = (("lacks", missing), ("has unknown", extra), ("has the wrong number of forms in", ragged))
+        for problem, names in problems:
             if names:
                 raise DataError(f"lexicon {code}, section [{section}] {problem}: {', '.join(names)}.")
     about = {key: value[0] for key, value in sections["language"][1].items()}

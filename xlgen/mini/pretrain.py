@@ -25,22 +25,26 @@ import logging
 import os
 import random
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 from transformers import BertConfig, BertForPreTraining, PreTrainedTokenizerFast
 
+from xlgen.errors import ConfigError
+from xlgen.mini.card import card
 from xlgen.mini.corpus import SMOOTHING, Corpus, Example
 from xlgen.mini.lsa import word_vectors
 from xlgen.mini.tokenizer import train_tokenizer
 
 log = logging.getLogger(__name__)
 IGNORE = -100
+COLUMNS = ("masked", "replaced", "match", "match_accuracy")
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,11 @@ class Recipe:
         smoothing: exponent of the languages' sampling weights.
         steps: optimizer steps; ``decay`` is the last part of them in which the learning rate falls to 0.
         easy: steps over which the aids of the beginning fade out.
+        hard: step from which examples are harder (see :meth:`xlgen.mini.corpus.Corpus.example`) and less is masked.
         vectors: translations from which the embeddings start (:mod:`xlgen.mini.lsa`).
         batch: pairs of texts in a step.
         lr, warmup: peak learning rate and the steps to reach it.
-        mask: probability that a phrase is masked.
+        mask, mask_hard: probability that a phrase is masked, before and from step ``hard`` on.
         spread: standard deviation of the initial weights (BERT's 0.02 suits 768 dimensions, not 128).
         detection: weight of the replaced-token loss.
         seed: seeds initialisation and data.
@@ -70,12 +75,14 @@ class Recipe:
     smoothing: float = SMOOTHING
     steps: int = 40_000
     decay: float = 0.15
-    easy: int = 10_000
+    easy: int = 8_000
+    hard: int = 10_000
     vectors: int = 20_000
     batch: int = 32
     lr: float = 1e-3
     warmup: int = 1_000
-    mask: float = 0.3
+    mask: float = 0.4
+    mask_hard: float = 0.1
     spread: float = 0.06
     detection: float = 4.0
     seed: int = 0
@@ -88,6 +95,10 @@ class Recipe:
     def ease_at(self, step: int) -> float:
         """Share of the examples that are made easy at a step."""
         return max(0.0, 1.0 - step / self.easy) if self.easy else 0.0
+
+    def mask_at(self, step: int) -> float:
+        """Probability that a phrase is masked at a step."""
+        return self.mask if step < self.hard else self.mask_hard
 
 
 class Pretrainer(nn.Module):
@@ -131,8 +142,8 @@ class Pretrainer(nn.Module):
 class Collator:
     """Turns examples into tensors: tokens, masks and what is to be told of each token."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, mask: float):
-        self.core, self.mask = tokenizer.backend_tokenizer, mask
+    def __init__(self, tokenizer: PreTrainedTokenizerFast):
+        self.core = tokenizer.backend_tokenizer
         self.mask_id, self.pad_id = tokenizer.mask_token_id, tokenizer.pad_token_id
         self.size = len(tokenizer)
 
@@ -142,9 +153,11 @@ class Collator:
             [("".join(p.text for p in e.first), "".join(p.text for p in e.second)) for e in examples]
         )
 
-    def __call__(self, examples: list[Example], codes: list, rng: random.Random, ease: float) -> dict[str, Tensor]:
+    def __call__(
+        self, examples: list[Example], codes: list, rng: random.Random, *, mask: float, ease: float
+    ) -> dict[str, Tensor]:
         """A batch, padded to its longest pair; with probability ``ease`` the second text's positions start at 0."""
-        rows = [self._row(example, code, rng) for example, code in zip(examples, codes, strict=True)]
+        rows = [self._row(example, code, rng, mask) for example, code in zip(examples, codes, strict=True)]
         for row in rows:
             length, second = len(row["input_ids"]), sum(row["token_type_ids"])
             again = second if rng.random() < ease else 0
@@ -153,16 +166,14 @@ class Collator:
         fill = {"input_ids": self.pad_id, "token_type_ids": 0, "position_ids": 0, "attention_mask": 0}
         fill |= {"masked": IGNORE, "replaced": IGNORE}
         batch = {k: torch.tensor([row[k] + [v] * (width - len(row[k])) for row in rows]) for k, v in fill.items()}
-        batch["match"] = torch.tensor(
-            [IGNORE if e.replaced is None else int(not e.replaced) for e in examples]
-        )
+        batch["match"] = torch.tensor([IGNORE if e.replaced is None else int(not e.replaced) for e in examples])
         return batch
 
-    def _row(self, example: Example, code, rng: random.Random) -> dict[str, list[int]]:
+    def _row(self, example: Example, code, rng: random.Random, share: float) -> dict[str, list[int]]:
         slots = [self._slot_of_character(side) for side in (example.first, example.second)]
         phrases = sorted({(side, slot) for side in (0, 1) for slot in slots[side] if slot})
         wrong = example.replaced or frozenset()
-        hidden = {phrase for phrase in phrases if rng.random() < self.mask}
+        hidden = {phrase for phrase in phrases if rng.random() < share}
         hidden -= {(1, slot) for slot in wrong}
         ids, masked, replaced = list(code.ids), [], []
         for place, (side, (start, _)) in enumerate(zip(code.sequence_ids, code.offsets, strict=True)):
@@ -198,7 +209,7 @@ class Batches:
     """The batches of a run; that of a step is a function of the recipe's seed and the step alone."""
 
     def __init__(self, recipe: Recipe, tokenizer: PreTrainedTokenizerFast):
-        self.recipe, self.corpus, self.collate = recipe, Corpus(recipe.smoothing), Collator(tokenizer, recipe.mask)
+        self.recipe, self.corpus, self.collate = recipe, Corpus(recipe.smoothing), Collator(tokenizer)
         self._number, self._pool = -1, []
 
     def __getitem__(self, step: int) -> dict[str, Tensor]:
@@ -206,13 +217,14 @@ class Batches:
         if number != self._number:
             self._number, self._pool = number, self._draw(number)
         rng = random.Random(f"pretrain {self.recipe.seed} mask {step}")
-        return self.collate(*self._pool[place], rng, self.recipe.ease_at(step))
+        mask, ease = self.recipe.mask_at(step), self.recipe.ease_at(step)
+        return self.collate(*self._pool[place], rng, mask=mask, ease=ease)
 
     def _draw(self, number: int) -> list[tuple[list[Example], list]]:
         rng = random.Random(f"pretrain {self.recipe.seed} pool {number}")
         size = self.recipe.batch
-        ease = self.recipe.ease_at(number * POOL)
-        examples = [self.corpus.example(rng, ease) for _ in range(POOL * size)]
+        ease, hard = self.recipe.ease_at(number * POOL), number * POOL >= self.recipe.hard
+        examples = [self.corpus.example(rng, ease, hard) for _ in range(POOL * size)]
         codes = self.collate.encode(examples)
         order = sorted(range(len(codes)), key=lambda i: len(codes[i].ids))
         cuts = [order[start : start + size] for start in range(0, len(order), size)]
@@ -221,22 +233,29 @@ class Batches:
         return batches
 
 
-def _save_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer, step: int, curve: list) -> None:
+@dataclass
+class Progress:
+    """How far a run has come: steps done, seconds spent on them, and the losses so far."""
+
+    step: int = 0
+    seconds: float = 0.0
+    curve: list = field(default_factory=list)
+
+
+def _save_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
     """Write all that a resumed run needs, atomically."""
     state = {f"model/{k}": v for k, v in model.state_dict().items() if "decoder" not in k}
     for number, slots in optimizer.state_dict()["state"].items():
         state |= {f"optimizer/{number}/{k}": v for k, v in slots.items()}
-    meta = {"step": str(step), "curve": json.dumps(curve)}
+    meta = {"progress": json.dumps(asdict(progress))}
     save_file({k: v.clone() for k, v in state.items()}, folder / "state.tmp", metadata=meta)
     os.replace(folder / "state.tmp", folder / "state.safetensors")
 
 
-def _load_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer) -> tuple[int, list]:
-    from safetensors import safe_open
-
+def _load_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer) -> Progress:
     path = folder / "state.safetensors"
     if not path.exists():
-        return 0, []
+        return Progress()
     with safe_open(path, "pt") as file:
         meta = file.metadata()
     tensors = load_file(path)
@@ -247,16 +266,25 @@ def _load_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimize
             _, number, name = key.split("/")
             state.setdefault(int(number), {})[name] = tensor
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return int(meta["step"]), json.loads(meta["curve"])
+    return Progress(**json.loads(meta["progress"]))
 
 
-def pretrain(recipe: Recipe, folder: Path, *, save_every: int = 1_000, progress: bool = True) -> None:
-    """Pretrain into ``folder``; continues from the last saved state if there is one."""
+def pretrain(recipe: Recipe, folder: Path, *, every: int = 250, progress: bool = True) -> None:
+    """Pretrain into ``folder``; continues from the last saved state if there is one.
+
+    Args:
+        recipe: what to pretrain, and how.
+        folder: of the encoder and the state.
+        every: steps between two entries of the loss curve, and between two saved states.
+        progress: show a progress bar.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    tokenizer = train_tokenizer(
-        size=recipe.vocabulary, sentences=60_000, seed=recipe.seed, smoothing=recipe.smoothing
-    )
+    tokenizer = train_tokenizer(size=recipe.vocabulary, sentences=60_000, seed=recipe.seed, smoothing=recipe.smoothing)
+    if len(tokenizer) > recipe.vocabulary:
+        raise ConfigError(
+            f"vocabulary is {recipe.vocabulary}; expected at least {len(tokenizer)}, the letters of all languages."
+        )
     tokenizer.save_pretrained(folder)
     model = Pretrainer(recipe, tokenizer.pad_token_id)
     start = word_vectors(
@@ -265,14 +293,14 @@ def pretrain(recipe: Recipe, folder: Path, *, save_every: int = 1_000, progress:
     with torch.no_grad():
         model.bert.bert.embeddings.word_embeddings.weight.mul_(0.25).add_(torch.tensor(start).float(), alpha=0.08)
     decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": others, "weight_decay": 0.0}]
+    plain = [p for p in model.parameters() if p.ndim <= 1]
+    groups = [{"params": decayed, "weight_decay": 0.01}, {"params": plain, "weight_decay": 0.0}]
     optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=(0.9, 0.98), eps=1e-8, foreach=True)
-    first, curve = _load_state(folder, model, optimizer)
+    done = _load_state(folder, model, optimizer)
     batches = Batches(recipe, tokenizer)
     recent: list[list[float]] = []
-    began = time.monotonic()
-    for step in tqdm(range(first, recipe.steps), initial=first, total=recipe.steps, disable=not progress):
+    before, began = done.seconds, time.monotonic()
+    for step in tqdm(range(done.step, recipe.steps), initial=done.step, total=recipe.steps, disable=not progress):
         losses = model.losses(batches[step])
         loss = losses["masked"] + recipe.detection * losses["replaced"] + losses["match"]
         optimizer.zero_grad(set_to_none=True)
@@ -281,30 +309,32 @@ def pretrain(recipe: Recipe, folder: Path, *, save_every: int = 1_000, progress:
         for group in optimizer.param_groups:
             group["lr"] = recipe.lr_at(step)
         optimizer.step()
-        recent.append([float(losses[k].detach()) for k in ("masked", "replaced", "match", "match_accuracy")])
-        if (step + 1) % 250 == 0 or step + 1 == recipe.steps:
+        done.step, done.seconds = step + 1, before + time.monotonic() - began
+        recent.append([float(losses[k].detach()) for k in COLUMNS])
+        if done.step % every == 0 or done.step == recipe.steps:
             means = [round(sum(column) / len(column), 4) for column in zip(*recent, strict=True)]
-            curve.append([step + 1, *means])
+            done.curve.append([done.step, *means])
             recent = []
-            log.info("step %d: masked %.3f, replaced %.3f, match %.3f (%.1f %%)", step + 1, *means[:3], 100 * means[3])
-        if (step + 1) % save_every == 0 or step + 1 == recipe.steps:
-            _save_state(folder, model, optimizer, step + 1, curve)
-    _export(folder, recipe, model, curve, time.monotonic() - began)
+            log.info("step %d: masked %.3f, replaced %.3f, match %.3f (%.1f %%)", done.step, *means[:3], 100 * means[3])
+            _save_state(folder, model, optimizer, done)
+    _export(folder, recipe, model, done)
 
 
-def _export(folder: Path, recipe: Recipe, model: Pretrainer, curve: list, seconds: float) -> None:
+def _export(folder: Path, recipe: Recipe, model: Pretrainer, done: Progress) -> None:
     """Write the encoder as a Hugging Face folder, with dropout as a fine-tuned BERT has it."""
     model.bert.config.hidden_dropout_prob = 0.1
     model.bert.config.attention_probs_dropout_prob = 0.1
     model.bert.save_pretrained(folder)
     record = {
         "recipe": asdict(recipe),
-        "columns": ["step", "masked", "replaced", "match", "match_accuracy"],
-        "curve": curve,
-        "seconds_of_last_session": round(seconds),
+        "columns": ["step", *COLUMNS],
+        "curve": done.curve,
+        "seconds": round(done.seconds),
         "torch": torch.__version__,
     }
-    (folder / "pretraining.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    (folder / "pretraining.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
+    parameters = sum(p.numel() for p in model.bert.parameters())
+    (folder / "README.md").write_text(card(record, parameters), encoding="utf-8")
 
 
 def main() -> None:

@@ -28,7 +28,7 @@ from xlgen.mini.grammar import Clause, Sentence, realise
 from xlgen.mini.lexicon import lexicon
 from xlgen.mini.world import ADVERBIALS, ANTONYM, CATEGORY_OF, PERSON_VERBS, PERSONS, things_for
 
-SIZES = {"train": 40_000, "dev": 1_000, "test": 1_000}
+SIZES = {"train": 20_000, "dev": 1_000, "test": 1_000}
 SAME_VERB = 0.6
 """Share of premises whose two clauses have the same verb."""
 
@@ -152,6 +152,7 @@ def pairs(task: str, split: str) -> tuple[Pair, ...]:
     return tuple(chosen)
 
 
+@cache
 def rows(task: str, language: str, split: str) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
     """First sentences, second sentences and labels of a split in a language."""
     if split == "train" and language != "en":

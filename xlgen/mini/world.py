@@ -78,9 +78,7 @@ VERBS = tuple(OBJECTS)
 PERSON_VERBS = tuple(verb for verb, kinds in OBJECTS.items() if "person" in kinds)
 THING_VERBS = tuple(verb for verb, kinds in OBJECTS.items() if kinds != ("person",))
 
-TIMES = (
-    "today now every_day in_the_morning in_the_evening at_night on_monday on_sunday in_summer in_winter".split()
-)
+TIMES = "today now every_day in_the_morning in_the_evening at_night on_monday on_sunday in_summer in_winter".split()
 PLACES = (
     "in_the_garden in_the_park in_the_city in_the_village at_the_market at_the_station on_the_street "
     "near_the_river".split()

@@ -47,8 +47,8 @@ class FisherPenalty:
     The finite difference costs one more forward and backward pass (and, for sampled labels, one more backward pass)
     and works with any attention kernel. Its passes see the same dropout masks. It needs gradients in float32: the
     rounding of half precision is as large as the difference. Double backward is exact, keeps the graphs of all
-    micro-batches until the end of the step and needs eager attention; over several processes each penalises the
-    gradient of its own examples.
+    micro-batches until the end of the step and needs eager attention. Over several processes each penalises the
+    gradient of its own examples; only the finite difference with true labels penalises that of all.
 
     Attributes:
         weight: :math:`\\lambda`, >= 0.
@@ -58,7 +58,7 @@ class FisherPenalty:
         method: ``"finite_difference"`` or ``"double_backward"``.
         h: length of the finite difference's step, > 0 [parameter norm]. The truncation error grows in proportion to
             it, the error of float32 in proportion to its inverse; on BERT encoders of 2 to 12 layers, untrained to
-            overfitted, the default came within 1 % of double backward and was the best power of ten.
+            overfitted, the default came within 1 % of double backward in float32, where 1e-3 was up to 6 % off.
     """
 
     needs_views: ClassVar[bool] = False

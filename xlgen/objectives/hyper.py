@@ -46,8 +46,6 @@ def coerce(value: Any, kind: type, what: str) -> Any:
     try:
         if kind is bool:
             return BOOLEANS[text.lower()]
-        if isinstance(value, bool):
-            raise ValueError
         number = float(text)
         if kind is float:
             return number

@@ -1,0 +1,643 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Fine-tune on English, evaluate everywhere
+#
+# One model, from start to end. A multilingual encoder is fine-tuned on English sentence pairs with one training
+# objective and then evaluated in every language of the task. For each language we measure what
+# {cite:t}`bassi2024generalization` measured (margin, sharpness, distance from the pretrained weights) and ask which of
+# these numbers go along with accuracy over the languages that the model never saw a label in, and how sure one can be
+# with so few of them. The objective, the data and the encoder are parameters of the page.
+#
+# ```{admonition} What you will learn
+# :class: tip
+# - How margin, sharpness and distance are computed for one model in many languages, and on which examples.
+# - How to read a correlation over a dozen languages: interval, p-value, rank correlation, and what the seed does to it.
+# - Why a measure that needs labels has to be compared with the simplest measure that needs them: accuracy itself.
+# ```
+
+# %% tags=["parameters"]
+objective: str = "baseline"  # training objective: baseline, sam, fisher, mvr or one of your own
+preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
+task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
+model: str = ""  # mini, a hub id or a folder; empty: the preset's own
+seeds: list = [0]  # random seeds, one training run each; figures show the first
+languages: list = []  # language codes to evaluate, English is always there; empty: all of the task
+data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
+train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
+epochs: int = None  # passes over the training pairs [count]; None: the preset's own
+rho: float = None  # sam: radius of the ascent [parameter norm]; None: the default
+weight: float = None  # fisher: weight of the penalty; None: the default
+p: float = None  # mvr: randomness of the sampled segmentation [probability]; None: the default
+lam: float = None  # mvr: weight of the divergence; None: the default
+hyper: dict = {}  # any other hyper-parameter of the objective or setting of the run, by name
+size: int = 0  # examples of each language for accuracy and margins [count]; 0: all
+sharpness_size: int = 200  # test examples of each language for the difference-based sharpness [count]
+alpha_size: int = 64  # test examples of each language for the search of alpha [count]
+noise_scale: float = 0.001  # standard deviation of the noise on the weights [parameter units]
+noise_seeds: list = [0, 1, 2]  # seeds of the noise draws that are averaged
+alpha_criterion: str = "accuracy_deviation"  # of the alpha-search; or loss_deviation, absolute_loss
+alpha_threshold: float = 0.1  # from where a perturbation is not tolerated [accuracy, or nats]
+store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
+workers: int = 2  # models trained or measured side by side [processes]
+threads: int = 1  # CPU threads of each [count]
+
+# %%
+from collections import Counter
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from myst_nb import glue
+
+from xlgen import chapters, figures
+from xlgen.analysis import (
+    binomial_interval,
+    correlate,
+    correlations,
+    over_seeds,
+    paired,
+    signed,
+)
+from xlgen.config import RunOptions
+from xlgen.notebook import provenance, root
+from xlgen.presets import config_for
+from xlgen.study import run_many
+from xlgen.tasks import TASKS
+
+figures.use_style()
+
+# %% [markdown]
+# ## Train, or find in the store
+#
+# A configuration is a preset (how much of which data, for how long), an encoder, an objective and a seed. Everything
+# that changes a result is in it, and its hash is the name of the trained model in the store: a model that is there
+# already is not trained again. What misses a setting below takes it from the preset.
+
+# %%
+options = RunOptions(
+    store=Path(store).expanduser() if store else root() / "runs",
+    data_dir=Path(data_dir) if data_dir else None,
+    threads=threads,
+    progress=False,
+)
+settings = chapters.given(
+    model=model, train_size=train_size, epochs=epochs,
+    rho=rho, weight=weight, p=p, lam=lam,
+)  # fmt: skip
+configs = [
+    config_for(
+        preset,
+        task or None,
+        **settings | hyper | {"objective": objective, "seed": seed},
+    )
+    for seed in chapters.words(seeds, int)
+]
+facts = TASKS[configs[0].task]
+spoken = chapters.spoken(facts, chapters.words(languages))
+english, targets = facts.source_language, spoken[1:]
+runs = run_many(configs, options, workers)
+
+# %% tags=["hide-input"]
+first = runs[0].config
+who = (first.objective, first.seed)
+encoder = "the shipped miniature" if first.model == "mini" else Path(first.model).name
+pairs, dev_pairs, steps = (runs[0].manifest[k] for k in ("train_pairs", "dev_pairs", "steps"))
+values = ", ".join(f"{k} = {v}" for k, v in first.hyper.items()) or "no hyper-parameters"
+glue("xnli-task", first.task, display=False)
+glue("xnli-objective", first.objective, display=False)
+glue("xnli-encoder", encoder, display=False)
+glue("xnli-targets", f"{len(targets)}", display=False)
+chapters.table(
+    ("setting", "value"),
+    [
+        ("task", f"{first.task}, trained in {english}, evaluated in {len(spoken)} languages"),
+        ("encoder", encoder),
+        ("objective", f"{first.objective} ({values})"),
+        ("training", f"{pairs:,} pairs, {first.epochs} epochs, {steps:,} steps of {first.batch_size}"),
+        ("optimizer", f"AdamW, peak learning rate {first.lr:g}, warm-up {first.warmup:.0%}, clip {first.clip:g}"),
+        ("checkpoint", f"best accuracy on {dev_pairs:,} English development pairs"),
+        ("seeds", ", ".join(str(run.config.seed) for run in runs)),
+    ],
+    "The run that this page is about",
+)
+
+# %% [markdown]
+# The development set that chooses the checkpoint is English. No label in another language has any influence on the
+# model: transfer is *zero-shot*.
+
+# %% mystnb={"figure": {"name": "fig-xnli-log", "caption": "Training of the first seed. Left: mean cross-entropy of the training steps since the last look (with dropout, so it can lie above the development loss early on) and of the English development set. Right: English development accuracy; the ring marks the checkpoint that is kept."}, "image": {"alt": "Two panels against the epoch: training and development cross-entropy, and development accuracy with one epoch marked by a ring."}} tags=["hide-input"]
+log, best = runs[0].log, runs[0].summary
+epoch = [entry["epoch"] for entry in log]
+fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4))
+names = {"loss": "training", "sam_loss": "training, at the ascended weights", "view_loss": "training, sampled view"}
+for (name, label), marker in zip((names | {"dev_loss": "English dev"}).items(), "os^D", strict=True):
+    if name in log[0]:
+        left.plot(epoch, [entry[name] for entry in log], marker=marker, label=label)
+left.set(xlabel="epoch", ylabel="cross-entropy [nats]", xlim=(0, None), ylim=(0, None))
+left.legend()
+right.plot(epoch, [entry["dev_accuracy"] for entry in log], marker="o")
+right.plot(best["epoch"], best["dev_accuracy"], "o", ms=13, mfc="none", mec="C2", mew=1.6)
+right.set(xlabel="epoch", ylabel="accuracy, English dev", xlim=(0, None), ylim=(None, 1.02))
+plt.show()
+
+# %% tags=["hide-input"]
+skip = ("step", "seconds", "lr")
+chapters.table(
+    [name for name in log[0] if name not in skip],
+    [[f"{value:.4g}" for name, value in entry.items() if name not in skip] for entry in log],
+    "The log of the first seed: losses in nats; what else the objective logs, as a mean over the steps",
+)
+
+# %% [markdown]
+# ## Accuracy in every language
+#
+# Everything is now measured in one go, and kept in the store beside the model. Accuracy, loss and margins are functions
+# of the predictions and are computed on all examples of the development and the test split (`size` changes that); the
+# two sharpnesses need gradients at perturbed weights and are computed on fewer test examples. Dropout is off.
+
+# %%
+measures = chapters.study_measures(
+    languages=spoken,
+    size=size,
+    sharpness_size=sharpness_size,
+    alpha_size=alpha_size,
+    noise_scale=noise_scale,
+    noise_seeds=chapters.words(noise_seeds, int),
+    criterion=alpha_criterion,
+    threshold=alpha_threshold,
+)
+rows = chapters.collect(runs, measures, options, workers)
+
+
+def column(measure: str, without: tuple[str, ...] = (english,)):
+    """Rows of the first seed, by language."""
+    return chapters.column(rows, measure, who, without)
+
+
+accuracy = column("accuracy", without=())
+
+# %% tags=["hide-input"]
+labels = facts.rows(english, "test", options.data_dir).take(size).labels
+chance = max(Counter(labels).values()) / len(labels)
+ranked = sorted(targets, key=lambda code: accuracy[code]["value"])
+low, high = (f"{accuracy[code]['value']:.3f} ({code})" for code in (ranked[0], ranked[-1]))
+mean = np.mean([accuracy[code]["value"] for code in targets])
+glue("xnli-accuracy-english", f"{accuracy[english]['value']:.3f}", display=False)
+glue("xnli-accuracy-mean", f"{mean:.3f}", display=False)
+glue("xnli-accuracy-low", low, display=False)
+glue("xnli-accuracy-high", high, display=False)
+glue("xnli-accuracy-n", f"{accuracy[english]['n']:,}", display=False)
+glue("xnli-chance", f"{chance:.3f}", display=False)
+reached = {code: binomial_interval(row["value"], row["n"]) for code, row in accuracy.items()}
+unlearnt = [code for code in targets if reached[code].low <= chance]
+glue("xnli-unlearnt", f"{len(unlearnt)} of {len(targets)}", display=False)
+
+# %% mystnb={"figure": {"name": "fig-xnli-accuracy", "caption": "Test accuracy in each language with its 95 % binomial (Wilson) interval. Dashed: always answering with the most frequent label."}, "image": {"alt": "Bars of test accuracy by language with short error bars; a dashed line marks chance."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(8.4, 3.6))
+figures.bars_by_language(ax, {first.objective: reached}, chance=chance)
+plt.show()
+
+# %% [markdown]
+# In {numref}`fig-xnli-accuracy` English reaches {glue:text}`xnli-accuracy-english`; the {glue:text}`xnli-targets` other
+# languages reach {glue:text}`xnli-accuracy-mean` in the mean, from {glue:text}`xnli-accuracy-low` to
+# {glue:text}`xnli-accuracy-high`. In {glue:text}`xnli-unlearnt` of them the interval reaches down to the most frequent
+# label's share, {glue:text}`xnli-chance`. The intervals come from {glue:text}`xnli-accuracy-n` examples a language. They
+# say what other examples would give; what another seed would give comes at the end of the page.
+
+# %% [markdown]
+# ## Margin
+#
+# How far is the true class ahead of the best other one? With the predicted probabilities, averaged over the $N$
+# examples of a language {cite:p}`bassi2024generalization`:
+#
+# $$ \gamma = \frac1N \sum_{i=1}^{N} \Big( p_\theta(y_i \mid x_i) - \max_{j \neq y_i} p_\theta(j \mid x_i) \Big)
+# \in [-1, 1]. $$ (eq-xnli-margin)
+#
+# An example contributes a positive number exactly if it is classified correctly. The paper's Figure 3 puts the margin
+# on the *validation* set against accuracy on the *test* set; that is the left panel below. The right one takes both
+# from the test set, where the two are computed from the very same predictions and must agree better. English is left
+# out of the correlation: it was trained on, and the question is about the languages that were not.
+
+# %% mystnb={"figure": {"name": "fig-xnli-margin", "caption": "Margin against test accuracy, one point a target language. Left: margin on the development split, as in Figure 3 of Bassi et al. Right: margin on the test split. Bars: one standard error over examples. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Two scatter plots of accuracy against margin, one point for each target language with its code."}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 2, figsize=(9.6, 4.2))
+for ax, measure in zip(axes, ("dev_margin", "margin"), strict=True):
+    points = paired(rows, measure, without=(english,))[who]
+    figures.scatter_correlation(
+        ax,
+        points.x,
+        points.y,
+        xerr=points.xerr,
+        yerr=points.yerr,
+        labels=points.languages,
+        correlation=correlate(points.x, points.y, status=points.status),
+        objective=first.objective,
+    )
+    ax.set(xlabel=f"{chapters.NAMES[measure]} [probability]", ylabel="accuracy (test)")
+plt.show()
+
+# %% [markdown]
+# The margin is nearly a function of accuracy: a model that is certain of everything has $\gamma_i = \pm 1$, and then
+# {eq}`eq-xnli-margin` *is* $2 \cdot \text{accuracy} - 1$. So a high correlation is no surprise, and there is a simpler
+# number that needs the same labels: accuracy on the development split. Two ways to see what the margin adds are its
+# *partial* correlation with test accuracy at fixed development accuracy, and the margin of the correctly classified
+# examples alone, which cannot know how many there are.
+
+
+# %%
+def correlation(measure: str, without: tuple[str, ...] = (english,)):
+    """With test accuracy over languages, for the first seed."""
+    return correlations(rows, measure, without=without)[who]
+
+
+correct = correlation("dev_margin_correct")
+beyond = chapters.partial(
+    rows,
+    "dev_margin",
+    "dev_accuracy",
+    who,
+    (english,),
+)
+print("margin (dev)          ", correlation("dev_margin"))
+print("accuracy (dev)        ", correlation("dev_accuracy"))
+print("margin, correct only  ", correct)
+
+# %% tags=["hide-input"]
+glue("xnli-margin-adds", chapters.adds(beyond), display=False)
+glue("xnli-margin-r", f"{correlation('dev_margin')}", display=False)
+glue("xnli-accuracy-r", f"{correlation('dev_accuracy')}", display=False)
+
+# %% [markdown]
+# Development accuracy: {glue:text}`xnli-accuracy-r`. Margin: {glue:text}`xnli-margin-r`. That the margin says something
+# which the development accuracy does not {glue:text}`xnli-margin-adds`. Remember this comparison when a measure that
+# needs labels in the target language is recommended for languages that have none.
+#
+# ```{exercise} ★ A margin without labels
+# :label: xnli-ex-unlabelled
+#
+# (a) Change {eq}`eq-xnli-margin` so that it needs no label. (b) For a model whose probabilities are *calibrated* in
+# a language, what is the expected accuracy there? (c) Why should one not count on that in a zero-shot language?
+# ```
+#
+# ```{solution} xnli-ex-unlabelled
+# :class: dropdown
+#
+# (a) Take the best class in place of the true one: the gap between the two most probable classes. It is the margin of
+# an example that is classified correctly, and minus the margin (for two classes) of one that is not. (b) The mean
+# probability of the best class: that is what calibrated means. (c) Calibration is a property of the data that the model
+# was fitted to. Far from them a network tends to be overconfident, and how far a language is from English is just
+# what we do not know.
+# ```
+
+# %% [markdown]
+# ## Sharpness by difference
+#
+# How much does the loss rise when the weights are moved a little? {cite:t}`bassi2024generalization` define, with
+# $L$ the mean cross-entropy in one language and $w_0$ the fine-tuned weights (their Algorithm 1),
+#
+# $$ \begin{aligned}
+# w &= w_0 + \varepsilon, \quad \varepsilon \sim N(0, \sigma^2 I), \qquad w' = w + n \nabla L(w), \\
+# w' &\leftarrow w_0 + p \, \frac{w' - w_0}{\|w' - w_0\|} \ \text{ if } \|w' - w_0\| > p = \lambda \|w'\|, \\
+# \phi_{\text{difference}} &= L(w') - L(w_0) .
+# \end{aligned} $$ (eq-xnli-phi)
+#
+# Noise so that the gradient does not vanish, one step uphill, and a projection on a ball. The paper takes $n = 0.05$,
+# $\lambda$ "small like 0.05" and chooses $\sigma$ for each model; here $\sigma$ is a parameter and the same for all. The
+# same draws of $\varepsilon$ serve all languages, so that differences between languages are not due to the draw.
+
+# %%
+phi = column("sharpness_difference")
+share = [row["extra"]["ascent_share"] for row in phi.values()]
+clipped = np.mean([row["extra"]["clipped"] for row in phi.values()])
+glue("xnli-phi-share-low", f"{min(share):.0%}", display=False)
+glue("xnli-phi-share-high", f"{max(share):.0%}", display=False)
+glue("xnli-phi-clipped", f"{clipped:.0%}", display=False)
+glue("xnli-phi-n", f"{next(iter(phi.values()))['n']}", display=False)
+glue("xnli-phi-draws", f"{len(noise_seeds)}", display=False)
+glue("xnli-phi-scale", f"{noise_scale:g}", display=False)
+
+# %% mystnb={"figure": {"name": "fig-xnli-sharpness", "caption": "Difference-based sharpness against test accuracy, one point a target language. Horizontal bars: one standard error over the noise draws; vertical: over examples."}, "image": {"alt": "Scatter plot of test accuracy against sharpness, one point for each target language with its code."}} tags=["hide-input"]
+points = paired(rows, "sharpness_difference", without=(english,))[who]
+fig, ax = plt.subplots(figsize=(6.4, 4.4))
+figures.scatter_correlation(
+    ax,
+    points.x,
+    points.y,
+    xerr=points.xerr,
+    yerr=points.yerr,
+    labels=points.languages,
+    correlation=correlate(points.x, points.y, status=points.status),
+    objective=first.objective,
+)
+ax.set(xlabel=r"sharpness $\phi_\mathrm{difference}$ [nats]", ylabel="accuracy (test)")
+plt.show()
+
+# %% [markdown]
+# {numref}`fig-xnli-sharpness` is computed on the first {glue:text}`xnli-phi-n` test examples of each language with
+# {glue:text}`xnli-phi-draws` draws of noise at $\sigma =$ {glue:text}`xnli-phi-scale`. The projection was active in
+# {glue:text}`xnli-phi-clipped` of the draws. How much of $\phi$ is due to the gradient, and not to the noise? The
+# control is $\phi$ of the same noise without the step uphill: the step's share lies between
+# {glue:text}`xnli-phi-share-low` and {glue:text}`xnli-phi-share-high`, depending on the language.
+#
+# That share has a meaning. To first order the step raises the loss by $n \|\nabla L\|^2$, so where it makes up all of
+# $\phi$, the sharpness is a squared gradient norm; and where the *loss* of a language is high, so is its gradient. The
+# fair question is again whether sharpness says more than a simpler number, here the loss on the development split.
+
+# %%
+fixed = chapters.partial(
+    rows,
+    "sharpness_difference",
+    "dev_loss",
+    who,
+    (english,),
+)
+print("sharpness  ", correlation("sharpness_difference"))
+print("loss (dev) ", correlation("dev_loss"))
+glue("xnli-phi-adds", chapters.adds(fixed), display=False)
+
+# %% [markdown]
+# That sharpness says something which the development loss does not {glue:text}`xnli-phi-adds`.
+
+# %% [markdown]
+# ````{exercise} ★★ A squared gradient in disguise
+# :label: xnli-ex-gradient
+#
+# Without noise and projection, $w' = w_0 + n \nabla L(w_0)$. (a) Expand $\phi$ to second order in $n$. (b) The store
+# keeps $\|n \nabla L(w)\|$ of each draw. Compare $\phi$ minus its noise-only control with the first-order term: is
+# the ratio near 1, and what would a ratio above 1 mean?
+# ````
+#
+# ````{solution-start} xnli-ex-gradient
+# :class: dropdown
+# ````
+#
+# (a) $\phi = n \|g\|^2 + \frac12 n^2 g^\top H g + O(n^3)$ with $g = \nabla L(w_0)$. (b) The first-order term is
+# $\|n g\|^2 / n$:
+
+# %%
+step = 0.05  # n
+for code, row in phi.items():
+    extra = row["extra"]
+    rise = np.mean(extra["phi"]) - np.mean(extra["phi_noise"])
+    squared = np.mean(np.square(extra["ascent_norm"])) / step
+    print(f"{code}: {rise:.5f} nats, ratio {rise / squared:.2f}")
+
+# %% [markdown]
+# A ratio above 1 means that the loss curves upwards along its own gradient, $g^\top H g > 0$: that part, and only that
+# part, is curvature. Where the projection is active it shortens the step, and the ratio says nothing.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ## Sharpness by search
+#
+# The older definition asks the opposite question {cite:p}`keskar2017large,jiang2020fantastic`: how far may every single
+# weight be moved, in the worst direction, before the model gets worse by a given amount?
+#
+# $$ \alpha = \max \Big\{ a : \max_{\|u\|_\infty \le a} \mathrm{deviation}(w_0, w_0 + u) < d \Big\}, \qquad
+# \text{sharpness} = 1 / \alpha^2 . $$ (eq-xnli-alpha)
+#
+# Here the deviation is the drop of accuracy on a few test examples (`alpha_criterion`), the inner maximum is sought by
+# projected gradient ascent, the outer one by bisection. The paper prints the criterion $L(w_0 + u) < 0.1$ and reports
+# that its search ended at the ends of the bracket. In a language whose loss is above 0.1 before anything is
+# moved, it must: no $a$ is small enough. The status of each search is therefore kept:
+
+# %% tags=["hide-input"]
+chapters.saturation([row for row in rows if (row["objective"], row["seed"]) == who])
+
+# %% mystnb={"figure": {"name": "fig-xnli-alpha", "caption": "α-sharpness against test accuracy, one point a target language (compare Figure 7 of Bassi et al.). Logarithmic axis; Pearson's r is, as in the paper, that of the values themselves. Searches that ended at an end of the bracket are not drawn. The search has no standard error; its final bracket is 5 % of α."}, "image": {"alt": "Scatter plot of test accuracy against one over alpha squared, one point for each target language whose search ended inside the bracket."}} tags=["hide-input"]
+points = paired(rows, "sharpness_alpha", without=(english,))[who]
+usable = np.array(points.status) == "ok"
+fig, ax = plt.subplots(figsize=(6.4, 4.4))
+ax.set_xscale("log")
+figures.scatter_correlation(
+    ax,
+    np.where(usable, points.x, np.nan),
+    points.y,
+    yerr=points.yerr,
+    labels=points.languages,
+    correlation=correlate(points.x, points.y, status=points.status),
+    objective=first.objective,
+)
+ax.set(xlabel=r"sharpness $1 / \alpha^2$ [1 / parameter²]", ylabel="accuracy (test)")
+plt.show()
+
+# %% [markdown]
+# ## Distance from the pretrained weights
+#
+# $\|W - W_0\|_F$, the Frobenius distance that fine-tuning went {cite:p}`nagarajan2019generalization`, is a number of the
+# model and not of a language: it is the same whatever language one asks about. It can go along with transfer over
+# *models* (the paper's Figure 5), but no correlation over languages can be computed from it.
+
+# %%
+for run in runs:
+    (row,) = chapters.column(rows, "frobenius", (first.objective, run.config.seed)).values()
+    relative, head = (row["extra"][k] for k in ("relative", "excluded_norm"))
+    print(f"seed {run.config.seed}: {row['value']:.2f}, {relative:.1%} of |W_0|;",
+          f"the new head (norm {head:.2f}) is not counted")  # fmt: skip
+
+# %% [markdown]
+# ## All measures beside the paper
+#
+# Now the correlations of all measures with test accuracy over the target languages. The paper prints coefficients
+# without intervals; the hollow marks below are its numbers with the interval that such a coefficient has at the paper's
+# number of languages.
+
+# %%
+shown = [name for name in chapters.NAMES if name != "accuracy"]
+ours = {name: correlation(name) for name in shown}
+paper = {name: chapters.published(first.task, name, first.objective) for name in shown}
+with_english = {name: correlation(name, without=()) for name in shown}
+
+# %% mystnb={"figure": {"name": "fig-xnli-forest", "caption": "Pearson correlation of each measure with test accuracy over the target languages, 95 % intervals. Hollow: the paper's coefficient (mBERT on the real task) with the interval it has at its number of languages."}, "image": {"alt": "Forest plot with one row for each measure: a filled mark with an interval for this page's model, and under three of them a hollow mark for the paper's coefficient."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(7.2, 5.2))
+named = {chapters.NAMES[name]: c for name, c in ours.items()}
+figures.forest(ax, named, {chapters.NAMES[name]: cell for name, cell in paper.items()})
+plt.show()
+
+# %% tags=["hide-input"]
+sentences = [
+    chapters.beside(first.task, name, first.objective, ours[name])
+    for name in ("dev_margin", "sharpness_difference", "sharpness_alpha")
+]
+chapters.box("note", f"The paper's cells for {first.objective}, and ours", *sentences)
+
+# %% tags=["hide-input"]
+chapters.correlation_table(named, f"Correlations with test accuracy over the {len(targets)} target languages")
+
+# %% [markdown]
+# Three cautions before any of these numbers is believed. The languages are not independent draws (related ones carry
+# less information than their number says), so the intervals are, if anything, too narrow. There are many rows, and
+# among twenty coefficients of nothing at all one is expected below $p = 0.05$. And if the encoder is not mBERT, agreement
+# with the paper is agreement of a pattern and not a replication.
+#
+# Including English adds one point, and not just any point: it lies where the training data were. The table shows how
+# much that point does.
+
+# %% tags=["hide-input"]
+change = {name: with_english[name].pearson.value - ours[name].pearson.value for name in shown}
+largest = max((name for name in shown if np.isfinite(change[name])), key=lambda name: abs(change[name]), default=None)
+moved = "nothing" if largest is None else f"{chapters.NAMES[largest]}, by {signed(change[largest])}"
+glue("xnli-english-moves", moved, display=False)
+chapters.table(
+    ("", "targets alone", "with English", "difference of r"),
+    [(chapters.NAMES[name], ours[name], with_english[name], signed(change[name])) for name in shown],
+    "Correlations with test accuracy without and with English",
+)
+
+# %% [markdown]
+# The coefficient that English moves most: {glue:text}`xnli-english-moves`.
+#
+# ````{exercise} ★★ Which language carries the correlation?
+# :label: xnli-ex-leverage
+#
+# Leave out one target language at a time and recompute the correlation of sharpness and accuracy. Which language moves
+# it most? Is the largest move smaller than the interval of {numref}`fig-xnli-forest`, and should it be?
+# ````
+#
+# ````{solution-start} xnli-ex-leverage
+# :class: dropdown
+# ````
+
+# %%
+whole = ours["sharpness_difference"].pearson
+points = paired(rows, "sharpness_difference", without=(english,))[who]
+x, y = np.array(points.x), np.array(points.y)
+moves = {
+    code: np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] - whole.value for i, code in enumerate(points.languages)
+}
+for code in sorted(moves, key=lambda code: -abs(moves[code]))[:5]:
+    print(f"without {code}: r = {signed(whole.value + moves[code])}")
+print(f"with all:   r = {signed(whole.value)},",
+      f"interval [{signed(whole.low)}, {signed(whole.high)}]")  # fmt: skip
+
+# %% [markdown]
+# It usually is much smaller, and it should be: the interval is about *other* languages altogether, of which removing a
+# single one says little. If one language does move $r$ as far as the interval reaches, then the correlation is a
+# statement about that language.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ## What another seed would give
+#
+# A seed changes the new classification head, dropout and the order of the examples. The intervals above know nothing of
+# that: they are about other languages, given this model. Train with several seeds (`-y "seeds: [0, 1, 2]"`) to see how
+# far the coefficient of *these* languages depends on it.
+
+# %% mystnb={"figure": {"name": "fig-xnli-seeds", "caption": "Correlation of each measure with test accuracy over the target languages, one mark a seed. With several seeds the line goes from the smallest to the largest."}, "image": {"alt": "One row for each measure, with a mark for the correlation coefficient of every seed."}} tags=["hide-input"]
+per_seed = {name: list(correlations(rows, name, without=(english,)).values()) for name in shown}
+fig, ax = plt.subplots(figsize=(7.2, 4.6))
+for height, cs in enumerate(per_seed.values()):
+    r = [c.pearson.value for c in cs]
+    ax.plot(r, [height] * len(r), "o-", color=figures.look(first.objective).colour, mfc="white", lw=1)
+ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
+ax.set_yticks(range(len(shown)), [chapters.NAMES[name] for name in shown])
+ax.set(xlim=(-1.05, 1.05), ylim=(len(shown) - 0.5, -0.5), xlabel="Pearson's r with accuracy (test)")
+plt.show()
+
+# %% tags=["hide-input"]
+means = [
+    np.mean([row["value"] for row in chapters.column(rows, "accuracy", run, (english,)).values()])
+    for run in ((first.objective, run.config.seed) for run in runs)
+]
+if len(runs) == 1:
+    spread = "one seed was trained, so this page says nothing about the spread over seeds"
+else:
+    spread = f"over {len(runs)} seeds the mean target accuracy goes from {min(means):.3f} to {max(means):.3f}"
+glue("xnli-seeds", spread, display=False)
+chapters.table(
+    ("", "mean over seeds", "smallest", "largest", "seeds", "undefined"),
+    [
+        (chapters.NAMES[name], signed(s.mean), signed(s.smallest), signed(s.largest), s.n_seeds, s.left_out)
+        for name, s in ((name, over_seeds(cs)) for name, cs in per_seed.items())
+    ],
+    "Pearson's r over seeds (mean on the scale of Fisher's z)",
+)
+
+# %% [markdown]
+# In {numref}`fig-xnli-seeds` {glue:text}`xnli-seeds`. The chapter on {doc}`objectives <objectives>` has three seeds of
+# the baseline.
+
+# %% [markdown]
+# ## All values
+#
+# The numbers behind the figures, for the first seed, and what each was computed on. A star marks a search that ended at
+# an end of its bracket.
+
+# %% tags=["hide-input"]
+listed = ("accuracy", "loss", "dev_accuracy", "dev_margin", "margin", "dev_margin_p10", "dev_margin_logit")
+listed += ("dev_margin_logit_p10", "dev_margin_correct", "sharpness_difference", "sharpness_alpha")
+
+
+def shown_value(row: dict) -> str:
+    error = "" if row["stderr"] is None else f" ± {row['stderr']:.2g}"
+    return f"{row['value']:.4g}{error}".replace("-", "−") + ("" if row["status"] == "ok" else " *")
+
+
+columns = {name: column(name, without=()) for name in listed}
+chapters.table(
+    ("", *(chapters.NAMES.get(name, f"{name} (test)") for name in listed)),
+    [(code, *(shown_value(columns[name][code]) for name in listed)) for code in spoken],
+    "Value and standard error in each language (over examples; over noise draws for φ_difference)",
+)
+
+# %% tags=["hide-input"]
+chapters.table(
+    ("", "examples", "computed on"),
+    [
+        (
+            chapters.NAMES.get(name, f"{name} (test)"),
+            " to ".join(f"{n:,}" for n in sorted({min(ns), max(ns)})),
+            ", ".join(sorted({row["on"] for row in columns[name].values()})),
+        )
+        for name in listed
+        for ns in ([row["n"] for row in columns[name].values()],)
+    ],
+    "What each measure was computed on, per language",
+)
+
+# %% [markdown]
+# ```{admonition} What we learnt
+# :class: important
+# - Objective {glue:text}`xnli-objective`, task {glue:text}`xnli-task`, encoder: {glue:text}`xnli-encoder`. English
+#   {glue:text}`xnli-accuracy-english`; the mean of {glue:text}`xnli-targets` target languages
+#   {glue:text}`xnli-accuracy-mean`.
+# - Development margin and test accuracy: {glue:text}`xnli-margin-r`. That the margin says something which the
+#   development accuracy does not {glue:text}`xnli-margin-adds`.
+# - Of the difference-based sharpness, {glue:text}`xnli-phi-share-low` to {glue:text}`xnli-phi-share-high` is due to one
+#   gradient step, hence to first order to the squared norm of the gradient.
+# ```
+#
+# ```{admonition} Your turn
+# :class: tip
+# Another objective; its row of the paper then stands beside yours:
+#
+#     papermill notebooks/xnli.ipynb out.ipynb -p objective sam
+#
+# A larger radius, three seeds, the α-criterion as the paper prints it (what does the box say now?):
+#
+#     papermill notebooks/xnli.ipynb out.ipynb -p objective sam -p rho 0.2
+#     papermill notebooks/xnli.ipynb out.ipynb -p seeds 0,1,2
+#     papermill notebooks/xnli.ipynb out.ipynb -p alpha_criterion absolute_loss
+#
+# Real data, with the miniature's or any other encoder ({doc}`/running`):
+#
+#     papermill notebooks/xnli.ipynb out.ipynb -p preset small -p data_dir archives -p model mini
+# ```
+
+# %% tags=["hide-input"]
+provenance(
+    [run.key for run in runs],
+    {"objective": objective, "preset": preset, "task": first.task, "model": first.model}
+    | {"seeds": [run.config.seed for run in runs]}
+    | {k: v for k, v in settings.items() if k != "model"},
+)
