@@ -275,8 +275,9 @@ glue("xnli-accuracy-r", f"{correlation('dev_accuracy')}", display=False)
 
 # %% [markdown]
 # Development accuracy: {glue:text}`xnli-accuracy-r`. Margin: {glue:text}`xnli-margin-r`. That the margin says something
-# which the development accuracy does not {glue:text}`xnli-margin-adds`. Remember this comparison when a measure that
-# needs labels in the target language is recommended for languages that have none.
+# which the development accuracy does not {glue:text}`xnli-margin-adds`. (Passing this test is necessary, not sufficient:
+# a margin that is only a less noisy estimate of accuracy than counting would pass it too.) Remember the comparison when a
+# measure that needs labels in the target language is recommended for languages that have none.
 #
 # ```{exercise} ★ A margin without labels
 # :label: xnli-ex-unlabelled

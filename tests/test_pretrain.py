@@ -1,22 +1,24 @@
 """Pretraining of the miniature: resumable to the bit, and nothing masked or told that should not be."""
 
+import json
 import random
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForMaskedLM, AutoTokenizer
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 
 from xlgen.errors import ConfigError
 from xlgen.mini import corpus, lexicon, world
 from xlgen.mini.lsa import word_vectors
-from xlgen.mini.pretrain import IGNORE, Collator, Pretrainer, Recipe, pretrain
+from xlgen.mini.pretrain import IGNORE, SHIPPED, Collator, Pretrainer, Recipe, pretrain
 from xlgen.mini.tokenizer import train_tokenizer
 
 TINY = Recipe(
-    layers=1, hidden=16, heads=2, feed_forward=16, vocabulary=2500, steps=7, batch=4, vectors=400, warmup=2, easy=4
+    layers=1, hidden=16, heads=2, feed_forward=16, vocabulary=6000, steps=7, batch=4, vectors=400, warmup=2, easy=4,
+    hard=5,
 )  # fmt: skip
 
 
@@ -128,3 +130,23 @@ def test_word_vectors_bring_translations_together(tokenizer):
     for code in ("de", "fr", "ru"):
         nearest = (phrases(code) @ english.T).argmax(1)
         assert (nearest == np.arange(len(world.PERSONS))).mean() > 0.4, "chance is 1 in 30"
+
+
+def test_the_shipped_encoder_is_what_its_record_says():
+    record = json.loads((SHIPPED / "pretraining.json").read_text(encoding="utf-8"))
+    assert record["recipe"] == asdict(Recipe()), "the recipe has changed: pretrain again, or put it back"
+    assert record["curve"][-1][0] == Recipe().steps
+    assert sum(file.stat().st_size for file in SHIPPED.iterdir()) < 12e6
+    assert not [file.name for file in SHIPPED.iterdir() if file.suffix in (".bin", ".pt", ".pkl")]
+    tokenizer = AutoTokenizer.from_pretrained(SHIPPED)
+    model = AutoModelForPreTraining.from_pretrained(SHIPPED).eval()
+    drawn, collate, rng = corpus.Corpus(), Collator(tokenizer), random.Random("never seen in pretraining")
+    examples = [drawn.example(rng, hard=True) for _ in range(600)]
+    batch = collate(examples, collate.encode(examples), rng, mask=Recipe().mask_hard, ease=0.0)
+    names = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
+    with torch.inference_mode():
+        matches = model(**{name: batch[name] for name in names}).seq_relationship_logits.argmax(-1)
+    asked = batch["match"] != IGNORE
+    accuracy = (matches == batch["match"])[asked].float().mean().item()
+    final = record["curve"][-1][record["columns"].index("match_accuracy")]
+    assert accuracy == pytest.approx(final, abs=0.05), "600 new examples, standard error about 0.01"

@@ -153,7 +153,7 @@ def _object(verb: str, rng: random.Random, *, persons: bool, but: tuple[str, ...
 def sentence(rng: random.Random, *, simple: bool = False, double: float = 0.55) -> Sentence:
     """A random sentence of one clause if ``simple``, else with probability ``double`` of two."""
     persons = rng.random() < 0.4
-    if simple or rng.random() >= double:
+    if simple or rng.random() < 1 - double:
         return Sentence((clause(rng, persons=persons, adverbial=0.5),))
     one, two = (clause(rng, persons=persons, adverbial=0.2) for _ in range(2))
     if rng.random() < 0.4:

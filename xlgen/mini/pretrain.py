@@ -44,6 +44,7 @@ from xlgen.mini.tokenizer import train_tokenizer
 
 log = logging.getLogger(__name__)
 IGNORE = -100
+SHIPPED = Path(__file__).parent / "encoder"
 COLUMNS = ("masked", "replaced", "match", "match_accuracy")
 
 
@@ -73,7 +74,7 @@ class Recipe:
     feed_forward: int = 384
     vocabulary: int = 6_000
     smoothing: float = SMOOTHING
-    steps: int = 40_000
+    steps: int = 15_300
     decay: float = 0.15
     easy: int = 8_000
     hard: int = 10_000
@@ -269,6 +270,28 @@ def _load_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimize
     return Progress(**json.loads(meta["progress"]))
 
 
+def _tokenizer(recipe: Recipe, folder: Path) -> PreTrainedTokenizerFast:
+    """The tokenizer in ``folder``, else the shipped one if its size is right, else a new one.
+
+    Training a tokenizer breaks ties at random, whatever the seed; only a tokenizer that is kept gives the same encoder.
+    """
+    for place in (folder, SHIPPED):
+        if (place / "tokenizer.json").exists():
+            tokenizer = PreTrainedTokenizerFast.from_pretrained(place)
+            if len(tokenizer) == recipe.vocabulary:
+                break
+    else:
+        tokenizer = train_tokenizer(
+            size=recipe.vocabulary, sentences=60_000, seed=recipe.seed, smoothing=recipe.smoothing
+        )
+    if len(tokenizer) > recipe.vocabulary:
+        raise ConfigError(
+            f"vocabulary is {recipe.vocabulary}; expected at least {len(tokenizer)}, the letters of all languages."
+        )
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
 def pretrain(recipe: Recipe, folder: Path, *, every: int = 250, progress: bool = True) -> None:
     """Pretrain into ``folder``; continues from the last saved state if there is one.
 
@@ -280,12 +303,7 @@ def pretrain(recipe: Recipe, folder: Path, *, every: int = 250, progress: bool =
     """
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    tokenizer = train_tokenizer(size=recipe.vocabulary, sentences=60_000, seed=recipe.seed, smoothing=recipe.smoothing)
-    if len(tokenizer) > recipe.vocabulary:
-        raise ConfigError(
-            f"vocabulary is {recipe.vocabulary}; expected at least {len(tokenizer)}, the letters of all languages."
-        )
-    tokenizer.save_pretrained(folder)
+    tokenizer = _tokenizer(recipe, folder)
     model = Pretrainer(recipe, tokenizer.pad_token_id)
     start = word_vectors(
         tokenizer, dimensions=recipe.hidden, pairs=recipe.vectors, seed=recipe.seed, smoothing=recipe.smoothing
