@@ -55,9 +55,9 @@ class RunConfig:
     objective: str = "baseline"
     hyper: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    train_size: int = 10_000
+    train_size: int = 6_000
     dev_size: int = 1_000
-    epochs: int = 6
+    epochs: int = 3
     batch_size: int = 32
     micro_batch_size: int = 0
     lr: float = 5e-4

@@ -64,7 +64,7 @@ PRESETS.add(
     Preset(
         "the miniature: offline, about a minute on a laptop",
         "mini-xnli",
-        {"model": "mini", "train_size": 10_000, "dev_size": 1_000, "epochs": 6, "max_length": 128},
+        {"model": "mini", "train_size": 6_000, "dev_size": 1_000, "epochs": 3, "max_length": 128},
     ),
 )
 PRESETS.add(
