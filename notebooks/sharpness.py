@@ -51,7 +51,7 @@ from myst_nb import glue
 from torch import nn
 
 from xlgen import figures
-from xlgen.analysis import correlate, spearman
+from xlgen.analysis import correlate, signed, spearman
 from xlgen.batch import Batch
 from xlgen.config import RunOptions
 from xlgen.evaluate import loss_and_gradient, losses, subset
@@ -440,9 +440,9 @@ low, high = min(paper), max(paper)
 text = f"between {low:.3g} and {high:.3g} nats"
 glue("sharpness-paper-range", text + (f", a factor of {high / low:.1f}" if low > 0 else ""), display=False)
 rs = [with_accuracy[scale].pearson.value for scale in PAPER]
-glue("sharpness-paper-rs", f"from {min(rs):.2f} to {max(rs):.2f}", display=False)
+glue("sharpness-paper-rs", f"from {signed(min(rs), 2)} to {signed(max(rs), 2)}", display=False)
 worst_scale = min(PAPER, key=kept.get)
-glue("sharpness-kept-worst", f"{kept[worst_scale]:.2f} (at {worst_scale:g})", display=False)
+glue("sharpness-kept-worst", f"{signed(kept[worst_scale], 2)} (at {worst_scale:g})", display=False)
 wild = [f"{scale:g}" for scale in grid if repeated[scale] < 0.5]
 if wild:
     verdict = f"At {', '.join(wild)} they agree with a rank correlation below 0.5: that order says little."
@@ -450,8 +450,8 @@ else:
     verdict = "Here they agree with a rank correlation of at least 0.5 at every scale."
 glue("sharpness-draws-verdict", verdict, display=False)
 printed = find_published("xnli", NAME, "baseline")
-glue("sharpness-published", f"{printed.printed}", display=False)
-glue("sharpness-published-interval", f"[{printed.interval.low:.2f}, {printed.interval.high:.2f}]", display=False)
+glue("sharpness-published", printed.printed.replace("-", "−"), display=False)
+glue("sharpness-published-interval", f"[{signed(printed.interval.low, 2)}, {signed(printed.interval.high, 2)}]", display=False)
 
 # %% mystnb={"figure": {"name": "fig-sharpness-ranks", "caption": "Rank of each language by its difference-based sharpness (1: flattest) without noise and at each noise scale, and by its error rate (1: most accurate). A line that crosses another is a pair of languages whose order depends on the scale. Shaded: the range of scales in the paper."}, "image": {"alt": "One line for each language across columns for the noise scales, at the height of its rank; the last column ranks the languages by error rate."}} tags=["hide-input"]
 columns = {"none": {lang: v.value for lang, v in still.items()}}
@@ -590,8 +590,8 @@ for (upper, lower), lang in zip(axes.T, watched, strict=True):
     p, found = first_few[lang], deviation[lang]
     start = (p.logits.argmax(dim=1) == p.labels).double().mean().item()
     upper.axhline(start, color="0.45", ls="--", lw=1)
-    upper.axhline(start - default["threshold"], color="C2", lw=1, label="not tolerated from here down")
-    upper.plot(alphas, start - np.array(curves[lang]), ".-", color="C1", lw=1.2, label="without a threshold")
+    upper.axhline(start - default["threshold"], color="C2", lw=1, label="not tolerated from here downwards")
+    upper.plot(alphas, start - np.array(curves[lang]), ".-", color="C1", lw=1.2, label="worst accuracy met, no threshold")
     low, high = bottom, top
     for i, (alpha, drop) in enumerate(found.extra["search"], start=1):
         tolerated = drop < default["threshold"]
@@ -601,12 +601,12 @@ for (upper, lower), lang in zip(axes.T, watched, strict=True):
         lower.plot(alpha, i, "|", ms=9, color="C2")
     upper.set(
         xscale="log",
-        title=f"{lang}: {found.status}, " + rf"$\alpha^\star$ = {found.extra['alpha']:.1e}",
+        title=rf"{lang}: {found.status}, $\alpha$ = {found.extra['alpha']:.1e}",
         ylim=(-0.03, 1.03),
     )
     lower.set(xlabel=r"$\alpha$ [parameter units]", yticks=[1, 3, 5, 7, 9])
 axes[1, 0].invert_yaxis()
-axes[0, 0].legend(loc="lower left", fontsize=8)
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
 axes[0, 0].set_ylabel(f"accuracy on {few} examples")
 axes[1, 0].set_ylabel("step of the bisection")
 plt.show()

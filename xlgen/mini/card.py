@@ -23,9 +23,9 @@ tests.
 language: {shares}.
 
 **Objectives.** Masked and translation language modelling, detection of replaced words, and whether anything was
-replaced. Replacements occur in translations and in English only. No task label, no pair inside a target language that
-is marked as matching or not, and no exchanged roles were used. The embeddings start from word vectors factored out of
-{vectors:,} translations (`xlgen.mini.lsa`).
+replaced. Replacements occur in translations and in English only. No task label and no pair inside a target language
+that is marked as matching or not was used, and agent and patient were never exchanged. The embeddings start from word
+vectors factored out of {vectors:,} translations (`xlgen.mini.lsa`).
 
 **Training.** `python -m xlgen.mini.pretrain`: {steps:,} steps of {batch} pairs, AdamW, peak learning rate {lr:g}, seed
 {seed}, {minutes:.0f} minutes on one CPU thread. Final losses over the last {window} steps [nats]: masked {masked:.3f},

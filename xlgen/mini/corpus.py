@@ -8,9 +8,10 @@ English is seen about thirty times as often as Swahili. Three kinds of examples 
 * *plain text*: two unrelated sentences of one language.
 
 In half of the translations and restatements some words of the second sentence are replaced (a person, verb, object,
-adverbial or the polarity), and the encoder learns to tell which; nothing else is labelled. What is deliberately
-absent, because it would be the tasks' own supervision: task labels; pairs inside a target language that are marked as
-matching or not; and exchanged roles, on which the paraphrase task rests.
+adverbial or the polarity; in sentences about things often by the other clause's), and the encoder learns to tell which;
+nothing else is labelled. What is deliberately absent, because it would be the tasks' own supervision: task labels;
+pairs inside a target language that are marked as matching or not; and agent and patient exchanged, on which the
+paraphrase task rests.
 """
 
 from __future__ import annotations
