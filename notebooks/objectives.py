@@ -617,7 +617,32 @@ chapters.table(
 
 # %% [markdown]
 # Over {glue:text}`objectives-seeds` seeds {glue:text}`objectives-moved`. A difference between two objectives that is not
-# larger than the difference between two seeds of one of them is no finding about the objectives.
+# larger than the difference between two seeds of one of them is no finding about the objectives. The same for every
+# objective, with Student-t intervals over seeds where there are several (`-p seeds 0,1,2` trains all of them):
+
+# %% tags=["hide-input"]
+
+
+def summary(number) -> str:
+    """A mean over seeds, with its interval if there are several."""
+    several = np.isfinite(number.low)
+    return f"{signed(number.mean)} [{signed(number.low)}, {signed(number.high)}]" if several else signed(number.mean)
+
+
+body = []
+for name in names:
+    each_seed = [run.config.seed for run in runs if run.config.objective == name]
+    found = [chapters.column(rows, "accuracy", (name, s), (english,)).values() for s in each_seed]
+    mean = interval_of_mean([np.mean([row["value"] for row in by]) for by in found])
+    reach = f" [{mean.low:.3f}, {mean.high:.3f}]" if mean.n > 1 else ""
+    mine = [row for row in rows if row["objective"] == name]
+    r = [
+        summary(over_seeds(correlations(mine, measure, without=(english,)).values()))
+        for measure in ("dev_margin", "sharpness_difference", "sharpness_alpha")
+    ]
+    body.append((name, len(each_seed), f"{mean.value:.3f}{reach}", *r))
+head = ("", "seeds", "mean target accuracy", "r, margin (dev)", "r, sharpness, difference", "r, sharpness, 1/α²")
+chapters.table(head, body, "Means over seeds, with 95 % intervals where there are several")
 
 # %% [markdown]
 # ## What the measures add

@@ -22,19 +22,22 @@
 # ```
 
 # %% tags=["parameters"]
-preset: str = "mini"  # sizes of the data and the training: mini, small or paper
-task: str = ""  # task whose languages are measured; empty: the preset's own
-objective: str = "baseline"  # how the model is fine-tuned
-seed: int = 0  # random seed of the run and of the toy problem
-changes: dict = {}  # further settings of the run that differ from the preset's (papermill -y)
-languages: list = ["en", "de", "es", "ru", "tr", "zh", "ur", "sw"]  # measured languages, the source language first
-size: int = 100  # test examples of each language [count], 0 is all
+objective: str = "baseline"  # training objective: baseline, sam, fisher, mvr or one of your own
+preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
+task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
+model: str = ""  # mini, a hub id or a folder; empty: the preset's own
+seed: int = 0  # random seed of the training run and of the two-dimensional example
+languages: list = ["de", "es", "ru", "tr", "zh", "ur", "sw"]  # language codes, English is always there; empty: all
+data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
+train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
+epochs: int = None  # passes over the training pairs [count]; None: the preset's own
+hyper: dict = {}  # any hyper-parameter of the objective or other setting of the run, by name
+size: int = 100  # test examples of each language [count]; 0: all
 scales: list = [0.0001, 0.05, 0.1]  # noise scales measured beside the paper's four [parameter units]
-draws: int = 3  # noise draws behind each value [count], at least 2
-few: int = 32  # test examples of each language in the search for alpha [count]
+noise_seeds: list = [0, 1, 2]  # seeds of the noise draws behind each value, at least two
+alpha_size: int = 32  # test examples of each language for the search of alpha [count], at most size
 rounds: int = 3  # repetitions of each timing [count]
-store: str = ""  # folder of the runs; empty: runs/ in the checkout
-data_dir: str = ""  # folder with the official archives; empty: the hub (the miniature needs neither)
+store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 
 # %%
 import math
@@ -50,7 +53,7 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from xlgen import figures
+from xlgen import chapters, figures
 from xlgen.analysis import correlate, signed, spearman
 from xlgen.batch import Batch
 from xlgen.config import RunOptions
@@ -64,6 +67,7 @@ from xlgen.presets import config_for
 from xlgen.published import find as find_published
 from xlgen.study import MeasureConfig, measure, run_many
 from xlgen.study import subject as load_subject
+from xlgen.tasks import TASKS
 
 figures.use_style()
 
@@ -194,18 +198,18 @@ plt.show()
 
 # %% [markdown]
 # {numref}`fig-sharpness-walk` shows a first difficulty. For the points that $w_0$ was fitted to the gradient step is
-# {glue:text}`sharpness-toy-left` times as long as the noise, because the loss is nearly flat at $w$. For the others it is
-# {glue:text}`sharpness-toy-right` times as long: the slope at $w_0$ is there already, without any noise, and
-# $\phi_{\text{difference}}$ measures how steep the loss is rather than how curved. In a zero-shot language "the
-# sharpness of the optimum" is the sharpness of a point that is not one.
+# {glue:text}`sharpness-toy-left` times as long as the noise. For the others it is {glue:text}`sharpness-toy-right` times
+# as long: at $w_0$ there is a slope already, without any noise, and $\phi_{\text{difference}}$ measures how steep the
+# loss is as much as how curved. In a zero-shot language "the sharpness of the optimum" is the sharpness of a point that
+# is not one.
 #
 # The library's measure `sharpness_difference` does the same for any classifier, with the gradient of all examples at
 # once. (Averaged over batches, the result would depend on the size of the batches: the projection is not linear.) It
 # must agree with the ten lines above, projected or not:
 
 # %%
-model, index = Toy(w_0), torch.arange(n_points)
-toy_subject = Subject(model, {name: [Batch({"x": x}, labels, index)] for name, x in toys.items()})
+toy, index = Toy(w_0), torch.arange(n_points)
+toy_subject = Subject(toy, {name: [Batch({"x": x}, labels, index)] for name, x in toys.items()})
 largest, projected = 0.0, []
 for scale in (0.1, 1.0, 10.0):
     for draw in range(4):
@@ -232,19 +236,23 @@ print(f"{len(projected)} cases, {sum(projected)} projected, largest difference {
 
 # %%
 options = RunOptions(
-    store=Path(store) if store else root() / "runs",
+    store=Path(store).expanduser() if store else root() / "runs",
     data_dir=Path(data_dir) if data_dir else None,
-    progress=False,
     threads=1,
+    progress=False,
 )
 torch.set_num_threads(1)
-settings = {"objective": objective, "seed": seed, **changes}
-(run,) = run_many([config_for(preset, task or None, **settings)], options)
+given = chapters.given(model=model, train_size=train_size, epochs=epochs)
+settings = given | hyper | {"objective": objective, "seed": seed}
+config = config_for(preset, task or None, **settings)
+languages = chapters.spoken(TASKS[config.task], chapters.words(languages))
+(run,) = run_many([config], options)
 on = MeasureConfig(languages=languages, size=size)
 subject = load_subject(run, on, options)
 accuracy = {
-    language: (p.logits.argmax(dim=1) == p.labels).double().mean().item() for language, p in subject.predictions.items()
-}
+    lang: (p.logits.argmax(dim=1) == p.labels).double().mean().item()
+    for lang, p in subject.predictions.items()
+}  # fmt: skip
 source, least = languages[0], min(languages, key=accuracy.get)
 parameters = weights(subject.model)
 P, length = sum(w.numel() for w in parameters.values()), norm(parameters.values())
@@ -261,26 +269,32 @@ glue("sharpness-rms", f"{length / math.sqrt(P):.3f}", display=False)
 # %%
 NAME = "sharpness_difference"
 n, lam = (settings_of(NAME)[key] for key in ("n", "lam"))
+draws = chapters.words(noise_seeds, int)
 
 
 def difference(scale: float) -> dict[str, Value]:
     """The measure at one noise scale, by language; from the store if it is there."""
-    given = {NAME: {"noise_scale": scale, "noise_seeds": list(range(draws))}}
-    return measure(run, replace(on, names=(NAME,), settings=given), options)[NAME]
+    setting = {"noise_scale": scale, "noise_seeds": draws}
+    config = replace(on, names=(NAME,), settings={NAME: setting})
+    return measure(run, config, options)[NAME]
 
 
 still = difference(0.0)
 first = {lang: v.extra["ascent_norm"][0] ** 2 / n for lang, v in still.items()}
-print("          accuracy  L(w_0)  n|grad L(w_0)|^2  phi without noise")
-for lang, v in still.items():
-    print(f"{lang:8}  {accuracy[lang]:8.2f}  {v.extra['loss']:6.3f}", end="")
-    print(f"  {first[lang]:16.4f}  {v.value:17.4f}")
 lowest = min(languages, key=lambda lang: still[lang].value)
 highest = max(languages, key=lambda lang: still[lang].value)
 for key, lang in (("lowest", lowest), ("highest", highest)):
     glue(f"sharpness-{key}", f"{still[lang].value:.3g} ({lang})", display=False)
 excess = median(still[lang].value / first[lang] for lang in languages)
 glue("sharpness-excess", f"{excess:.1f}", display=False)
+chapters.table(
+    ("language", "accuracy", "L(w₀) [nats]", "n ‖∇L(w₀)‖² [nats]", "φ without noise [nats]"),
+    [
+        (lang, f"{accuracy[lang]:.2f}", f"{v.extra['loss']:.3f}", f"{first[lang]:.3g}", f"{v.value:.3g}")
+        for lang, v in still.items()
+    ],
+    f"The gradient step alone, on {still[languages[0]].n} test examples of each language",
+)
 
 # %% [markdown]
 # At a minimum the last column would be zero. It lies between {glue:text}`sharpness-lowest` and
@@ -295,7 +309,7 @@ glue("sharpness-excess", f"{excess:.1f}", display=False)
 
 # %%
 PAPER = (0.001, 0.005, 0.01, 0.02)
-grid = sorted({*scales, *PAPER})
+grid = sorted({*chapters.words(scales, float), *PAPER})
 sweep = {scale: difference(scale) for scale in grid}
 
 
@@ -308,10 +322,22 @@ lengths = {
     key: [float(np.median(over(scale, key))) for scale in grid] for key in ("noise_norm", "ascent_norm", "radius")
 }
 phis, controls = ([over(s, key).mean() for s in grid] for key in ("phi", "phi_noise"))
-print("  scale    |eps|  n|grad L|       p  projected      phi  control")
-for i, (scale, *three) in enumerate(zip(grid, *lengths.values(), strict=True)):
-    print("{:7g} {:8.3f} {:10.4f} {:7.2f}".format(scale, *three), end="")
-    print(f" {over(scale, 'clipped').mean():10.0%} {phis[i]:8.4f} {controls[i]:8.4f}")
+chapters.table(
+    ("σ", "‖ε‖", "n ‖∇L(w)‖", "p", "projected", "φ [nats]", "control [nats]"),
+    [
+        (
+            f"{scale:g}",
+            f"{a:.3g}",
+            f"{b:.3g}",
+            f"{c:.3g}",
+            f"{over(scale, 'clipped').mean():.0%}",
+            f"{phi:.3g}",
+            f"{control:.2g}",
+        )
+        for scale, a, b, c, phi, control in zip(grid, *lengths.values(), phis, controls, strict=True)
+    ],
+    "Lengths (medians over languages and draws), and the result with and without the gradient step (means)",
+)
 
 # %% tags=["hide-input"]
 binding = lam / math.sqrt(1 - lam**2) * length / math.sqrt(P)
@@ -376,8 +402,8 @@ plt.show()
 # the noise, and $p$ with it.
 #
 # At the paper's scale 0.01 the gradient step has {glue:text}`sharpness-step-length` of the length of the noise; yet one
-# cannot say from the lengths what $\phi$ is made of. In a million dimensions a random direction and a gradient are
-# nearly orthogonal, and the loss rises in proportion to the gradient step but only with the square of the noise. The
+# cannot say from the lengths what $\phi$ is made of. With this many weights a random direction and a gradient are
+# nearly orthogonal: the loss rises in proportion to the gradient step but only with the square of the noise. The
 # control decides: with the gradient step $\phi$ is {glue:text}`sharpness-phi` nats in the mean, without it
 # {glue:text}`sharpness-control` nats. {glue:text}`sharpness-share-verdict`
 
@@ -403,9 +429,9 @@ plt.show()
 # %% [markdown]
 # ## Does the order of the languages survive?
 #
-# One does not need the value of a measure to predict transfer, only the order of the languages. The table compares the
-# order at each noise scale with the order without noise, with that by a *single* other draw of noise at the same scale,
-# and with accuracy. If single draws do not agree with each other, the order at that scale is an accident of the noise.
+# To predict transfer one does not need the value of a measure, only the order of the languages. The table compares the
+# order at each noise scale with that without noise, and the orders by single draws of noise at one scale with each
+# other: if these do not agree, the order is an accident of the noise. The last column correlates $\phi$ with accuracy.
 
 
 # %%
@@ -427,12 +453,15 @@ def agreement(scale: float) -> float:
 base = np.array([still[lang].value for lang in languages])
 right_answers = [accuracy[lang] for lang in languages]
 kept, repeated, with_accuracy = {}, {}, {}
-print("  scale  order kept  two draws  correlation of phi with accuracy")
 for scale in grid:
     values = np.array(list(phi_of(scale).values()))
     kept[scale], repeated[scale] = float(spearman(values, base)), agreement(scale)
     with_accuracy[scale] = correlate(values, right_answers, resamples=99)
-    print(f"{scale:7g} {kept[scale]:11.2f} {repeated[scale]:10.2f}  {with_accuracy[scale]}")
+chapters.table(
+    ("σ", "with the order without noise", "between two draws", "φ with accuracy"),
+    [(f"{s:g}", signed(kept[s], 2), signed(repeated[s], 2), with_accuracy[s]) for s in grid],
+    f"Rank correlations over {len(languages)} languages, and Pearson's r with its 95 % interval",
+)
 
 # %% tags=["hide-input"]
 paper = [phis[grid.index(scale)] for scale in PAPER]
@@ -451,7 +480,11 @@ else:
 glue("sharpness-draws-verdict", verdict, display=False)
 printed = find_published("xnli", NAME, "baseline")
 glue("sharpness-published", printed.printed.replace("-", "−"), display=False)
-glue("sharpness-published-interval", f"[{signed(printed.interval.low, 2)}, {signed(printed.interval.high, 2)}]", display=False)
+glue(
+    "sharpness-published-interval",
+    f"[{signed(printed.interval.low, 2)}, {signed(printed.interval.high, 2)}]",
+    display=False,
+)
 
 # %% mystnb={"figure": {"name": "fig-sharpness-ranks", "caption": "Rank of each language by its difference-based sharpness (1: flattest) without noise and at each noise scale, and by its error rate (1: most accurate). A line that crosses another is a pair of languages whose order depends on the scale. Shaded: the range of scales in the paper."}, "image": {"alt": "One line for each language across columns for the noise scales, at the height of its rank; the last column ranks the languages by error rate."}} tags=["hide-input"]
 columns = {"none": {lang: v.value for lang, v in still.items()}}
@@ -477,8 +510,8 @@ plt.show()
 
 # %% [markdown]
 # {numref}`fig-sharpness-ranks` shows the orders. Two draws of noise at one scale should agree on them.
-# {glue:text}`sharpness-draws-verdict` Remember also that each point rests on the same few examples in every language;
-# neighbours in the figure are not significantly different.
+# {glue:text}`sharpness-draws-verdict` Remember also that every rank rests on the same few examples: neighbours in the
+# figure may differ by chance.
 #
 # ```{admonition} A disagreement: the noise scale is not a detail
 # :class: warning
@@ -516,24 +549,25 @@ plt.show()
 def search(**given) -> dict[str, Value]:
     """The alpha-based sharpness of every language; from the store if it is there."""
     name = "sharpness_alpha"
-    config = replace(on, names=(name,), settings={name: {"examples": few, **given}})
+    config = replace(on, names=(name,), settings={name: {"examples": alpha_size, **given}})
     return measure(run, config, options)[name]
 
 
 searches = {name: search(criterion=name) for name in ("absolute_loss", "accuracy_deviation")}
-first_few = {lang: Predictions(p.logits[:few], p.labels[:few]) for lang, p in subject.predictions.items()}
-print("                    absolute loss          accuracy deviation")
-print("          L(w_0)    1/alpha^2  status      1/alpha^2  status     units")
-for lang in languages:
-    print(f"{lang:8} {losses(first_few[lang]).mean():7.3f}", end="")
-    for found in searches.values():
-        print(f"   {found[lang].value:10.2e}  {found[lang].status:9}", end="")
-    print(f" {searches['accuracy_deviation'][lang].extra['units']:5.0f}")
-for name, found in searches.items():
-    usable = correlate(
-        [v.value for v in found.values()], right_answers, status=[v.status for v in found.values()], resamples=99
-    )
-    print(f"{name}: {usable}")
+first_few = {lang: Predictions(p.logits[:alpha_size], p.labels[:alpha_size]) for lang, p in subject.predictions.items()}
+chapters.table(
+    ("language", "L(w₀) [nats]", "absolute loss: 1/α²", "status", "accuracy deviation: 1/α²", "status", "units"),
+    [
+        (
+            lang,
+            f"{losses(first_few[lang]).mean():.3f}",
+            *(cell for found in searches.values() for cell in (f"{found[lang].value:.2g}", found[lang].status)),
+            f"{searches['accuracy_deviation'][lang].extra['units']:.0f}",
+        )
+        for lang in languages
+    ],
+    f"Two criteria for the search on {len(first_few[languages[0]])} examples of each language; units: forward and backward passes",
+)
 
 
 # %% tags=["hide-input"]
@@ -544,10 +578,15 @@ def named(found, status) -> str:
 
 
 absolute, deviation = searches.values()
+correlations = [
+    correlate([v.value for v in found.values()], right_answers, status=[v.status for v in found.values()], resamples=99)
+    for found in searches.values()
+]
+glue("sharpness-absolute-r", str(correlations[0]), display=False)
+glue("sharpness-deviation-r", str(correlations[1]), display=False)
 glue("sharpness-absolute-lower", named(absolute, "hit_lower"), display=False)
 glue("sharpness-absolute-ok", named(absolute, "ok"), display=False)
 glue("sharpness-deviation-ok", named(deviation, "ok"), display=False)
-glue("sharpness-deviation-lower", named(deviation, "hit_lower"), display=False)
 glue("sharpness-deviation-upper", named(deviation, "hit_upper"), display=False)
 
 # %% [markdown]
@@ -556,14 +595,16 @@ glue("sharpness-deviation-upper", named(deviation, "hit_upper"), display=False)
 # and $1/\alpha^2$ is the edge that somebody chose for the bracket. This is one way for values to lie "at extreme
 # points", as the paper reports of its own search; a correlation with them is a correlation with the bracket. The library
 # marks such values, and `correlate` leaves them out. A proper answer (`ok`) there is in:
-# {glue:text}`sharpness-absolute-ok`.
+# {glue:text}`sharpness-absolute-ok`. Correlation with accuracy: {glue:text}`sharpness-absolute-r`.
 #
 # The accuracy deviation asks for a change and not for a level. It finds an answer (`ok`) in:
 # {glue:text}`sharpness-deviation-ok`. It can fail at the other edge (`hit_upper`, here:
 # {glue:text}`sharpness-deviation-upper`), where no point was met that loses 0.1. That is to be expected where the model
-# is hardly better than a constant answer: far away every example gets the same label, and this costs little. To watch
-# both, we follow the bisection in the language of the fine-tuning and in the one with the lowest accuracy. The curve is
-# the worst accuracy met at each $\alpha$ by the same attack without a threshold.
+# is hardly better than a constant answer: far away every example gets the same label, and this costs little.
+# Correlation with accuracy: {glue:text}`sharpness-deviation-r`.
+#
+# To watch the bisection, follow it in the language of the fine-tuning and in the one with the lowest accuracy. The curve
+# is the worst accuracy met at each $\alpha$ by the same attack without a threshold.
 
 
 # %%
@@ -571,7 +612,7 @@ def worst(language: str, alpha: float) -> float:
     """The largest drop of accuracy met for one alpha: one bisection, and a threshold that cannot be reached."""
     alone = Subject(subject.model, {language: subject.batches[language]})
     bracket = {"alpha_min": alpha / 2, "alpha_max": 2 * alpha, "bisections": 1}
-    found = sharpness_alpha(alone, examples=few, threshold=2.0, **bracket)
+    found = sharpness_alpha(alone, examples=alpha_size, threshold=2.0, **bracket)
     ((_, drop),) = found[language].extra["search"]
     return drop
 
@@ -582,7 +623,7 @@ watched = list(dict.fromkeys((source, least)))
 alphas = np.geomspace(bottom, top, 9)
 curves = {lang: [worst(lang, alpha) for alpha in alphas] for lang in watched}
 
-# %% mystnb={"figure": {"name": "fig-sharpness-search", "caption": "The search for α with the accuracy deviation, in the language of the fine-tuning and in the one with the lowest accuracy. Above: worst accuracy met (blue: without a threshold, at nine values of α), the accuracy without perturbation (dashed) and the level at which a perturbation is not tolerated (red). Circles: the α that were tolerated; crosses: those that were not, at the first point that decided it. Below: the bracket after each step."}, "image": {"alt": "Two columns. Above, worst accuracy against the logarithm of alpha with the numbered trials of the bisection; below, horizontal bars that halve from step to step and close in on the answer or on an edge of the bracket."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-sharpness-search", "caption": "The search for α with the accuracy deviation, in the language of the fine-tuning and in the one with the lowest accuracy. Above: worst accuracy met (blue: without a threshold, at nine values of α), the accuracy without perturbation (dashed) and the level at which a perturbation is not tolerated (red). Circles: the α that were tolerated; crosses: those that were not, at the first point that decided it. Below: the bracket after each step."}, "image": {"alt": "Two columns. Above, worst accuracy against the logarithm of alpha with the trials of the bisection; below, horizontal bars that halve from step to step and close in on the answer or on an edge of the bracket."}} tags=["hide-input"]
 fig, axes = plt.subplots(
     2, len(watched), figsize=(4.1 * len(watched), 5.2), sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2)
 )
@@ -591,7 +632,9 @@ for (upper, lower), lang in zip(axes.T, watched, strict=True):
     start = (p.logits.argmax(dim=1) == p.labels).double().mean().item()
     upper.axhline(start, color="0.45", ls="--", lw=1)
     upper.axhline(start - default["threshold"], color="C2", lw=1, label="not tolerated from here downwards")
-    upper.plot(alphas, start - np.array(curves[lang]), ".-", color="C1", lw=1.2, label="worst accuracy met, no threshold")
+    upper.plot(
+        alphas, start - np.array(curves[lang]), ".-", color="C1", lw=1.2, label="worst accuracy met, no threshold"
+    )
     low, high = bottom, top
     for i, (alpha, drop) in enumerate(found.extra["search"], start=1):
         tolerated = drop < default["threshold"]
@@ -607,7 +650,7 @@ for (upper, lower), lang in zip(axes.T, watched, strict=True):
     lower.set(xlabel=r"$\alpha$ [parameter units]", yticks=[1, 3, 5, 7, 9])
 axes[1, 0].invert_yaxis()
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-axes[0, 0].set_ylabel(f"accuracy on {few} examples")
+axes[0, 0].set_ylabel(f"accuracy on {alpha_size} examples")
 axes[1, 0].set_ylabel("step of the bisection")
 plt.show()
 
@@ -663,16 +706,21 @@ def cost(language: str, examples: int) -> dict[str, tuple[float, list[float]]]:
     return {name: (counted[name], times[name]) for name in times}
 
 
-cases = list(dict.fromkeys([(source, 8), (source, few)]))
-ratios = {}
-print("language, examples  measure      units  time / unit (min-max)")
+cases = list(dict.fromkeys([(source, 8), (source, alpha_size)]))
+ratios, body = {}, []
 for case in cases:
-    (units, times), (units_alpha, times_alpha) = measured = cost(*case).values()
+    (units, times), (units_alpha, times_alpha) = measured = tuple(cost(*case).values())
     each = [b / a for a, b in zip(times, times_alpha, strict=True)]
     ratios[case] = units_alpha / units, each
-    for name, (u, t) in zip(("difference", "alpha", "ratio"), (*measured, ratios[case]), strict=True):
-        label = f"{case[0]}, {case[1]}" if name == "difference" else ""
-        print(f"{label:18}  {name:11} {u:6.1f}  {median(t):6.1f} ({min(t):.1f}-{max(t):.1f})")
+    names = "difference, one draw", "search for α", "ratio"
+    for name, (count, t) in zip(names, (*measured, ratios[case]), strict=True):
+        spent = f"{median(t):.1f} ({min(t):.1f} to {max(t):.1f})"
+        body.append((name, f"{case[0]}, {case[1]}", f"{count:.1f}", spent))
+chapters.table(
+    ("measure", "language, examples", "units counted", "units of time, median (min to max)"),
+    body,
+    f"Cost in forward and backward passes over the same examples, one thread, {rounds} rounds",
+)
 
 # %% tags=["hide-input"]
 middle = [median(each) for _, each in ratios.values()]
@@ -689,20 +737,24 @@ glue("sharpness-ratio-time", f"{min(middle):.0f} to {max(middle):.0f}", display=
 glue("sharpness-ratio-units", f"{min(counts):.0f} to {max(counts):.0f}", display=False)
 glue("sharpness-ratio-verdict", verdict, display=False)
 b, r, s = (default[key] for key in ("bisections", "restarts", "steps"))
-glue("sharpness-draws", f"{draws}", display=False)
-glue("sharpness-draws-units", f"{1 / 3 + draws * 5 / 3:.1f}", display=False)
+glue("sharpness-draws", f"{len(draws)}", display=False)
+glue("sharpness-draws-units", f"{1 / 3 + len(draws) * 5 / 3:.1f}", display=False)
 glue("sharpness-most", f"{b * r * (s + 1 / 3):.0f}", display=False)
-glue("sharpness-few", f"{few}", display=False)
-glue("sharpness-granularity", f"{1 / few:.3f}", display=False)
+lean = chapters.study_measures()[-1].settings["sharpness_alpha"]
+lean_units = lean["bisections"] * lean["restarts"] * (lean["steps"] + 1 / 3)
+glue("sharpness-lean", f"{lean_units:.0f} units", display=False)
+glue("sharpness-few", f"{alpha_size}", display=False)
+glue("sharpness-granularity", f"{1 / alpha_size:.3f}", display=False)
 
 # %% [markdown]
 # {cite:t}`bassi2024generalization` report that their algorithm is "roughly 5-10 times faster" at a batch size of 8. Here
 # the search takes {glue:text}`sharpness-ratio-time` times as long as one draw (median over rounds, the smallest and the
 # largest case): {glue:text}`sharpness-ratio-verdict`. Counted in units the ratio is {glue:text}`sharpness-ratio-units`.
-# The comparison depends on settings that the paper does not state. Our search takes at most
-# {glue:text}`sharpness-most` units; a search with $\alpha$ beyond its bracket takes all of them or, where the first
-# random start is not tolerated, one for each bisection. And one draw is not the same precision as many: {glue:text}`sharpness-draws` draws
-# with a control, as behind {numref}`fig-sharpness-sweep`, take up to {glue:text}`sharpness-draws-units` units.
+# The comparison depends on settings of the search that the paper does not state. Ours takes at most
+# {glue:text}`sharpness-most` units: all of them where every $\alpha$ is tolerated, and one for each bisection where the
+# first random start never is. The leaner search of the other chapters, with fewer starts, steps and bisections, takes at most
+# {glue:text}`sharpness-lean`. Nor is one draw as precise as several: {glue:text}`sharpness-draws` draws with their
+# controls, as behind {numref}`fig-sharpness-sweep`, take up to {glue:text}`sharpness-draws-units` units.
 #
 # ```{exercise} ★★ Which search would be 5 to 10 times as expensive?
 # :label: sharpness-ex-search
@@ -718,31 +770,31 @@ glue("sharpness-granularity", f"{1 / few:.3f}", display=False)
 # (a) Each step halves the width of the bracket in $\log \alpha$: after $b$ steps its ends have the ratio
 # $(10^5)^{2^{-b}}$, and $1/\alpha^2$ the square of it. It is below 1.1 if $2^b > 2 \ln 10^5 / \ln 1.1 = 242$, so
 # $b = 8$. (b) 5 to 10 draws are 8 to 17 units. With $b = 8$ that leaves one or two units for each $\alpha$: one random
-# start ($r = 1$) and one step ($s = 1$), $\frac43$ units, 6 times a draw. One step of the steepest ascent from one start finds a bad
-# case, hardly the worst; the measured $\alpha$ is too large, and $1/\alpha^2$ too small.
+# start ($r = 1$) and one step ($s = 1$) make $8 \cdot \frac43$ units, 6 times a draw. A single step of steepest ascent
+# finds a bad case, hardly the worst; the $\alpha$ that it yields is too large, and $1/\alpha^2$ too small.
 # ```
 
 # %% [markdown]
 # ## Break it
 #
-# What happens outside of the sensible range? Noise a thousand times larger than anything above, a bracket that lies
-# below every answer, and a slip of the keyboard:
+# What happens outside of the sensible range? Noise of scale 1000, a bracket that ends at $10^{-5}$, and a slip of the
+# keyboard:
 
 # %%
 alone = Subject(subject.model, {source: subject.batches[source]})
 broken = sharpness_difference(alone, noise_scale=1e3, noise_seeds=(0, 1))[source]
 print(f"noise 1000: phi = {broken.value:.3g} ± {broken.stderr:.2g} nats, p = {broken.extra['radius'][0]:.3g}")
-tiny = sharpness_alpha(alone, examples=few, alpha_max=1e-5)[source]
+tiny = sharpness_alpha(alone, examples=alpha_size, alpha_max=1e-5)[source]
 print(f"bracket up to 1e-5: 1/alpha^2 = {tiny.value:.3g}, status {tiny.status}")
 glue("sharpness-tiny", tiny.status, display=False)
 with shows_error():
     sharpness_alpha(alone, criterion="acuracy_deviation")
 
 # %% [markdown]
-# The first is a number like any other, with no warning but its size: $p$ is relative to $\|w'\|$, so with noise that
-# dwarfs the weights the ball grows along and the "neighbour" of $w_0$ is random. The second has a status
-# ({glue:text}`sharpness-tiny`), and a number that is nothing but the edge of the bracket. Read the status, the radius and the share of the control
-# before the value.
+# The first is a number like any other, with no warning but its size: $p$ is relative to $\|w'\|$, so where noise dwarfs
+# the weights the ball grows along, and the "neighbour" of $w_0$ is random. The second has a status,
+# {glue:text}`sharpness-tiny`; without `ok` the number is nothing but an edge of the bracket. Read the status, the radius
+# and the control before the value.
 #
 # ````{exercise} ★★★ The same function, another sharpness
 # :label: sharpness-ex-rescale
@@ -757,8 +809,8 @@ with shows_error():
 # ````
 #
 # (a) The logits stay as they are, because powers of two do not round. The gradient with respect to the keys is
-# multiplied by 4, that of the queries divided by 4, and the same noise is large for small weights: $\phi$ changes although
-# the function does not, just as $\mathrm{Tr}\, F$ does in {eq}`eq-theory-alpha`.
+# multiplied by 4, that of the queries divided by 4, and the same noise is large for small weights. So $\phi$ changes
+# although the function does not, as $\mathrm{Tr}\, F$ does in {eq}`eq-theory-alpha`.
 
 # %%
 alone = load_subject(run, replace(on, languages=[source]), options)
@@ -808,4 +860,8 @@ for scale, before, after in zip((0, 0.001), plain, rescaled, strict=True):
 # ```
 
 # %%
-provenance([run.key], {"preset": preset, "objective": objective, "seed": seed, "size": size, "draws": draws})
+provenance(
+    [run.key],
+    {"objective": objective, "preset": preset, "task": config.task, "model": config.model}
+    | {"seed": seed, "size": size, "alpha_size": alpha_size},
+)

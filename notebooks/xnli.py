@@ -222,7 +222,7 @@ plt.show()
 #
 # An example contributes a positive number exactly if it is classified correctly. The paper's Figure 3 puts the margin
 # on the *validation* set against accuracy on the *test* set; that is the left panel below. The right one takes both
-# from the test set, where the two are computed from the very same predictions and must agree better. English is left
+# from the test set, where the two are computed from the very same predictions and should agree better. English is left
 # out of the correlation: it was trained on, and the question is about the languages that were not.
 
 # %% mystnb={"figure": {"name": "fig-xnli-margin", "caption": "Margin against test accuracy, one point a target language. Left: margin on the development split, as in Figure 3 of Bassi et al. Right: margin on the test split. Bars: one standard error over examples. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Two scatter plots of accuracy against margin, one point for each target language with its code."}} tags=["hide-input"]

@@ -32,6 +32,9 @@ SIZES = {"train": 20_000, "dev": 1_000, "test": 1_000}
 SAME_VERB = 0.6
 """Share of premises whose two clauses have the same verb."""
 
+TWO_CLAUSES = 0.65
+"""Share of paraphrase pairs whose sentences have two clauses; the others have one and an adverbial."""
+
 LABELS = {
     "mini-xnli": ("entailment", "neutral", "contradiction"),
     "mini-pawsx": ("different", "paraphrase"),
@@ -110,7 +113,7 @@ def paraphrase_pair(label: int, rng: random.Random) -> Pair:
     a, b, c, d = rng.sample(PERSONS, 4)
     v, w = rng.sample(PERSON_VERBS, 2)
     one, two = _with_adverbial(Clause(a, v, b), rng), Clause(c, w, d)
-    double = rng.random() < 0.5
+    double = rng.random() < TWO_CLAUSES
     swapped = (replace(one, subject=b, object=a), two)
     if double and rng.random() < 0.5:
         swapped = (replace(one, subject=c), replace(two, subject=a))
