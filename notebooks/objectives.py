@@ -39,7 +39,7 @@ alpha_size: int = 48  # test examples of each language for the search of alpha [
 noise_scale: float = 0.001  # standard deviation of the noise on the weights [parameter units]
 noise_seeds: list = [0, 1, 2]  # seeds of the noise draws that are averaged
 scales: list = [0.001, 0.005, 0.01, 0.02]  # noise scales of the sweep [parameter units], the paper's
-sweep_size: int = 100  # test examples of each language for the sweep [count]
+sweep_size: int = 50  # test examples of each language for the sweep [count]
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
 threads: int = 1  # CPU threads of each [count]
@@ -153,7 +153,8 @@ chapters.table(
         )
         for name, run in shown.items()
     ],
-    f"{first.task}, {encoder}, seed {seed}: {pairs:,} English pairs, {first.epochs} epochs, {steps:,} steps; up to {workers} side by side",
+    f"{first.task}, {encoder}, seed {seed}: {pairs:,} English pairs, {first.epochs} epochs, {steps:,} steps; "
+    f"trained up to {workers} side by side",
 )
 
 # %% [markdown]
@@ -288,11 +289,11 @@ for ax, measure in zip(axes, ("dev_margin", "sharpness_difference"), strict=True
 plt.show()
 
 # %% tags=["hide-input"]
-counted = {}
-for line in table_1:
-    counted[line[-1]] = counted.get(line[-1], 0) + bool(line[-1])
-verdicts = "; ".join(f"{n} of the paper's cells: {word}" for word, n in counted.items() if n)
-verdicts = verdicts or "the paper prints no cell for this setting"
+given_verdicts = [line[-1] for line in table_1 if line[-1]]
+verdicts = ", ".join(f"{given_verdicts.count(word)} “{word}”" for word in dict.fromkeys(given_verdicts))
+verdicts = (
+    f"of {len(given_verdicts)} cells of the paper, {verdicts}" if verdicts else "the paper has no cell for this task"
+)
 glue("objectives-verdicts", verdicts, display=False)
 chapters.box("note", "Table 1 in one line", f"{verdicts[0].upper()}{verdicts[1:]}.")
 
@@ -503,7 +504,7 @@ at = {
     for scale, some in sweep.items()
 }
 
-# %% mystnb={"figure": {"name": "fig-objectives-scales", "caption": "Left: mean sharpness over the target languages against the scale of the noise (axis linear within ±0.001, logarithmic beyond). Right: correlation of sharpness with test accuracy over the target languages, with its 95 % interval (shifted sideways for legibility). One draw of noise."}, "image": {"alt": "Two panels against the noise scale: mean sharpness on logarithmic axes, and the correlation with accuracy with error bars, one line for each objective."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-objectives-scales", "caption": "Left: mean sharpness over the target languages against the scale of the noise. Right: correlation of sharpness with test accuracy over the target languages, with its 95 % interval (shifted sideways for legibility). One draw of noise."}, "image": {"alt": "Two panels against the noise scale: mean sharpness on logarithmic axes, and the correlation with accuracy with error bars, one line for each objective."}} tags=["hide-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8))
 for number, name in enumerate(names):
     style = figures.look(name)
@@ -513,9 +514,8 @@ for number, name in enumerate(names):
     r = [c[name, seed].pearson for c in at.values()]
     ends = [[c.value - c.low for c in r], [c.high - c.value for c in r]]
     right.errorbar(x, [c.value for c in r], yerr=ends, fmt=style.marker + "-", color=style.colour, elinewidth=0.8, lw=1)
-left.set_yscale("symlog", linthresh=1e-3)
 left.set(xscale="log", xlabel=r"noise scale $\sigma$", ylabel=r"mean $\phi_\mathrm{difference}$ [nats]")
-left.legend()
+left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 right.axhline(0, color=figures.FAINT, lw=0.8, zorder=0)
 right.set(xscale="log", xlabel=r"noise scale $\sigma$", ylabel="Pearson's r with accuracy", ylim=(-1.05, 1.05))
 plt.show()
@@ -652,15 +652,14 @@ chapters.table(head, body, "Means over seeds, with 95 % intervals where there ar
 # sharpness at fixed development loss, and beside them the margin of the correctly classified examples alone.
 
 # %% tags=["hide-input"]
-body = []
+simple, alone, body = within("dev_accuracy"), within("dev_margin_correct"), []
 for name in names:
     who = (name, seed)
     margin, sharp = (
         chapters.partial(first_runs, measure, fixed, who, (english,))
         for measure, fixed in (("dev_margin", "dev_accuracy"), ("sharpness_difference", "dev_loss"))
     )
-    alone = within("dev_margin_correct")[name]
-    body.append((name, within("dev_accuracy")[name], margin or "undefined", alone, sharp or "undefined"))
+    body.append((name, simple[name], margin or "undefined", alone[name], sharp or "undefined"))
 head_2 = ("", "dev accuracy", "margin at fixed dev accuracy", "margin, correct only", "sharpness at fixed dev loss")
 adding = [sum(line[k] != "undefined" and 0 not in line[k] for line in body) for k in (2, 4)]
 glue("objectives-margin-adds", f"{adding[0]} of {len(names)}", display=False)

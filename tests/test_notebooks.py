@@ -244,3 +244,19 @@ def test_provenance_names_parameters_runs_and_versions():
     assert "-p n 3 -p words 'a b'" in shown
     assert "Runs (2):** `01234567` `fedcba98`" in shown
     assert "torch 2." in shown and "xlgen 0." in shown
+
+
+def test_a_picture_is_found_by_its_name(tmp_path):
+    import base64
+
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    png = base64.b64encode(b"a png").decode()
+    cell = new_code_cell("", metadata={"mystnb": {"figure": {"name": "fig-one"}}})
+    cell.outputs = [new_output("display_data", {"image/png": png})]
+    path = tmp_path / "executed.ipynb"
+    nbformat.write(new_notebook(cells=[cell]), path)
+    assert notebook.picture(path, "fig-one") == b"a png"
+    with pytest.raises(UnknownName, match="Did you mean 'fig-one'"):
+        notebook.picture(path, "fig-on")

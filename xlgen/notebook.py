@@ -201,6 +201,27 @@ def run(name: str, given: Mapping[str, Any] | None = None, out: Path | None = No
     return target
 
 
+def picture(executed: Path, figure: str) -> bytes:
+    """The PNG of a figure of an executed notebook, by the figure's name.
+
+    Raises:
+        UnknownName: the notebook has no such figure, or it was not drawn.
+    """
+    import base64
+
+    import nbformat
+
+    drawn = {}
+    for cell in nbformat.read(executed, as_version=4).cells:
+        name = cell.metadata.get("mystnb", {}).get("figure", {}).get("name")
+        images = [o.data["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+        if name and images:
+            drawn[name] = base64.b64decode(images[-1])
+    if figure not in drawn:
+        raise UnknownName(f"figure of {executed.name}", figure, drawn)
+    return drawn[figure]
+
+
 @contextmanager
 def shows_error() -> Iterator[None]:
     """Print the error that the block is meant to show, as the command line would; a block without one fails."""
