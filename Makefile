@@ -2,7 +2,7 @@
 # make test       ruff and the tests
 # make lint       ruff alone
 # make notebooks  write notebooks/*.ipynb from the .py beside them
-# make picture    take the README's picture from the book that was built last
+# make readme     take the README's picture and tables from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
 # Variables: PYTHON (interpreter of the environment), VENV (its folder).
 
@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint notebooks picture clean
+.PHONY: help book test lint notebooks readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -39,9 +39,8 @@ lint: $(STAMP)
 notebooks: $(STAMP)
 	$(BIN)/python -c 'from xlgen.notebook import sync; print(*sync(), sep="\n")'
 
-picture: $(STAMP)
-	$(BIN)/python -c 'from pathlib import Path; from xlgen.notebook import picture; \
-	  Path("book/_static/overview.png").write_bytes(picture(Path("book/notebooks/objectives.ipynb"), "fig-objectives-1"))'
+readme: $(STAMP)
+	$(BIN)/python -m xlgen.readme
 
 clean:
 	rm -rf book/_build _build book/notebooks build *.egg-info .pytest_cache .ruff_cache

@@ -29,7 +29,7 @@ DISTRIBUTIONS = {"yaml": "PyYAML", "IPython": "ipykernel", "sphinx": "jupyter-bo
 """Modules whose distribution is named otherwise, or comes with another one."""
 DISTRIBUTIONS |= {"sphinx_external_toc": "jupyter-book", "myst_nb": "jupyter-book", "pybtex": "jupyter-book"}
 DISTRIBUTIONS |= {"packaging": "pytest"}
-BOOK_ONLY = {"chapters.py", "notebook.py", "sphinxext.py"}
+BOOK_ONLY = {"chapters.py", "notebook.py", "readme.py", "sphinxext.py"}
 
 
 def requirements(lines) -> dict[str, str]:

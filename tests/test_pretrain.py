@@ -24,7 +24,21 @@ TINY = Recipe(
 
 @pytest.fixture(scope="module")
 def tokenizer():
-    return train_tokenizer(size=3000, sentences=5000, seed=0, smoothing=0.7)
+    return AutoTokenizer.from_pretrained(SHIPPED)
+
+
+def test_a_new_tokenizer_has_the_size_asked_for_and_knows_common_words():
+    new = train_tokenizer(size=3000, sentences=3000, seed=0, smoothing=0.7)
+    assert len(new) == 3000
+    assert new.tokenize("The doctor buys İstasyonda") == ["the", "doctor", "buys", *new.tokenize("istasyonda")]
+
+
+def test_the_shipped_tokenizer_spells_every_word_of_every_language(tokenizer):
+    for code in lexicon.languages():
+        words = lexicon.lexicon(code)
+        texts = [phrase for forms in words.nouns.values() for phrase in forms[:2]]
+        texts += [form for forms in words.verbs.values() for form in forms.values()] + list(words.adverbials.values())
+        assert tokenizer.unk_token_id not in {i for ids in tokenizer(texts)["input_ids"] for i in ids}, code
 
 
 def test_interrupted_pretraining_continues_to_the_same_bits(tmp_path, monkeypatch):
@@ -115,7 +129,7 @@ def test_positions_of_the_second_text_start_again_only_when_eased(tokenizer):
 
 
 def test_word_vectors_bring_translations_together(tokenizer):
-    vectors = word_vectors(tokenizer, dimensions=64, pairs=4000, seed=0, smoothing=0.7)
+    vectors = word_vectors(tokenizer, dimensions=128, pairs=10_000, seed=0, smoothing=0.7)
     assert np.isfinite(vectors).all()
     assert (vectors**2).mean() == pytest.approx(1)
 
@@ -129,7 +143,7 @@ def test_word_vectors_bring_translations_together(tokenizer):
     english = phrases("en")
     for code in ("de", "fr", "ru"):
         nearest = (phrases(code) @ english.T).argmax(1)
-        assert (nearest == np.arange(len(world.PERSONS))).mean() > 0.4, "chance is 1 in 30"
+        assert (nearest == np.arange(len(world.PERSONS))).mean() > 0.8, "chance is 1 in 30"
 
 
 def test_the_shipped_encoder_is_what_its_record_says():
