@@ -44,6 +44,7 @@ store: str = ""  # folder of trained models and measures; empty: runs/ of the ch
 import math
 import time
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from statistics import median
 from types import SimpleNamespace
@@ -103,7 +104,7 @@ figures.use_style()
 
 # %%
 def algorithm_1(loss, w_0, epsilon, n, lam):
-    """Return phi and the points w, w + n grad L(w) and w' on the way to it."""
+    """Return phi and, on the way to it, w, w + n grad L(w) and w'."""
     w = w_0 + epsilon
     ascended = neighbour = w + n * torch.func.grad(loss)(w)
     p = lam * ascended.norm()
@@ -121,16 +122,18 @@ def algorithm_1(loss, w_0, epsilon, n, lam):
 generator = torch.Generator().manual_seed(seed)
 n_points = 60
 labels = torch.arange(n_points) % 2
-centre, spread = torch.tensor([1.0, 0.4]).double(), torch.tensor([1.0, 0.6]).double()
-points = torch.randn(n_points, 2, generator=generator, dtype=torch.float64)
-points = points * spread + (2 * labels[:, None] - 1) * centre
+sign = (2 * labels - 1)[:, None]
+centre, spread = torch.tensor([[1.0, 0.4], [1.0, 0.6]]).double()
+normal = {"generator": generator, "dtype": torch.float64}
+points = torch.randn(n_points, 2, **normal)
+points = points * spread + sign * centre
 c, s = math.cos(0.9), math.sin(0.9)
 turned = points @ torch.tensor([[c, -s], [s, c]]).double()
 toys = {"trained on": points, "not trained on": turned}
 
 
 class Toy(nn.Module):
-    """Logistic regression without bias, with the interface of a classifier of the library."""
+    """Logistic regression without bias, with logits as in the library."""
 
     def __init__(self, w: torch.Tensor):
         super().__init__()
@@ -145,28 +148,36 @@ def toy_logits(w: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
 
 
 def toy_loss(x: torch.Tensor):
-    return lambda w: nn.functional.cross_entropy(toy_logits(w, x), labels)
+    cross_entropy = nn.functional.cross_entropy
+    return lambda w: cross_entropy(toy_logits(w, x), labels)
 
 
-w_0 = torch.zeros(2, dtype=torch.float64)
+grad, hessian = torch.func.grad, torch.func.hessian
+w_0, loss = torch.zeros(2).double(), toy_loss(points)
 for _ in range(30):  # Newton's method
-    hessian = torch.func.hessian(toy_loss(points))(w_0)
-    w_0 = w_0 - torch.linalg.solve(hessian, torch.func.grad(toy_loss(points))(w_0))
+    w_0 = w_0 - torch.linalg.solve(hessian(loss)(w_0), grad(loss)(w_0))
 for name, x in toys.items():
-    gradient = torch.func.grad(toy_loss(x))(w_0).norm()
-    print(f"{name:15} L(w_0) = {toy_loss(x)(w_0):.3f}  |grad L(w_0)| = {gradient:.1e}")
+    loss = toy_loss(x)
+    print(f"{name:15} L(w_0) = {loss(w_0):.3f},", end=" ")
+    print(f"|grad L(w_0)| = {grad(loss)(w_0).norm():.1e}")
 
 # %% [markdown]
 # The step and the ball are exaggerated so that they can be seen. The same $\varepsilon$ serves for both data sets.
 
 # %%
 toy_settings = {"n": 15.0, "lam": 0.25}
-toy_scale = 1.0
-epsilon = toy_scale * torch.randn(2, generator=torch.Generator().manual_seed(seed))
-walks = {name: algorithm_1(toy_loss(x), w_0, epsilon, **toy_settings) for name, x in toys.items()}
+same_draw = torch.Generator().manual_seed(seed)
+epsilon = torch.randn(2, generator=same_draw)
+walks = {
+    name: algorithm_1(toy_loss(x), w_0, epsilon, **toy_settings)
+    for name, x in toys.items()
+}  # fmt: skip
 for name, (phi, (_, ascended, neighbour)) in walks.items():
-    clipped = "inside the ball" if torch.equal(ascended, neighbour) else "projected"
-    print(f"{name:15} phi = {phi:.3f} nats, {clipped}")
+    inside = torch.equal(ascended, neighbour)
+    print(f"{name:15} phi = {phi:.3f} nats,", end=" ")
+    print("inside the ball" if inside else "projected")
+
+# %% tags=["hide-input"]
 relative = [((ascended - w).norm() / epsilon.norm()).item() for _, (w, ascended, _) in walks.values()]
 glue("sharpness-toy-left", f"{relative[0]:.2f}", display=False)
 glue("sharpness-toy-right", f"{relative[1]:.2f}", display=False)
@@ -210,21 +221,28 @@ plt.show()
 
 # %%
 toy, index = Toy(w_0), torch.arange(n_points)
-toy_subject = Subject(toy, {name: [Batch({"x": x}, labels, index)] for name, x in toys.items()})
+batches = {name: [Batch({"x": x}, labels, index)] for name, x in toys.items()}
+toy_subject = Subject(toy, batches)
 largest, projected = 0.0, []
 for scale in (0.1, 1.0, 10.0):
     for draw in range(4):
-        settings = {"noise_scale": scale, "noise_seeds": [draw], **toy_settings}
-        noise = scale * torch.randn(2, generator=torch.Generator().manual_seed(draw))
-        for name, value in sharpness_difference(toy_subject, **settings).items():
-            by_hand, (_, ascended, neighbour) = algorithm_1(toy_loss(toys[name]), w_0, noise, **toy_settings)
-            largest = max(largest, abs(value.value - by_hand.item()))
-            projected.append(not torch.equal(ascended, neighbour))
+        settings = {"noise_scale": scale, "noise_seeds": [draw]}
+        values = sharpness_difference(toy_subject, **settings, **toy_settings)
+        same_draw = torch.Generator().manual_seed(draw)
+        epsilon = scale * torch.randn(2, generator=same_draw)
+        for name, value in values.items():
+            loss = toy_loss(toys[name])
+            phi, path = algorithm_1(loss, w_0, epsilon, **toy_settings)
+            largest = max(largest, abs(value.value - phi.item()))
+            projected.append(not torch.equal(path[1], path[2]))
             assert value.extra["clipped"] == projected[-1]
+print(f"{len(projected)} cases, {sum(projected)} projected,", end=" ")
+print(f"largest difference {largest:.1e} nats")
+
+# %% tags=["hide-input"]
 glue("sharpness-largest", f"{largest:.0e}", display=False)
 glue("sharpness-cases", f"{len(projected)}", display=False)
 glue("sharpness-projected", f"{sum(projected)}", display=False)
-print(f"{len(projected)} cases, {sum(projected)} projected, largest difference {largest:.1e} nats")
 
 # %% [markdown]
 # The largest difference over {glue:text}`sharpness-cases` cases, {glue:text}`sharpness-projected` of them projected, is
@@ -243,10 +261,15 @@ options = RunOptions(
     progress=False,
 )
 torch.set_num_threads(1)
-given = chapters.given(model=model, train_size=train_size, epochs=epochs)
-settings = given | hyper | {"objective": objective, "seed": seed}
+settings = chapters.given(
+    model=model,
+    train_size=train_size,
+    epochs=epochs,
+)
+settings |= hyper | {"objective": objective, "seed": seed}
 config = config_for(preset, task or None, **settings)
-languages = chapters.spoken(TASKS[config.task], chapters.words(languages))
+wanted = chapters.words(languages)
+languages = chapters.spoken(TASKS[config.task], wanted)
 (run,) = run_many([config], options)
 on = MeasureConfig(languages=languages, size=size)
 subject = load_subject(run, on, options)
@@ -255,8 +278,8 @@ accuracy = {
     for lang, p in subject.predictions.items()
 }  # fmt: skip
 source, least = languages[0], min(languages, key=accuracy.get)
-parameters = weights(subject.model)
-P, length = sum(w.numel() for w in parameters.values()), norm(parameters.values())
+parameters = weights(subject.model).values()
+P, length = sum(w.numel() for w in parameters), norm(parameters)
 glue("sharpness-parameters", f"{P:,}", display=False)
 glue("sharpness-rms", f"{length / math.sqrt(P):.3f}", display=False)
 
@@ -275,7 +298,7 @@ draws = chapters.words(noise_seeds, int)
 
 
 def difference(scale: float) -> dict[str, Value]:
-    """The measure at one noise scale, by language; from the store if it is there."""
+    """The measure at one noise scale, by language; stored ones are read."""
     setting = {"noise_scale": scale, "noise_seeds": draws}
     config = replace(on, names=(NAME,), settings={NAME: setting})
     return measure(run, config, options)[NAME]
@@ -283,6 +306,8 @@ def difference(scale: float) -> dict[str, Value]:
 
 still = difference(0.0)
 first = {lang: v.extra["ascent_norm"][0] ** 2 / n for lang, v in still.items()}
+
+# %% tags=["hide-input"]
 lowest = min(languages, key=lambda lang: still[lang].value)
 highest = max(languages, key=lambda lang: still[lang].value)
 for key, lang in (("lowest", lowest), ("highest", highest)):
@@ -316,14 +341,20 @@ sweep = {scale: difference(scale) for scale in grid}
 
 
 def over(scale: float, key: str) -> np.ndarray:
-    """An extra of the values at one scale, (languages,) or (languages, draws)."""
+    """One of the extras, (languages,) or (languages, draws)."""
     return np.array([sweep[scale][lang].extra[key] for lang in languages])
 
 
 lengths = {
-    key: [float(np.median(over(scale, key))) for scale in grid] for key in ("noise_norm", "ascent_norm", "radius")
-}
-phis, controls = ([over(s, key).mean() for s in grid] for key in ("phi", "phi_noise"))
+    key: [float(np.median(over(scale, key))) for scale in grid]
+    for key in ("noise_norm", "ascent_norm", "radius")
+}  # fmt: skip
+phis, controls = (
+    [over(s, key).mean() for s in grid]
+    for key in ("phi", "phi_noise")
+)  # fmt: skip
+
+# %% tags=["hide-input"]
 chapters.table(
     ("σ", "‖ε‖", "n ‖∇L(w)‖", "p", "projected", "φ [nats]", "control [nats]"),
     [
@@ -439,7 +470,8 @@ plt.show()
 # %%
 def order(values) -> dict[str, int]:
     """Rank of each language, 1 for the smallest value."""
-    return {lang: i for i, lang in enumerate(sorted(values, key=values.get), start=1)}
+    flattest_first = sorted(values, key=values.get)
+    return {lang: i for i, lang in enumerate(flattest_first, start=1)}
 
 
 def phi_of(scale: float) -> dict[str, float]:
@@ -448,8 +480,8 @@ def phi_of(scale: float) -> dict[str, float]:
 
 def agreement(scale: float) -> float:
     """Mean rank correlation between two draws of noise."""
-    each = over(scale, "phi").T
-    return float(np.mean([spearman(a, b) for i, a in enumerate(each) for b in each[:i]]))
+    pairs = combinations(over(scale, "phi").T, 2)
+    return float(np.mean([spearman(a, b) for a, b in pairs]))
 
 
 base = np.array([still[lang].value for lang in languages])
@@ -457,8 +489,11 @@ right_answers = [accuracy[lang] for lang in languages]
 kept, repeated, with_accuracy = {}, {}, {}
 for scale in grid:
     values = np.array(list(phi_of(scale).values()))
-    kept[scale], repeated[scale] = float(spearman(values, base)), agreement(scale)
+    kept[scale] = float(spearman(values, base))
+    repeated[scale] = agreement(scale)
     with_accuracy[scale] = correlate(values, right_answers, resamples=99)
+
+# %% tags=["hide-input"]
 chapters.table(
     ("σ", "with the order without noise", "between two draws", "φ with accuracy"),
     [(f"{s:g}", signed(kept[s], 2), signed(repeated[s], 2), with_accuracy[s]) for s in grid],
@@ -539,7 +574,7 @@ plt.show()
 # ```
 
 # %% [markdown]
-# ## The search for $\alpha$
+# ## The search for α
 #
 # The older definition looks for the worst case instead. In the form of {cite:t}`jiang2020fantastic`, after
 # {cite:t}`keskar2017large`,
@@ -552,18 +587,24 @@ plt.show()
 #
 # - *absolute loss*: $L(w_0 + u) \ge 0.1$, as {cite:t}`bassi2024generalization` print it;
 # - *accuracy deviation*: the accuracy falls by 0.1 or more, as {cite:t}`jiang2020fantastic` use it for models that fit
-#   their data almost perfectly. There the two come to the same; in a zero-shot language they do not.
+#   their data almost perfectly. There the two say nearly the same; in a zero-shot language they need not.
 
 
 # %%
 def search(**given) -> dict[str, Value]:
-    """The alpha-based sharpness of every language; from the store if it is there."""
+    """The alpha-based sharpness, by language; stored ones are read."""
     name = "sharpness_alpha"
-    config = replace(on, names=(name,), settings={name: {"examples": alpha_size, **given}})
+    setting = {"examples": alpha_size, **given}
+    config = replace(on, names=(name,), settings={name: setting})
     return measure(run, config, options)[name]
 
 
-searches = {name: search(criterion=name) for name in ("absolute_loss", "accuracy_deviation")}
+searches = {
+    name: search(criterion=name)
+    for name in ("absolute_loss", "accuracy_deviation")
+}  # fmt: skip
+
+# %% tags=["hide-input"]
 first_few = {lang: Predictions(p.logits[:alpha_size], p.labels[:alpha_size]) for lang, p in subject.predictions.items()}
 chapters.table(
     ("language", "L(w₀) [nats]", "absolute loss: 1/α²", "status", "accuracy deviation: 1/α²", "status", "units"),
@@ -619,10 +660,16 @@ glue("sharpness-deviation-upper", named(deviation, "hit_upper"), display=False)
 
 # %%
 def worst(language: str, alpha: float) -> float:
-    """The largest drop of accuracy met for one alpha: one bisection, and a threshold that cannot be reached."""
+    """The largest drop of accuracy that is met; no threshold stops it."""
     alone = Subject(subject.model, {language: subject.batches[language]})
-    bracket = {"alpha_min": alpha / 2, "alpha_max": 2 * alpha, "bisections": 1}
-    found = sharpness_alpha(alone, examples=alpha_size, threshold=2.0, **bracket)
+    found = sharpness_alpha(
+        alone,
+        examples=alpha_size,
+        threshold=2.0,
+        alpha_min=alpha / 2,
+        alpha_max=2 * alpha,
+        bisections=1,
+    )
     ((_, drop),) = found[language].extra["search"]
     return drop
 
@@ -631,7 +678,10 @@ default = settings_of("sharpness_alpha")
 bottom, top = default["alpha_min"], default["alpha_max"]
 watched = list(dict.fromkeys((source, least)))
 alphas = np.geomspace(bottom, top, 9)
-curves = {lang: [worst(lang, alpha) for alpha in alphas] for lang in watched}
+curves = {
+    lang: [worst(lang, alpha) for alpha in alphas]
+    for lang in watched
+}  # fmt: skip
 
 # %% mystnb={"figure": {"name": "fig-sharpness-search", "caption": "The search for α with the accuracy deviation, in the language of the fine-tuning and in the one with the lowest accuracy. Above: worst accuracy met (blue: without a threshold, at nine values of α), the accuracy without perturbation (dashed) and the level at which a perturbation is not tolerated (red). Circles: the α that were tolerated; crosses: those that were not, at the first point that decided it. Below: the bracket after each step."}, "image": {"alt": "Two columns. Above, worst accuracy against the logarithm of alpha with the trials of the bisection; below, horizontal bars that halve from step to step and close in on the answer or on an edge of the bracket."}} tags=["hide-input"]
 fig, axes = plt.subplots(
@@ -686,7 +736,7 @@ def seconds(work) -> float:
 
 
 def cost(language: str, examples: int) -> dict[str, tuple[float, list[float]]]:
-    """Units counted, and the time of each round divided by that of the unit, by measure."""
+    """By measure: units counted; time of each round over that of the unit."""
     batches = subset(subject.batches[language], examples)
     counted = {}
 
@@ -706,24 +756,28 @@ def cost(language: str, examples: int) -> dict[str, tuple[float, list[float]]]:
         loss_and_gradient(subject.model, batches)
 
     unit()
-    times = {"difference": [], "alpha": []}
+    works = {"difference": one_draw, "alpha": one_search}
+    times = {name: [] for name in works}
     for _ in range(rounds):
-        for name, work in (("difference", one_draw), ("alpha", one_search)):
+        for name, work in works.items():
             before = median(seconds(unit) for _ in range(3))
             spent = seconds(work)
             after = median(seconds(unit) for _ in range(3))
-            times[name].append(spent / ((before + after) / 2))
-    return {name: (counted[name], times[name]) for name in times}
+            times[name].append(2 * spent / (before + after))
+    return {name: (counted[name], times[name]) for name in works}
 
 
 cases = list(dict.fromkeys([(source, 8), (source, alpha_size)]))
+costs = {case: cost(*case) for case in cases}
+
+# %% tags=["hide-input"]
 ratios, body = {}, []
-for case in cases:
-    (units, times), (units_alpha, times_alpha) = measured = tuple(cost(*case).values())
+for case, measured in costs.items():
+    (units, times), (units_alpha, times_alpha) = measured.values()
     each = [b / a for a, b in zip(times, times_alpha, strict=True)]
     ratios[case] = units_alpha / units, each
     names = "difference, one draw", "search for α", "ratio"
-    for name, (count, t) in zip(names, (*measured, ratios[case]), strict=True):
+    for name, (count, t) in zip(names, (*measured.values(), ratios[case]), strict=True):
         spent = f"{median(t):.1f} ({min(t):.1f} to {max(t):.1f})"
         body.append((name, f"{case[0]}, {case[1]}", f"{count:.1f}", spent))
 chapters.table(
@@ -792,10 +846,12 @@ glue("sharpness-granularity", f"{1 / alpha_size:.3f}", display=False)
 
 # %%
 alone = Subject(subject.model, {source: subject.batches[source]})
-broken = sharpness_difference(alone, noise_scale=1e3, noise_seeds=(0, 1))[source]
-print(f"noise 1000: phi = {broken.value:.3g} ± {broken.stderr:.2g} nats, p = {broken.extra['radius'][0]:.3g}")
+broken = sharpness_difference(alone, noise_scale=1e3, noise_seeds=(0, 1))
+broken = broken[source]
+print(f"noise 1000: phi = {broken.value:.3g} ± {broken.stderr:.2g} nats,", end=" ")
+print(f"radius {broken.extra['radius'][0]:.3g}")
 tiny = sharpness_alpha(alone, examples=alpha_size, alpha_max=1e-5)[source]
-print(f"bracket up to 1e-5: 1/alpha^2 = {tiny.value:.3g}, status {tiny.status}")
+print(f"up to 1e-5: 1/alpha^2 = {tiny.value:.3g}, status {tiny.status}")
 glue("sharpness-tiny", tiny.status, display=False)
 with shows_error():
     sharpness_alpha(alone, criterion="acuracy_deviation")
@@ -822,23 +878,28 @@ with shows_error():
 # multiplied by 16, that of the queries divided by 16, and the same noise is large for small weights. So $\phi$ changes
 # although the function does not, as $\mathrm{Tr}\, F$ does in {eq}`eq-theory-alpha`.
 
+
 # %%
+def phi_at(subject: Subject, scale: float) -> float:
+    settings = {"noise_scale": scale, "noise_seeds": (0, 1)}
+    return sharpness_difference(subject, **settings)[source].value
+
+
 alone = load_subject(run, replace(on, languages=[source]), options)
 logits = alone.predictions[source].logits
-plain = [sharpness_difference(alone, noise_scale=s, noise_seeds=(0, 1))[source].value for s in (0, 0.001)]
-n_scaled = 0
+plain = {scale: phi_at(alone, scale) for scale in (0, 0.001)}
+scaled = 0
 with torch.no_grad():
     for name, w in weights(alone.model).items():
         for part, factor in ((".query.", 16), (".key.", 1 / 16)):
             if part in name:
                 w.mul_(factor)
-                n_scaled += 1
+                scaled += 1
 alone = Subject(alone.model, alone.batches)
-rescaled = [sharpness_difference(alone, noise_scale=s, noise_seeds=(0, 1))[source].value for s in (0, 0.001)]
-print(f"{n_scaled} tensors rescaled")
-print("largest change of a logit:", (alone.predictions[source].logits - logits).abs().max().item())
-for scale, before, after in zip((0, 0.001), plain, rescaled, strict=True):
-    print(f"noise {scale:<5}  phi before {before:.4f}, after {after:.4f} nats")
+change = (alone.predictions[source].logits - logits).abs().max()
+print(f"{scaled} tensors rescaled, largest change of a logit {change:g}")
+for scale, phi in plain.items():
+    print(f"noise {scale:<5}  phi {phi:.4f}, then {phi_at(alone, scale):.4f}")
 
 # %% [markdown]
 # (b) `relative=True`, the magnitude-aware box $|u_i| \le \alpha |w_i| + \epsilon$: it is rescaled along with the
