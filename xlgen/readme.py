@@ -28,19 +28,20 @@ def table(executed: Path, caption: str) -> str:
     Raises:
         UnknownName: the notebook shows no such table.
     """
-    found = {}
+    captions = []
     for cell in nbformat.read(executed, as_version=4).cells:
         for output in cell.get("outputs", []):
             shown = output.get("data", {}).get("text/html", "")
-            if shown.startswith("<table") and "<caption>" in shown:
+            title = re.search(r"<caption>(.*?)</caption>", shown)
+            if not title:
+                continue
+            captions.append(title[1])
+            if title[1].startswith(caption):
                 parsed = ElementTree.fromstring(shown)
-                found[parsed.find("caption").text] = parsed
-    for title, parsed in found.items():
-        if title.startswith(caption):
-            rows = [["".join(cell.itertext()).replace("|", "\\|") for cell in row] for row in parsed.iter("tr")]
-            lines = ["| " + " | ".join(row) + " |" for row in rows]
-            return "\n".join([f"*{title}:*", "", lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
-    raise UnknownName(f"table of {executed.name}", caption, found)
+                rows = [["".join(cell.itertext()).replace("|", "\\|") for cell in row] for row in parsed.iter("tr")]
+                lines = ["| " + " | ".join(row) + " |" for row in rows]
+                return "\n".join([f"*{title[1]}:*", "", lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
+    raise UnknownName(f"table of {executed.name}", caption, captions)
 
 
 def update(folder: Path) -> None:
