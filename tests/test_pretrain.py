@@ -10,10 +10,13 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, AutoTokenizer
 
+from xlgen.batch import IGNORE
 from xlgen.errors import ConfigError
 from xlgen.mini import corpus, lexicon, world
+from xlgen.mini.collate import Collator
 from xlgen.mini.lsa import word_vectors
-from xlgen.mini.pretrain import IGNORE, SHIPPED, Collator, Pretrainer, Recipe, pretrain
+from xlgen.mini.pretrain import SHIPPED, Pretrainer, pretrain
+from xlgen.mini.recipe import Recipe
 from xlgen.mini.tokenizer import train_tokenizer
 
 TINY = Recipe(

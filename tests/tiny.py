@@ -25,6 +25,8 @@ class ToyTask:
     labels: tuple[str, ...] = ("entailment", "neutral", "contradiction")
     source_language: str = "en"
     version: int = 0
+    kind: str = "sequence"
+    metric: str = "accuracy"
 
     @property
     def aliases(self):

@@ -34,15 +34,18 @@ class RunConfig:
         model: ``"mini"`` (the shipped encoder), a hub id, or a folder.
         objective: name of an objective in :data:`xlgen.objectives.OBJECTIVES`.
         hyper: the objective's own hyper-parameters; those not given take the objective's defaults.
+        tuning: which parameters are trained: a name in :data:`xlgen.tuning.TUNINGS`.
+        tuning_hyper: the tuning's own hyper-parameters, as ``hyper``.
+        optimizer: ``"adamw"`` or ``"adafactor"``.
         seed: seeds the head's initialisation, dropout, the order of batches, sampled labels and segmentations.
         train_size: English training pairs; 0 is all of them.
         dev_size: English development pairs used to choose the best checkpoint; 0 is all of them.
         epochs: passes over the training pairs.
         batch_size: examples of one optimizer step.
         micro_batch_size: examples of one forward pass; 0 is ``batch_size``.
-        lr: peak learning rate of AdamW.
+        lr: peak learning rate.
         warmup: fraction of the steps with linearly rising learning rate; it then falls linearly to 0.
-        weight_decay: AdamW's decoupled weight decay on all weights but biases and LayerNorm.
+        weight_decay: the optimizer's decoupled weight decay on all weights but biases and LayerNorm.
         clip: largest norm of the gradient; 0 is no clipping.
         dropout: dropout probability of the encoder and the head; ``None`` keeps the model's own.
         max_length: sub-words of a pair, special tokens included; longer pairs are cut, longest part first.
@@ -54,6 +57,9 @@ class RunConfig:
     model: str = "mini"
     objective: str = "baseline"
     hyper: Mapping[str, Any] = field(default_factory=dict)
+    tuning: str = "full"
+    tuning_hyper: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: str = "adamw"
     seed: int = 0
     train_size: int = 6_000
     dev_size: int = 1_000
@@ -95,7 +101,7 @@ class RunConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self) | {"hyper": dict(self.hyper)}
+        return asdict(self) | {"hyper": dict(self.hyper), "tuning_hyper": dict(self.tuning_hyper)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:

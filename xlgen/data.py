@@ -11,6 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import tokenizers
@@ -19,7 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from xlgen.batch import Batch
+from xlgen.batch import IGNORE, Batch
 from xlgen.config import digest
 from xlgen.errors import ModelError
 from xlgen.readers import Rows
@@ -46,9 +47,10 @@ class Encoded:
         tokens: (sum of the lengths,) int32, sub-word numbers of all examples in a row.
         types: (sum of the lengths,) int32, segment numbers; ``None`` where the model takes none.
         offsets: (N + 1,) int64; example i is ``tokens[offsets[i]:offsets[i + 1]]``.
-        labels: (N,) int64 class indices.
+        labels: (N,) int64 class indices; in tagging (sum of the lengths,), as :attr:`xlgen.batch.Batch.labels`.
         pad: number of the padding sub-word.
         position_ids: give each batch explicit positions 0, 1, …
+        example: in tagging, (N,) number of the sentence that each row is a piece of, ascending; else ``None``.
     """
 
     tokens: Tensor
@@ -57,29 +59,40 @@ class Encoded:
     labels: Tensor
     pad: int
     position_ids: bool = False
+    example: Tensor | None = None
 
     @classmethod
     def pack(
         cls,
         input_ids: Sequence[Sequence[int]],
         token_type_ids: Sequence[Sequence[int]] | None,
-        labels: Sequence[int],
+        labels: Sequence[int] | Sequence[Sequence[int]],
         pad: int,
         position_ids: bool = False,
+        example: Sequence[int] | None = None,
     ) -> Encoded:
-        """Build from one sequence an example, as a tokenizer returns them."""
+        """Build from one sequence a row, as a tokenizer returns them; with ``example``, also one of labels."""
         lengths = torch.tensor([0, *map(len, input_ids)])
         return cls(
             tokens=_flat(input_ids),
             types=None if token_type_ids is None else _flat(token_type_ids),
             offsets=lengths.cumsum(0),
-            labels=torch.tensor(labels, dtype=torch.int64),
+            labels=torch.tensor(labels, dtype=torch.int64) if example is None else _flat(labels).long(),
             pad=pad,
             position_ids=position_ids,
+            example=None if example is None else torch.tensor(example, dtype=torch.int64),
         )
 
     def __len__(self) -> int:
-        return self.labels.shape[0]
+        return len(self.offsets) - 1
+
+    @cached_property
+    def piece(self) -> Tensor | None:
+        """(N,) in tagging, how many rows before each row belong to the same sentence."""
+        if self.example is None:
+            return None
+        first = torch.searchsorted(self.example, self.example)
+        return torch.arange(len(self)) - first
 
     @property
     def lengths(self) -> Tensor:
@@ -95,10 +108,7 @@ class Encoded:
         Returns:
             Contiguous (B, T) int64 tensors. Padded places hold the padding sub-word, segment 0 and mask 0.
         """
-        lengths = self.lengths[index]
-        place = torch.arange(int(lengths.max()))
-        mask = place < lengths[:, None]
-        source = (self.offsets[index][:, None] + place).masked_fill(~mask, 0)
+        source, mask = self._places(index)
         inputs = {
             "input_ids": self.tokens[source].long().masked_fill(~mask, self.pad),
             "attention_mask": mask.long(),
@@ -106,12 +116,33 @@ class Encoded:
         if self.types is not None:
             inputs["token_type_ids"] = self.types[source].long().masked_fill(~mask, 0)
         if self.position_ids:
-            inputs["position_ids"] = place.repeat(len(index), 1)
+            inputs["position_ids"] = torch.arange(mask.shape[1]).repeat(len(index), 1)
         return inputs
 
+    def _places(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Where in ``tokens`` the sub-words of the rows are, and which places are not padding; (B, T) each."""
+        lengths = self.lengths[index]
+        place = torch.arange(int(lengths.max()))
+        mask = place < lengths[:, None]
+        return (self.offsets[index][:, None] + place).masked_fill(~mask, 0), mask
+
+    def targets(self, index: Tensor) -> Tensor:
+        """The labels of the rows ``index``: (B,), or (B, T) in tagging."""
+        if self.example is None:
+            return self.labels[index]
+        source, mask = self._places(index)
+        return self.labels[source].masked_fill(~mask, IGNORE)
+
     def batch(self, index: Tensor, view: Encoded | None = None) -> Batch:
-        """The examples ``index`` as a batch; with ``view``, also in that segmentation, padded on its own."""
-        return Batch(self.inputs(index), self.labels[index], index, None if view is None else view.inputs(index))
+        """The rows ``index`` as a batch; with ``view``, also in that segmentation, padded on its own."""
+        return Batch(
+            inputs=self.inputs(index),
+            labels=self.targets(index),
+            index=index if self.example is None else self.example[index],
+            piece=None if self.piece is None else self.piece[index],
+            view=None if view is None else view.inputs(index),
+            view_labels=None if view is None else view.targets(index),
+        )
 
     def batches(self, batch_size: int) -> list[Batch]:
         """All examples for evaluation, longest first, so that too little memory shows at once."""
@@ -138,7 +169,7 @@ class Encoded:
             views: the same rows in a sampled segmentation for this epoch, attached as ``Batch.view``.
         """
         view = None if views is None else views(epoch)
-        if view is not None and not torch.equal(view.labels, self.labels):
+        if view is not None and len(view) != len(self):
             raise ValueError(f"a view of {len(view)} other examples; expected the same {len(self)} rows")
         for index in training_order(self.lengths, batch_size, seed, epoch):
             yield [self.batch(part, view) for part in index.split(micro_batch_size or batch_size)]

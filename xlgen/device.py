@@ -7,13 +7,13 @@ objective may run several of them, or set ``p.grad`` itself, and need not know t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import torch
 from accelerate import Accelerator
 from accelerate.utils import gather_object
-from torch import Tensor, nn
+from torch import nn
 
 from xlgen.batch import Batch
 from xlgen.errors import ConfigError, UnknownName
@@ -66,37 +66,29 @@ def share(batches: Sequence[Batch], accelerator: Accelerator) -> list[Batch]:
     """The examples of a step that this process works on, on its device: all if it is the only one."""
     if accelerator.num_processes > 1:
         mine = slice(accelerator.process_index, None, accelerator.num_processes)
-        batches = [part for part in (_rows(batch, mine) for batch in batches) if len(part)]
+        batches = [part for part in (batch.rows(mine) for batch in batches) if len(part)]
     return [batch.to(accelerator.device) for batch in batches]
 
 
-def _rows(batch: Batch, rows: slice) -> Batch:
-    def cut(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        return {key: tensor[rows].contiguous() for key, tensor in tensors.items()}
-
-    view = None if batch.view is None else cut(batch.view)
-    return Batch(cut(batch.inputs), batch.labels[rows], batch.index[rows], view)
-
-
-def average(model: nn.Module, logged: dict[str, float], examples: int, accelerator: Accelerator) -> dict[str, float]:
-    """Average gradients and logged numbers over the processes, weighted by the examples of each.
+def average(model: nn.Module, logged: dict[str, float], units: int, accelerator: Accelerator) -> dict[str, float]:
+    """Average gradients and logged numbers over the processes, weighted by the units of each.
 
     Args:
         model: ``p.grad`` of its trained parameters is replaced.
-        logged: means over this process's examples.
-        examples: how many they are; may be 0, with nothing logged.
+        logged: means over this process's units.
+        units: how many they are; may be 0, with nothing logged.
         accelerator: the processes.
 
     Returns:
-        The logged means over the examples of all processes.
+        The logged means over the units of all processes.
     """
     if accelerator.num_processes == 1:
         return logged
-    everyone = gather_object([(logged, examples)])
+    everyone = gather_object([(logged, units)])
     total = sum(n for _, n in everyone)
     for weight in model.parameters():
         if weight.requires_grad:
-            mine = torch.zeros_like(weight) if weight.grad is None else weight.grad * (examples / total)
+            mine = torch.zeros_like(weight) if weight.grad is None else weight.grad * (units / total)
             weight.grad = accelerator.reduce(mine, "sum")
     names = {name: None for numbers, _ in everyone for name in numbers}
     return {name: sum(numbers.get(name, 0.0) * n for numbers, n in everyone) / total for name in names}

@@ -9,25 +9,46 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlgen.batch import Batch, count
+from xlgen.batch import IGNORE, Batch, count, scored
 from xlgen.errors import DataError, TrainingError
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Logits (N, C) in float64 and labels (N,), in the order of the split, on the CPU."""
+    """The scored units of a split in its order: examples of classification, words of tagging; on the CPU.
+
+    Attributes:
+        logits: (U, C) in float64.
+        labels: (U,).
+        example: (U,) row number of the example that each unit belongs to, ascending; one each unless given.
+    """
 
     logits: Tensor
     labels: Tensor
+    example: Tensor | None = None
+
+    def __post_init__(self):
+        if self.example is None:
+            object.__setattr__(self, "example", torch.arange(len(self.labels)))
 
     def __len__(self) -> int:
         return self.labels.shape[0]
+
+    @property
+    def examples(self) -> int:
+        """How many examples the units come from."""
+        return int(self.example[-1]) + 1
+
+    def first(self, n: int) -> Predictions:
+        """The units of the first ``n`` examples."""
+        end = int(torch.searchsorted(self.example, n))
+        return Predictions(self.logits[:end], self.labels[:end], self.example[:end])
 
     @property
     def log_probs(self) -> Tensor:
@@ -67,12 +88,12 @@ def predict(model: nn.Module, batches: Sequence[Batch], language: str = "") -> P
     """Compute the logits of every example in one forward pass without gradients.
 
     Args:
-        model: returns an object with ``logits`` (B, C) for ``batch.inputs``.
-        batches: all examples of one language; their ``index`` values are 0..N-1, each once.
+        model: returns an object with ``logits`` (B, C), or (B, T, C) in tagging, for ``batch.inputs``.
+        batches: all examples of one language; their ``index`` values are 0..N-1, each once (each piece once).
         language: named in the message of an error.
 
     Returns:
-        Logits (N, C) in float64 and labels (N,), in the order of the split, on the CPU.
+        The units, in the order of the split.
 
     Raises:
         DataError: there are no examples, or the index values are not 0..N-1.
@@ -80,16 +101,16 @@ def predict(model: nn.Module, batches: Sequence[Batch], language: str = "") -> P
     """
     # no_grad, not inference_mode: a tensor that a model caches in its forward pass must stay usable in a later backward
     with evaluating(model), torch.no_grad():
-        return _gather([model(**batch.inputs).logits for batch in batches], batches, language)
+        return _gather([scored(model(**b.inputs).logits, b.labels)[0] for b in batches], batches, language)
 
 
 def losses(predictions: Predictions) -> Tensor:
-    """Cross-entropy -log p(y_i|x_i) of each example, (N,), float64 [nats]."""
+    """Cross-entropy -log p(y_i|x_i) of each unit, (U,), float64 [nats]."""
     return functional.cross_entropy(predictions.logits, predictions.labels, reduction="none")
 
 
 def mean_loss(model: nn.Module, batches: Sequence[Batch], language: str = "") -> float:
-    """Mean cross-entropy over the examples (never a mean of batch means), in float64 [nats]; raises as `predict`."""
+    """Mean cross-entropy over the units (never a mean of batch means), in float64 [nats]; raises as `predict`."""
     return losses(predict(model, batches, language)).mean().item()
 
 
@@ -112,9 +133,9 @@ def predictions_and_gradient(
     logits = []
     with evaluating(model), differentiable(model), torch.enable_grad():
         for batch in batches:
-            out = model(**batch.inputs).logits
+            out, labels = scored(model(**batch.inputs).logits, batch.labels)
             wide = out.to(torch.promote_types(out.dtype, torch.float32))
-            (functional.cross_entropy(wide, batch.labels, reduction="sum") / total).backward()
+            (functional.cross_entropy(wide, labels, reduction="sum") / total).backward()
             logits.append(out.detach())
         gradient = {
             name: torch.zeros_like(p) if p.grad is None else p.grad
@@ -140,16 +161,15 @@ def subset(batches: Sequence[Batch], n: int) -> list[Batch]:
 
     Rows of batches of different lengths are joined, padded on the right with zeros (attention mask 0).
     """
-    if n == 0 or n >= count(batches):
+    if n == 0 or n > max(int(batch.index.max()) for batch in batches):
         return list(batches)
     size = max(len(batch) for batch in batches)
     groups: list[list[Batch]] = []
     for batch in batches:
-        rows = batch.index < n
-        part = Batch({k: v[rows] for k, v in batch.inputs.items()}, batch.labels[rows], batch.index[rows])
+        part = replace(batch, view=None, view_labels=None).rows(batch.index < n)
         if len(part) == 0:
             continue
-        if not groups or count(groups[-1]) + len(part) > size:
+        if not groups or sum(map(len, groups[-1])) + len(part) > size:
             groups.append([])
         groups[-1].append(part)
     return [_join(group) for group in groups]
@@ -158,29 +178,53 @@ def subset(batches: Sequence[Batch], n: int) -> list[Batch]:
 def _join(group: Sequence[Batch]) -> Batch:
     """One batch with the rows of all, each tensor padded to the longest."""
 
-    def cat(key: str) -> Tensor:
-        width = max(part.inputs[key].shape[1] for part in group)
-        padded = [functional.pad(part.inputs[key], (0, width - part.inputs[key].shape[1])) for part in group]
-        return torch.cat(padded)
+    def cat(tensors: Sequence[Tensor], fill: int) -> Tensor:
+        width = max(tensor.shape[-1] for tensor in tensors)
+        return torch.cat([functional.pad(tensor, (0, width - tensor.shape[-1]), value=fill) for tensor in tensors])
 
-    labels, index = torch.cat([part.labels for part in group]), torch.cat([part.index for part in group])
-    return Batch({key: cat(key) for key in group[0].inputs}, labels, index)
+    first, labels = group[0], [part.labels for part in group]
+    return Batch(
+        inputs={key: cat([part.inputs[key] for part in group], 0) for key in first.inputs},
+        labels=torch.cat(labels) if first.labels.ndim == 1 else cat(labels, IGNORE),
+        index=torch.cat([part.index for part in group]),
+        piece=None if first.piece is None else torch.cat([part.piece for part in group]),
+    )
 
 
 def _gather(logits: Sequence[Tensor], batches: Sequence[Batch], language: str) -> Predictions:
-    """Join the batches' logits and put them back in the order of the split."""
-
+    """Join the units of the batches and put them back in the order of the split."""
     if count(batches) == 0:
         raise DataError(f"there are no examples{_of(language)} to evaluate on.")
-    index = torch.cat([batch.index.cpu() for batch in batches])
-    if not torch.equal(index.sort().values, torch.arange(len(index))):
-        raise DataError(f"the batches{_of(language)} must hold the rows 0 to {len(index) - 1} of the split, each once.")
-    order = index.argsort()
-    joined = torch.cat([x.cpu().double() for x in logits])[order]
+    _check_rows(batches, language)
+    labels, rows = zip(*map(_units, batches), strict=True)
+    labels, rows = torch.cat(labels), torch.cat(rows)  # rows: (U, 2), example and piece
+    by_piece = rows[:, 1].argsort(stable=True)
+    order = by_piece[rows[by_piece, 0].argsort(stable=True)]
+    joined, example = torch.cat([x.cpu().double() for x in logits])[order], rows[order, 0]
     if not joined.isfinite().all():
-        row = int((~joined.isfinite()).any(dim=1).nonzero()[0])
-        raise TrainingError(f"the logits of row {row}{_of(language)} are not finite: {joined[row].tolist()}.")
-    return Predictions(joined, torch.cat([batch.labels.cpu() for batch in batches])[order])
+        unit = int((~joined.isfinite()).any(dim=1).nonzero()[0])
+        row, values = int(example[unit]), joined[unit].tolist()
+        raise TrainingError(f"the logits of row {row}{_of(language)} are not finite: {values}.")
+    return Predictions(joined, labels[order], example)
+
+
+def _units(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Labels (U,) of a batch's units, and the number of example and piece (U, 2) that each belongs to."""
+    rows = torch.stack([batch.index, torch.zeros_like(batch.index) if batch.piece is None else batch.piece], dim=1)
+    labels = batch.labels.cpu()
+    if labels.ndim == 1:
+        return labels, rows.cpu()
+    there = labels != IGNORE
+    return labels[there], rows.cpu().repeat_interleave(there.sum(dim=1), dim=0)
+
+
+def _check_rows(batches: Sequence[Batch], language: str) -> None:
+    index = torch.cat([batch.index.cpu() for batch in batches])
+    pieces = [torch.zeros_like(batch.index) if batch.piece is None else batch.piece for batch in batches]
+    rows = torch.stack([index, torch.cat(pieces).cpu()], dim=1)
+    found = index.unique()
+    if len(rows.unique(dim=0)) != len(rows) or not torch.equal(found, torch.arange(len(found))):
+        raise DataError(f"the batches{_of(language)} must hold the rows 0 to {len(index) - 1} of the split, each once.")
 
 
 def _of(language: str) -> str:

@@ -90,6 +90,9 @@ PRESETS.add(
     ),
 )
 
+HYPER = ("hyper", "tuning_hyper")
+"""Settings that hold hyper-parameters by name."""
+
 TYPES = {name: kind for name, kind in get_type_hints(RunConfig).items() if name in {f.name for f in fields(RunConfig)}}
 
 
@@ -118,26 +121,31 @@ def config_for(preset: str, task: str | None = None, **overrides: Any) -> RunCon
 def build(values: Mapping[str, Any]) -> RunConfig:
     """A :class:`~xlgen.config.RunConfig` from values that may be strings (command line, papermill, a file).
 
-    Keys that are no setting are taken for hyper-parameters of the objective.
+    Keys that are no setting are taken for hyper-parameters of the objective, or else of the tuning.
 
     Raises:
-        UnknownName: a key is neither a setting nor a hyper-parameter of the objective.
+        UnknownName: a key is neither a setting nor a hyper-parameter of the objective or the tuning.
         ConfigError: a value of the wrong type or out of its range.
     """
-    settings = {key: _typed(key, value) for key, value in values.items() if key in TYPES and key != "hyper"}
-    extra = {key: value for key, value in values.items() if key not in TYPES}
-    hyper = values.get("hyper", {})
-    if not isinstance(hyper, Mapping):
-        raise ConfigError(f"hyper is {hyper!r}; expected hyper-parameters by name, such as {{'rho': 0.05}}.")
-    if extra:
+    settings = {key: _typed(key, value) for key, value in values.items() if key in TYPES and key not in HYPER}
+    for key in HYPER:
+        if not isinstance(values.get(key, {}), Mapping):
+            raise ConfigError(f"{key} is {values[key]!r}; expected hyper-parameters by name, such as {{'rho': 0.05}}.")
+        settings[key] = dict(values.get(key, {}))
+    if extra := {key: value for key, value in values.items() if key not in TYPES}:
         from xlgen.objectives import OBJECTIVES  # imports torch
+        from xlgen.tuning import TUNINGS
 
-        objective = settings.get("objective", RunConfig.objective)
-        known = [f.name for f in fields(OBJECTIVES[objective])]
-        for key in extra:
+        owners = (
+            ("hyper", OBJECTIVES[settings.get("objective", RunConfig.objective)]),
+            ("tuning_hyper", TUNINGS[settings.get("tuning", RunConfig.tuning)]),
+        )
+        known = {f.name: owner for owner, kind in reversed(owners) for f in fields(kind)}
+        for key, value in extra.items():
             if key not in known:
                 raise UnknownName("setting", key, [*TYPES, *known])
-    return RunConfig.from_dict({**settings, "hyper": {**hyper, **extra}})
+            settings[known[key]][key] = value
+    return RunConfig.from_dict(settings)
 
 
 def _typed(key: str, value: Any) -> Any:

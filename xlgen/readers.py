@@ -10,7 +10,7 @@ import gzip
 import logging
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -51,6 +51,10 @@ class Rows:
     def fingerprint(self) -> str:
         """First 16 hex digits of the SHA-256 of texts and labels."""
         return digest([self.first, self.second, self.labels])
+
+    def relabelled(self, order: Sequence[int]) -> Rows:
+        """The same with label ``i`` replaced by ``order[i]``."""
+        return replace(self, labels=tuple(order[label] for label in self.labels))
 
     def take(self, n: int) -> Rows:
         """The first ``n`` rows; all of them where ``n`` is 0 or there are no more."""

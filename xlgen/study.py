@@ -122,10 +122,10 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     order, positions = class_order(model, task), models.takes_position_ids(model)
     batches = {}
     for language, rows in _rows(task, config, options).items():
-        rows = replace(rows, labels=tuple(order[label] for label in rows.labels))
-        encoded = encode(rows, tokenizer, source.max_length, Store(options.store).tokens, positions)
+        encoded = encode(rows.relabelled(order), tokenizer, source.max_length, Store(options.store).tokens, positions)
         batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
-    return Subject(model, batches, config.split, _reference(source, model))
+    names = tuple(task.labels[order.index(i)] for i in range(len(order)))
+    return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
 
 
 def measure(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, dict[str, Value]]:

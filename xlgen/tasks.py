@@ -39,6 +39,7 @@ class Task:
         placeholders: texts that stand for a missing sentence; rows with one are dropped.
         sizes: official number of rows of a language, by split; other sizes are subsets and logged.
         metric: how predictions are scored.
+        kind: ``"sequence"`` has one label a pair of sentences, ``"token"`` one a word.
         source_language: language of the training rows.
     """
 
@@ -53,6 +54,7 @@ class Task:
     placeholders: frozenset[str] = frozenset()
     sizes: Mapping[str, int] = field(default_factory=dict)
     metric: str = "accuracy"
+    kind: str = "sequence"
     source_language: str = "en"
 
     def rows(self, language: str, split: str, data_dir: Path | None = None) -> Rows:

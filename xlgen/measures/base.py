@@ -52,6 +52,8 @@ class Subject:
         model: in ``eval()`` mode, on the device of the batches; left exactly as it was found.
         batches: per language, the examples (bucketed, padded to their longest).
         split: name of the split the examples came from.
+        labels: names of the classes, in the order of the logits.
+        kind: ``"sequence"`` or ``"token"``: whether a unit is an example or a word.
         reference: pretrained weights by parameter name, on the CPU; parameters that the pretrained model lacks (the
             new head) are absent.
     """
@@ -60,6 +62,8 @@ class Subject:
     batches: Mapping[str, Sequence[Batch]]
     split: str = "test"
     reference: Mapping[str, Tensor] | None = None
+    labels: tuple[str, ...] = ()
+    kind: str = "sequence"
 
     @cached_property
     def predictions(self) -> dict[str, Predictions]:

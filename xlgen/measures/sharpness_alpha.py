@@ -116,8 +116,8 @@ def sharpness_alpha(
     with restored(parameters) as origin:
         for language, batches in subject.batches.items():
             few = subset(batches, examples)
-            n = sum(len(batch) for batch in few)
-            before = Predictions(unperturbed[language].logits[:n], unperturbed[language].labels[:n])
+            before = unperturbed[language].first(examples or unperturbed[language].examples)
+            n = before.examples
             attack = Attack(
                 model=subject.model,
                 batches=few,

@@ -8,11 +8,20 @@ mvr       cross-entropy of two segmentations of each text, and the divergence be
 ========  =====================================================================================================
 """
 
-from xlgen.objectives.base import OBJECTIVES, Objective, Step
-from xlgen.objectives.baseline import Baseline
-from xlgen.objectives.fisher import FisherPenalty
-from xlgen.objectives.hyper import create
-from xlgen.objectives.mvr import MVR
-from xlgen.objectives.sam import SAM
+from __future__ import annotations
 
-__all__ = ["MVR", "OBJECTIVES", "SAM", "Baseline", "FisherPenalty", "Objective", "Step", "create"]
+import importlib
+import pkgutil
+
+from xlgen.objectives.base import OBJECTIVES, Anchor, Objective, Step
+
+for _module in pkgutil.iter_modules(__path__):
+    importlib.import_module(f"{__name__}.{_module.name}")
+
+from xlgen.objectives.baseline import Baseline  # noqa: E402
+from xlgen.objectives.fisher import FisherPenalty  # noqa: E402
+from xlgen.objectives.hyper import create  # noqa: E402
+from xlgen.objectives.mvr import MVR  # noqa: E402
+from xlgen.objectives.sam import SAM  # noqa: E402
+
+__all__ = ["MVR", "OBJECTIVES", "SAM", "Anchor", "Baseline", "FisherPenalty", "Objective", "Step", "create"]

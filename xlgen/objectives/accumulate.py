@@ -1,8 +1,9 @@
-r"""The gradient of a mean over the examples of all micro-batches of one optimizer step.
+r"""The gradient of a mean over the units of all micro-batches of one optimizer step.
 
 .. math:: \nabla \frac{1}{B} \sum_{i=1}^{B} \ell_i = \sum_m \frac{B_m}{B} \nabla \frac{1}{B_m} \sum_{i \in m} \ell_i
 
-so that the result does not depend on how the ``B`` examples were cut into micro-batches of ``B_m``.
+so that the result does not depend on how the ``B`` units (examples, or words in tagging) were cut into micro-batches
+of ``B_m``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, count
+from xlgen.batch import Batch, count, scored
 from xlgen.errors import TrainingError
 from xlgen.objectives.base import Step
 
@@ -25,7 +26,7 @@ Terms = Callable[[Batch], tuple[Tensor, Mapping[str, Tensor]]]
 
 
 def accumulate(batches: Sequence[Batch], step: Step, terms: Terms, *, sync: bool = True) -> dict[str, float]:
-    """Add the gradient of the mean of ``terms`` over all examples to ``p.grad``.
+    """Add the gradient of the mean of ``terms`` over all units to ``p.grad``.
 
     Args:
         batches: the micro-batches; one backward pass each.
@@ -34,14 +35,14 @@ def accumulate(batches: Sequence[Batch], step: Step, terms: Terms, *, sync: bool
         sync: reduce the gradient over processes with the last micro-batch; if not, keep it local altogether.
 
     Returns:
-        The logged means over all examples.
+        The logged means over all units.
 
     Raises:
         TrainingError: a logged mean is not finite.
     """
     total, means = count(batches), defaultdict(list)
     for number, batch in enumerate(batches, start=1):
-        share = len(batch) / total
+        share = batch.units / total
         with nullcontext() if sync and number == len(batches) else step.no_sync():
             objective, logged = terms(batch)
             step.backward(share * objective)
@@ -55,7 +56,7 @@ def cross_entropy(model: nn.Module) -> Terms:
     """The terms of plain training: :math:`-\\log p_\\theta(y|x)` [nats]."""
 
     def terms(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        loss = F.cross_entropy(model(**batch.inputs).logits, batch.labels)
+        loss = F.cross_entropy(*scored(model(**batch.inputs).logits, batch.labels))
         return loss, {"loss": loss}
 
     return terms

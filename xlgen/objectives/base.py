@@ -8,7 +8,7 @@ objective is one new file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
@@ -22,6 +22,20 @@ from xlgen.registry import Registry
 OBJECTIVES: Registry[type] = Registry("objective")
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """Weights to stay close to, and how much each matters: what L2 and EWC pull towards.
+
+    Attributes:
+        theta: :math:`\\theta^*`, the pretrained weights by parameter name, on the model's device; parameters that the
+            pretrained model lacks (the new head) are absent.
+        weight: the diagonal of a Fisher information by the same names; ``None`` stands for ones.
+    """
+
+    theta: Mapping[str, Tensor]
+    weight: Mapping[str, Tensor] | None = None
+
+
 @dataclass
 class Step:
     """What an objective may know of the optimizer step it computes the gradient of.
@@ -31,12 +45,14 @@ class Step:
         generator: source of the objective's own randomness (sampled labels); a CPU generator seeded by the loop.
         backward: runs the backward pass of a scalar (``accelerator.backward`` in the loop).
         no_sync: context in which gradients are not reduced over processes (SAM's ascent; all but the last micro-batch).
+        anchors: for objectives with ``needs_anchors``; the same at every step.
     """
 
     number: int = 0
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     backward: Callable[[Tensor], None] = torch.Tensor.backward
     no_sync: Callable[[], AbstractContextManager] = nullcontext
+    anchors: Sequence[Anchor] = ()
 
 
 @runtime_checkable
@@ -46,14 +62,16 @@ class Objective(Protocol):
     Class attributes:
         needs_double_backward: the model must use attention kernels that can be differentiated twice (eager).
         needs_views: batches must carry ``view``, a sampled segmentation of the same examples.
+        needs_anchors: the step must carry ``anchors``, weights to stay close to.
     """
 
     needs_double_backward: ClassVar[bool]
     needs_views: ClassVar[bool]
+    needs_anchors: ClassVar[bool]
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient of the step's objective in ``p.grad`` (zero on entry) and return numbers to log.
 
-        The key ``"loss"`` is always there: the mean cross-entropy over the examples of ``batches`` [nats].
+        The key ``"loss"`` is always there: the mean cross-entropy over the units of ``batches`` [nats].
         """
         ...

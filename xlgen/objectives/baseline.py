@@ -23,6 +23,7 @@ class Baseline:
 
     needs_double_backward: ClassVar[bool] = False
     needs_views: ClassVar[bool] = False
+    needs_anchors: ClassVar[bool] = False
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss``."""

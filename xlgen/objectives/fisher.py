@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, count
+from xlgen.batch import Batch, count, scored
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
@@ -62,6 +62,7 @@ class FisherPenalty:
     """
 
     needs_views: ClassVar[bool] = False
+    needs_anchors: ClassVar[bool] = False
 
     weight: float = 0.01
     labels: str = "sample"
@@ -100,9 +101,10 @@ class FisherPenalty:
         total, theta = count(batches), [w for w in model.parameters() if w.requires_grad]
         loss, fisher_loss = 0.0, 0.0
         for batch in batches:
-            share, logits = len(batch) / total, model(**batch.inputs).logits
-            loss = loss + share * F.cross_entropy(logits, batch.labels)
-            fisher_loss = fisher_loss + share * F.cross_entropy(logits, self._labels(logits, batch, step))
+            share = batch.units / total
+            logits, true = scored(model(**batch.inputs).logits, batch.labels)
+            loss = loss + share * F.cross_entropy(logits, true)
+            fisher_loss = fisher_loss + share * F.cross_entropy(logits, self._labels(logits, true, step))
         g = torch.autograd.grad(fisher_loss, theta, create_graph=True, allow_unused=True)
         penalty = sum(part.square().sum() for part in g if part is not None)
         step.backward(loss + self.weight * self.every_k * penalty)
@@ -119,7 +121,8 @@ class FisherPenalty:
         relabelled = iter(labels)
 
         def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-            loss = F.cross_entropy(model(**batch.inputs).logits, next(relabelled))
+            logits, _ = scored(model(**batch.inputs).logits, batch.labels)
+            loss = F.cross_entropy(logits, next(relabelled))
             return scale * loss, {"loss": loss}
 
         with perturbed(theta, direction, self.h / size if size > 0 else 0.0):
@@ -139,11 +142,11 @@ class FisherPenalty:
         trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
 
         def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
-            logits = model(**batch.inputs).logits
-            loss = F.cross_entropy(logits, batch.labels)
-            labels.append(self._labels(logits, batch, step))
+            logits, true = scored(model(**batch.inputs).logits, batch.labels)
+            loss = F.cross_entropy(logits, true)
+            labels.append(self._labels(logits, true, step))
             if self.labels == "sample":
-                share = len(batch) / total * F.cross_entropy(logits, labels[-1])
+                share = batch.units / total * F.cross_entropy(logits, labels[-1])
                 g = torch.autograd.grad(share, list(trained.values()), retain_graph=True, allow_unused=True)
                 for name, part in zip(trained, g, strict=True):
                     if part is not None:
@@ -153,15 +156,15 @@ class FisherPenalty:
         logs = accumulate(batches, step, terms)
         return logs, labels, sums if self.labels == "sample" else {n: w.grad for n, w in with_gradient(model).items()}
 
-    def _labels(self, logits: Tensor, batch: Batch, step: Step) -> Tensor:
-        """The penalty's labels (B,): true, or drawn from the model by inverting its distribution function.
+    def _labels(self, logits: Tensor, true: Tensor, step: Step) -> Tensor:
+        """The penalty's labels (U,): true, or drawn from the model by inverting its distribution function.
 
-        One uniform number an example, so that cutting a step into micro-batches does not change the draw.
+        One uniform number a unit, so that cutting a step into micro-batches does not change the draw.
         """
         if self.labels == "true":
-            return batch.labels
+            return true
         finite(logits.detach().abs().max(), "the largest logit", step)
         cumulative = logits.detach().double().softmax(dim=-1).cumsum(dim=-1).cpu()  # (B, C)
-        u = torch.rand(len(batch), 1, dtype=torch.float64, generator=step.generator)
+        u = torch.rand(len(logits), 1, dtype=torch.float64, generator=step.generator)
         # the last class takes what rounding leaves between its cumulative probability and 1
         return (cumulative[:, :-1] <= u).sum(dim=-1).to(logits.device)

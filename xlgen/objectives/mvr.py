@@ -45,6 +45,7 @@ class MVR:
 
     needs_double_backward: ClassVar[bool] = False
     needs_views: ClassVar[bool] = True
+    needs_anchors: ClassVar[bool] = False
 
     p: float = 0.2
     lam: float = 0.6

@@ -50,6 +50,7 @@ class SAM:
 
     needs_double_backward: ClassVar[bool] = False
     needs_views: ClassVar[bool] = False
+    needs_anchors: ClassVar[bool] = False
 
     rho: float = 0.05
     adaptive: bool = False
