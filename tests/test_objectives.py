@@ -469,7 +469,8 @@ def test_sampled_labels_follow_the_model_and_the_generator(monkeypatch):
     logits = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64).repeat(20_000, 1)
     batch = Batch({}, torch.zeros(20_000, dtype=torch.long), torch.arange(20_000))
     draws = [
-        FisherPenalty()._labels(logits, batch.labels, Step(generator=torch.Generator().manual_seed(s))) for s in (0, 0, 1)
+        FisherPenalty()._labels(logits, batch.labels, Step(generator=torch.Generator().manual_seed(s)))
+        for s in (0, 0, 1)
     ]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
     frequencies = torch.bincount(draws[0], minlength=3) / 20_000
