@@ -563,14 +563,16 @@ if len(runs) == 1:
 else:
     spread = f"over {len(runs)} seeds the mean target accuracy goes from {min(means):.3f} to {max(means):.3f}"
 glue("xnli-seeds", spread, display=False)
-chapters.table(
+over = [(name, over_seeds(cs)) for name, cs in per_seed.items()]
+seed_table = chapters.table(
     ("", "mean over seeds", "smallest", "largest", "seeds", "undefined"),
     [
         (chapters.NAMES[name], signed(s.mean), signed(s.smallest), signed(s.largest), s.n_seeds, s.left_out)
-        for name, s in ((name, over_seeds(cs)) for name, cs in per_seed.items())
+        for name, s in over
     ],
     "Pearson's r over seeds (mean on the scale of Fisher's z)",
 )
+seed_table if len(runs) > 1 else None
 
 # %% [markdown]
 # In {numref}`fig-xnli-seeds` {glue:text}`xnli-seeds`. The chapter on {doc}`objectives <objectives>` has three seeds of
