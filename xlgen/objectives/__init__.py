@@ -1,11 +1,13 @@
 """Training objectives: gradient procedures that share one loop (see :mod:`xlgen.objectives.base`).
 
-========  =====================================================================================================
-baseline  cross-entropy
-sam       the worst cross-entropy within a radius :math:`\\rho` of the weights
-fisher    cross-entropy and a penalty on the trace of the Fisher information
-mvr       cross-entropy of two segmentations of each text, and the divergence between the two predictions
-========  =====================================================================================================
+===========  ===============================================================================================
+baseline     cross-entropy
+sam          the worst cross-entropy within a radius :math:`\\rho` of the weights
+fisher       cross-entropy and a penalty on the trace of the Fisher information
+mvr          cross-entropy of two segmentations of each text, and the divergence between the two predictions
+rdrop        cross-entropy under two dropout masks, and the divergence between the two predictions
+consistency  cross-entropy, and the divergence between the predictions of weights with and without noise
+===========  ===============================================================================================
 """
 
 from __future__ import annotations

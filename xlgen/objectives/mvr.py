@@ -5,7 +5,7 @@ r"""Multi-view subword regularisation (wang2021mvr, equation 4, in the form of i
     L = \frac12 \mathrm{CE}(\hat x, y) + \frac12 \mathrm{CE}(x', y)
         + \lambda \, \mathrm{KL}\big(p_\theta^{1/\tau}(\cdot|\hat x) \,\|\, p_\theta(\cdot|x')\big)
 
-with the tokenizer's own segmentation :math:`\hat x` and a sampled one :math:`x'`, means over the examples [nats].
+with the tokenizer's own segmentation :math:`\hat x` and a sampled one :math:`x'`, means over the units [nats].
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch
+from xlgen.batch import IGNORE, Batch, scored
 from xlgen.errors import DataError
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.base import OBJECTIVES, Step
+from xlgen.objectives.divergence import DIRECTIONS, divergence
 from xlgen.objectives.hyper import need
 
 
@@ -34,6 +36,9 @@ class MVR:
     gradient reaches the weights through both predictions; and only its target is tempered. ``p`` and ``faithful`` are
     read by the data layer, which samples the views (see :mod:`xlgen.segment`).
 
+    In tagging a unit is a word, and a sampled segmentation that is too long has lost words at the end of its sentence.
+    The words are matched sentence by sentence; the lost ones count as 0 in the second and third term.
+
     Attributes:
         p: how random the sampled segmentation is, in [0, 1]: the probability that WordPiece rejects a piece, or the
             unigram model's inverse temperature; 0 repeats the tokenizer's own segmentation.
@@ -41,6 +46,8 @@ class MVR:
         kl_t: temperature of the divergence's target, > 0; the authors use 2 for question answering.
         faithful: as in the authors' code, sample one segmentation per example for all epochs, with a rejection rule
             that can turn a word into [UNK]. By default every epoch samples anew and no known word is lost.
+        direction: ``"forward"`` as in the authors' code, whose target is the tokenizer's own segmentation;
+            ``"reverse"``, whose target is the sampled one; or ``"symmetric"``, the mean of the two.
     """
 
     needs_double_backward: ClassVar[bool] = False
@@ -51,28 +58,49 @@ class MVR:
     lam: float = 0.6
     kl_t: float = 1.0
     faithful: bool = False
+    direction: str = "forward"
 
     def __post_init__(self):
         need(self, "p", 0 <= self.p <= 1, "a probability in [0, 1]")
         need(self, "lam", 0 <= self.lam < math.inf, "a weight >= 0, such as 0.6")
         need(self, "kl_t", 0 < self.kl_t < math.inf, "a temperature > 0")
+        need(self, "direction", self.direction in DIRECTIONS, ", ".join(map(repr, DIRECTIONS)))
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss`` (of the tokenizer's segmentation), ``view_loss`` and ``kl``.
 
         Raises:
-            DataError: a batch has no sampled view.
+            DataError: a batch has no sampled view, or one with other labels.
             TrainingError: a loss is not finite.
         """
 
         def terms(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             if batch.view is None:
                 raise DataError("mvr needs batches with a sampled view; build them with a segmenter (xlgen.segment).")
-            logits, view_logits = model(**batch.inputs).logits, model(**batch.view).logits  # (B, C) each
-            loss, view_loss = (F.cross_entropy(z, batch.labels) for z in (logits, view_logits))
-            target = F.log_softmax(logits / self.kl_t, dim=-1)
-            kl = F.kl_div(F.log_softmax(view_logits, dim=-1), target, reduction="batchmean", log_target=True)
+            logits, view_logits = model(**batch.inputs).logits, model(**batch.view).logits
+            loss = F.cross_entropy(*scored(logits, batch.labels))
+            mine, theirs, labels = shared(batch, logits, view_logits)
+            part = len(labels) / batch.units
+            view_loss = part * F.cross_entropy(theirs, labels)
+            kl = part * divergence(mine, theirs, direction=self.direction, temperature=self.kl_t)
             objective = 0.5 * loss + 0.5 * view_loss + self.lam * kl
             return objective, {"loss": loss, "view_loss": view_loss, "kl": kl}
 
         return accumulate(batches, step, terms)
+
+
+def shared(batch: Batch, logits: Tensor, view_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The units that both segmentations have: both logits (U, C) and the labels (U,).
+
+    The k-th labelled place of a row is the same word in both. To cut the longer of the two flattened batches, as the
+    authors' code does, would match the words of every later sentence with others.
+    """
+    if batch.labels.ndim == 1:
+        return logits, view_logits, batch.labels
+    there = batch.labels != IGNORE, batch.view_labels != IGNORE
+    common = torch.minimum(*(mask.sum(dim=1, keepdim=True) for mask in there))
+    mine, theirs = (mask & (mask.cumsum(dim=1) <= common) for mask in there)
+    labels = batch.labels[mine]
+    if not torch.equal(labels, batch.view_labels[theirs]):
+        raise DataError("the sampled view of a tagged batch has other labels; build both from the same sentences.")
+    return logits[mine], view_logits[theirs], labels
