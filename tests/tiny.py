@@ -1,11 +1,13 @@
 """A model of a few thousand weights and a task of a few dozen pairs, for tests of everything that trains."""
 
+import json
 import random
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import torch
+import transformers
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 from xlgen.config import RunConfig, RunOptions
@@ -57,6 +59,84 @@ def save_encoder(folder: Path, seed: int = 0) -> Path:
         BertForMaskedLM(config).save_pretrained(folder)
     BertTokenizerFast(vocab={piece: i for i, piece in enumerate(VOCAB)}).save_pretrained(folder)
     return folder
+
+
+FAMILIES = ("bert", "roberta", "xlm-roberta", "xlm", "mt5")
+"""The classes of mBERT, RoBERTa, XLM-R base and large, XLM, and mT5."""
+
+SHORT = dict(hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32)
+LETTERS = "w0123456789"
+
+
+def save_family(folder: Path, family: str, seed: int = 0) -> Path:
+    """A pretrained model of one of :data:`FAMILIES` as the hub has it: without a classification head."""
+    if family == "bert":
+        return save_encoder(folder, seed)
+    tokenizer, config, kind = _FAMILY[family](folder)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        kind(config(vocab_size=len(tokenizer))).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def _roberta(folder):
+    """Byte-level BPE; a word of two pieces more often than not."""
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "<mask>", *LETTERS, "\u0120", "\u0120w"]
+    merges = [("\u0120", "w"), *((a, b) for a in "12" for b in "0123456789")]
+    pieces += ["".join(pair) for pair in merges[1:]]
+    vocab = {piece: i for i, piece in enumerate(pieces)}
+
+    def config(vocab_size):
+        return transformers.RobertaConfig(vocab_size=vocab_size, max_position_embeddings=34, type_vocab_size=1, **SHORT)
+
+    return transformers.RobertaTokenizer(vocab=vocab, merges=merges), config, transformers.RobertaForMaskedLM
+
+
+def _unigram():
+    return [("\u2581", -2.0), ("\u2581w", -1.0), *((c, -3.0) for c in LETTERS), *((f"1{i}", -2.5) for i in range(10))]
+
+
+def _xlm_roberta(folder):
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    tokenizer = transformers.XLMRobertaTokenizer(vocab=[*special, *_unigram(), ("<mask>", 0.0)])
+
+    def config(vocab_size):
+        return transformers.XLMRobertaConfig(
+            vocab_size=vocab_size, max_position_embeddings=34, type_vocab_size=1, **SHORT
+        )
+
+    return tokenizer, config, transformers.XLMRobertaForMaskedLM
+
+
+def _xlm(folder):
+    """Words of one letter and one digit; BPE that marks the end of a word."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = ["<s>", "</s>", "<pad>", "<unk>", *(f"<special{i}>" for i in range(10))]
+    pieces += [*LETTERS, *(f"{c}</w>" for c in LETTERS), "w1", "w1</w>", "w2"]
+    (folder / "vocab.json").write_text(json.dumps({piece: i for i, piece in enumerate(pieces)}))
+    (folder / "merges.txt").write_text("w 1\nw 1</w>\nw 2\n")
+    tokenizer = transformers.XLMTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"))
+
+    def config(vocab_size):
+        sizes = dict(emb_dim=16, n_layers=2, n_heads=2, max_position_embeddings=32, n_langs=1)
+        return transformers.XLMConfig(vocab_size=vocab_size, use_lang_emb=False, **sizes)
+
+    return tokenizer, config, transformers.XLMWithLMHeadModel
+
+
+def _mt5(folder):
+    special = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    tokenizer = transformers.T5Tokenizer(vocab=[*special, *_unigram()], extra_ids=0)
+
+    def config(vocab_size):
+        sizes = dict(d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2)
+        return transformers.MT5Config(vocab_size=vocab_size, **sizes)
+
+    return tokenizer, config, transformers.MT5ForConditionalGeneration
+
+
+_FAMILY = {"roberta": _roberta, "xlm-roberta": _xlm_roberta, "xlm": _xlm, "mt5": _mt5}
 
 
 def config(folder: Path, **changes) -> RunConfig:

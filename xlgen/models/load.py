@@ -1,0 +1,179 @@
+"""Load and save classifiers.
+
+Weights are read from safetensors and nothing else, and no code that comes with a model is run: a model is data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+from xlgen import tuning as tunings
+from xlgen.device import seed_of
+from xlgen.errors import ConfigError, ModelError
+from xlgen.models.families import kind_of
+from xlgen.models.locate import first_line, locate
+from xlgen.models.messages import quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_classifier(
+    name: str,
+    n_labels: int,
+    *,
+    seed: int,
+    eager: bool = False,
+    dropout: float | None = None,
+    kind: str = "sequence",
+    tuning: str = "full",
+    tuning_hyper: Mapping[str, Any] | None = None,
+) -> PreTrainedModel:
+    """A pretrained encoder with a new classification head, in ``eval()`` mode, float32, on the CPU.
+
+    Args:
+        name: ``"mini"``, a folder, or a hub id.
+        n_labels: classes of the head.
+        seed: of the new weights (head, the pooler where the checkpoint has none, and those that the tuning inserts);
+            torch's global generator is neither read nor moved.
+        eager: use attention that can be differentiated twice, rather than the fused kernels.
+        dropout: probability of every dropout of the model; ``None`` keeps its own.
+        kind: ``"sequence"`` labels texts (B, C), ``"token"`` their sub-words (B, T, C).
+        tuning: what is trained, a name in :data:`xlgen.tuning.TUNINGS`; the head and all other new weights always are.
+        tuning_hyper: the tuning's hyper-parameters.
+
+    Raises:
+        ModelError: as :func:`locate`; or it is not an encoder that can classify, or the tuning does not apply to it.
+        UnknownName: no such tuning or hyper-parameter.
+    """
+    method = tunings.create(tuning, tuning_hyper)
+    model, fresh = _load(name, n_labels, seed=seed, kind=kind, eager=eager, dropout=dropout)
+    if method.inserts and tunings.of(model).inserts:
+        raise ModelError(
+            f"{name!r} was tuned with {model.config.xlgen_tuning['name']!r} before; go on with tuning 'full' or "
+            "'bitfit', or start from the pretrained model."
+        )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("tuning", seed))
+        model = method.apply(model)
+    for key, p in model.named_parameters():
+        if key in fresh:
+            p.requires_grad_(True)
+    if method.inserts:
+        model.config.xlgen_tuning = {"name": tuning, **asdict(method)}
+    return model
+
+
+def load_finetuned(name: str, n_labels: int, *, eager: bool = True, kind: str = "sequence") -> PreTrainedModel:
+    """A fine-tuned classifier, whatever its tuning, in ``eval()`` mode, float32, on the CPU.
+
+    Raises:
+        ModelError: as :func:`load_classifier`; or weights are missing, such as the head's, or the head has another
+            number of classes.
+    """
+    model, fresh = _load(name, n_labels, seed=0, kind=kind, eager=eager)
+    if fresh:
+        raise ModelError(
+            f"{name!r} lacks {len(fresh)} weights of a classifier with {n_labels} classes ({min(fresh)}, …); "
+            "expected a checkpoint fine-tuned on the task."
+        )
+    return model
+
+
+def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write a Hugging Face folder that :func:`load_finetuned` and :func:`load_tokenizer` read.
+
+    Other programs can read it too; but where the tuning has inserted modules they leave those out (transformers warns
+    of weights that are not used), and compute something else.
+    """
+    with quiet():
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
+    """The weights that fine-tuning started from, by the parameter names of ``model``.
+
+    Args:
+        name: the pretrained model, as in :func:`load_classifier`.
+        model: the fine-tuned classifier.
+
+    Returns:
+        Tensors on the CPU. Parameters that the pretrained checkpoint lacks, such as the new head's and those that a
+        tuning has inserted, are absent.
+
+    Raises:
+        ModelError: as :func:`load_classifier`; or no parameter has the same name and shape in both.
+    """
+    before, fresh = _load(name, model.config.num_labels, seed=0, kind=kind_of(model))
+    shapes = {key: weight.shape for key, weight in model.named_parameters()}
+    found = {
+        key: weight.detach()
+        for key, weight in before.named_parameters()
+        if key not in fresh and shapes.get(key) == weight.shape
+    }
+    if not found:
+        raise ModelError(f"no weight of {name!r} has the name and shape of one of the fine-tuned model.")
+    return found
+
+
+def _load(
+    name: str, n_labels: int, *, seed: int, kind: str, eager: bool = False, dropout: float | None = None
+) -> tuple[PreTrainedModel, set[str]]:
+    """The classifier as it was stored, tuning included, and the names of its parameters that the checkpoint lacks."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+    heads = {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
+    if kind not in heads:
+        raise ConfigError(f"kind is {kind!r}; expected 'sequence' or 'token'.")
+    folder = locate(name)
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            config = AutoConfig.from_pretrained(folder, num_labels=n_labels, trust_remote_code=False)
+            if dropout is not None:
+                _set_dropout(config, dropout)
+            if config.is_encoder_decoder:
+                config.use_cache = False  # a classifier generates nothing, and the cache is a copy of keys and values
+            torch.manual_seed(seed)
+            model, info = heads[kind].from_pretrained(
+                folder,
+                config=config,
+                attn_implementation="eager" if eager else None,
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
+            names = {key for key, _ in model.named_parameters()}
+            fresh = names & ({*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]})
+            fresh |= _restore(tunings.of(model).apply(model), names, folder)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
+    if len(fresh) > len(names) / 2:
+        raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
+    return model, fresh
+
+
+@torch.no_grad()
+def _restore(model: nn.Module, known: set[str], folder: Path) -> set[str]:
+    """Read the parameters that a stored tuning has added to the ``known`` ones; return those that are not there."""
+    added = {key: p for key, p in model.named_parameters() if key not in known}
+    for path in folder.glob("*.safetensors") if added else ():
+        with safe_open(path, framework="pt") as file:
+            for key in added.keys() & set(file.keys()):
+                added.pop(key).copy_(file.get_tensor(key))
+    return {*added}
+
+
+def _set_dropout(config, p: float) -> None:
+    for key, value in config.to_dict().items():
+        if "dropout" in key and (value is None or (isinstance(value, int | float) and not isinstance(value, bool))):
+            setattr(config, key, p)

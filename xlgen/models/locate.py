@@ -1,0 +1,98 @@
+"""Where a model is: the shipped miniature, a folder, or a name on the hub."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from xlgen.errors import ModelError
+from xlgen.presets import MODELS
+
+MINI = Path(__file__).parents[1] / "mini" / "encoder"
+"""Folder of the shipped encoder, the model named ``"mini"``."""
+
+FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
+"""What is downloaded from the hub and what :func:`fingerprint` covers: configuration, weights, tokenizer."""
+
+
+def locate(name: str) -> Path:
+    """The folder of a model; what the hub's cache lacks is downloaded.
+
+    A cached copy is used as it is, without asking the hub for a newer one.
+
+    Args:
+        name: ``"mini"``, a folder, or a hub id.
+
+    Raises:
+        ModelError: there is no such model, the hub cannot be reached, or the folder is not a safetensors model.
+    """
+    folder = MINI if name == "mini" else Path(name).expanduser()
+    if name != "mini" and not (name and folder.is_dir()):
+        if not name or name[0] in ".~" or folder.is_absolute() or len(folder.parts) > 2:
+            raise ModelError(f"no folder {name!r}; expected a model folder, a hub id or 'mini'.{_close(name)}")
+        folder = _from_hub(name)
+    return _checked(folder, name)
+
+
+def fingerprint(name: str) -> str:
+    """First 16 hex digits of the SHA-256 of a model's configuration, weights and tokenizer."""
+    total = hashlib.sha256()
+    folder = locate(name)
+    for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
+        facts = path.stat()
+        total.update(f"{path.name} {_sha256(path, facts.st_size, facts.st_mtime_ns)}\n".encode())
+    return total.hexdigest()[:16]
+
+
+def _checked(folder: Path, name: str) -> Path:
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"{folder} has no config.json; expected a Hugging Face model folder for {name!r}.")
+    if any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
+        return folder
+    raise ModelError(
+        f"{name!r} has no model.safetensors, and pickled weights are refused because reading them can run code; "
+        "convert them with model.save_pretrained(folder) in an environment that you trust, and give that folder."
+    )
+
+
+def _from_hub(name: str) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
+
+    for cached in (True, False):
+        try:
+            folder = Path(snapshot_download(name, allow_patterns=FILES, ignore_patterns="*/*", local_files_only=cached))
+        except RepositoryNotFoundError:
+            raise ModelError(
+                f"{name!r} is no folder, and the hub shows no such model; check the name, or log in with `hf auth "
+                f"login` if the model is gated.{_close(name)}"
+            ) from None
+        except HFValidationError:
+            raise ModelError(f"{name!r} is neither a folder nor a hub id.{_close(name)}") from None
+        except (OSError, HfHubHTTPError, ValueError) as error:
+            reason = first_line(error)
+            continue
+        if not cached or (any(folder.glob("*.safetensors")) and (folder / "config.json").is_file()):
+            return folder
+    raise ModelError(
+        f"{name!r} is no folder, is not in the hub's cache, and there is no connection to the hub; give a folder, set "
+        f"HF_HOME to a cache that has it, or use 'mini'.{_close(name)} ({reason})"
+    )
+
+
+def _close(name: str) -> str:
+    close = difflib.get_close_matches(name, list(MODELS), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
+
+
+def first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].rstrip(".:")[:200]
+
+
+@lru_cache(maxsize=256)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
