@@ -57,8 +57,13 @@ def refused(task: str, language: str, split: str, data_dir: Path) -> str:
 # The fact sheets
 
 
-def test_the_four_tasks_state_the_published_facts():
-    assert set(TASKS) == {"xnli", "pawsx", "mini-xnli", "mini-pawsx"}
+def test_the_tasks_state_the_published_facts():
+    real = {"xnli", "pawsx", "wikiann", "udpos"}
+    assert set(TASKS) == real | {f"mini-{name}" for name in real}
+    for name in real:
+        twin = TASKS[f"mini-{name}"]
+        for fact in ("languages", "labels", "citation", "metric", "kind"):
+            assert getattr(twin, fact) == getattr(TASKS[name], fact)
     for name in ("xnli", "mini-xnli"):
         assert TASKS[name].labels == ("entailment", "neutral", "contradiction")
         assert " ".join(sorted(TASKS[name].languages)) == "ar bg de el en es fr hi ru sw th tr ur vi zh"
@@ -128,8 +133,8 @@ def test_the_machine_translated_archive_spells_contradiction_otherwise(tmp_path)
 
 def test_a_parsed_file_is_parsed_again_only_when_it_changes(tmp_path, monkeypatch):
     path = write(tmp_path / "XNLI-1.0/xnli.dev.tsv", xnli_lines())
-    opened, text = [], readers._text
-    monkeypatch.setattr(readers, "_text", lambda path: opened.append(path) or text(path))
+    opened, text = [], readers.read_text
+    monkeypatch.setattr(readers, "read_text", lambda path: opened.append(path) or text(path))
     for language in XNLI_LANGUAGES:
         TASKS["xnli"].rows(language, "dev", tmp_path)
     assert opened == [path]

@@ -247,24 +247,44 @@ def encode(
     Raises:
         ModelError: the tokenizer is not a fast one, or cannot pad.
     """
-    parts = {"rows": rows.fingerprint, "tokenizer": fingerprint(tokenizer), "max_length": max_length}
-    key = digest(parts)
+    key = digest({"rows": rows.fingerprint, "tokenizer": fingerprint(tokenizer), "max_length": max_length})
+
+    def build(tensors: dict[str, Tensor]) -> Encoded:
+        labels = torch.tensor(rows.labels, dtype=torch.int64)
+        return Encoded(
+            tensors["tokens"], tensors.get("types"), tensors["offsets"], labels, tokenizer.pad_token_id, position_ids
+        )
+
+    return remembered(key, cache_dir, position_ids, lambda: _tokenise(rows, tokenizer, max_length), build)
+
+
+def remembered(
+    key: str,
+    cache_dir: Path | None,
+    position_ids: bool,
+    make: Callable[[], dict[str, Tensor]],
+    build: Callable[[dict[str, Tensor]], Encoded],
+) -> Encoded:
+    """The encoded split of a key, from memory, from its file or, where there is neither, from ``make``.
+
+    Args:
+        key: digest of all that decides the tensors.
+        cache_dir: folder of the files; ``None`` keeps none.
+        position_ids: part of what is remembered, not of the file.
+        make: the tensors of the file.
+        build: the encoded split of the tensors.
+    """
     if (key, position_ids) in _memory:
         return _memory[key, position_ids]
     path = None if cache_dir is None else Path(cache_dir) / f"{key}.safetensors"
     tensors = _load(path, key) if path is not None and path.exists() else None
     if tensors is None:
-        tensors = _tokenise(rows, tokenizer, max_length)
+        tensors = make()
         if path is not None:
             _save(path, key, tensors)
-    labels = torch.tensor(rows.labels, dtype=torch.int64)
-    encoded = Encoded(
-        tensors["tokens"], tensors.get("types"), tensors["offsets"], labels, tokenizer.pad_token_id, position_ids
-    )
     if len(_memory) >= REMEMBERED:
         del _memory[next(iter(_memory))]
-    _memory[key, position_ids] = encoded
-    return encoded
+    return _memory.setdefault((key, position_ids), build(tensors))
 
 
 def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:

@@ -88,19 +88,25 @@ class Hub:
 
     Attributes:
         id: ``owner/name`` of the data set.
-        first: column of the first text.
-        second: column of the second text.
-        label: column of the label.
+        first: column of the first text; in tagging, of the words.
+        second: column of the second text; ``None`` in tagging.
+        label: column of the label, or of the labels.
         config: name of the config of a language.
+        names: what ``{language}`` stands for in ``config``, where that is not the language's code.
         splits: the hub's names of the splits.
     """
 
     id: str
     first: str
-    second: str
+    second: str | None
     label: str = "label"
     config: str = "{language}"
+    names: Mapping[str, str] = field(default_factory=dict)
     splits: Mapping[str, str] = field(default_factory=lambda: {"train": "train", "dev": "validation", "test": "test"})
+
+    def config_of(self, language: str) -> str:
+        """The name of the config of a language."""
+        return self.config.format(language=self.names.get(language, language))
 
 
 def folders(data_dir: Path) -> list[Path]:
@@ -147,7 +153,7 @@ def read_archive(
 def _parse(path, version, file, language, known, codes, drop) -> dict[str, Rows]:  # version only tells files apart
     spelled, records = dict(codes), defaultdict(list)
     # Only "\n" ends a row: the texts contain other characters that str.splitlines takes for line ends.
-    lines = [line.removesuffix("\r") for line in _text(path).removesuffix("\n").split("\n")]
+    lines = [line.removesuffix("\r") for line in read_text(path).removesuffix("\n").split("\n")]
     header = lines[0].split("\t")
     wanted = [name for name in (file.first, file.second, file.label, file.language) if name]
     if missing := [name for name in wanted if name not in header]:
@@ -163,14 +169,15 @@ def _parse(path, version, file, language, known, codes, drop) -> dict[str, Rows]
         if spoken not in known:
             raise DataError(f"{path}, line {number}: unknown language {spoken!r}; expected one of {', '.join(known)}.")
         if cells[label] not in spelled:
-            raise DataError(f"{path}, line {number}: {_unknown_label(cells[label], spelled)}")
+            raise DataError(f"{path}, line {number}: {unknown_label(cells[label], spelled)}")
         records[spoken].append((number, cells[first], cells[second], spelled[cells[label]]))
     if not records:
         raise DataError(f"{path}: no rows after the header; unpack the archive again.")
     return {spoken: _rows(f"{path}, line", found, drop) for spoken, found in records.items()}
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file, plain or gzip'd; what is damaged is a :class:`~xlgen.errors.DataError`."""
     try:
         raw = path.read_bytes()
         return (gzip.decompress(raw) if path.suffix == ".gz" else raw).decode("utf-8-sig")
@@ -182,7 +189,8 @@ def _text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def _unknown_label(label: object, known: Iterable[str]) -> str:
+def unknown_label(label: object, known: Iterable[str]) -> str:
+    """What to say of a label that is none of the ``known`` ones."""
     return (
         f"unknown label {label!r}; expected one of {', '.join(known)} (some redistributions strip the labels of the "
         "test split: use the official archive)."
@@ -208,7 +216,7 @@ def _rows(where: str, records: list[tuple[int, str, str, int]], drop: frozenset[
 
 def mirror(data_dir: Path, hub: Hub, language: str, split: str) -> list[Path]:
     """Parquet files of a local copy of the hub's data set, ``<data_dir>/<owner>/<name>/<config>/<split>-*.parquet``."""
-    pattern = f"{hub.id}/{hub.config.format(language=language)}/{hub.splits[split]}-*.parquet"
+    pattern = f"{hub.id}/{hub.config_of(language)}/{hub.splits[split]}-*.parquet"
     return next((found for folder in folders(data_dir) if (found := sorted(folder.glob(pattern)))), [])
 
 
@@ -218,11 +226,7 @@ def read_hub(hub: Hub, language: str, split: str, codes: Codes, drop: frozenset[
     Raises:
         DataError: the hub cannot be reached, or what it holds lacks a column or has an unknown label.
     """
-    config = hub.config.format(language=language)
-    where = str(files[0]) if files else f"{hub.id} ({config}, {hub.splits[split]})"
-    table = _load(hub, config, split, files, where)
-    if missing := [name for name in (hub.first, hub.second, hub.label) if name not in table.column_names]:
-        raise DataError(f"{where}: no column {', '.join(missing)}; it has {', '.join(table.column_names)}.")
+    table, where = load_table(hub, language, split, files)
     spelled = dict(codes)
     # Without names the numbers are class indices; with names, the names decide, whatever their order.
     names = dict(enumerate(getattr(table.features[hub.label], "names", ())))
@@ -231,11 +235,26 @@ def read_hub(hub: Hub, language: str, split: str, codes: Codes, drop: frozenset[
     for row, (first, second, label) in enumerate(zip(*columns, strict=True)):
         index = spelled.get(label) if isinstance(label, str) else indices.get(label)
         if index is None:
-            raise DataError(f"{where}, row {row}: {_unknown_label(names.get(label, label), spelled)}")
+            raise DataError(f"{where}, row {row}: {unknown_label(names.get(label, label), spelled)}")
         records.append((row, first or "", second or "", index))
     if not records:
         raise DataError(f"{where}: no rows; download it again.")
     return _rows(f"{where}, row", records, drop)
+
+
+def load_table(hub: Hub, language: str, split: str, files: list[Path]):
+    """The table of one language and split, with all columns of ``hub``, and where it is from in words.
+
+    Raises:
+        DataError: the hub cannot be reached, or a column is missing.
+    """
+    config = hub.config_of(language)
+    where = str(files[0]) if files else f"{hub.id} ({config}, {hub.splits[split]})"
+    table = _load(hub, config, split, files, where)
+    wanted = [name for name in (hub.first, hub.second, hub.label) if name]
+    if missing := [name for name in wanted if name not in table.column_names]:
+        raise DataError(f"{where}: no column {', '.join(missing)}; it has {', '.join(table.column_names)}.")
+    return table, where
 
 
 def _load(hub: Hub, config: str, split: str, files: list[Path], where: str):

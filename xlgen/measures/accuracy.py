@@ -1,38 +1,63 @@
-"""Accuracy and cross-entropy of each language: what the generalisation measures are meant to predict."""
+"""Accuracy and cross-entropy of each language: what the generalisation measures are meant to predict.
+
+Both are means over units: the examples of classification, the words of tagging. Words of one sentence are not
+independent, so in tagging the standard error is clustered by sentence.
+"""
 
 from __future__ import annotations
 
 import math
 
-from xlgen.evaluate import losses
+import torch
+from torch import Tensor
+
+from xlgen.evaluate import Predictions, losses
 from xlgen.measures.base import MEASURES, Subject, Value
 
 
 @MEASURES.register("accuracy")
 def accuracy(subject: Subject) -> dict[str, Value]:
-    """Compute the share of examples whose most probable class is the label.
+    """Compute the share of units whose most probable class is the label.
 
-    acc = 1/N Σ_i 1[argmax_j f_j(x_i) = y_i], with the binomial standard error √(acc (1 - acc) / N).
+    acc = 1/U Σ_u 1[argmax_j f_j(x_u) = y_u], with the binomial standard error √(acc (1 - acc) / U); in tagging that
+    clustered by sentence, see :func:`clustered`.
 
     Returns:
-        Per language, a value in [0, 1].
+        Per language, a value in [0, 1]; ``n`` counts the units.
     """
     result = {}
     for language, predictions in subject.predictions.items():
         n = len(predictions)
-        share = (predictions.logits.argmax(dim=1) == predictions.labels).double().mean().item()
-        stderr = math.sqrt(share * (1 - share) / n)
-        result[language] = Value(share, stderr, n, f"{subject.split}, true labels, eval mode", "examples")
+        right = (predictions.logits.argmax(dim=1) == predictions.labels).double()
+        share = right.mean().item()
+        error = math.sqrt(share * (1 - share) / n) if subject.kind == "sequence" else clustered(right, predictions)
+        result[language] = _value(share, error, n, subject)
     return result
 
 
 @MEASURES.register("loss")
 def loss(subject: Subject) -> dict[str, Value]:
-    """Compute the mean cross-entropy L = -1/N Σ_i log p(y_i|x_i) [nats], with its standard error over examples."""
+    """Compute the mean cross-entropy L = -1/U Σ_u log p(y_u|x_u) [nats], with its standard error over examples."""
     result = {}
     for language, predictions in subject.predictions.items():
         each = losses(predictions)
         n = len(each)
-        stderr = each.std().item() / math.sqrt(n) if n > 1 else None
-        result[language] = Value(each.mean().item(), stderr, n, f"{subject.split}, true labels, eval mode", "examples")
+        error = clustered(each, predictions)
+        result[language] = _value(each.mean().item(), error, n, subject)
     return result
+
+
+def clustered(each: Tensor, predictions: Predictions) -> float | None:
+    r"""Standard error of the mean of ``each`` (U,) over examples as clusters; ``None`` with one example.
+
+    √(N/(N-1) Σ_i (Σ_{u in i} (x_u - x̄))²) / U, the linearised error of a ratio of totals. Where every example has one
+    unit, it is the usual s/√N.
+    """
+    sums = torch.zeros(predictions.examples, dtype=torch.float64)
+    sums.index_add_(0, predictions.example, each.double() - each.double().mean())
+    n = len(sums)
+    return math.sqrt(n / (n - 1) * sums.square().sum().item()) / len(each) if n > 1 else None
+
+
+def _value(value: float, error: float | None, n: int, subject: Subject) -> Value:
+    return Value(value, error, n, f"{subject.split}, true labels, eval mode", "examples")
