@@ -1,0 +1,197 @@
+"""Give a collector the gradient of every example with respect to every parameter, in the cheapest exact form.
+
+One forward pass, then one backward pass for each direction in the logits (:mod:`~xlgen.fisher.labels`) that computes
+the gradients of activations and of no weight. What each parameter's gradient is made of is handed over as it comes by,
+and freed. The remaining parameters (:mod:`~xlgen.fisher.recorder`) are differentiated one example at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from xlgen.batch import Batch
+from xlgen.errors import ConfigError, DataError, ModelError, UnknownName
+from xlgen.evaluate import evaluating
+from xlgen.fisher.factors import Grams, Use
+from xlgen.fisher.labels import LABELS, directions
+from xlgen.fisher.modules import uses
+from xlgen.fisher.recorder import Call, Recorder
+
+log = logging.getLogger(__name__)
+
+
+class Collector(Protocol):
+    """Receives, for each direction, every parameter's gradients for the examples of a batch once."""
+
+    def vector(self, p: Tensor, gradients: Tensor) -> None:
+        """Of a parameter (n,): the gradient for each example, (B, n)."""
+
+    def matrix(self, p: Tensor, parts: Sequence[Use], grams: Grams) -> None:
+        """Of a matrix: what its gradients are the sum of; ``grams`` is kept for the batch."""
+
+    def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
+        """Of any parameter: its gradient for example ``b`` of the batch."""
+
+
+def run(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    collector: Callable[[Batch], Collector],
+    *,
+    labels: str,
+    names: Collection[str] | None,
+    generator: torch.Generator | None,
+    scale: float = 1.0,
+) -> None:
+    """Go through all examples.
+
+    Args:
+        model: left exactly as it was.
+        batches: the examples.
+        collector: gives the receiver of a batch.
+        labels: see :func:`~xlgen.fisher.labels.directions`.
+        names: parameters to look at; ``None`` for all floating-point ones.
+        generator: source of sampled labels.
+        scale: factor of all gradients.
+
+    Raises:
+        ConfigError: ``labels`` is unknown or has no generator, or too many classes for ``"model"``.
+        DataError: there are no examples.
+        ModelError: which gradient belongs to which example cannot be told.
+        TrainingError: a logit is not finite.
+        UnknownName: no parameter has a name in ``names``.
+    """
+    if labels not in LABELS:
+        raise ConfigError(f"labels is {labels!r}; expected one of {', '.join(map(repr, LABELS))}.")
+    if not any(len(batch) for batch in batches):
+        raise DataError("there are no examples to compute a Fisher information on.")
+    parameters = chosen(model, names)
+    with evaluating(model), _requiring(model, parameters.values()), torch.enable_grad():
+        recorder = Recorder(model, parameters)
+        for part in _parts(batches):
+            _pass(recorder, part, collector(part), labels, generator, scale)
+
+
+def chosen(model: nn.Module, names: Collection[str] | None) -> dict[str, nn.Parameter]:
+    """The parameters looked at, by name; tied ones once, under their first name.
+
+    Raises:
+        UnknownName: no parameter has that name.
+    """
+    parameters = {name: p for name, p in model.named_parameters() if p.is_floating_point()}
+    for name in names or ():
+        if name not in parameters:
+            raise UnknownName("parameter", name, parameters)
+    return parameters if names is None else {name: p for name, p in parameters.items() if name in set(names)}
+
+
+def _parts(batches: Sequence[Batch]) -> Iterator[Batch]:
+    """The batches; the first example goes alone, which shows what has no batch dimension (see the recorder)."""
+    first = True
+    for batch in batches:
+        if first and len(batch) > 1:
+            yield batch.rows(slice(0, 1))
+            batch = batch.rows(slice(1, None))
+        if len(batch):
+            first = False
+            yield batch
+
+
+def _pass(
+    recorder: Recorder,
+    batch: Batch,
+    collector: Collector,
+    labels: str,
+    generator: torch.Generator | None,
+    scale: float,
+) -> None:
+    vectors: dict[Tensor, Tensor] = {}
+    shared: dict[Tensor, list[Use]] = defaultdict(list)
+    grams: Grams = {}
+
+    def deliver(call: Call, gradient: Tensor) -> None:
+        if call.expanded:
+            _check_rows(call, gradient, direction)
+        if call.module in recorder.unfit:
+            return
+        for p, part in uses(call.module, call.x, gradient):
+            if id(p) not in forward.fast:
+                continue
+            if isinstance(part, Tensor):
+                vectors[p] = vectors[p] + part if p in vectors else part
+            elif forward.used[id(p)] == 1:
+                collector.matrix(p, (part,), grams)
+            else:
+                shared[p].append(part)
+
+    with recorder.forward(batch, deliver) as forward:
+        along = directions(forward.logits, batch.labels, labels, generator, scale)
+        for number, direction in enumerate(along, start=1):
+            if forward.ends:
+                keep = number < len(along)
+                torch.autograd.grad(forward.logits, forward.ends, direction, retain_graph=keep)
+            for p, gradients in vectors.items():
+                collector.vector(p, gradients)
+            for p, parts in shared.items():
+                collector.matrix(p, parts, grams)
+            vectors.clear()
+            shared.clear()
+        slow = {name: p for name, p in recorder.parameters.items() if id(p) not in forward.fast}
+    if slow:
+        _say(tuple(slow))
+        _one_by_one(recorder.model, batch, along, list(slow.values()), collector)
+
+
+def _one_by_one(
+    model: nn.Module, batch: Batch, along: Sequence[Tensor], parameters: Sequence[Tensor], collector: Collector
+) -> None:
+    """Differentiate one example at a time."""
+    for b in range(len(batch)):
+        logits = model(**batch.rows(slice(b, b + 1)).inputs).logits
+        for number, direction in enumerate(along, start=1):
+            keep = number < len(along)
+            gradients = torch.autograd.grad(
+                logits, parameters, direction[b : b + 1], retain_graph=keep, allow_unused=True
+            )
+            for p, gradient in zip(parameters, gradients, strict=True):
+                if gradient is not None:
+                    collector.row(p, b, gradient.to_dense() if gradient.is_sparse else gradient)
+
+
+def _check_rows(call: Call, gradient: Tensor, direction: Tensor) -> None:
+    """An output that was repeated for every example must have been used by every example."""
+    asked, got = (x.reshape(len(x), -1).any(dim=1) for x in (direction, gradient))
+    if (asked & ~got).any():
+        raise ModelError(
+            f"{type(call.module).__name__}{tuple(call.module.weight.shape)} was called once for {len(got)} examples; "
+            "give the batches its input for each example, such as position_ids (B, T)."
+        )
+
+
+@lru_cache
+def _say(names: tuple[str, ...]) -> None:
+    """Once for the same parameters, not once for each batch and language."""
+    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+    log.warning("Fisher information of %s: one example at a time, which is exact and slower.", shown)
+
+
+@contextmanager
+def _requiring(model: nn.Module, parameters: Collection[Tensor]) -> Iterator[None]:
+    """Let ``parameters`` and no others require gradients; the flags come back."""
+    flags = [(p, p.requires_grad) for p in model.parameters()]
+    asked = {id(p) for p in parameters}
+    try:
+        for p, _ in flags:
+            p.requires_grad_(id(p) in asked)
+        yield
+    finally:
+        for p, flag in flags:
+            p.requires_grad_(flag)

@@ -1,0 +1,111 @@
+r"""The trace of the Fisher information matrix of a classifier, exact, without forming a gradient of a weight."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from xlgen.batch import Batch
+from xlgen.errors import TrainingError
+from xlgen.fisher.engine import run
+from xlgen.fisher.factors import Grams, Use, squared_norms
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Squared gradient norms of single examples; Tr F is their mean.
+
+    Attributes:
+        values: (N,) float64 [nats² / parameter²], in the order of the split, on the CPU.
+        index: (N,) row number in the split of each; a tagged sentence cut in pieces has one value a piece.
+    """
+
+    values: Tensor
+    index: Tensor
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        """Tr F."""
+        return self.values.mean().item()
+
+    @property
+    def stderr(self) -> float | None:
+        """Standard error of the mean over examples; ``None`` with one example."""
+        return self.values.std().item() / math.sqrt(len(self)) if len(self) > 1 else None
+
+
+def trace(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    labels: str = "model",
+    *,
+    names: Collection[str] | None = None,
+    generator: torch.Generator | None = None,
+) -> Trace:
+    r"""Compute Tr F of each example, :math:`\|\nabla_\theta \log p_\theta(y|x_i)\|^2` over labels y.
+
+    .. math:: \mathrm{Tr} F = \frac1N \sum_i E_{y \sim q_i} \big\| \nabla_\theta \log p_\theta(y | x_i) \big\|^2
+
+    with :math:`\log p_\theta(y|x_i)` the sum over the scored units of example i (its class, its words, its hidden
+    sub-words). With one backward pass of activations it costs about three quarters of a training step; the model's
+    labels take one such pass for each class but one (in tagging: times the longest sentence's words).
+
+    Args:
+        model: in any mode; computed in eval mode, and left exactly as it was.
+        batches: the examples.
+        labels: q_i: ``"model"``, :math:`p_\theta(\cdot|x_i)`, in closed form (the Fisher information); ``"sample"``,
+            one draw from it, unbiased; ``"true"``, the label given (the "empirical" Fisher information).
+        names: parameters to look at; ``None`` for all floating-point ones, frozen ones included.
+        generator: a CPU generator, for ``"sample"``.
+
+    Raises:
+        ConfigError, DataError, ModelError, UnknownName: see :func:`xlgen.fisher.engine.run`.
+        TrainingError: a logit or a value is not finite.
+    """
+    collected: list[_Norms] = []
+
+    def collector(batch: Batch) -> _Norms:
+        collected.append(_Norms(batch))
+        return collected[-1]
+
+    run(model, batches, collector, labels=labels, names=names, generator=generator)
+    values = torch.cat([part.values.cpu() for part in collected])
+    index, piece = (torch.cat(x) for x in zip(*(_place(part.batch) for part in collected), strict=True))
+    if not values.isfinite().all():
+        row = int(index[~values.isfinite()][0])
+        raise TrainingError(f"the squared gradient norm of row {row} is not finite; check the model's weights.")
+    order = (index * (piece.max() + 1) + piece).argsort()
+    return Trace(values[order], index[order])
+
+
+@dataclass(eq=False)
+class _Norms:
+    """Collects the squared norm of each example of a batch, in float64."""
+
+    batch: Batch
+    values: Tensor = field(init=False)
+
+    def __post_init__(self):
+        self.values = torch.zeros(len(self.batch), dtype=torch.float64, device=self.batch.labels.device)
+
+    def vector(self, p: Tensor, gradients: Tensor) -> None:
+        self.values += gradients.double().square().sum(dim=1)
+
+    def matrix(self, p: Tensor, parts: Sequence[Use], grams: Grams) -> None:
+        self.values += squared_norms(parts, grams)
+
+    def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
+        self.values[b] += torch.linalg.vector_norm(gradient, dtype=torch.float64).square()
+
+
+def _place(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Row number in the split, and number of the piece, of each row of a batch."""
+    piece = torch.zeros_like(batch.index) if batch.piece is None else batch.piece
+    return batch.index.cpu(), piece.cpu()
