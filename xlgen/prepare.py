@@ -13,15 +13,18 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from xlgen import models
+from xlgen import models, optimizers
+from xlgen.anchors import anchors_for
 from xlgen.batch import Batch
 from xlgen.config import RunConfig, RunOptions
 from xlgen.data import Encoded, encode
 from xlgen.device import seed_of
-from xlgen.objectives import Objective, create
+from xlgen.objectives import Anchor, Objective, create
 from xlgen.readers import Rows
+from xlgen.readers_tagging import TaggedRows
 from xlgen.segment import Segmenter
 from xlgen.store import Store
+from xlgen.tagging import encode_tagged, tagged_view
 from xlgen.tasks import TASKS
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,7 @@ class Loop:
     train: Encoded
     dev: Sequence[Batch]
     views: Callable[[int], Encoded] | None
+    anchors: Sequence[Anchor] = ()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -63,6 +67,9 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
         seed=seed_of("head", config.seed),
         eager=objective.needs_double_backward,
         dropout=config.dropout,
+        kind=task.kind,
+        tuning=config.tuning,
+        tuning_hyper=config.tuning_hyper,
     ).to(accelerator.device)
     model.config.id2label = dict(enumerate(task.labels))
     model.config.label2id = {label: i for i, label in enumerate(task.labels)}
@@ -72,23 +79,30 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
         segmenter = Segmenter.for_tokenizer(tokenizer, objective.p, objective.faithful)
         views = partial(view, train_rows, segmenter, tokenizer, config, positions, not objective.faithful)
 
-    def encoded(rows: Rows) -> Encoded:
-        return encode(rows, tokenizer, config.max_length, Store(options.store).tokens, positions)
+    def encoded(rows: Rows | TaggedRows) -> Encoded:
+        return tokens(rows, tokenizer, config.max_length, options, positions)
 
     loop = Loop(
         config=config,
         accelerator=accelerator,
         objective=objective,
         model=model,
-        optimizer=torch.optim.AdamW(groups(model, config.weight_decay), lr=config.lr, eps=1e-8),
+        optimizer=optimizers.create(config.optimizer, groups(model, config.weight_decay), config.lr),
         train=encoded(train_rows),
         dev=[batch.to(accelerator.device) for batch in encoded(dev_rows).batches(EVALUATION_BATCH)],
         views=views,
+        anchors=anchors_for(config, objective, model, options) if objective.needs_anchors else (),
     )
     return loop, tokenizer
 
 
-def read(config: RunConfig, options: RunOptions) -> tuple[Rows, Rows]:
+def tokens(rows: Rows | TaggedRows, tokenizer: Any, max_length: int, options: RunOptions, positions: bool) -> Encoded:
+    """The rows of a task of either kind, tokenised once and kept in the store."""
+    encoder = encode_tagged if isinstance(rows, TaggedRows) else encode
+    return encoder(rows, tokenizer, max_length, Store(options.store).tokens, positions)
+
+
+def read(config: RunConfig, options: RunOptions) -> tuple[Rows | TaggedRows, Rows | TaggedRows]:
     """The training and development rows of a run, in the task's source language."""
     task = TASKS[config.task]
     language, folder = task.source_language, options.data_dir
@@ -99,10 +113,22 @@ def read(config: RunConfig, options: RunOptions) -> tuple[Rows, Rows]:
 
 
 def view(
-    rows: Rows, segmenter: Segmenter, tokenizer: Any, config: RunConfig, positions: bool, resample: bool, epoch: int
+    rows: Rows | TaggedRows,
+    segmenter: Segmenter,
+    tokenizer: Any,
+    config: RunConfig,
+    positions: bool,
+    resample: bool,
+    epoch: int,
 ) -> Encoded:
     """The training rows in a sampled segmentation: a new one each epoch, or always the first epoch's."""
     generator = torch.Generator().manual_seed(seed_of("view", config.seed, epoch if resample else 0))
+    if isinstance(rows, TaggedRows):
+        encoded = tagged_view(
+            rows, tokenizer, config.max_length, partial(segmenter.segment, generator=generator), positions
+        )
+        log.info("sampled segmentation: %.2g of the words are unknown", segmenter.unknown_rate)
+        return encoded
     pairs = [
         segmenter.pair(*texts, generator, config.max_length) for texts in zip(rows.first, rows.second, strict=True)
     ]

@@ -11,6 +11,8 @@ from typing import Any
 from accelerate import PartialState
 
 from xlgen import models
+from xlgen import tuning as tunings
+from xlgen.anchors import check, texts_for
 from xlgen.config import RunConfig, RunOptions, digest
 from xlgen.errors import DataError
 from xlgen.objectives import create
@@ -78,13 +80,16 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
         DataError: ``config`` has the fingerprint of other data than can be read now.
     """
     objective = create(config.objective, config.hyper)
-    found = digest([*(rows.fingerprint for rows in read(config, options)), models.fingerprint(config.model)])
+    tuning = tunings.create(config.tuning, config.tuning_hyper)
+    check(config, objective)
+    texts = [text.fingerprint for text in texts_for(config, objective, options)]
+    found = digest([*(rows.fingerprint for rows in read(config, options)), models.fingerprint(config.model), *texts])
     if config.data not in ("", found):
         raise DataError(
             f"the configuration was made for data {config.data}, but {found} is what can be read now (task, data "
             "folder or encoder have changed); remove its 'data' entry to train on them."
         )
-    return config.with_(hyper=asdict(objective), data=found)
+    return config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=found)
 
 
 def run(config: RunConfig, options: RunOptions) -> Run:
@@ -100,9 +105,7 @@ def _store(trained: Trained, config: RunConfig, store: Store) -> None:
     processes = PartialState()
     if processes.is_main_process:
         with store.write(config.hash) as folder:
-            with models.quiet():
-                trained.model.save_pretrained(folder / "model")
-                trained.tokenizer.save_pretrained(folder / "model")
+            models.save(trained.model, trained.tokenizer, folder / "model")
             write_json(folder / "config.json", config.to_dict())
             write_json(folder / "log.json", trained.log)
             write_json(folder / "summary.json", trained.best)

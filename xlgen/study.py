@@ -17,13 +17,14 @@ import torch
 
 from xlgen import models
 from xlgen.config import SCHEMA, RunOptions, digest
-from xlgen.data import encode
 from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
 from xlgen.measures import MEASURES, Subject, Value, settings_of
 from xlgen.measures import measure as compute
 from xlgen.parallel import Job, side_by_side
+from xlgen.prepare import tokens
 from xlgen.readers import Rows
+from xlgen.readers_tagging import TaggedRows
 from xlgen.runs import Run, find, resolve, run, run_many
 from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
 from xlgen.tasks import TASKS, Task
@@ -112,7 +113,8 @@ class MeasureConfig:
 
 def load_model(source: Run | Checkpoint) -> torch.nn.Module:
     """The fine-tuned classifier, in ``eval()`` mode, on the CPU, with attention that can be differentiated twice."""
-    return models.load_finetuned(source.model, len(TASKS[source.task].labels))
+    task = TASKS[source.task]
+    return models.load_finetuned(source.model, len(task.labels), kind=task.kind)
 
 
 def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
@@ -122,7 +124,7 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     order, positions = class_order(model, task), models.takes_position_ids(model)
     batches = {}
     for language, rows in _rows(task, config, options).items():
-        encoded = encode(rows.relabelled(order), tokenizer, source.max_length, Store(options.store).tokens, positions)
+        encoded = tokens(rows.relabelled(order), tokenizer, source.max_length, options, positions)
         batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
     names = tuple(task.labels[order.index(i)] for i in range(len(order)))
     return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
@@ -204,9 +206,10 @@ def class_order(model: torch.nn.Module, task: Task) -> list[int]:
         ModelError: the names are others than the task's.
     """
     names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
-    spelled = [task.aliases.get(name.lower(), name.lower()) for name in names]
-    if sorted(spelled) == sorted(task.labels):
-        return [spelled.index(label) for label in task.labels]
+    spelled = [task.aliases.get(name.lower(), name).lower() for name in names]
+    known = [label.lower() for label in task.labels]
+    if sorted(spelled) == sorted(known):
+        return [spelled.index(label) for label in known]
     if all(re.fullmatch(r"label_\d+", name.lower()) for name in names):
         log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
         return list(range(len(task.labels)))
@@ -216,7 +219,7 @@ def class_order(model: torch.nn.Module, task: Task) -> list[int]:
     )
 
 
-def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows]:
+def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows | TaggedRows]:
     return {
         language: task.rows(language, config.split, options.data_dir).take(config.size) for language in config.languages
     }

@@ -144,7 +144,12 @@ def _update(loop: Loop, number: int, micro_batches: list[Batch]) -> dict[str, fl
     config, accelerator = loop.config, loop.accelerator
     who = (config.seed, number, accelerator.process_index)
     torch.manual_seed(seed_of("dropout", *who))
-    step = Step(number, torch.Generator().manual_seed(seed_of("objective", *who)), accelerator.backward)
+    step = Step(
+        number,
+        torch.Generator().manual_seed(seed_of("objective", *who)),
+        accelerator.backward,
+        anchors=loop.anchors,
+    )
     mine = share(micro_batches, accelerator)
     loop.model.train()
     loop.optimizer.zero_grad()
