@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 
 import tokenizers
@@ -210,23 +211,27 @@ def token_counts(batches: Iterable[Batch], max_length: int) -> dict[str, int]:
 
 
 def fingerprint(tokenizer) -> str:
-    """First 16 hex digits of the SHA-256 of all that decides how a fast tokenizer splits a text.
+    """First 16 hex digits of the SHA-256 of all that decides how a tokenizer splits a text.
 
     Raises:
-        ModelError: the tokenizer is not a fast one, or cannot pad.
+        ModelError: the tokenizer is neither a fast one nor XLM's, or cannot pad.
     """
     name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
-    if not getattr(tokenizer, "is_fast", False):
+    slow = type(tokenizer).__name__ == "XLMTokenizer"  # there is no fast one
+    if not (slow or getattr(tokenizer, "is_fast", False)):
         raise ModelError(f"the tokenizer of {name} is not a fast one; expected a model with a tokenizer.json.")
     if tokenizer.pad_token_id is None:
         raise ModelError(f"the tokenizer of {name} has no padding token; expected an encoder's tokenizer.")
+    inputs = [list(tokenizer.model_input_names), tokenizer.truncation_side]
+    if slow:
+        merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.get)
+        rules = [metadata.version(package) for package in ("transformers", "sacremoses")]
+        return digest([*rules, tokenizer.get_vocab(), merges, tokenizer.do_lowercase_and_remove_accent, *inputs])
     backend = tokenizer.backend_tokenizer
     # Left behind by the last call, and set again by the next one: no part of the tokenizer's identity.
     backend.no_truncation()
     backend.no_padding()
-    return digest(
-        [tokenizers.__version__, backend.to_str(), list(tokenizer.model_input_names), tokenizer.truncation_side]
-    )
+    return digest([tokenizers.__version__, backend.to_str(), *inputs])
 
 
 def encode(
@@ -236,7 +241,7 @@ def encode(
 
     Args:
         rows: the pairs.
-        tokenizer: a fast tokenizer of transformers; it also says whether the model takes ``token_type_ids``.
+        tokenizer: a fast tokenizer of transformers, or XLM's; it also says whether the model takes ``token_type_ids``.
         max_length: sub-words of a pair, special tokens included; a longer pair loses the end of its longer text,
             sub-word by sub-word.
         cache_dir: folder of token files, named by the digest of rows, tokenizer and length; ``None`` keeps no files.
@@ -245,7 +250,7 @@ def encode(
             RoBERTa's, which count from the padding number.
 
     Raises:
-        ModelError: the tokenizer is not a fast one, or cannot pad.
+        ModelError: as :func:`fingerprint`.
     """
     key = digest({"rows": rows.fingerprint, "tokenizer": fingerprint(tokenizer), "max_length": max_length})
 

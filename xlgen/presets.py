@@ -23,10 +23,12 @@ class Model:
     Attributes:
         about: what it is, in words.
         settings: of :class:`~xlgen.config.RunConfig`; they belong to the encoder, whatever the data.
+        hub: its id on the hub; its name in :data:`MODELS`, where that is another, is how the papers call it.
     """
 
     about: str
     settings: Mapping[str, Any]
+    hub: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,40 @@ MODELS.add(
         PRETRAINED | {"lr": 5e-4, "warmup": 0.1},
     ),
 )
-MODELS.add("bert-base-multilingual-cased", Model("mBERT, the papers' encoder: 178 million parameters", PRETRAINED))
-MODELS.add("xlm-roberta-base", Model("XLM-R base: 278 million parameters", PRETRAINED))
+MODELS.add(
+    "bert-base-multilingual-cased",
+    Model(
+        "mBERT, the papers' encoder: 104 languages, 178 million parameters",
+        PRETRAINED,
+        "google-bert/bert-base-multilingual-cased",
+    ),
+)
+MODELS.add("roberta-base", Model("RoBERTa, English: 125 million parameters", PRETRAINED, "FacebookAI/roberta-base"))
+MODELS.add(
+    "xlm-mlm-en-2048",
+    Model("XLM, English: 667 million parameters; needs sacremoses", PRETRAINED, "FacebookAI/xlm-mlm-en-2048"),
+)
+MODELS.add(
+    "xlm-roberta-base",
+    Model("XLM-R base: 100 languages, 278 million parameters", PRETRAINED, "FacebookAI/xlm-roberta-base"),
+)
+MODELS.add(
+    "xlm-roberta-large",
+    Model(
+        "XLM-R large: 100 languages, 560 million parameters",
+        PRETRAINED | {"lr": 3e-5},  # as hu2020xtreme
+        "FacebookAI/xlm-roberta-large",
+    ),
+)
+MODELS.add(
+    "google/mt5-small",
+    Model(
+        "mT5 small: 101 languages, 300 million parameters",
+        # optimizer and batches as in bassi2024generalization, who name no learning rate: this is xue2021mt5's
+        PRETRAINED | {"optimizer": "adafactor", "lr": 1e-3, "micro_batch_size": 8},
+        "google/mt5-small",
+    ),
+)
 
 PRESETS: Registry[Preset] = Registry("preset")
 PRESETS.add(
@@ -97,7 +131,7 @@ TYPES = {name: kind for name, kind in get_type_hints(RunConfig).items() if name 
 
 
 def config_for(preset: str, task: str | None = None, **overrides: Any) -> RunConfig:
-    """The configuration of a run: preset, then the encoder's settings, then ``overrides``.
+    """The configuration of a run: preset, the encoder's settings, the tuning's learning rate, then ``overrides``.
 
     >>> config_for("mini", "mini-xnli", objective="sam", rho=0.1, seed=3).hyper
     {'rho': 0.1}
@@ -105,7 +139,8 @@ def config_for(preset: str, task: str | None = None, **overrides: Any) -> RunCon
     Args:
         preset: a name in :data:`PRESETS`.
         task: a name in :data:`xlgen.tasks.TASKS`; ``None`` is the preset's own.
-        overrides: settings of :class:`~xlgen.config.RunConfig` and hyper-parameters of the objective, by name.
+        overrides: settings of :class:`~xlgen.config.RunConfig` and hyper-parameters of the objective and
+            of the tuning, by name.
 
     Raises:
         UnknownName: no such preset, setting or hyper-parameter.
@@ -113,9 +148,29 @@ def config_for(preset: str, task: str | None = None, **overrides: Any) -> RunCon
     """
     chosen = PRESETS[preset]
     overrides = {"task": task or chosen.task} | overrides
-    model = overrides.get("model", chosen.settings["model"])
-    encoder = MODELS[model].settings if model in MODELS else PRETRAINED
-    return build({**chosen.settings, **encoder, **overrides})
+    names = spellings_of(overrides.get("model", chosen.settings["model"]))
+    encoder = next((MODELS[name].settings for name in names if name in MODELS), PRETRAINED)
+    return build({**chosen.settings, **encoder, **_rate(overrides), **overrides})
+
+
+def spellings_of(model: str) -> list[str]:
+    """The names of a model: as given, in :data:`MODELS`, and last its id on the hub; they may be the same.
+
+    >>> spellings_of("xlm-roberta-base")
+    ['xlm-roberta-base', 'xlm-roberta-base', 'FacebookAI/xlm-roberta-base']
+    """
+    rows = ([name, row.hub or name] for name, row in MODELS.items() if model in (name, row.hub or name))
+    return [model, *next(rows, [])]
+
+
+def _rate(overrides: Mapping[str, Any]) -> dict[str, float]:
+    """The learning rate of a tuning that has one of its own."""
+    if "tuning" not in overrides:
+        return {}
+    from xlgen.tuning import TUNINGS  # imports torch
+
+    lr = TUNINGS[overrides["tuning"]].lr
+    return {} if lr is None else {"lr": lr}
 
 
 def build(values: Mapping[str, Any]) -> RunConfig:

@@ -32,10 +32,9 @@ class Frame:
     @classmethod
     def of(cls, tokenizer) -> Frame:
         """Read the frame off an encoded text."""
-        encoded = tokenizer("a")
-        texts = encoded.sequence_ids(0)
-        first, end = texts.index(0), len(texts) - texts[::-1].index(0)
-        return cls(encoded["input_ids"][:first], encoded["input_ids"][end:])
+        text, framed = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+        first = next(i for i in range(len(framed)) if framed[i : i + len(text)] == text)
+        return cls(framed[:first], framed[first + len(text) :])
 
     def room(self, max_length: int) -> int:
         """Sub-words of text that fit in ``max_length``."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from xlgen.errors import ModelError
-from xlgen.presets import MODELS
+from xlgen.presets import MODELS, spellings_of
 
 MINI = Path(__file__).parents[1] / "mini" / "encoder"
 """Folder of the shipped encoder, the model named ``"mini"``."""
@@ -61,9 +61,12 @@ def _from_hub(name: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, RepositoryNotFoundError
 
-    for cached in (True, False):
+    spellings = spellings_of(name)
+    for spelling, cached in [*((spelling, True) for spelling in spellings), (spellings[-1], False)]:
         try:
-            folder = Path(snapshot_download(name, allow_patterns=FILES, ignore_patterns="*/*", local_files_only=cached))
+            folder = Path(
+                snapshot_download(spelling, allow_patterns=FILES, ignore_patterns="*/*", local_files_only=cached)
+            )
         except RepositoryNotFoundError:
             raise ModelError(
                 f"{name!r} is no folder, and the hub shows no such model; check the name, or log in with `hf auth "

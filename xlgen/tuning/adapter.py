@@ -66,6 +66,7 @@ class Adapter:
     """
 
     inserts: ClassVar[bool] = True
+    lr: ClassVar[float | None] = 1e-3
     positions: ClassVar[int] = 0
 
     bottleneck: int = 64

@@ -29,12 +29,14 @@ class Tuning(Protocol):
 
     Class attributes:
         inserts: whether new modules are inserted; if not, a stored model is a plain one.
+        lr: the learning rate that goes with it unless another is asked for; ``None`` is the encoder's own.
 
     Attributes:
         positions: places that it takes of the sequence, which the text no longer has.
     """
 
     inserts: ClassVar[bool]
+    lr: ClassVar[float | None]
 
     @property
     def positions(self) -> int: ...

@@ -20,6 +20,7 @@ class BitFit:
     """
 
     inserts: ClassVar[bool] = False
+    lr: ClassVar[float | None] = 1e-3
     positions: ClassVar[int] = 0
 
     def apply(self, model: nn.Module) -> nn.Module:

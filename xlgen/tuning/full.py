@@ -16,6 +16,7 @@ class Full:
     """Train all parameters; it has no hyper-parameters."""
 
     inserts: ClassVar[bool] = False
+    lr: ClassVar[float | None] = None
     positions: ClassVar[int] = 0
 
     def apply(self, model: nn.Module) -> nn.Module:

@@ -41,6 +41,7 @@ class Prompt:
     """
 
     inserts: ClassVar[bool] = True
+    lr: ClassVar[float | None] = 1e-2
 
     tokens: int = 20
     from_vocabulary: bool = True
