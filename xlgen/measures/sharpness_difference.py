@@ -18,7 +18,7 @@ from xlgen.batch import Batch
 from xlgen.errors import ConfigError
 from xlgen.evaluate import loss_and_gradient, losses, predict
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.perturb import add, distance, gaussian, move, norm, restored, weights
+from xlgen.perturb import distance, gaussian, norm, restored, weights
 
 log = logging.getLogger(__name__)
 
@@ -70,8 +70,9 @@ def sharpness_difference(
     by p / ||w' - w_0|| along with the noise. ε is almost all of the displacement, but the ascent can still be almost
     all of φ, n ||∇L||² to first order. The default is the scale that disturbs it least; ``extra`` has the shares.
 
-    The same ε are used for every language, so differences between languages are paired. Besides the model this holds
-    two copies of the weights on its device (w_0 and the gradient) and ε on the CPU.
+    The same ε are used for every language, so differences between languages are paired. A draw takes a gradient and a
+    forward pass for each language; L(w_0) comes from the pass that accuracy and margin are computed from. Besides the
+    model this holds three copies of the weights on its device (w_0, w and the gradient).
 
     Args:
         subject: model and examples; the weights are restored exactly.
@@ -93,39 +94,73 @@ def sharpness_difference(
         ConfigError: a setting is out of range.
         TrainingError: a loss or gradient is not finite.
     """
-    _check(noise_scale, n, lam, noise_seeds)
+    check(noise_scale, n, lam, noise_seeds)
     seeds = list(noise_seeds) if noise_scale > 0 else list(noise_seeds)[:1]
+    return explore(subject, [noise_scale], n, lam, seeds, project, control)[noise_scale]
+
+
+def explore(
+    subject: Subject,
+    noise_scales: Sequence[float],
+    n: float,
+    lam: float,
+    seeds: Sequence[int],
+    project: bool,
+    control: bool,
+) -> dict[float, dict[str, Value]]:
+    """Run Algorithm 1 at several scales of the noise; they share L(w_0) and, draw by draw, the direction of ε.
+
+    Returns:
+        By scale, by language, what `sharpness_difference` returns for it.
+    """
     at_optimum = {language: losses(p) for language, p in subject.predictions.items()}
     parameters = weights(subject.model)
-    draws: dict[str, list[Draw]] = {language: [] for language in subject.batches}
-    noise_norms = []
+    draws = {scale: {language: [] for language in subject.batches} for scale in noise_scales}
+    noise_norms = {scale: [] for scale in noise_scales}
     with restored(parameters) as origin:
         for seed in seeds:
-            epsilon = gaussian(parameters, noise_scale, torch.Generator().manual_seed(seed))
-            noise_norms.append(norm(epsilon.values()))
-            ball = Ball(parameters, origin, epsilon, n, lam, project)
-            for language, batches in subject.batches.items():
-                log.info("sharpness_difference: noise %d, %s", seed, language)
-                draws[language].append(_draw(subject.model, batches, language, ball, at_optimum[language], control))
-    shared = {"seeds": seeds, "noise_norm": noise_norms}
+            direction = gaussian(parameters, 1.0, torch.Generator().manual_seed(seed))
+            length = norm(direction.values())
+            for scale in noise_scales:
+                noise_norms[scale].append(scale * length)
+                noisy = {name: origin[name] + (scale * direction[name]).to(p) for name, p in parameters.items()}
+                ball = Ball(parameters, origin, noisy, n, lam, project)
+                for language, batches in subject.batches.items():
+                    log.info("sharpness_difference: noise %d of scale %g, %s", seed, scale, language)
+                    draw = _draw(subject.model, batches, language, ball, at_optimum[language], control)
+                    draws[scale][language].append(draw)
     on = f"{subject.split}, true labels, eval mode, all parameters"
-    return {language: _value(each, at_optimum[language], on, shared) for language, each in draws.items()}
+    return {
+        scale: {
+            language: _value(each, at_optimum[language], on, {"seeds": list(seeds), "noise_norm": noise_norms[scale]})
+            for language, each in draws[scale].items()
+        }
+        for scale in noise_scales
+    }
 
 
 @dataclass(frozen=True)
 class Ball:
-    """Where one draw takes place: the live parameters, w_0 and ε, with Algorithm 1's n and λ."""
+    """Where one draw takes place: the live parameters, w_0 and w = w_0 + ε, with Algorithm 1's n and λ."""
 
     parameters: Mapping[str, Tensor]
     origin: Mapping[str, Tensor]
-    epsilon: Mapping[str, Tensor]
+    noisy: Mapping[str, Tensor]
     n: float
     lam: float
     project: bool
 
+    @torch.no_grad()
     def to_noise(self) -> None:
-        """Set w = w_0 + ε (line 2)."""
-        move(self.parameters, self.origin, self.epsilon)
+        """Set the weights to w (line 2)."""
+        for name, p in self.parameters.items():
+            p.copy_(self.noisy[name])
+
+    @torch.no_grad()
+    def ascend(self, gradient: Mapping[str, Tensor]) -> None:
+        """Set the weights to w' = w + n ∇L(w) (line 4)."""
+        for name, p in self.parameters.items():
+            torch.add(self.noisy[name], gradient[name], alpha=self.n, out=p)
 
     @torch.no_grad()
     def clip(self) -> tuple[float, float, bool]:
@@ -135,7 +170,7 @@ class Ball:
         clipped = self.project and far > radius
         if clipped:
             for name, p in self.parameters.items():
-                p.copy_(torch.lerp(self.origin[name], p, radius / far))
+                torch.lerp(self.origin[name], p, radius / far, out=p)
         return far, radius, clipped
 
 
@@ -151,8 +186,7 @@ def _draw(
         # without a projection the loss at w_0 + ε is already known from the gradient's forward pass
         noise_loss = losses(predict(model, batches, language)).mean().item() if ball.clip()[2] else noisy_loss
         noise_rise = noise_loss - at_optimum.mean().item()
-        ball.to_noise()
-    add(ball.parameters, gradient, ball.n)
+    ball.ascend(gradient)
     del gradient
     far, radius, clipped = ball.clip()
     return Draw(losses(predict(model, batches, language)) - at_optimum, noise_rise, ascent, far, radius, clipped)
@@ -180,7 +214,8 @@ def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[s
     return Value(value, stderr, len(at_optimum), on, "noise", extra=extra)
 
 
-def _check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:
+def check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:
+    """Raise a :class:`ConfigError` for a setting of Algorithm 1 that is out of range."""
     if noise_scale < 0:
         raise ConfigError(f"noise_scale is {noise_scale!r}; expected a standard deviation >= 0, such as 0.001.")
     if n < 0:
