@@ -59,9 +59,11 @@ def save(
     """Write or replace the checkpoint ``path``; ``best`` are the weights of the best look, if there was one."""
     tensors = {f"model/{name}": weight for name, weight in model.named_parameters()}
     tensors |= {f"best/{name}": weight for name, weight in best.items()}
+    numbers = {}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer/{index}/{key}": tensor for key, tensor in state.items()}
-    write_tensors(path, tensors, asdict(progress))
+        for key, value in state.items():
+            (tensors if isinstance(value, Tensor) else numbers)[f"optimizer/{index}/{key}"] = value
+    write_tensors(path, tensors, {"progress": asdict(progress), "numbers": numbers})
 
 
 def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Progress, dict[str, Tensor]]:
@@ -70,9 +72,9 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tupl
     Raises:
         StoreError: the file cannot be read.
     """
-    tensors, progress = read_tensors(path)
+    tensors, meta = read_tensors(path)
     parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
-    for name, tensor in tensors.items():
+    for name, tensor in (tensors | meta["numbers"]).items():
         kind, _, key = name.partition("/")
         parts[kind][key] = tensor
     state: dict[int, dict[str, Tensor]] = {}
@@ -81,4 +83,4 @@ def load(path: Path, model: nn.Module, optimizer: torch.optim.Optimizer) -> tupl
         state.setdefault(int(index), {})[key] = tensor
     put_back(model, parts["model"])
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return Progress(**progress), parts["best"]
+    return Progress(**meta["progress"]), parts["best"]

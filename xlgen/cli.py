@@ -113,6 +113,9 @@ def _add_common(command: argparse.ArgumentParser, listing_only: bool = False) ->
     if listing_only:
         return
     command.add_argument("--data-dir", type=Path, help="folder with the official archives; the hub unless given")
+    command.add_argument(
+        "--text-dir", type=Path, help="plain text for ewc and frechet: a file, or a folder with <language>.txt[.gz]"
+    )
     command.add_argument("--device", default=RunOptions.device, help="auto (the default), cpu, cuda or mps")
     command.add_argument("--threads", type=int, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")
     command.add_argument(
@@ -131,6 +134,7 @@ def _options(args: argparse.Namespace) -> RunOptions:
     return RunOptions(
         store=args.store,
         data_dir=args.data_dir,
+        text_dir=args.text_dir,
         device=args.device,
         progress=not args.no_progress,
         threads=args.threads,

@@ -124,6 +124,7 @@ class RunOptions:
     Attributes:
         store: folder of the results.
         data_dir: folder with the official archives' files; ``None`` reads from the hub.
+        text_dir: plain text for the Fisher information of text, a file or a folder; see :func:`xlgen.text.read`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``…
         progress: show a progress bar.
         threads: CPU threads of torch; 0 leaves torch's own choice.
@@ -132,6 +133,7 @@ class RunOptions:
 
     store: Path = Path("runs")
     data_dir: Path | None = None
+    text_dir: Path | None = None
     device: str = "auto"
     progress: bool = True
     threads: int = 0

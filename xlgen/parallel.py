@@ -70,7 +70,8 @@ def command(job: Job, place: Path, options: RunOptions) -> list[str]:
     line = [sys.executable, "-m", "xlgen", *job.arguments, "--config", str(place / "config.json")]
     line += ["--store", str(options.store), "--device", options.device, "--threads", str(options.threads)]
     line += ["--checkpoint-every", str(options.checkpoint_every), "--no-progress"]
-    return line + ([] if options.data_dir is None else ["--data-dir", str(options.data_dir)])
+    folders = (("--data-dir", options.data_dir), ("--text-dir", options.text_dir))
+    return line + [word for flag, folder in folders if folder is not None for word in (flag, str(folder))]
 
 
 def _start(job: Job, place: Path, options: RunOptions) -> subprocess.Popen:

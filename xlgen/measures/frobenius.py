@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 
 from torch import Tensor, nn
 
 from xlgen.errors import ModelError
+from xlgen.layers import embedding_tables, layer_of
 from xlgen.measures.base import ALL, MEASURES, Subject, Value
 from xlgen.perturb import distance, norm, weights
 
@@ -47,9 +47,9 @@ def frobenius(subject: Subject) -> dict[str, Value]:
     """
     shared = shared_weights(subject)
     groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
-    tables = _embedding_tables(subject.model)
+    tables = embedding_tables(subject.model)
     for name, p in shared.items():
-        groups[_group(name, tables)][name] = p
+        groups[layer_of(name, tables)][name] = p
     excluded = {name: p for name, p in weights(subject.model).items() if name not in shared}
     value = distance(shared, subject.reference)
     extra = {
@@ -64,15 +64,3 @@ def frobenius(subject: Subject) -> dict[str, Value]:
         "excluded_norm": norm(excluded.values()),
     }
     return {ALL: Value(value, on="weights the pretrained model has", extra=extra)}
-
-
-def _embedding_tables(model: nn.Module) -> set[str]:
-    return {f"{name}.weight" for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-
-
-def _group(name: str, tables: set[str]) -> str:
-    """``"…layer.3"`` for a parameter of a numbered block, ``"embeddings"`` for a table outside them, or ``"rest"``."""
-    block = re.match(r"(.*?\.\d+)\.", name)
-    if block:
-        return block.group(1)
-    return "embeddings" if name in tables else "rest"
