@@ -29,7 +29,7 @@ from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
-from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
+from xlgen.objectives.ascent import collected, norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.hyper import need
 
@@ -113,21 +113,22 @@ class FisherPenalty:
     def _finite_difference(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> Logs:
         with replayed(model):
             logs, labels, g = self._mean_gradient(model, batches, step)
-        parameters = {name: w for name, w in with_gradient(model).items() if name in g}
-        theta, direction = list(parameters.values()), [g[name] for name in parameters]
+        theta, direction = [model.get_parameter(name) for name in g], list(g.values())
         size = finite(norm(direction), "the norm of the Fisher penalty's gradient", step)
         # a gradient of exactly 0 has no direction, and the penalty is at its minimum
         scale = 2 * self.weight * self.every_k * size / self.h if size > 0 else 0.0
-        relabelled = iter(labels)
+        true, relabelled = self.labels == "true", iter(labels)
+        if not true and theta:
+            torch._foreach_add_([w.grad for w in theta], direction, alpha=-scale)
 
         def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
             logits, _ = scored(model(**batch.inputs).logits, batch.labels)
             loss = F.cross_entropy(logits, next(relabelled))
             return scale * loss, {"loss": loss}
 
-        with perturbed(theta, direction, self.h / size if size > 0 else 0.0):
-            if theta:
-                torch._foreach_add_([w.grad for w in theta], direction, alpha=-scale)
+        with perturbed(theta, direction, self.h / size if size > 0 else 0.0, keep=true):
+            if true and theta:
+                torch._foreach_mul_(direction, 1 - scale)  # the same memory as the gradient of the loss
             accumulate(batches, step, terms)
         return logs, size**2
 
@@ -138,7 +139,7 @@ class FisherPenalty:
 
         With true labels the two gradients are one and share their memory.
         """
-        total, labels, sums = count(batches), [], {}
+        total, labels, g = count(batches), [], {}
         trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
 
         def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
@@ -146,15 +147,12 @@ class FisherPenalty:
             loss = F.cross_entropy(logits, true)
             labels.append(self._labels(logits, true, step))
             if self.labels == "sample":
-                share = batch.units / total * F.cross_entropy(logits, labels[-1])
-                g = torch.autograd.grad(share, list(trained.values()), retain_graph=True, allow_unused=True)
-                for name, part in zip(trained, g, strict=True):
-                    if part is not None:
-                        sums[name] = sums[name].add_(part) if name in sums else part
+                with collected(trained, g):
+                    (batch.units / total * F.cross_entropy(logits, labels[-1])).backward(retain_graph=True)
             return loss, {"loss": loss}
 
         logs = accumulate(batches, step, terms)
-        return logs, labels, sums if self.labels == "sample" else {n: w.grad for n, w in with_gradient(model).items()}
+        return logs, labels, g if self.labels == "sample" else {n: w.grad for n, w in with_gradient(model).items()}
 
     def _labels(self, logits: Tensor, true: Tensor, step: Step) -> Tensor:
         """The penalty's labels (U,): true, or drawn from the model by inverting its distribution function.
