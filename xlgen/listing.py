@@ -46,6 +46,13 @@ def models(store: Path) -> Lines:
     yield "...", "or the folder or hub id of any encoder"
 
 
+def tunings(store: Path) -> Lines:
+    from xlgen.tuning import TUNINGS
+
+    for name, kind in sorted(TUNINGS.items()):
+        yield name, _about(kind) + _settings({f.name: f.default for f in fields(kind)})
+
+
 def runs(store: Path) -> Lines:
     from xlgen.store import Store, read_json
 
@@ -63,6 +70,7 @@ LISTS: dict[str, Callable[[Path], Lines]] = {
     "presets": presets,
     "runs": runs,
     "tasks": tasks,
+    "tunings": tunings,
 }
 
 

@@ -73,14 +73,15 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
     ).to(accelerator.device)
     model.config.id2label = dict(enumerate(task.labels))
     model.config.label2id = {label: i for i, label in enumerate(task.labels)}
-    positions = models.takes_position_ids(model)
+    positions, max_length = models.takes_position_ids(model), models.longest_input(model, config.max_length)
     views = None
     if objective.needs_views:
         segmenter = Segmenter.for_tokenizer(tokenizer, objective.p, objective.faithful)
-        views = partial(view, train_rows, segmenter, tokenizer, config, positions, not objective.faithful)
+        fitting = config.with_(max_length=max_length)
+        views = partial(view, train_rows, segmenter, tokenizer, fitting, positions, not objective.faithful)
 
     def encoded(rows: Rows | TaggedRows) -> Encoded:
-        return tokens(rows, tokenizer, config.max_length, options, positions)
+        return tokens(rows, tokenizer, max_length, options, positions)
 
     loop = Loop(
         config=config,

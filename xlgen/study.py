@@ -122,9 +122,10 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     task, device = TASKS[source.task], accelerator_for(options.device).device
     model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
     order, positions = class_order(model, task), models.takes_position_ids(model)
+    max_length = models.longest_input(model, source.max_length)
     batches = {}
     for language, rows in _rows(task, config, options).items():
-        encoded = tokens(rows.relabelled(order), tokenizer, source.max_length, options, positions)
+        encoded = tokens(rows.relabelled(order), tokenizer, max_length, options, positions)
         batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
     names = tuple(task.labels[order.index(i)] for i in range(len(order)))
     return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
@@ -187,6 +188,7 @@ def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunO
             "task": source.task,
             "model": trained.model if trained else source.model,
             "objective": trained.objective if trained else "",
+            "tuning": trained.tuning if trained else "",
             "hyper": dict(trained.hyper) if trained else {},
             "seed": trained.seed if trained else None,
         }
