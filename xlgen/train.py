@@ -28,6 +28,7 @@ from xlgen.device import accelerator_for, average, forked, seed_of, share, threa
 from xlgen.errors import TrainingError
 from xlgen.evaluate import losses, predict
 from xlgen.objectives import Step
+from xlgen.objectives.ascent import norm, with_gradient
 from xlgen.prepare import Loop, prepare
 from xlgen.tasks import TASKS
 
@@ -155,12 +156,15 @@ def _update(loop: Loop, number: int, micro_batches: list[Batch]) -> dict[str, fl
     loop.optimizer.zero_grad()
     logged = loop.objective.gradient(loop.model, mine, step) if mine else {}
     logged = average(loop.model, logged, count(mine), accelerator)
-    norm = nn.utils.clip_grad_norm_(loop.model.parameters(), config.clip or math.inf)
-    if not (math.isfinite(logged["loss"]) and norm.isfinite()):
+    gradients = [w.grad for w in with_gradient(loop.model).values()]
+    size = float(norm(gradients))
+    if not (math.isfinite(logged["loss"]) and math.isfinite(size)):
         raise TrainingError(
-            f"the loss is {logged['loss']} and the norm of the gradient {float(norm)} at optimizer step {number}; "
+            f"the loss is {logged['loss']} and the norm of the gradient {size} at optimizer step {number}; "
             "train with a lower learning rate or more warm-up."
         )
+    if config.clip and size > config.clip:
+        torch._foreach_mul_(gradients, config.clip / size)
     for group in loop.optimizer.param_groups:
         group["lr"] = config.lr * schedule(number, loop.steps, config.warmup)
     loop.optimizer.step()
