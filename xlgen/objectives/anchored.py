@@ -17,7 +17,7 @@ is built. Both are there before the training loop clips the gradient, as for any
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,6 +29,7 @@ from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import with_gradient
 from xlgen.objectives.base import OBJECTIVES, Anchor, Step
 from xlgen.objectives.hyper import need
+from xlgen.perturb import BLOCK
 
 LABELS = ("true", "sample")
 NORMALISE = ("mean", "raw")
@@ -125,11 +126,20 @@ def _anchored(model: nn.Module, batches: Sequence[Batch], step: Step, lam: float
 @torch.no_grad()
 def _pull(model: nn.Module, anchor: Anchor, lam: float) -> Tensor | float:
     """Add λ F (θ - θ*) to the gradient; return the sum of F (θ - θ*)²."""
-    # what has received no gradient has not been trained and stands at theta*
-    names = {name: w for name, w in with_gradient(model).items() if name in anchor.theta}
-    if not names:
-        return 0.0
-    delta = torch._foreach_sub(list(names.values()), [anchor.theta[name] for name in names])
-    force = delta if anchor.weight is None else torch._foreach_mul(delta, [anchor.weight[name] for name in names])
-    torch._foreach_add_([w.grad for w in names.values()], force, alpha=lam)
-    return sum((d * f).sum(dtype=torch.float64) for d, f in zip(delta, force, strict=True))
+    sums = []
+    for name, w in with_gradient(model).items():  # what has received no gradient has not been trained: it stands at θ*
+        if name in anchor.theta:
+            fisher = [] if anchor.weight is None else [anchor.weight[name]]
+            for theta, origin, gradient, *weight in _blocks(w.detach(), anchor.theta[name], w.grad, *fisher):
+                delta = theta - origin
+                force = delta * weight[0] if weight else delta
+                gradient.add_(force, alpha=lam)
+                sums.append(torch.dot(delta.flatten(), force.flatten()))
+    return torch.stack(sums).sum(dtype=torch.float64) if sums else 0.0
+
+
+def _blocks(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+    """Views of the same places of each; on the CPU small enough for its cache, where new memory costs nothing."""
+    if tensors[0].device.type != "cpu" or not all(tensor.is_contiguous() for tensor in tensors):
+        return [tensors]
+    return zip(*(tensor.view(-1).split(BLOCK) for tensor in tensors), strict=True)
