@@ -13,12 +13,12 @@ from string import Formatter
 from typing import NamedTuple
 
 from xlgen.mini.lexicon import Lexicon
-from xlgen.mini.world import PERSONS
+from xlgen.mini.world import PERSON_NAMES, PERSONS
 
 SPACE = "␣"
 """Stands for a space that stays in languages written without spaces."""
 
-_PERSONS = frozenset(PERSONS)
+_PERSONS = frozenset((*PERSONS, *PERSON_NAMES))
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def _clause_pieces(clause: Clause, number: int, words: Lexicon) -> Iterator[Piec
             yield Piece(slots[slot][0], number, slot, slots[slot][1])
 
 
-def pieces(sentence: Sentence, words: Lexicon) -> list[Piece]:
-    """The sentence in the words of a language, cut into pieces whose texts join to :func:`realise`'s string."""
+def phrases(sentence: Sentence, words: Lexicon) -> list[Piece]:
+    """The sentence in the phrases of the lexicon as they stand there: no capital, and spaces not yet taken out."""
     if len(sentence.clauses) == 1:
         out = list(_clause_pieces(sentence.clauses[0], 0, words))
     else:
@@ -85,16 +85,23 @@ def pieces(sentence: Sentence, words: Lexicon) -> list[Piece]:
             if slot:
                 number = int(slot[1]) - 1
                 out.extend(_clause_pieces(sentence.clauses[number], number, words))
-    out.append(Piece(words.stop))
+    return [*out, Piece(words.stop)]
+
+
+def pieces(sentence: Sentence, words: Lexicon) -> list[Piece]:
+    """The sentence in the words of a language, cut into pieces whose texts join to :func:`realise`'s string."""
+    out = phrases(sentence, words)
     if not words.space:
         out = [piece._replace(text=piece.text.replace(" ", "").replace(SPACE, " ")) for piece in out]
     first = out[0]
-    out[0] = first._replace(text=_capital(first.text[:1], words.code) + first.text[1:])
+    out[0] = first._replace(text=capital(first.text, words.code))
     return [piece for piece in out if piece.text]
 
 
-def _capital(letter: str, code: str) -> str:
-    return "İ" if code == "tr" and letter == "i" else letter.upper()
+def capital(text: str, code: str) -> str:
+    """The text with a capital first letter, as the language writes it."""
+    first = "İ" if code == "tr" and text[:1] == "i" else text[:1].upper()
+    return first + text[1:]
 
 
 def realise(sentence: Sentence, words: Lexicon) -> str:

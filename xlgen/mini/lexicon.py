@@ -3,6 +3,13 @@
 A lexicon holds whole surface phrases: articles, case endings, particles and agreement are written out, so that the
 realiser only concatenates. ``[verb]`` declares its forms: ``pos`` and ``neg``, and where the language needs them
 ``.f`` (the subject is grammatically feminine) and ``.p`` (the object is a person).
+
+Two kinds of sections serve the tagged tasks only. ``[pos]`` gives parts of speech: of a word, of a whole phrase (one
+tag a word, or ``word/TAG`` where the phrase is written together), or of what is cut off the beginning (``x-``) or the
+end (``-x``) of a phrase; words that are not listed are nouns, or verbs in the verb's place. ``[first]``, ``[surname]``
+and ``[city]`` are names with the forms that differ, ``[naming]`` and ``[organisation]`` the phrases they stand in: the
+two columns of ``[naming]`` are those of nouns for persons (by gender), and the object and the place for cities. Square
+brackets are around what is the name.
 """
 
 from __future__ import annotations
@@ -33,6 +40,10 @@ class Lexicon:
         nouns: concept to (subject phrase, object phrase, agreement class).
         verbs: concept to its forms by name.
         adverbials: concept to phrase.
+        pos: word, phrase or affix to parts of speech.
+        names: section (``first``, ``surname``, ``city``) to name to its forms.
+        naming: ``m``, ``f`` and ``city`` to two phrases around a name.
+        organisations: kind to object phrase around a ``{name}``.
     """
 
     code: str
@@ -46,6 +57,10 @@ class Lexicon:
     nouns: Mapping[str, tuple[str, str, str]]
     verbs: Mapping[str, Mapping[str, str]]
     adverbials: Mapping[str, str]
+    pos: Mapping[str, str]
+    names: Mapping[str, Mapping[str, Mapping[str, str]]]
+    naming: Mapping[str, tuple[str, str]]
+    organisations: Mapping[str, str]
 
     def verb(self, concept: str, *, negated: bool, feminine: bool, person: bool) -> str:
         """The form of a verb; the most specific one that the language distinguishes."""
@@ -111,7 +126,15 @@ def parse(text: str, code: str) -> Lexicon:
         nouns={concept: (forms[0], forms[1], forms[2]) for concept, forms in nouns.items()},
         verbs={concept: dict(zip(verb_columns, forms, strict=True)) for concept, forms in verbs.items()},
         adverbials={concept: forms[0] for concept, forms in sections["adverbial"][1].items()},
+        pos={key: tags[0] for key, tags in sections.get("pos", ((), {}))[1].items()},
+        names={name: _forms(*sections[name]) for name in ("first", "surname", "city")},
+        naming={key: (phrases[0], phrases[1]) for key, phrases in sections["naming"][1].items()},
+        organisations={kind: phrases[0] for kind, phrases in sections["organisation"][1].items()},
     )
+
+
+def _forms(columns: tuple[str, ...], rows: dict[str, tuple[str, ...]]) -> dict[str, dict[str, str]]:
+    return {key: dict(zip(columns, forms, strict=True)) for key, forms in rows.items()}
 
 
 @cache

@@ -85,12 +85,26 @@ PLACES = (
 )
 ADVERBIALS = (*TIMES, *PLACES)
 
+FIRST_NAMES = "mario leo hugo pablo bruno otto anna emma clara paola elena teresa".split()
+SURNAMES = "rossi moretti conti leone romero navarro castillo quintero suzuki sato okello diallo".split()
+CITIES = "oslo tokyo toronto chicago helsinki baku delhi monaco san_francisco monte_carlo".split()
+ORGANISATIONS = "hotel school hospital".split()
+PERSON_NAMES = tuple(f"{first} {last}" for first in FIRST_NAMES for last in SURNAMES)
+ORGANISATION_NAMES = tuple(f"{kind} {name}" for kind in ORGANISATIONS for name in (*SURNAMES, *CITIES))
+CITY_VERBS = tuple(verb for verb, kinds in OBJECTS.items() if "building" in kinds and verb not in ("buy", "sell"))
+"""Verbs whose object may be a city."""
+
 SECTIONS: dict[str, tuple[str, ...]] = {
     "person": PERSONS,
     "thing": THINGS,
     "category": tuple(CATEGORIES),
     "verb": VERBS,
     "adverbial": ADVERBIALS,
+    "first": tuple(FIRST_NAMES),
+    "surname": tuple(SURNAMES),
+    "city": tuple(CITIES),
+    "naming": ("m", "f", "city"),
+    "organisation": tuple(ORGANISATIONS),
 }
 """Sections of a lexicon file and the concepts each must hold."""
 
