@@ -1,5 +1,6 @@
 """The Fréchet distance: a metric's theorems, a matrix square root as oracle, the measure, and distances of text."""
 
+import csv
 import math
 
 import numpy as np
@@ -8,7 +9,7 @@ import scipy.linalg
 import torch
 from tiny import ToyTask, config, options, save_encoder, save_family
 
-from xlgen import fishers, frechet, mlm, models, study
+from xlgen import cli, fishers, frechet, mlm, models, study
 from xlgen.batch import Batch
 from xlgen.errors import ConfigError, ModelError, UnknownName
 from xlgen.fishers import Settings
@@ -307,3 +308,20 @@ def test_other_families_have_fisher_informations_of_text_that_fit_their_classifi
     shapes = {key: w.shape for key, w in models.load_classifier(name, 3, seed=0).named_parameters()}
     assert len(found) > 20 and all(f.shape == shapes[key] for key, f in found.items())
     assert all(f.sum() > 0 for key, f in found.items() if key.endswith("weight"))
+
+
+def test_the_command_line_shows_and_writes_the_distances(encoder, tmp_path, text_dir, capsys):
+    out = tmp_path / "distances.csv"
+    line = ["frechet", "--model", str(encoder), "--languages", "en,xx", "--examples", "8", "--folds", "2"]
+    line += ["--text-dir", str(text_dir), "--store", str(tmp_path / "runs"), "--device", "cpu", "--out", str(out)]
+    assert cli.main(line) == 0
+    found = fishers.of_languages(str(encoder), ["en", "xx"], 8, 2, Settings(), options(tmp_path, text_dir=text_dir))
+    shown = capsys.readouterr().out
+    assert f"{found.d2[0, 1].item():.5g}" in shown and f"{found.without_embeddings[0, 1].item():.5g}" in shown
+    with out.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 4 * (2 + len(found.by_layer))
+    (row,) = [r for r in rows if (r["source"], r["language"], r["measure"]) == ("xx", "en", "d2")]
+    assert (float(row["value"]), float(row["stderr"])) == (found.d2[1, 0].item(), found.stderr[1, 0].item())
+    assert cli.main([*line[:3], "--languages", "en,yy", *line[5:]]) == 2
+    assert "no text in 'yy'" in capsys.readouterr().err

@@ -41,6 +41,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="command")
     _add_run(commands)
     _add_measure(commands)
+    _add_frechet(commands)
 
     listing = commands.add_parser("list", help="show what there is", description="Show what there is.")
     listing.add_argument("what", help=", ".join(LISTS))
@@ -105,6 +106,25 @@ def _add_measure(commands) -> None:
     measure.add_argument("--out", type=Path, help="also write all rows, with standard errors, to this CSV file")
     _add_common(measure)
     measure.set_defaults(command=_measure)
+
+
+def _add_frechet(commands) -> None:
+    frechet = commands.add_parser(
+        "frechet",
+        help="distances between languages by the Fisher information of text",
+        description="Fréchet distances between languages: how different the weights are that a masked language model "
+        "needs for their text. Without labels, and before any fine-tuning.",
+    )
+    frechet.add_argument("--model", default="mini", help="a masked language model: 'mini', a folder or a hub id")
+    frechet.add_argument("--languages", required=True, help="codes, separated by commas, the source language first")
+    frechet.add_argument("--examples", type=int, default=1000, help="paragraphs of each language (1000)")
+    frechet.add_argument("--folds", type=int, default=5, help="parts for the standard errors (5); 1 is none")
+    frechet.add_argument("--max-length", type=int, default=128, help="sub-words of a paragraph (128)")
+    frechet.add_argument("--labels", default="true", help="true (the hidden words) or sample (drawn from the model)")
+    frechet.add_argument("--seed", type=int, default=0, help="of what is hidden (0)")
+    frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this CSV file")
+    _add_common(frechet)
+    frechet.set_defaults(command=_frechet)
 
 
 def _add_common(command: argparse.ArgumentParser, listing_only: bool = False) -> None:
@@ -190,6 +210,21 @@ def _measure(args: argparse.Namespace) -> None:
             _write_csv(args.out, rows, append=source is not sources[0])
 
 
+def _frechet(args: argparse.Namespace) -> None:
+    options = _options(args)
+    from xlgen import fishers
+    from xlgen.device import threads
+
+    settings = fishers.Settings(args.max_length, args.labels, args.seed)
+    with threads(options.threads):
+        found = fishers.of_languages(args.model, _words(args.languages), args.examples, args.folds, settings, options)
+    rows, source = found.rows(), found.languages[0]
+    print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
+    print(_grid([row for row in rows if row["source"] == source and row["measure"] in ("d2", "without_embeddings")]))
+    if args.out:
+        _write_csv(args.out, rows, append=False)
+
+
 def _list(args: argparse.Namespace) -> None:
     if args.what not in LISTS:
         raise UnknownName("list", args.what, LISTS)
@@ -272,4 +307,4 @@ def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]], append: bool) -> N
         writer = csv.DictWriter(file, rows[0])
         if not append:
             writer.writeheader()
-        writer.writerows(row | {"hyper": json.dumps(row["hyper"])} for row in rows)
+        writer.writerows({k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows)

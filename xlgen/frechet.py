@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -53,6 +54,17 @@ class Distances:
     without_embeddings: Tensor
     by_layer: Mapping[str, Tensor]
     trace: Tensor
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row for each pair of languages and each distance: ``d2``, ``without_embeddings``, or a layer's."""
+        rows = []
+        for name, d2 in {"d2": self.d2, "without_embeddings": self.without_embeddings, **self.by_layer}.items():
+            for i, source in enumerate(self.languages):
+                for j, language in enumerate(self.languages):
+                    stderr = self.stderr[i, j].item() if name == "d2" and self.stderr is not None else None
+                    numbers = {"value": d2[i, j].item(), "stderr": stderr, "status": "ok"}
+                    rows.append({"source": source, "language": language, "measure": name, **numbers})
+        return rows
 
 
 def distances(

@@ -7,6 +7,8 @@ fisher       cross-entropy and a penalty on the trace of the Fisher information
 mvr          cross-entropy of two segmentations of each text, and the divergence between the two predictions
 rdrop        cross-entropy under two dropout masks, and the divergence between the two predictions
 consistency  cross-entropy, and the divergence between the predictions of weights with and without noise
+l2           cross-entropy and the squared distance from the pretrained weights
+ewc          the same, each weight's part weighted by its Fisher information on text
 ===========  ===============================================================================================
 """
 
