@@ -228,8 +228,8 @@ def _frechet(args: argparse.Namespace) -> None:
 def _list(args: argparse.Namespace) -> None:
     if args.what not in LISTS:
         raise UnknownName("list", args.what, LISTS)
-    for name, about in LISTS[args.what](args.store):
-        print(f"{name:26} {about}".rstrip())
+    for entry in LISTS[args.what](args.store):
+        print(f"{entry.name:26} {entry.line}".rstrip())
 
 
 def _notebook(args: argparse.Namespace) -> None:

@@ -1,69 +1,85 @@
-"""What ``xlgen list`` shows, read from the registries and the store: a name and a line about it."""
+"""What there is to choose from, read from the registries and the store: the command line and the book show the same."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
-
-Lines = Iterable[tuple[str, str]]
+from typing import Any, NamedTuple
 
 
-def objectives(store: Path) -> Lines:
+class Entry(NamedTuple):
+    """A name, a line about it, and its settings with their defaults."""
+
+    name: str
+    about: str
+    settings: Mapping[str, Any] = {}
+
+    @property
+    def line(self) -> str:
+        """What is said of it, the settings in brackets."""
+        return f"{self.about} ({in_words(self.settings)})" if self.settings else self.about
+
+
+def in_words(settings: Mapping[str, Any]) -> str:
+    """``a=1, b=x``."""
+    return ", ".join(f"{key}={value}" for key, value in settings.items())
+
+
+def objectives(store: Path) -> Iterable[Entry]:
     from xlgen.objectives import OBJECTIVES
 
-    for name, kind in sorted(OBJECTIVES.items()):
-        yield name, _about(kind) + _settings({f.name: f.default for f in fields(kind)})
+    yield from _classes(OBJECTIVES.items())
 
 
-def measures(store: Path) -> Lines:
+def tunings(store: Path) -> Iterable[Entry]:
+    from xlgen.tuning import TUNINGS
+
+    yield from _classes(TUNINGS.items())
+
+
+def measures(store: Path) -> Iterable[Entry]:
     from xlgen.measures import MEASURES, settings_of
 
     for name, function in sorted(MEASURES.items()):
-        yield name, _about(function) + _settings(settings_of(name))
+        yield Entry(name, _about(function), settings_of(name))
 
 
-def tasks(store: Path) -> Lines:
+def tasks(store: Path) -> Iterable[Entry]:
     from xlgen.tasks import TASKS
 
     for name, task in TASKS.items():
-        yield name, f"{', '.join(task.labels)}; {' '.join(task.languages)}"
+        yield Entry(name, f"{', '.join(task.labels)}; {' '.join(task.languages)}")
 
 
-def presets(store: Path) -> Lines:
+def presets(store: Path) -> Iterable[Entry]:
     from xlgen.presets import PRESETS
 
     for name, preset in PRESETS.items():
-        yield name, preset.about + _settings({"task": preset.task} | dict(preset.settings))
+        yield Entry(name, preset.about, {"task": preset.task} | dict(preset.settings))
 
 
-def models(store: Path) -> Lines:
+def models(store: Path) -> Iterable[Entry]:
     from xlgen.presets import MODELS
 
     for name, model in MODELS.items():
-        yield name, model.about + _settings(model.settings)
-    yield "...", "or the folder or hub id of any encoder"
+        yield Entry(name, model.about, model.settings)
+    yield Entry("...", "or the folder or hub id of any encoder")
 
 
-def tunings(store: Path) -> Lines:
-    from xlgen.tuning import TUNINGS
-
-    for name, kind in sorted(TUNINGS.items()):
-        yield name, _about(kind) + _settings({f.name: f.default for f in fields(kind)})
-
-
-def runs(store: Path) -> Lines:
+def runs(store: Path) -> Iterable[Entry]:
     from xlgen.store import Store, read_json
 
     results = Store(store)
     for name in results.entries("run"):
         config, best = (read_json(results.root / name / f"{file}.json") for file in ("config", "summary"))
-        about = f"{config['task']}, {config['model']}, {config['objective']}{_settings(config['hyper'])}"
-        yield name, f"{about}, seed {config['seed']}: dev accuracy {best['dev_accuracy']:.4f}"
+        what = (config["objective"], config["hyper"]), (config["tuning"], config["tuning_hyper"])
+        spoken = ", ".join(f"{name} ({in_words(hyper)})" if hyper else name for name, hyper in what if name != "full")
+        about = f"{config['task']}, {config['model']}, {spoken}, seed {config['seed']}"
+        yield Entry(name, f"{about}: dev accuracy {best['dev_accuracy']:.4f}")
 
 
-LISTS: dict[str, Callable[[Path], Lines]] = {
+LISTS: dict[str, Callable[[Path], Iterable[Entry]]] = {
     "measures": measures,
     "models": models,
     "objectives": objectives,
@@ -74,9 +90,10 @@ LISTS: dict[str, Callable[[Path], Lines]] = {
 }
 
 
+def _classes(kinds: Iterable[tuple[str, type]]) -> Iterable[Entry]:
+    for name, kind in sorted(kinds):
+        yield Entry(name, _about(kind), {f.name: f.default for f in fields(kind)})
+
+
 def _about(thing: Any) -> str:
     return (thing.__doc__ or "").strip().splitlines()[0].rstrip(".")
-
-
-def _settings(values: Mapping[str, Any]) -> str:
-    return f" ({', '.join(f'{key}={value}' for key, value in values.items())})" if values else ""

@@ -10,7 +10,7 @@ import hashlib
 import json
 import platform
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ import xlgen
 from xlgen import notebook
 from xlgen.config import digest
 from xlgen.errors import UnknownName, XlgenError
+from xlgen.listing import LISTS, in_words
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ MATHJAX = {
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
     app.add_directive("execution-times", ExecutionTimes)
+    app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
     app.connect("builder-inited", copy_mathjax)
@@ -159,19 +161,40 @@ class ExecutionTimes(SphinxDirective):
     """A table of the chapters' execution times, in the order of the book."""
 
     def run(self) -> list[nodes.Node]:
-        body = nodes.tbody()
+        rows = []
         for page in self.config.external_site_map:
             facts = stored(Path(self.env.srcdir) / f"{page}.ipynb") if page.startswith(f"{FOLDER}/") else {}
             if facts:
                 link = {"refdomain": "std", "reftype": "doc", "reftarget": f"/{page}", "refdoc": self.env.docname}
                 chapter = addnodes.pending_xref("", nodes.inline(), refexplicit=False, **link)
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
-                body += self._row(chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given))
-        group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in (4, 1, 2)), cols=3)
-        group += nodes.thead("", self._row(*map(nodes.Text, ("Chapter", "Time", "Parameters"))))
-        group += body
-        return [nodes.table("", group)]
+                rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
+        return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
 
-    @staticmethod
-    def _row(*cells: nodes.Node) -> nodes.row:
+
+class Listing(SphinxDirective):
+    """A table of what ``xlgen list`` shows: objectives, tunings, measures, tasks, models or presets."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        what = self.arguments[0]
+        if what not in LISTS:
+            raise self.error(str(UnknownName("list", what, LISTS)))
+        rows = [
+            (nodes.literal("", entry.name), nodes.Text(entry.about), nodes.Text(in_words(entry.settings)))
+            for entry in LISTS[what](Path())
+        ]
+        return [table(("Name", "What it is", "Settings and defaults"), (2, 4, 4), rows)]
+
+
+def table(head: Sequence[str], widths: Sequence[int], rows: Iterable[Sequence[nodes.Node]]) -> nodes.table:
+    """A docutils table of inline nodes."""
+
+    def row(cells: Iterable[nodes.Node]) -> nodes.row:
         return nodes.row("", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells))
+
+    group = nodes.tgroup("", *(nodes.colspec(colwidth=width) for width in widths), cols=len(widths))
+    group += nodes.thead("", row(map(nodes.Text, head)))
+    group += nodes.tbody("", *map(row, rows))
+    return nodes.table("", group)
