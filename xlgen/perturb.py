@@ -7,7 +7,7 @@ point.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -74,18 +74,25 @@ def add(parameters: Mapping[str, Tensor], step: Mapping[str, Tensor], factor: fl
 
 def norm(tensors: Iterable[Tensor]) -> float:
     """Frobenius norm of the concatenation of all ``tensors``, accumulated in float64."""
-    return math.sqrt(sum(_square(t.detach()) for t in tensors))
+    return math.sqrt(sum(_square(_blocks(t)) for t in tensors))
 
 
 def distance(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> float:
     """||w - origin||_F over all ``parameters``, accumulated in float64."""
-    return math.sqrt(sum(_square(p.detach(), origin[name].to(p)) for name, p in parameters.items()))
+    pairs = ((p, origin[name].to(p)) for name, p in parameters.items())
+    return math.sqrt(sum(_square(a - b for a, b in zip(_blocks(p), _blocks(o), strict=True)) for p, o in pairs))
 
 
-def _square(tensor: Tensor, origin: Tensor | None = None) -> float:
-    """||tensor - origin||² in float64; block by block on the CPU, where converting the whole costs ten times more."""
-    block = BLOCK if tensor.device.type == "cpu" else max(tensor.numel(), 1)
-    parts: Iterable[Tensor] = tensor.flatten().split(block)
-    if origin is not None:
-        parts = (a - b for a, b in zip(parts, origin.flatten().split(block), strict=True))
-    return torch.stack([torch.dot(x, x) for x in map(Tensor.double, parts)]).sum().item()
+def inner(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
+    """Inner product of two vectors given by name, accumulated in float64."""
+    pairs = (zip(_blocks(a[name]), _blocks(b[name]), strict=True) for name in a)
+    return sum(torch.stack([torch.dot(x.double(), y.double()) for x, y in pair]).sum().item() for pair in pairs)
+
+
+def _blocks(tensor: Tensor) -> Sequence[Tensor]:
+    """The numbers of ``tensor``; on the CPU in parts, because to convert it in whole costs ten times more."""
+    return tensor.detach().flatten().split(BLOCK if tensor.device.type == "cpu" else max(tensor.numel(), 1))
+
+
+def _square(blocks: Iterable[Tensor]) -> float:
+    return torch.stack([torch.dot(x, x) for x in map(Tensor.double, blocks)]).sum().item()

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
-import torch
-from torch import Tensor, nn
-
-from xlgen.batch import Batch
-from xlgen.errors import ConfigError, TrainingError, UnknownName
-from xlgen.evaluate import losses, predict, predictions_and_gradient, subset
+from xlgen.errors import ConfigError, UnknownName
+from xlgen.evaluate import losses, subset
+from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
 from xlgen.measures.frobenius import shared_weights
 from xlgen.perturb import distance, restored, weights
@@ -45,6 +41,9 @@ CRITERIA: dict[str, Callable[[Predictions, Predictions], float]] = {
 }
 
 
+SEARCHES = ("bisection", "plain", "guided")
+
+
 @MEASURES.register("sharpness_alpha")
 def sharpness_alpha(
     subject: Subject,
@@ -53,9 +52,11 @@ def sharpness_alpha(
     threshold: float = 0.1,
     alpha_min: float = 1e-6,
     alpha_max: float = 0.1,
+    search: str = "bisection",
     bisections: int = 9,
     restarts: int = 2,
     steps: int = 5,
+    tolerance: float = 0.05,
     relative: bool = False,
     epsilon: float = 1e-6,
     examples: int = 256,
@@ -63,13 +64,19 @@ def sharpness_alpha(
 ) -> dict[str, Value]:
     """Search the largest α whose worst perturbation u, ||u||_∞ ≤ α, is still tolerated; the value is 1/α².
 
-    For each α (bisection of log α) the worst case is sought from ``restarts`` starts u ~ U(-α/2, α/2), each followed by
+    For each α the worst case is sought from ``restarts`` starts u ~ U(-α/2, α/2), each followed by
     ``steps`` steps of projected gradient ascent on the mean cross-entropy, the steepest in the ℓ_∞ norm::
 
         u ← clip(u + (2α / steps) sign ∇L(w + u), -α, α)
 
     (long enough to reach any corner from any start). The largest deviation met, always from the *unperturbed* model,
-    decides; an α is given up at the first point that is not tolerated. Every language and α uses the same starts.
+    decides. Every language and α uses the same starts.
+
+    Three searches use these attacks. ``"plain"`` bisects log α and takes all steps from all starts:
+    ``bisections · restarts · (steps + 1/3)`` units. ``"bisection"`` gives an α up at the first point that is not
+    tolerated, which changes no decision. ``"guided"`` decides as they do but tries fewer α, from above, each start by
+    itself; it stops when the ends of the bracket differ by ``tolerance``. It assumes that what one start tolerates it
+    also tolerates at a smaller α.
 
     Criteria; u is not tolerated if
 
@@ -84,9 +91,12 @@ def sharpness_alpha(
         threshold: see above.
         alpha_min: lower end of the search.
         alpha_max: upper end of the search.
-        bisections: values of α tried; the final bracket has the ratio (alpha_max / alpha_min)^(2^-bisections).
+        search: see above.
+        bisections: values of α tried; the final bracket has the ratio (alpha_max / alpha_min)^(2^-bisections). Not
+            used by the guided search.
         restarts: random starts for each α.
         steps: ascent steps from each start.
+        tolerance: the guided search ends when the bracket's ends have a ratio of at most 1 + tolerance.
         relative: magnitude-aware ball |u_i| ≤ α |w_i| + epsilon in place of |u_i| ≤ α.
         epsilon: see ``relative``.
         examples: the first so many examples of each language; 0 is all of them.
@@ -96,19 +106,21 @@ def sharpness_alpha(
         Per language 1/α² with status ``"ok"``, ``"hit_lower"`` (no α tried is tolerated: 1/α² is at least the value) or
         ``"hit_upper"`` (every α tried is tolerated: at most the value). ``extra``: ``alpha`` (the largest α found
         tolerated), ``alpha_above`` (the smallest found not tolerated, or ``None``), ``search`` (each α tried with the
-        largest deviation met), ``units`` (cost in forward+backward passes over the examples) and, where pretrained
-        weights are known, ``distance`` ||W - W_0||_F and ``phi`` = ||W - W_0||_F² / (4 α²), the paper's simplified φ,
-        over the parameters that the pretrained model has.
+        largest deviation met; in the guided search by one start), ``units`` (cost in forward and backward passes over
+        the examples) and, where pretrained weights are known, ``distance`` ||W - W_0||_F and ``phi`` =
+        ||W - W_0||_F² / (4 α²), the paper's simplified φ, over the parameters that the pretrained model has.
 
     Raises:
         ConfigError: a setting is out of range.
-        UnknownName: the criterion does not exist.
+        UnknownName: the criterion or the search does not exist.
         ModelError: the pretrained weights do not fit the model.
         TrainingError: the unperturbed model's logits are not finite.
     """
     if criterion not in CRITERIA:
         raise UnknownName("criterion", criterion, CRITERIA)
-    _check(threshold, alpha_min, alpha_max, bisections, restarts, steps, epsilon, examples)
+    if search not in SEARCHES:
+        raise UnknownName("search", search, SEARCHES)
+    _check(threshold, alpha_min, alpha_max, bisections, restarts, steps, tolerance, epsilon, examples)
     moved = None if subject.reference is None else distance(shared_weights(subject), subject.reference)
     unperturbed = subject.predictions
     parameters = weights(subject.model)
@@ -130,10 +142,11 @@ def sharpness_alpha(
                 steps=steps,
                 epsilon=epsilon if relative else None,
                 seed=seed,
+                thorough=search == "plain",
             )
-            low, high, status, extra = _search(attack, alpha_min, alpha_max, bisections)
-            log.info("sharpness_alpha: %s, alpha %.3g (%s), %.1f units", language, low, status, extra["units"])
-            extra |= {"alpha": low, "alpha_above": high}
+            low, high, status = _bracket(attack, alpha_min, alpha_max, bisections, tolerance, search == "guided")
+            log.info("sharpness_alpha: %s, alpha %.3g (%s), %.1f units", language, low, status, attack.units)
+            extra = {"alpha": low, "alpha_above": high, "search": attack.tried, "units": attack.units}
             if moved is not None:
                 extra |= {"distance": moved, "phi": moved**2 / (4 * low**2)}
             on = f"{subject.split}, first {n} examples, true labels, eval mode, all parameters"
@@ -141,86 +154,11 @@ def sharpness_alpha(
     return result
 
 
-@dataclass(frozen=True)
-class Attack:
-    """The search for the worst perturbation of a given size, for one language."""
-
-    model: nn.Module
-    batches: Sequence[Batch]
-    parameters: Mapping[str, Tensor]
-    origin: Mapping[str, Tensor]
-    before: Predictions
-    deviation: Callable[[Predictions, Predictions], float]
-    threshold: float
-    restarts: int
-    steps: int
-    epsilon: float | None
-    seed: int
-
-    def bound(self, name: str, alpha: float) -> Tensor:
-        """Largest |u_i| of each weight: α, or α |w_i| + ε in the magnitude-aware ball."""
-        origin = self.origin[name]
-        return torch.full_like(origin, alpha) if self.epsilon is None else origin.abs() * alpha + self.epsilon
-
-    @torch.no_grad()
-    def start(self, alpha: float, generator: torch.Generator) -> None:
-        """Set w + u with u uniform in the middle half of the ball; drawn on the CPU in the order of the names."""
-        for name, p in self.parameters.items():
-            uniform = torch.rand(p.shape, generator=generator, dtype=torch.float32) - 0.5
-            p.copy_(self.origin[name] + uniform.to(p) * self.bound(name, alpha))
-
-    @torch.no_grad()
-    def ascend(self, alpha: float, gradient: Mapping[str, Tensor]) -> None:
-        """Take one step up and clip every weight to the ball."""
-        for name, p in self.parameters.items():
-            origin, bound = self.origin[name], self.bound(name, alpha)
-            p.addcmul_(gradient[name].sign(), bound, value=2 / self.steps)
-            p.clamp_(origin - bound, origin + bound)
-
-    def worst(self, alpha: float) -> tuple[float, float]:
-        """The largest deviation met in the ball, up to the first that is not tolerated; and the units it took."""
-        generator = torch.Generator().manual_seed(self.seed)
-        largest, units = -math.inf, 0.0
-        for _ in range(self.restarts):
-            self.start(alpha, generator)
-            for step in range(self.steps + 1):
-                last = step == self.steps
-                units += 1 / 3 if last else 1
-                try:
-                    if last:
-                        after = predict(self.model, self.batches)
-                    else:
-                        after, gradient = predictions_and_gradient(self.model, self.batches)
-                except TrainingError:  # a model that overflows has got worse by any criterion
-                    return math.inf, units
-                largest = max(largest, self.deviation(self.before, after))
-                if largest >= self.threshold:
-                    return largest, units
-                if not last:
-                    self.ascend(alpha, gradient)
-        return largest, units
-
-
-def _search(
-    attack: Attack, low: float, high: float, bisections: int
-) -> tuple[float, float | None, str, dict[str, object]]:
-    """Bisect log α; return the largest tolerated α, the smallest not tolerated, the status and the record."""
-    tried: list[tuple[float, float]] = []
-    units = 0.0
-    tolerated = exceeded = False
+def _bracket(attack: Attack, low: float, high: float, bisections: int, tolerance: float, guided: bool) -> Bracket:
+    """Search, unless the weights themselves are not tolerated."""
     if attack.deviation(attack.before, attack.before) >= attack.threshold:
-        return low, low, "hit_lower", {"search": tried, "units": units}
-    for _ in range(bisections):
-        alpha = math.sqrt(low * high)
-        largest, cost = attack.worst(alpha)
-        tried.append((alpha, largest))
-        units += cost
-        if largest >= attack.threshold:
-            high, exceeded = alpha, True
-        else:
-            low, tolerated = alpha, True
-    status = "ok" if tolerated and exceeded else "hit_upper" if tolerated else "hit_lower"
-    return low, high if exceeded else None, status, {"search": tried, "units": units}
+        return low, low, "hit_lower"
+    return guide(attack, low, high, tolerance) if guided else bisect(attack, low, high, bisections)
 
 
 def _check(
@@ -230,6 +168,7 @@ def _check(
     bisections: int,
     restarts: int,
     steps: int,
+    tolerance: float,
     epsilon: float,
     examples: int,
 ) -> None:
@@ -240,6 +179,8 @@ def _check(
     for name, value in {"bisections": bisections, "restarts": restarts, "steps": steps}.items():
         if value < 1:
             raise ConfigError(f"{name} is {value!r}; expected at least 1.")
+    if not 0 < tolerance < math.inf:
+        raise ConfigError(f"tolerance is {tolerance!r}; expected a number > 0, such as 0.05.")
     if epsilon < 0:
         raise ConfigError(f"epsilon is {epsilon!r}; expected a number >= 0.")
     if examples < 0:

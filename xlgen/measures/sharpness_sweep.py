@@ -47,8 +47,8 @@ def sharpness_sweep(
 
     Returns:
         Per language φ at ``noise_scale`` [nats] with its Monte-Carlo standard error and the ``extra`` of
-        ``sharpness_difference``; and in ``extra["curve"]`` one entry a scale, ascending: ``scale``, ``phi``, ``stderr``,
-        ``clipped`` and, with ``control``, ``phi_noise`` (each a mean over the draws).
+        ``sharpness_difference``; and in ``extra["curve"]`` one entry a scale, ascending: ``scale``, ``phi``,
+        ``stderr``, ``clipped`` and, with ``control``, ``phi_noise`` (each a mean over the draws).
 
     Raises:
         ConfigError: a setting is out of range.
