@@ -1,7 +1,7 @@
 """The Fisher engine against a loop over single examples that uses nothing but automatic differentiation."""
 
-import itertools
-import logging
+import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -12,8 +12,7 @@ from torch.nn import functional as F
 
 from xlgen.batch import IGNORE, Batch
 from xlgen.errors import ConfigError, DataError, ModelError, TrainingError, UnknownName
-from xlgen.fisher import diagonal, engine, trace
-from xlgen.fisher.labels import directions, draw, factor
+from xlgen.fisher import diagonal, engine, factors, trace
 
 torch.set_num_threads(1)
 
@@ -46,11 +45,8 @@ def build(family, kind, dtype=torch.float64):
     return model.train()
 
 
-def batches(kind, sizes=((5, 7), (5, 4), (1, 6)), positions=True, types=True, classes=CLASSES):
-    """Batches of (B, T) with padding and repeated tokens.
-
-    The first part of the second batch is square: a (T, T) table of positions then looks like (B, T).
-    """
+def batches(kind, sizes=((4, 7), (5, 5), (1, 6)), positions=True, types=True, classes=CLASSES):
+    """Batches of (B, T) with padding and repeated tokens; in a square one a table (T, T) could be taken for (B, T)."""
     generator = torch.Generator().manual_seed(1)
     result, start = [], 0
     for rows, width in sizes:
@@ -77,11 +73,10 @@ def batches(kind, sizes=((5, 7), (5, 4), (1, 6)), positions=True, types=True, cl
     return result
 
 
-def suited(family, kind, **options):
-    classes = VOCAB if kind == "masked" else CLASSES
-    only_bert = family == "Bert"
-    sizes = ((4, 7), (5, 4), (1, 6)) if family == "MT5" else ((5, 7), (4, 5), (1, 6))
-    return batches(kind, sizes, positions=only_bert, types=only_bert, classes=classes, **options)
+def suited(family, kind):
+    """Positions and segments are given where the family counts positions from zero, as batches of a task do."""
+    is_bert = family == "Bert"
+    return batches(kind, positions=is_bert, types=is_bert, classes=VOCAB if kind == "masked" else CLASSES)
 
 
 def naive(model, data, labels):
@@ -190,3 +185,232 @@ def test_float32_is_exact_to_its_rounding(family, request):
             assert squares[name].dtype == torch.float32
             error = (squares[name].double() - expected).norm()
             assert error <= 5e-6 * expected.norm() or "key.bias" in name or "k_lin.bias" in name, name
+
+
+class Odd(nn.Module):
+    """Uses of parameters that a look at the modules would not tell."""
+
+    def __init__(self):
+        super().__init__()
+        self.words = nn.Embedding(VOCAB, 6)
+        self.free = nn.Parameter(torch.randn(6))  # owned by a module of an unknown kind
+        self.table = nn.Embedding(9, 6)  # called without a batch dimension
+        self.again = nn.Linear(6, 6)  # its weight is also used outside of it
+        self.twice = nn.Linear(6, 6)  # called twice: fast
+        self.own = Own(6, 6)  # a linear map with a forward pass of its own
+        self.gemma = GemmaRMSNorm(6)  # multiplies by 1 + weight
+        self.t5 = MyT5LayerNorm(6)
+        self.hooked = nn.Linear(6, 6, bias=False)
+        self.hooked.register_forward_hook(lambda _module, _inputs, output: 2 * output)
+        self.head = nn.Linear(6, CLASSES)
+        self.dead = nn.Linear(6, 6)  # takes no part
+
+    def forward(self, input_ids, attention_mask):
+        x = self.words(input_ids) + self.free + self.table(torch.arange(input_ids.shape[1]))
+        x = self.twice(torch.tanh(self.twice(x))) + self.again(x) + x @ self.again.weight + self.own(x)
+        x = self.t5(self.gemma(torch.tanh(x + self.hooked(x))))
+        self.dead(x)
+        return SimpleNamespace(logits=self.head((x * attention_mask[:, :, None]).sum(1)))
+
+
+class Own(nn.Linear):
+    def forward(self, x):
+        return x @ self.weight**2 + self.bias
+
+
+class GemmaRMSNorm(nn.Module):
+    def __init__(self, n, shift=1):
+        super().__init__()
+        self.weight, self.shift = nn.Parameter(torch.randn(n)), shift
+
+    def forward(self, x):
+        return (self.shift + self.weight) * x / x.square().mean(-1, keepdim=True).sqrt()
+
+
+class MyT5LayerNorm(GemmaRMSNorm):
+    def __init__(self, n):
+        super().__init__(n, shift=0)
+
+
+def odd():
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return Odd().double()
+
+
+@pytest.mark.parametrize("labels", ["true", "model"])
+def test_what_is_not_understood_is_exact_and_said_once(labels, caplog):
+    data = batches("sequence", ((4, 5), (9, 6), (9, 9)), positions=False, types=False)
+    assert_equal(odd(), data, labels)
+    (record,) = caplog.records
+    # the others are fast: also those of a map called twice, and of one that takes no part
+    assert record.args == ("free, table.weight, again.weight, own.weight, own.bias and 2 more",)
+
+
+def test_an_output_changed_in_place_still_has_its_own_gradient():
+    class InPlace(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.norm = nn.Embedding(VOCAB, 6), nn.LayerNorm(6)
+            self.map, self.head = nn.Linear(6, 6), nn.Linear(6, CLASSES)
+
+        def forward(self, input_ids, attention_mask):
+            x = self.norm(self.words(input_ids))
+            x *= 3 * attention_mask[:, :, None]
+            x = self.map(x)  # a view of the matrix product
+            x *= attention_mask[:, :, None]
+            return SimpleNamespace(logits=self.head(x.tanh()).sum(1))
+
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = InPlace().double()
+    assert_equal(model, batches("sequence", positions=False, types=False), "true")
+
+
+def test_broadcast_positions_are_one_row_for_each_example(caplog):
+    model = build("Bert", "sequence")
+    with_rows, without = batches("sequence"), batches("sequence", positions=False, types=False)
+    for batch in with_rows:
+        batch.inputs["token_type_ids"].zero_()
+    torch.testing.assert_close(trace(model, without).values, trace(model, with_rows).values, rtol=1e-12, atol=0)
+    name = "bert.embeddings.position_embeddings.weight"
+    torch.testing.assert_close(diagonal(model, without)[name], diagonal(model, with_rows)[name], rtol=1e-10, atol=0)
+    assert not caplog.records
+
+
+def test_a_broadcast_row_that_only_one_example_reads_is_an_error():
+    class First(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.places, self.head = nn.Embedding(VOCAB, 6), nn.Embedding(9, 6), nn.Linear(6, CLASSES)
+
+        def forward(self, input_ids, attention_mask):
+            places = self.places(torch.arange(input_ids.shape[1])[None])[0]
+            return SimpleNamespace(logits=self.head((self.words(input_ids) + places).tanh().sum(1)))
+
+    with pytest.raises(ModelError, match="position_ids"):
+        trace(First(), batches("sequence", positions=False, types=False))
+
+
+def test_long_texts_take_the_matrix_itself():
+    data = batches("sequence", ((3, 19),))
+    assert_equal(build("Bert", "sequence"), data, "true")  # 19 (8 + 8) > 8 8: the direct norm
+    wide = dict(BERT, hidden_size=64, intermediate_size=96)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = transformers.BertForSequenceClassification(transformers.BertConfig(**wide, **COMMON)).double()
+    assert_equal(model, data, "model")  # Gram matrices
+
+
+def test_gram_matrices_in_blocks_are_whole(monkeypatch):
+    expected = trace(build("Bert", "sequence"), batches("sequence"))
+    monkeypatch.setattr(factors, "SMALL", 1)
+    torch.testing.assert_close(trace(build("Bert", "sequence"), batches("sequence")).values, expected.values)
+
+
+def test_the_order_of_the_batches_does_not_matter():
+    model, data = build("Bert", "token"), batches("token")
+    expected = trace(model, data)
+    assert expected.index.tolist() == list(range(10))
+    shuffled = [batch.rows(torch.arange(len(batch)).flip(0)) for batch in reversed(data)]
+    torch.testing.assert_close(trace(model, shuffled).values, expected.values, rtol=1e-12, atol=1e-30)
+    pieces = [replace(batch, index=batch.index * 0, piece=batch.index) for batch in shuffled]
+    cut = trace(model, pieces)
+    torch.testing.assert_close(cut.values, expected.values, rtol=1e-12, atol=1e-30)
+    assert cut.index.tolist() == [0] * 10
+
+
+def test_an_input_changed_after_its_use_is_refused_as_autograd_does():
+    class Changed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.words, self.head = nn.Embedding(VOCAB, 6), nn.Linear(6, CLASSES)
+
+        def forward(self, input_ids, attention_mask):
+            x = self.words(input_ids).sum(1)
+            logits = self.head(x)
+            x += 1
+            return SimpleNamespace(logits=logits)
+
+    with pytest.raises(RuntimeError, match="inplace"):
+        trace(Changed(), batches("sequence", positions=False, types=False))
+
+
+def test_names_restrict_what_is_looked_at():
+    model, data = build("Bert", "sequence"), batches("sequence")
+    whole = diagonal(model, data)
+    names = [name for name in whole if name.endswith("bias") or "classifier" in name]
+    part = diagonal(model, data, names=names)
+    assert list(part) == names
+    for name in names:
+        torch.testing.assert_close(part[name], whole[name], rtol=1e-10, atol=1e-25)
+    total = sum(entries.sum().item() for entries in part.values())
+    assert trace(model, data, names=names).mean == pytest.approx(total, rel=1e-10)
+    with pytest.raises(UnknownName, match="clasifier.weight.*Did you mean 'classifier.weight'"):
+        trace(model, data, names=["clasifier.weight"])
+
+
+@pytest.mark.parametrize(
+    ("family", "tuning"),
+    [("Bert", "bitfit"), ("Bert", "adapter"), ("Bert", "prompt"), ("MT5", "adapter"), ("MT5", "prompt")],
+)
+@pytest.mark.usefixtures("all_in_float64")
+def test_tuned_models_equal_the_loop(family, tuning):
+    from xlgen import hyper
+    from xlgen.tuning import TUNINGS
+
+    model = build(family, "sequence")
+    hyper_parameters = {"adapter": {"bottleneck": 3}, "prompt": {"tokens": 5}}.get(tuning, {})
+    model = hyper.create(TUNINGS, tuning, hyper_parameters).apply(model.double()).double()
+    data = suited(family, "sequence")
+    trained = [name for name, p in model.named_parameters() if p.requires_grad]
+    _, whole = assert_equal(model, data, "model")
+    for name, entries in diagonal(model, data, names=trained).items():
+        torch.testing.assert_close(entries, whole[name], rtol=1e-10, atol=1e-25)
+
+
+def state(model):
+    hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
+    return hooks, [m.training for m in model.modules()], [p.requires_grad for p in model.parameters()]
+
+
+def test_nothing_of_the_model_changes(monkeypatch):
+    model, data = build("MT5", "sequence"), suited("MT5", "sequence")
+    for p in list(model.parameters())[::2]:
+        p.grad = torch.full_like(p, 2)
+    before, weights = state(model), [p.detach().clone() for p in model.parameters()]
+
+    def same():
+        assert state(model) == before
+        for i, (p, w) in enumerate(zip(model.parameters(), weights, strict=True)):
+            assert torch.equal(p, w)
+            assert p.grad is None if i % 2 else torch.equal(p.grad, torch.full_like(p, 2))
+
+    for kind in ("true", "model"):
+        trace(model, data, kind)
+        diagonal(model, data, kind)
+        same()
+
+    def fail(*_, **__):
+        raise MemoryError
+
+    for place, name in ((engine, "directions"), (engine, "uses"), (engine, "_one_by_one"), (type(model), "forward")):
+        with monkeypatch.context() as patch, pytest.raises(MemoryError):
+            patch.setattr(place, name, fail)
+            trace(model, data)
+        same()
+
+
+def test_bad_input_is_named():
+    model, data = build("Bert", "sequence"), batches("sequence")
+    with pytest.raises(ConfigError, match="labels is 'empirical'; expected one of 'true', 'model', 'sample'"):
+        trace(model, data, "empirical")
+    with pytest.raises(ConfigError, match="generator"):
+        diagonal(model, data, "sample")
+    for nothing in ([], [data[0].rows(slice(0, 0))]):
+        with pytest.raises(DataError, match="no examples"):
+            diagonal(model, nothing)
+    with torch.no_grad():
+        model.classifier.bias[0] = math.nan
+    with pytest.raises(TrainingError, match="not finite"):
+        trace(model, data)

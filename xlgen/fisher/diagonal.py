@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xlgen.batch import Batch
 from xlgen.errors import TrainingError
 from xlgen.fisher.engine import chosen, run
-from xlgen.fisher.factors import Grams, Rows, Use
+from xlgen.fisher.factors import Grams, Outer, Rows, Use, merged
 
 
 def diagonal(
@@ -65,20 +65,21 @@ class _Squares:
         if p.shape not in self.matrices:  # reused: fresh memory for each matrix would cost as much as the product
             self.matrices[p.shape] = torch.empty_like(total)
         matrix = self.matrices[p.shape]
-        first, *more = sorted(parts, key=lambda part: isinstance(part, Rows))
-        for b in range(len(first.right)):
-            torch.mm(first.left[b].t(), first.right[b], out=matrix)
-            for part in more:
-                part.add_to(matrix, b)
+        outer = [(part, part.lengths()) for part in parts if isinstance(part, Outer)]
+        for b in range(len(parts[0].right)):
+            for number, (part, lengths) in enumerate(outer):
+                left, right = part.left[b, : lengths[b]].t(), part.right[b, : lengths[b]]
+                torch.addmm(matrix, left, right, beta=min(number, 1), out=matrix)
+            for part in parts:
+                if isinstance(part, Rows):
+                    matrix.index_add_(0, part.ids[b], part.right[b])
             total.addcmul_(matrix, matrix)
 
     def _rows(self, p: Tensor, parts: Sequence[Rows]) -> None:
         """An embedding table: only the rows that an example touches."""
         ids, right = torch.cat([part.ids for part in parts], 1), torch.cat([part.right for part in parts], 1)
-        for one, gradient in zip(ids, right, strict=True):
-            touched, place = one.unique(return_inverse=True)
-            summed = gradient.new_zeros(len(touched), gradient.shape[1]).index_add_(0, place, gradient)
-            self.sums[p][touched] += summed.square_()
+        _, touched, summed = merged(ids, right)
+        self.sums[p].index_add_(0, touched, summed.square_())
 
     def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
         gradient = gradient.to(self.sums[p].dtype)

@@ -19,8 +19,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Grams = dict[Hashable, Tensor]
+Grams = dict[Hashable, list[Tensor]]
 """Gram matrices of inputs, which maps with the same input (query, key and value) and all backward passes share."""
+
+SMALL = 8_000_000
+"""Multiplications below which a Gram matrix is not worth cutting."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +40,13 @@ class Outer:
     right: Tensor
     key: Hashable
 
-    def add_to(self, out: Tensor, b: int) -> None:
-        """Add the gradient for example ``b`` to ``out`` (outputs, inputs)."""
-        out.addmm_(self.left[b].t(), self.right[b])
+    def lengths(self) -> list[int]:
+        """For each example, the place after which nothing reaches the logits: 1 where only the first is read."""
+        places = self.left.shape[1]
+        if self.left[:, -1].any(dim=1).all():
+            return [places] * len(self.left)
+        reached = torch.linalg.vecdot(self.left, self.left) != 0
+        return (reached * torch.arange(1, places + 1, device=reached.device)).amax(dim=1).tolist()
 
 
 @dataclass(frozen=True)
@@ -49,65 +56,75 @@ class Rows:
     ids: Tensor
     right: Tensor
 
-    def add_to(self, out: Tensor, b: int) -> None:
-        """Add the gradient for example ``b`` to ``out`` (rows, width)."""
-        out.index_add_(0, self.ids[b], self.right[b])
-
 
 Use = Outer | Rows
 
 
 def squared_norms(uses: Sequence[Use], grams: Grams) -> Tensor:
     """||Σ uses||_F² for each example, (B,), float64; ``grams`` is filled as a cache."""
-    if len(uses) == 1 and isinstance(uses[0], Outer) and _direct_is_cheaper(uses[0]):
-        return _direct(uses[0])
+    outer = [use for use in uses if isinstance(use, Outer)]
+    rows = [use for use in uses if isinstance(use, Rows)]
     total = torch.zeros(len(uses[0].right), dtype=torch.float64, device=uses[0].right.device)
-    for i, use in enumerate(uses):
-        total += _inner(use, use, grams)
-        for other in uses[:i]:
-            total += 2 * _inner(use, other, grams)
+    if rows:
+        total += _rows(rows)
+    for i, f in enumerate(outer):
+        total += _outer(f, grams)
+        for g in outer[:i]:
+            total += 2 * _sum((f.left @ g.left.mT) * (f.right @ g.right.mT))
+        for g in rows:  # <l_t, one-hot vector> is an entry of l_t
+            left = f.left.gather(2, g.ids[:, None, :].expand(-1, f.left.shape[1], -1))
+            total += 2 * _sum(left * (f.right @ g.right.mT))
     return total
 
 
-def _inner(f: Use, g: Use, grams: Grams) -> Tensor:
-    product = _left(f, g).mul_(_right(f, g, grams))
-    return product.sum(dim=(1, 2), dtype=torch.float64)
+def merged(ids: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Add up the gradients (B, T, width) of the same row of a table in the same example.
+
+    Returns:
+        For each row that an example touches: the example, the row's number, and the sum (U, width).
+    """
+    size = ids.max() + 1
+    touched, place = (torch.arange(len(ids), device=ids.device)[:, None] * size + ids).unique(return_inverse=True)
+    summed = right.new_zeros(len(touched), right.shape[2])
+    summed.index_add_(0, place.flatten(), right.reshape(-1, right.shape[2]))
+    return touched // size, touched % size, summed
 
 
-def _left(f: Use, g: Use) -> Tensor:
-    """<l_t, l'_s>, (B, T, T')."""
-    match f, g:
-        case Outer(), Outer():
-            return f.left @ g.left.mT
-        case Rows(), Rows():
-            return (f.ids[:, :, None] == g.ids[:, None, :]).to(f.right.dtype)
-        case Outer(), Rows():
-            return f.left.gather(2, g.ids[:, None, :].expand(-1, f.left.shape[1], -1))
-        case _:
-            return _left(g, f).mT.contiguous()
+def _rows(uses: Sequence[Rows]) -> Tensor:
+    example, _, summed = merged(torch.cat([use.ids for use in uses], 1), torch.cat([use.right for use in uses], 1))
+    norms = summed.square().sum(dim=1, dtype=torch.float64)
+    return norms.new_zeros(len(uses[0].ids)).index_add_(0, example, norms)
 
 
-def _right(f: Use, g: Use, grams: Grams) -> Tensor:
-    """<r_t, r'_s>, (B, T, T'); kept where both are inputs of the forward pass."""
-    if not (isinstance(f, Outer) and isinstance(g, Outer)):
-        return f.right @ g.right.mT
-    key = f.key, g.key
+def _outer(use: Outer, grams: Grams) -> Tensor:
+    """The Gram matrices are symmetric: in blocks of rows, what lies left of the diagonal is left out."""
+    places = use.left.shape[1] if use.left[:, -1].any() else max(*use.lengths(), 1)
+    left, right = use.left[:, :places], use.right[:, :places]
+    inputs, outputs = right.shape[2], left.shape[2]
+    if 5 / 8 * places * (outputs + inputs) > outputs * inputs:
+        return _direct(left, right)
+    # up to four blocks, which compute 5/8; small matrices cost less than the calls for their blocks
+    blocks = min(max(len(left) * places**2 * outputs // SMALL, 1), 4)
+    starts = range(0, places, -(-places // blocks))
+    key = use.key, places, starts.step
     if key not in grams:
-        grams[key] = f.right @ g.right.mT
-    return grams[key]
+        grams[key] = [right[:, i : i + starts.step] @ right[:, i:].mT for i in starts]
+    total = torch.zeros(len(left), dtype=torch.float64, device=left.device)
+    for i, gram in zip(starts, grams[key], strict=True):
+        product = (left[:, i : i + starts.step] @ left[:, i:].mT).mul_(gram)
+        total += 2 * _sum(product) - _sum(product[:, :, : starts.step])
+    return total
 
 
-def _direct_is_cheaper(use: Outer) -> bool:
-    """Multiplications of the gradient itself against those of the two Gram matrices."""
-    places, outputs, inputs = use.left.shape[1], use.left.shape[2], use.right.shape[2]
-    return outputs * inputs < places * (outputs + inputs)
-
-
-def _direct(use: Outer) -> Tensor:
+def _direct(left: Tensor, right: Tensor) -> Tensor:
     """||Σ_t l_t r_t^T||² from the matrix, one example at a time."""
-    matrix = use.left.new_empty(use.left.shape[2], use.right.shape[2])
+    matrix = left.new_empty(left.shape[2], right.shape[2])
     norms = [
-        torch.linalg.vector_norm(torch.mm(left.t(), right, out=matrix), dtype=torch.float64)
-        for left, right in zip(use.left, use.right, strict=True)
+        torch.linalg.vector_norm(torch.mm(a.t(), b, out=matrix), dtype=torch.float64)
+        for a, b in zip(left, right, strict=True)
     ]
     return torch.stack(norms).square()
+
+
+def _sum(product: Tensor) -> Tensor:
+    return product.sum(dim=(1, 2), dtype=torch.float64)
