@@ -135,8 +135,7 @@ def test_phrases_with_tags_of_their_own():
         ("ko", "몬테카를로에서/B-LOC 안나/B-PER 로시는/I-PER 사토/B-ORG 학교를/I-ORG 좋아한다 ."),
         (
             "zh",
-            "在 蒙/B-LOC 特/I-LOC 卡/I-LOC 洛/I-LOC ， 安/B-PER 娜/I-PER ·/I-PER 罗/I-PER 西/I-PER 喜 欢 "
-            "佐/B-ORG 藤/I-ORG 学/I-ORG 校/I-ORG 。",
+            "在 蒙特卡洛/B-LOC ， 安娜/B-PER ·/I-PER 罗西/I-PER 喜欢 佐藤/B-ORG 学校/I-ORG 。",
         ),
     ],
 )
@@ -213,7 +212,7 @@ def test_generated_tags_are_the_same_on_every_machine():
     assert total.hexdigest()[:16] == CHECKSUM
 
 
-CHECKSUM = "138d9b49883e3d4a"
+CHECKSUM = "2bcf922b1a966881"
 
 HOMOGRAPHS = 0.05
 """Share of words that are mostly something else in running text (English *attacks*, Turkish *kadın* before a noun)."""
