@@ -1,15 +1,19 @@
 """Models: what may be loaded, what is refused and in which words, and where new weights come from."""
 
+import io
 import json
 import shutil
+import sys
 
 import pytest
 import torch
-from tiny import save_encoder
+from tiny import FAMILIES, WORDS, save_encoder, save_family
 from transformers import BertConfig, BertForSequenceClassification, RobertaConfig, RobertaForSequenceClassification
 
-from xlgen import models
+from xlgen import data, models
 from xlgen.errors import ModelError
+from xlgen.presets import MODELS, config_for
+from xlgen.readers import Rows
 
 
 @pytest.fixture
@@ -83,6 +87,120 @@ def test_positions_for_bert_but_not_for_roberta():
     sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=1, intermediate_size=8, vocab_size=20)
     assert models.takes_position_ids(BertForSequenceClassification(BertConfig(**sizes)))
     assert not models.takes_position_ids(RobertaForSequenceClassification(RobertaConfig(**sizes)))
+
+
+TEXTS = (["w3 w21", "w1"], ["w10", "w2 w2 w2 w2"])
+
+
+@pytest.mark.parametrize("kind", ["sequence", "token"])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_explicit_positions_are_what_the_model_would_take_by_itself(tmp_path, family, kind):
+    folder = str(save_family(tmp_path, family))
+    model, tokenizer = models.load_classifier(folder, 3, seed=0, kind=kind), models.load_tokenizer(folder)
+    encoded = data.encode(Rows(*map(tuple, TEXTS), (0, 1)), tokenizer, 24, None, models.takes_position_ids(model))
+    (batch,) = encoded.batches(2)
+    assert ("position_ids" in batch.inputs) == (family in ("bert", "xlm"))
+    bare = {key: x for key, x in batch.inputs.items() if key != "position_ids"}
+    with torch.no_grad():
+        assert torch.equal(model(**batch.inputs).logits, model(**bare).logits)
+    shape = (2, 3) if kind == "sequence" else (*batch.inputs["input_ids"].shape, 3)
+    assert model(**bare).logits.shape == shape
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pairs_are_encoded_as_by_the_tokenizer_with_segments_where_the_model_has_them(tmp_path, family):
+    tokenizer = models.load_tokenizer(str(save_family(tmp_path, family)))
+    encoded = data.encode(Rows(*map(tuple, TEXTS), (0, 1)), tokenizer, 24)
+    expected = tokenizer(*TEXTS)["input_ids"]
+    assert encoded.tokens.tolist() == sum(expected, [])
+    assert (encoded.types is not None) == (family == "bert")
+    (batch,) = data.encode(Rows(*map(tuple, TEXTS), (0, 1)), tokenizer, 8).batches(2)
+    assert batch.inputs["input_ids"].shape == (2, 8)
+
+
+def test_xlm_takes_segment_numbers_for_words_and_gets_none(tmp_path):
+    folder = str(save_family(tmp_path, "xlm"))
+    model, tokenizer = models.load_classifier(folder, 3, seed=0), models.load_tokenizer(folder)
+    inputs = dict(tokenizer(*TEXTS, padding=True, return_tensors="pt"))
+    assert {*inputs} == {"input_ids", "attention_mask"}
+    with torch.no_grad():
+        wrong = model(**inputs, token_type_ids=torch.zeros_like(inputs["input_ids"])).logits
+        assert not torch.allclose(wrong, model(**inputs).logits)
+
+
+def test_the_fingerprint_of_xlms_tokenizer_follows_its_words_and_rules(tmp_path):
+    def fingerprint(change=lambda folder: None):
+        folder = save_family(tmp_path / "xlm", "xlm")
+        change(folder)
+        return data.fingerprint(models.load_tokenizer(str(folder)))
+
+    def fewer_merges(folder):
+        (folder / "merges.txt").write_text("w 1\nw 2\n")
+
+    def other_words(folder):
+        (folder / "vocab.json").write_text((folder / "vocab.json").read_text().replace('"w2"', '"w3"'))
+
+    found = [fingerprint(), fingerprint(), fingerprint(fewer_merges), fingerprint(other_words)]
+    assert found[0] == found[1] and len({*found}) == 3
+
+
+def test_mt5_reads_sentencepieces_own_file_as_sentencepiece_does(tmp_path):
+    import sentencepiece
+
+    folder, written = save_family(tmp_path, "mt5"), io.BytesIO()
+    (folder / "tokenizer.json").unlink()
+    texts = [" ".join(WORDS[i * j % 24] for j in range(8)) for i in range(40)]
+    ids = dict(pad_id=0, eos_id=1, unk_id=2, bos_id=-1)
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(texts), model_writer=written, vocab_size=24, hard_vocab_limit=False, minloglevel=2, **ids
+    )
+    (folder / "spiece.model").write_bytes(written.getvalue())
+    (folder / "tokenizer_config.json").write_text(json.dumps({"extra_ids": 0, "tokenizer_class": "T5Tokenizer"}))
+    tokenizer = models.load_tokenizer(str(folder))
+    original = sentencepiece.SentencePieceProcessor(model_proto=written.getvalue())
+    for text in texts[1:4]:
+        assert tokenizer(text)["input_ids"] == [*original.encode(text), 1]
+
+
+def test_in_mt5_every_row_of_a_batch_of_pairs_ends_both_texts(tmp_path):
+    tokenizer = models.load_tokenizer(str(save_family(tmp_path, "mt5")))
+    rows = Rows(("w1", "w1 w2 w3 w4 w5 w6 w7", "w1"), ("w2", "w3", "w1 w2 w3 w4 w5 w6 w7 w8 w9"), (0, 1, 2))
+    (batch,) = data.encode(rows, tokenizer, 12).batches(3)
+    assert (batch.inputs["input_ids"] == tokenizer.eos_token_id).sum(dim=1).tolist() == [2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("family", "module", "package"),
+    [
+        ("xlm", "sacremoses", "sacremoses"),
+        ("mt5", "google.protobuf", "protobuf"),
+    ],
+)
+def test_a_missing_package_is_named(tmp_path, monkeypatch, family, module, package):
+    folder = save_family(tmp_path, family)
+    if family == "mt5":
+        (folder / "tokenizer.json").rename(folder / "spiece.model")
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ModelError, match=f"needs {package}; install it with `pip install {package}`.*families"):
+        models.load_tokenizer(str(folder))
+
+
+def test_the_settings_of_an_encoder_are_found_by_either_of_its_names():
+    for name, row in MODELS.items():
+        for spelling in filter(None, (name, row.hub)):
+            found = config_for("small", model=spelling)
+            assert found.model == spelling
+            assert {key: getattr(found, key) for key in row.settings} == dict(row.settings)
+    large, mt5 = MODELS["xlm-roberta-large"].settings, MODELS["google/mt5-small"].settings
+    assert large["lr"] == 3e-5 and mt5["optimizer"] == "adafactor"
+    assert {"roberta-base", "xlm-mlm-en-2048", "xlm-roberta-base", "bert-base-multilingual-cased"} <= {*MODELS}
+
+
+def test_a_tuning_brings_its_learning_rate_unless_another_is_asked_for():
+    assert config_for("small").lr == config_for("small", tuning="full").lr == 2e-5
+    assert config_for("small", tuning="adapter", bottleneck=8).lr == 1e-3
+    assert config_for("small", tuning="prompt").lr == 1e-2
+    assert config_for("small", tuning="bitfit", lr=3e-4).lr == 3e-4
 
 
 def test_a_fine_tuned_model_comes_back_exactly_and_a_bare_encoder_is_refused(encoder, tmp_path):
@@ -164,9 +282,11 @@ def hub(monkeypatch):
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     state = {"online": LocalEntryNotFoundError("Got: ConnectError: no route\nmore"), "cached": None, "asked": []}
+    state["names"] = []
 
     def download(name, *, local_files_only, **_):
         state["asked"].append(local_files_only)
+        state["names"].append((name, local_files_only))
         answer = state["cached"] if local_files_only else state["online"]
         if answer is None:
             raise LocalEntryNotFoundError("not cached")
@@ -202,3 +322,13 @@ def test_an_incomplete_cache_is_completed(hub, encoder, tmp_path):
     shutil.copy(encoder / "config.json", tmp_path / "partial")
     hub["cached"], hub["online"] = tmp_path / "partial", encoder
     assert models.locate("some/model") == encoder
+
+
+def test_a_model_is_looked_for_under_all_its_names_and_downloaded_under_the_hubs(hub, encoder):
+    hub["online"] = encoder
+    new, old = "FacebookAI/xlm-roberta-base", "xlm-roberta-base"
+    for name in (new, old):
+        hub["names"].clear()
+        assert models.locate(name) == encoder
+        assert {(old, True), (new, True)} <= {*hub["names"]} and hub["names"][-1] == (new, False)
+        assert (old, False) not in hub["names"]

@@ -294,12 +294,6 @@ def test_a_text_is_shorter_by_the_prompt_where_positions_are_numbered(load, batc
         models.longest_input(load("bert", "prompt", tokens=30), 128)
 
 
-def test_without_peft_the_message_says_what_to_install(load, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "peft", None)
-    with pytest.raises(ModelError, match="pip install peft"):
-        load("bert", "prompt")
-
-
 # --- randomness, storage, errors ---
 
 

@@ -12,6 +12,7 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
 from xlgen.config import RunConfig, RunOptions
 from xlgen.readers import Rows
+from xlgen.readers_tagging import TaggedRows
 
 WORDS = [f"w{i}" for i in range(24)]
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz0123456789"]
@@ -36,6 +37,21 @@ class ToyTask:
 
     def rows(self, language: str, split: str, data_dir: Path | None = None) -> Rows:
         return _rows(self.languages.index(language), split, self.version)
+
+
+@dataclass(frozen=True)
+class TaggedToy(ToyTask):
+    """The label of a word is its number, modulo 3."""
+
+    name: str = "tagged"
+    labels: tuple[str, ...] = ("O", "B-X", "I-X")
+    metric: str = "f1"
+    kind: str = "token"
+
+    def rows(self, language: str, split: str, data_dir: Path | None = None) -> TaggedRows:
+        rows = super().rows(language, split)
+        words = tuple(tuple(text.split()) for text in rows.first)
+        return TaggedRows(words, tuple(tuple(WORDS.index(word) % 3 for word in sentence) for sentence in words))
 
 
 @lru_cache

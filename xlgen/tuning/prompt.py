@@ -19,7 +19,6 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from xlgen.errors import ModelError
 from xlgen.hyper import need
 from xlgen.tuning.base import TUNINGS, does_not_apply, freeze
 
@@ -66,10 +65,8 @@ class Prompt:
         return model
 
     def _vectors(self, words: nn.Embedding) -> nn.Module:
-        try:
-            from peft import PromptEmbedding, PromptTuningConfig
-        except ImportError:
-            raise ModelError("soft prompts need the package peft; install it with `pip install peft`.") from None
+        from peft import PromptEmbedding, PromptTuningConfig
+
         config = PromptTuningConfig(
             num_virtual_tokens=self.tokens,
             token_dim=words.embedding_dim,
