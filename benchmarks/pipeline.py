@@ -1,0 +1,3 @@
+from __future__ import annotations
+def measured(data_dir, repeats, wanted):
+    yield from ()
