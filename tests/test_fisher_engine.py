@@ -302,10 +302,14 @@ def test_long_texts_take_the_matrix_itself():
     assert_equal(model, data, "model")  # Gram matrices
 
 
-def test_gram_matrices_in_blocks_are_whole(monkeypatch):
-    expected = trace(build("Bert", "sequence"), batches("sequence"))
-    monkeypatch.setattr(factors, "SMALL", 1)
-    torch.testing.assert_close(trace(build("Bert", "sequence"), batches("sequence")).values, expected.values)
+@pytest.mark.parametrize("small", [1, 300])
+def test_gram_matrices_in_blocks_are_whole(monkeypatch, small):
+    """Of texts of the same length together, and of very different ones each alone."""
+    monkeypatch.setattr(factors, "SMALL", small)
+    for mean_square in (7, 2):
+        (data,) = batches("sequence", ((6, 7),))
+        data.inputs["attention_mask"][1:, mean_square:] = 0
+        assert_equal(build("Bert", "sequence"), [data], "model")
 
 
 def test_the_order_of_the_batches_does_not_matter():
