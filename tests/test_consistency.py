@@ -120,7 +120,7 @@ def test_mvr_can_turn_its_divergence_around():
 def tagger():
     torch.manual_seed(0)
     sizes = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=32)
-    config = BertConfig(vocab_size=40, num_labels=4, max_position_embeddings=16, **sizes)
+    config = BertConfig(vocab_size=40, num_labels=4, max_position_embeddings=16, attn_implementation="eager", **sizes)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.0
     return BertForTokenClassification(config).double().train()
 

@@ -125,7 +125,7 @@ def _step(v: Mapping[str, Tensor], g: Mapping[str, Tensor], rho: float) -> None:
 
 def _value(found: Ascent, before: Predictions, tolerance: float, on: str) -> Value:
     value, n = found.best.mean().item(), len(before)
-    half = max([0.0, *found.rises[: (len(found.rises) + 1) // 2]])
+    half = max([0.0, *found.rises[: len(found.rises) // 2]])
     status = "ok" if value <= (1 + tolerance) * half else "not_converged"
     extra = {
         "rises": found.rises,
