@@ -30,6 +30,7 @@ seeds: list = [0]  # random seeds, each objective is trained with each; figures 
 extra_seeds: list = [1, 2]  # further seeds of the reference, for the spread over seeds
 languages: list = []  # language codes to evaluate, English is always there; empty: all of the task
 data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
+text_dir: str = ""  # ewc: plain text, a file or a folder with <language>.txt; empty: the miniature's own, or Wikipedia
 train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 hyper: dict = {}  # hyper-parameters and settings of runs by objective, such as {sam: {rho: 0.1}}
@@ -105,6 +106,7 @@ figures.use_style()
 options = RunOptions(
     store=Path(store).expanduser() if store else root() / "runs",
     data_dir=Path(data_dir) if data_dir else None,
+    text_dir=Path(text_dir) if text_dir else None,
     threads=threads,
     progress=False,
 )

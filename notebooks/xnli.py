@@ -23,19 +23,20 @@
 # ```
 
 # %% tags=["parameters"]
-objective: str = "baseline"  # training objective: baseline, sam, fisher, mvr or one of your own
+objective: str = "baseline"  # training objective: baseline, sam, fisher, mvr, l2, ewc, … or one of your own
 preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
 task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seeds: list = [0]  # random seeds, one training run each; figures show the first
 languages: list = []  # language codes to evaluate, English is always there; empty: all of the task
 data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
+text_dir: str = ""  # ewc: plain text, a file or a folder with <language>.txt; empty: the miniature's own, or Wikipedia
 train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 rho: float = None  # sam: radius of the ascent [parameter norm]; None: the default
 weight: float = None  # fisher: weight of the penalty; None: the default
 p: float = None  # mvr: randomness of the sampled segmentation [probability]; None: the default
-lam: float = None  # mvr: weight of the divergence; None: the default
+lam: float = None  # mvr, l2, ewc, …: weight of the penalty; None: the default
 hyper: dict = {}  # any other hyper-parameter of the objective or setting of the run, by name
 size: int = 0  # examples of each language for accuracy and margins [count]; 0: all
 sharpness_size: int = 200  # test examples of each language for the difference-based sharpness [count]
@@ -84,6 +85,7 @@ figures.use_style()
 options = RunOptions(
     store=Path(store).expanduser() if store else root() / "runs",
     data_dir=Path(data_dir) if data_dir else None,
+    text_dir=Path(text_dir) if text_dir else None,
     threads=threads,
     progress=False,
 )

@@ -260,8 +260,9 @@ def test_what_cannot_be_anchored_is_refused(wanted, tmp_path):
         anchors(*wanted("l2", tuning="prompt"))
     for objective in ("l2", "ewc"):
         chosen, opts = wanted(objective, weight_decay=0.01)
-        with pytest.raises(ConfigError, match="weight_decay=0"):
-            runs.resolve(chosen, opts)
+        for refusing in (runs.resolve, anchors):
+            with pytest.raises(ConfigError, match="weight_decay=0"):
+                refusing(chosen, opts)
     with pytest.raises(DataError, match="no text in 'sw'"):
         runs.resolve(*wanted(hyper={"text": "sw"}))
     chosen, opts = wanted()

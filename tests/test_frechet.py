@@ -200,6 +200,12 @@ def test_without_folds_there_is_no_standard_error_and_the_value_is_the_same(subj
     assert few.n == 6 and few.value != one.value
 
 
+def test_sampled_labels_are_drawn_from_the_seed(subject):
+    draws = [measure(subject, ["frechet"], {"frechet": {"labels": "sample", "seed": i}})["frechet"] for i in (0, 0, 1)]
+    values = [found["xx"].value for found in draws]
+    assert values[0] == values[1] != values[2]
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
@@ -271,6 +277,20 @@ def test_what_changes_a_fisher_information_is_another_entry(encoder, tmp_path, t
     wanted = [(en, {}), (more, {}), (xx, {}), (en, {"labels": "sample"}), (en, {"seed": 1}), (en, {"max_length": 9})]
     stored = [fishers.of_text(str(encoder), text, Settings(**changes), opts) for text, changes in wanted]
     assert len({one.folder for one in stored}) == len({one.facts["trace"] for one in stored}) == len(wanted)
+
+
+def test_sampled_words_are_drawn_from_the_seed(encoder, tmp_path, text_dir, monkeypatch):
+    seeds, opts, text = [], options(tmp_path), read(["en"], 2, text_dir=text_dir)
+    diagonal = fishers.diagonal
+
+    def recorded(*args, generator, **kwargs):
+        seeds.append(generator.initial_seed())
+        return diagonal(*args, generator=generator, **kwargs)
+
+    monkeypatch.setattr(fishers, "diagonal", recorded)
+    for seed in (0, 1):
+        fishers.of_text(str(encoder), text, Settings(labels="sample", seed=seed), opts)
+    assert len(set(seeds)) == 2
 
 
 def test_mixed_text_has_the_mean_of_the_fisher_informations(encoder, tmp_path, text_dir):

@@ -23,7 +23,7 @@ real = pytest.mark.skipif(not REAL.is_dir(), reason="no real data beside the rep
 
 @pytest.fixture
 def folder(tmp_path):
-    (tmp_path / "fr.txt").write_text("un\n\n  deux\u2028  trois \r\n\n" + "x" * 9000 + "\nquatre", encoding="utf-8")
+    (tmp_path / "fr.txt").write_text("un\n\n  deux\u2028  \rtrois \r\n\n" + "x" * 9000 + "\nquatre", encoding="utf-8")
     (tmp_path / "el.txt.gz").write_bytes(gzip.compress("ένα\nδύο\nτρία\n".encode()))
     (tmp_path / "sw").mkdir()
     (tmp_path / "sw" / "b.txt").write_text("tatu\n")
