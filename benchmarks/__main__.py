@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", nargs="+", default=(), metavar="TEXT", help="rows whose name contains one of these")
     parser.add_argument("--repeats", type=int, default=0, help="pairs of timings of each row (default: by size)")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: 1)")
-    parser.add_argument("--data-dir", type=Path, help="folder with XNLI-1.0/ for the data path; without it, a miniature")
+    parser.add_argument("--data-dir", type=Path, help="folder with XNLI-1.0/ (default: beside the checkout, if there)")
     parser.add_argument(
         "--out", type=Path, help="folder of the tables (default: benchmarks/results; with --only, build/benchmarks)"
     )

@@ -19,7 +19,7 @@ from benchmarks import naive
 from benchmarks.harness import Row
 from benchmarks.rows_fisher import operation
 from benchmarks.rows_steps import SAM_STEP
-from benchmarks.shapes import Bench, Shape, Timed
+from benchmarks.shapes import Bench, Timed
 
 OPTIMIZER, OPACUS, LAPLACE, CURVLINOPS = "pytorch-optimizer", "opacus", "laplace-torch", "curvlinops-for-pytorch"
 EXACT = 1e-5
@@ -89,9 +89,7 @@ def _sam(settings: Mapping[str, object], bench: Bench) -> Timed:
     from pytorch_optimizer import SAM
 
     model = bench.model
-    optimizer = SAM(
-        model.parameters(), torch.optim.AdamW, rho=naive.RHO, lr=0.0, weight_decay=0.0, **settings
-    )
+    optimizer = SAM(model.parameters(), torch.optim.AdamW, rho=naive.RHO, lr=0.0, weight_decay=0.0, **settings)
 
     def closure() -> Tensor:
         optimizer.zero_grad()

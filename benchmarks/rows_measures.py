@@ -61,9 +61,7 @@ def _all(bench: Bench) -> Timed:
     subject.__dict__["predictions"] = dict.fromkeys(names, predict(bench.model, bench.batches))
 
     def run():
-        sharpness_difference(
-            subject, noise_scale=NOISE, n=STEP, lam=RADIUS, noise_seeds=(0,), control=False
-        )
+        sharpness_difference(subject, noise_scale=NOISE, n=STEP, lam=RADIUS, noise_seeds=(0,), control=False)
 
     return run
 

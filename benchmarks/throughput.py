@@ -125,7 +125,8 @@ def same_batches(shape: Shape, repeats: int) -> dict[str, Any]:
         units=1,
         difference=difference,
         tolerance=TOLERANCE,
-        note=f"{steps} steps of {shape.batch} x {shape.length}; error: distance of the final weights over the distance trained",
+        note=f"{steps} steps of {shape.batch} x {shape.length}; error: how far the final weights of the two are apart, "
+        "over how far training moved them",
     )
 
 
