@@ -1,19 +1,29 @@
-"""The tables of bassi2024generalization as data, one CSV file each, with the columns as printed.
+"""The papers' tables as data, one CSV file each, with the columns as printed, and whether their numbers add up.
 
-Every number is a Pearson correlation, over languages, of a measure with test accuracy. The paper prints no interval
-and no p-value, and does not say over how many languages; :attr:`Table.n` says what is assumed here, so that the
-interval that belongs to a printed coefficient can be computed.
+:func:`tables` has every numbered table, :func:`statements` the numbers of the texts, :func:`discrepancies` what does
+not add up when it is recomputed, :func:`contradictions` where the papers contradict themselves or each other.
+
+:data:`TABLES` knows more of those of bassi2024generalization: every number is a Pearson correlation, over languages, of
+a measure with test accuracy. The paper prints no interval and no p-value, and does not say over how many languages;
+:attr:`Table.n` says what is assumed here, so that the interval that belongs to a printed coefficient can be computed.
 """
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 
 from xlgen.analysis import Interval, fisher_interval
 from xlgen.errors import UnknownName
+from xlgen.published.conflicts import Contradiction, contradictions
+from xlgen.published.numbers import Number
+from xlgen.published.printed import PAPERS, Cell, Paper, PrintedTable, printed_table, tables
+from xlgen.published.sums import Check, checks, discrepancies
+from xlgen.published.texts import Statement, statements
+
+__all__ = ["PAPERS", "SOURCE", "TABLES", "Cell", "Check", "Contradiction", "Number", "Paper", "PrintedTable"]
+__all__ += ["Published", "Statement", "Table", "cell", "checks", "contradictions", "discrepancies", "find"]
+__all__ += ["printed_table", "statements", "tables"]
 
 SOURCE = "bassi2024generalization"
 
@@ -95,12 +105,8 @@ class Table:
 
 def _read(name: str, **facts) -> Table:
     """The table in the file of that number; ``facts`` are the attributes that the file does not hold."""
-    text = resources.files(__name__).joinpath(f"{SOURCE}_table{name}.csv").read_text(encoding="utf-8")
-    comments = [line for line in text.splitlines() if line.startswith("#")]
-    caption = next(line for line in comments if line.startswith(f"# Table {name}: ")).split(": ", 1)[1]
-    head, *body = csv.reader(line for line in text.splitlines() if line not in comments)
-    cells = {row: dict(zip(head[1:], numbers, strict=True)) for row, *numbers in body}
-    return Table(name, **facts, caption=caption, columns=tuple(head[1:]), cells=cells)
+    printed = printed_table(SOURCE, int(name))
+    return Table(name, **facts, caption=printed.caption, columns=printed.columns, cells=printed.rows)
 
 
 _MEASURES = {"margin": "Margin", "sharpness_difference": "Sharpness"}

@@ -1,0 +1,130 @@
+"""The ledger: every claim of the papers beside what was found for it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from xlgen.analysis import signed
+from xlgen.errors import UnknownName
+from xlgen.ledger.claims import CLAIMS, Claim
+from xlgen.ledger.records import SCALES, Record
+from xlgen.ledger.verdicts import shown, verdict
+from xlgen.published import PAPERS, Number
+
+
+@dataclass(frozen=True)
+class Row:
+    """A claim at one scale.
+
+    Attributes:
+        claim: the claim.
+        paper: short name of the paper.
+        item: its table or figure.
+        sentence: the claim in words.
+        number: what is published, or empty where the claim is a direction.
+        ours: the number with its interval, n and seeds; empty where it was not run.
+        scale: miniature, real data or paper; empty where it was not run.
+        verdict: one of :data:`xlgen.ledger.OUTCOMES`.
+        because: why, in words.
+        chapter: that ran or would run it.
+        run_keys: of the runs in the store.
+        live: computed in this build, rather than read from a committed record; ``None`` where it was not run.
+    """
+
+    claim: Claim
+    paper: str
+    item: str
+    sentence: str
+    number: str
+    ours: str
+    scale: str
+    verdict: str
+    because: str
+    chapter: str
+    run_keys: tuple[str, ...]
+    live: bool | None
+
+
+def rows(results: Iterable[Record]) -> tuple[Row, ...]:
+    """Join all claims with the records of the chapters, in the order of papers, tables and figures.
+
+    Args:
+        results: of :func:`xlgen.ledger.load`.
+
+    Returns:
+        One row a claim and scale; a claim without a record has one row, not run.
+
+    Raises:
+        UnknownName: a record is of no claim.
+    """
+    found: dict[str, list[Record]] = {}
+    for one in results:
+        if one.claim not in CLAIMS:
+            raise UnknownName("claim", one.claim, CLAIMS)
+        found.setdefault(one.claim, []).append(one)
+    ordered = sorted((claim for _, claim in CLAIMS.items()), key=_place)
+    return tuple(
+        _row(claim, one)
+        for claim in ordered
+        for one in sorted(found.get(claim.id, ()), key=lambda one: SCALES.index(one.scale) if one.scale else 0)
+        or (None,)
+    )
+
+
+def counts(table: Iterable[Row]) -> dict[str, Counter[str]]:
+    """How many rows there are at each scale and of each verdict, and of each verdict at each scale."""
+    table = tuple(table)
+    return {
+        "scale": Counter(row.scale or "not run" for row in table),
+        "verdict": Counter(row.verdict for row in table),
+        "scale and verdict": Counter(f"{row.scale or 'not run'}: {row.verdict}" for row in table),
+    }
+
+
+def _place(claim: Claim) -> tuple[int, int]:
+    return list(PAPERS).index(claim.paper), PAPERS[claim.paper].items.index(claim.item)
+
+
+def _row(claim: Claim, one: Record | None) -> Row:
+    said, ran = verdict(claim, one), one is not None and not one.reason
+    return Row(
+        claim=claim,
+        paper=PAPERS[claim.paper].name,
+        item=claim.item,
+        sentence=claim.sentence,
+        number=_number(claim),
+        ours=_ours(claim, one) if ran else "",
+        scale=one.scale if ran else "",
+        verdict=said.outcome,
+        because=said.because,
+        chapter=claim.chapter,
+        run_keys=one.run_keys if ran else (),
+        live=one.live if ran else None,
+    )
+
+
+def _number(claim: Claim) -> str:
+    if claim.pairs:
+        return ", ".join(f"{pair}: {_one(number)}" for pair, number in zip(claim.pairs, claim.numbers, strict=False))
+    return _one(claim.numbers[0]) if claim.numbers else ""
+
+
+def _one(number: Number) -> str:
+    """A published number as printed, or with as many digits as its cells have."""
+    if number.how == "share":
+        wins, of = number.wins
+        return f"{wins} of {of}"
+    digits = max(len(cell.digits.partition(".")[2]) for cell in number.cells)
+    return signed(number.value, max(digits, 2))
+
+
+def _ours(claim: Claim, one: Record) -> str:
+    if claim.kind == "procedure":
+        found = "carried out" if one.value == 1 else "not carried out"
+    elif claim.pairs:
+        found = ", ".join(f"{pair}: {shown(one.value[pair], one.low[pair], one.high[pair])}" for pair in claim.pairs)
+    else:
+        found = shown(one.value, one.low, one.high)
+    return f"{found}; n = {one.n}, {len(one.seeds)} seed{'s' * (len(one.seeds) != 1)}"
