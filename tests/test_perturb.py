@@ -43,9 +43,9 @@ def test_restored_gives_back_the_bits_and_the_storage(model, scale):
     before, parameters = bits(model), perturb.weights(model)
     pointers = {name: p.data_ptr() for name, p in parameters.items()}
     noise = perturb.gaussian(parameters, scale, torch.Generator().manual_seed(1))
-    with perturb.restored(parameters) as origin:
-        perturb.move(parameters, origin, noise)
-        perturb.add(parameters, noise, 0.3)
+    with perturb.restored(parameters), torch.no_grad():
+        for name, p in parameters.items():
+            p.add_(noise[name])
         assert not same(model, before)
     assert same(model, before)
     assert pointers == {name: p.data_ptr() for name, p in parameters.items()}
@@ -58,8 +58,8 @@ def test_restored_after_an_exception_and_with_special_values(model):
         model.embed.weight[0, 1] = -0.0
     before = model.embed.weight.detach().clone().view(torch.int32)
     parameters = perturb.weights(model)
-    with pytest.raises(KeyboardInterrupt), perturb.restored(parameters) as origin:
-        perturb.move(parameters, origin, origin)
+    with pytest.raises(KeyboardInterrupt), perturb.restored(parameters), torch.no_grad():
+        model.embed.weight.fill_(1.0)
         raise KeyboardInterrupt
     assert torch.equal(model.embed.weight.detach().view(torch.int32), before)
 
@@ -68,15 +68,6 @@ def test_a_tensor_given_twice_is_copied_once(model):
     twice = {"a": model.embed.weight, "b": model.out.weight}
     with perturb.restored(twice) as origin:
         assert origin["a"] is origin["b"]
-
-
-def test_move_starts_from_the_origin_and_not_from_the_present_weights(model):
-    parameters = perturb.weights(model)
-    noise = perturb.gaussian(parameters, 0.1, torch.Generator().manual_seed(1))
-    with perturb.restored(parameters) as origin:
-        for _ in range(2):
-            perturb.move(parameters, origin, noise)
-        assert all(torch.equal(p, origin[name] + noise[name]) for name, p in parameters.items())
 
 
 def test_noise_depends_on_the_seed_but_not_on_order_or_type(model):
@@ -113,3 +104,14 @@ def test_distance_by_hand():
         },
     )
     assert perturb.distance(named, origin) == pytest.approx(math.sqrt(5), rel=1e-15)
+
+
+def test_norms_and_inner_products_of_long_vectors_are_those_in_float64():
+    """Of more than one block, the last of them shorter."""
+    draw = lambda seed: torch.randn(3, 50_001, generator=torch.Generator().manual_seed(seed))  # noqa: E731
+    a, b, tail = {"w": draw(0), "v": torch.ones(2)}, {"w": draw(1), "v": torch.ones(2)}, math.sqrt(2)
+    assert a["w"].numel() > 2 * perturb.BLOCK and a["w"].numel() % perturb.BLOCK
+    wide = {"a": a["w"].double(), "b": b["w"].double(), "gap": (a["w"] - b["w"]).double()}
+    assert perturb.norm(a.values()) == pytest.approx(math.hypot(wide["a"].norm().item(), tail), rel=1e-13)
+    assert perturb.distance(a, b) == pytest.approx(wide["gap"].norm().item(), rel=1e-13)
+    assert perturb.inner(a, b) == pytest.approx((wide["a"] * wide["b"]).sum().item() + 2, rel=1e-11)

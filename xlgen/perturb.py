@@ -58,20 +58,6 @@ def gaussian(parameters: Mapping[str, Tensor], scale: float, generator: torch.Ge
     }
 
 
-@torch.no_grad()
-def move(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor], step: Mapping[str, Tensor]) -> None:
-    """Set w = origin + step in place."""
-    for name, p in parameters.items():
-        p.copy_(origin[name] + step[name].to(p))
-
-
-@torch.no_grad()
-def add(parameters: Mapping[str, Tensor], step: Mapping[str, Tensor], factor: float) -> None:
-    """Set w = w + factor · step in place."""
-    for name, p in parameters.items():
-        p.add_(step[name], alpha=factor)
-
-
 def norm(tensors: Iterable[Tensor]) -> float:
     """Frobenius norm of the concatenation of all ``tensors``, accumulated in float64."""
     return math.sqrt(sum(_square(_blocks(t)) for t in tensors))
