@@ -157,16 +157,23 @@ FRENCH = "# text = Il va au lit\n" + conllu(
 def test_contractions_stay_one_word_with_the_tag_of_their_head(tmp_path):
     folder = tmp_path / "ud/UD_French-GSD"
     write(folder / "fr_gsd-ud-test.conllu", FRENCH)
-    # كتبتها: the verb is above its object pronoun, whatever the order of the tags.
+    # Here the conjunction is above the verb, and the depth counts for more than the kind of word.
+    arabic = conllu("1-2 واضافت _ _", "1 و CCONJ 0", "2 اضافت VERB 1", "3 المصادر NOUN 2")
+    write(folder.parent / "UD_Arabic-PUD/ar_pud-ud-test.conllu", arabic)
+    write(folder.parent / "UD_Vietnamese-VTB/vi_vtb-ud-test.conllu", conllu("1 sẵn_sàng ADJ 0").replace("n_s", "n s"))
+    # Of words at the same depth the kind counts: for Spanish, ADP before DET.
     write(
-        folder.parent / "UD_Arabic-PUD/ar_pud-ud-test.conllu", conllu("1-2 كتبتها _ _", "1 كتبت VERB 0", "2 ها PRON 1")
+        folder.parent / "UD_Spanish-X/es_x-ud-test.conllu", conllu("1-2 xy _ _", "1 x DET 3", "2 y ADP 3", "3 z NOUN 0")
     )
     labels = TASKS["udpos"].labels
     rows = TASKS["udpos"].rows("fr", "test", tmp_path / "ud")
     assert rows.words == (("Il", "va", "au", "lit", "."),)
     assert [labels[i] for i in rows.labels[0]] == ["PRON", "VERB", "ADP", "NOUN", "PUNCT"]
     arabic = TASKS["udpos"].rows("ar", "test", tmp_path / "ud")
-    assert (arabic.words, [labels[i] for i in arabic.labels[0]]) == ((("كتبتها",),), ["VERB"])
+    assert arabic.words == (("واضافت", "المصادر"),)
+    assert [labels[i] for i in arabic.labels[0]] == ["CCONJ", "NOUN"]
+    assert TASKS["udpos"].rows("vi", "test", tmp_path / "ud").words == (("sẵnsàng",),)
+    assert labels[TASKS["udpos"].rows("es", "test", tmp_path / "ud").labels[0][0]] == "ADP"
 
 
 def test_all_treebanks_of_a_language_are_joined_and_the_archive_comes_first(tmp_path, caplog):
