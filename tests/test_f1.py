@@ -6,11 +6,11 @@ import warnings
 import pytest
 import torch
 
+from xlgen.chunks import chunk_counts, chunks
 from xlgen.errors import ConfigError
 from xlgen.evaluate import Predictions
 from xlgen.measures import MEASURES, Subject
 from xlgen.measures.accuracy import clustered
-from xlgen.measures.f1 import chunk_counts, chunks
 from xlgen.tasks import TASKS
 
 ENTITIES = TASKS["wikiann"].labels

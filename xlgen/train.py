@@ -1,4 +1,4 @@
-"""One loop for every objective: AdamW, linear warm-up and decay, the best checkpoint by English development accuracy.
+"""One loop for every objective: linear warm-up and decay, the best checkpoint by the English development score.
 
 A run is a function of its configuration. All randomness of a step (dropout, sampled labels) is drawn from a seed made
 of the run's seed and the step's number, and the order of the examples from the seed and the epoch, so a checkpoint
@@ -23,6 +23,7 @@ from tqdm.auto import tqdm
 from xlgen import checkpoint
 from xlgen.batch import Batch, count
 from xlgen.checkpoint import Progress
+from xlgen.chunks import chunk_counts, f1_of
 from xlgen.config import RunConfig, RunOptions
 from xlgen.device import accelerator_for, average, forked, seed_of, share, threads
 from xlgen.errors import TrainingError
@@ -43,8 +44,8 @@ class Trained:
         model: with the weights of the best checkpoint, in ``eval()`` mode.
         tokenizer: of the model.
         log: one entry a look at the development set: ``epoch``, ``step``, ``loss`` (mean training cross-entropy since
-            the last look [nats]) and whatever else the objective logs, ``dev_accuracy``, ``dev_loss`` [nats], ``lr``,
-            ``seconds``.
+            the last look [nats]) and whatever else the objective logs, ``dev_accuracy``, ``dev_f1`` (where F1 is the
+            task's metric), ``dev_loss`` [nats], ``lr``, ``seconds``.
         best: the entry of the best checkpoint.
         facts: for the manifest: device, threads, processes, numbers of pairs and steps, seconds.
     """
@@ -59,7 +60,8 @@ class Trained:
 def train(config: RunConfig, options: RunOptions, resume: Path | None = None) -> Trained:
     """Fine-tune on the source language and return the best checkpoint.
 
-    The best has the highest development accuracy; of equals, the lower development loss; then the earlier.
+    The best has the highest development accuracy, or F1 where that is the task's metric; of equals, the lower
+    development loss; then the earlier.
 
     Args:
         config: what to train.
@@ -173,13 +175,16 @@ def _update(loop: Loop, number: int, micro_batches: list[Batch]) -> dict[str, fl
 
 def _look(loop: Loop, progress: Progress) -> bool:
     """Evaluate on the development set, add an entry to the log, and say whether it is the best so far."""
-    predictions = predict(loop.model, loop.dev, TASKS[loop.config.task].source_language)
+    task = TASKS[loop.config.task]
+    predictions = predict(loop.model, loop.dev, task.source_language)
     right = predictions.logits.argmax(dim=1) == predictions.labels
+    f1 = {"dev_f1": f1_of(chunk_counts(predictions, task.labels).sum(0)).item()} if task.metric == "f1" else {}
     entry = {
         "epoch": progress.step / loop.steps_per_epoch,
         "step": progress.step,
         **{name: total / n for name, (total, n) in progress.sums.items()},
         "dev_accuracy": right.double().mean().item(),
+        **f1,
         "dev_loss": losses(predictions).mean().item(),
         "lr": loop.optimizer.param_groups[0]["lr"],
         "seconds": progress.seconds,
@@ -194,5 +199,5 @@ def _look(loop: Loop, progress: Progress) -> bool:
 
 
 def rank(entry: dict[str, Any]) -> tuple[float, float]:
-    """What the best checkpoint is the largest of: accuracy, then minus the loss, on the development set."""
-    return entry["dev_accuracy"], -entry["dev_loss"]
+    """What the best checkpoint is the largest of: the task's metric, then minus the loss, on the development set."""
+    return entry.get("dev_f1", entry["dev_accuracy"]), -entry["dev_loss"]
