@@ -68,7 +68,7 @@ for _task in (
         sizes={"train": 49_401, "dev": 2_000, "test": 2_000},
     ),
     # WikiAnn is scored by entities. UDPOS is scored by the accuracy; hu2020xtreme's F1 of it is also to be had, see
-    # xlgen.measures.f1 for why the two differ.
+    # xlgen.chunks for why the two differ.
     TaggingTask(
         name="wikiann",
         languages=WIKIANN_LANGUAGES,
