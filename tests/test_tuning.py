@@ -119,6 +119,13 @@ def test_the_head_is_trained_by_every_method_in_every_family(load):
                 assert heads and heads <= trained(model)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_prompt_trains_its_vectors_and_what_is_new(load, family):
+    model = load(family, "prompt", kind="token")
+    (vectors,) = (name for name in trained(model) if name.endswith("soft_prompt.embedding.weight"))
+    assert trained(model) == {vectors} | {name for name, _ in tuning.head(model)}
+
+
 # --- adapters ---
 
 
@@ -263,7 +270,7 @@ def test_a_prompt_keeps_explicit_positions_one_row_each_and_warns_of_nothing(loa
     length = 4 + inputs["input_ids"].shape[1]
     assert torch.equal(seen["positions"], torch.arange(length).repeat(2, 1))
     assert seen["positions"].is_contiguous()
-    assert torch.equal(seen["prompt"], torch.arange(4).repeat(2, 1))
+    assert torch.equal(seen["prompt"], torch.arange(4).repeat(2, 1)) and seen["prompt"].is_contiguous()
     spread = inputs | {"position_ids": inputs["position_ids"] * 2}
     assert not torch.equal(logits(model, inputs), logits(model, spread))
 
