@@ -45,7 +45,7 @@ def build(family, kind, dtype=torch.float64):
     return model.train()
 
 
-def batches(kind, sizes=((4, 7), (5, 5), (1, 6)), positions=True, types=True, classes=CLASSES):
+def batches(kind, sizes=((5, 5), (4, 7), (1, 6)), positions=True, types=True, classes=CLASSES):
     """Batches of (B, T) with padding and repeated tokens; in a square one a table (T, T) could be taken for (B, T)."""
     generator = torch.Generator().manual_seed(1)
     result, start = [], 0
@@ -302,14 +302,10 @@ def test_long_texts_take_the_matrix_itself():
     assert_equal(model, data, "model")  # Gram matrices
 
 
-@pytest.mark.parametrize("small", [1, 300])
-def test_gram_matrices_in_blocks_are_whole(monkeypatch, small):
-    """Of texts of the same length together, and of very different ones each alone."""
-    monkeypatch.setattr(factors, "SMALL", small)
-    for mean_square in (7, 2):
-        (data,) = batches("sequence", ((6, 7),))
-        data.inputs["attention_mask"][1:, mean_square:] = 0
-        assert_equal(build("Bert", "sequence"), [data], "model")
+def test_gram_matrices_in_blocks_are_whole(monkeypatch):
+    for small in (1, 500):
+        monkeypatch.setattr(factors, "SMALL", small)
+        assert_equal(build("Bert", "sequence"), batches("sequence"), "model")
 
 
 def test_the_order_of_the_batches_does_not_matter():

@@ -22,8 +22,8 @@ from torch import Tensor
 Grams = dict[Hashable, list[Tensor]]
 """Gram matrices of inputs, which maps with the same input (query, key and value) and all backward passes share."""
 
-SMALL = 2_000_000
-"""Multiplications that cost about as much as the calls which a further cut of a Gram matrix takes."""
+SMALL = 8_000_000
+"""Multiplications that cost about as much as the calls which one more block of a Gram matrix takes."""
 
 
 @dataclass(frozen=True)
@@ -97,28 +97,19 @@ def _rows(uses: Sequence[Rows]) -> Tensor:
 
 
 def _outer(use: Outer, grams: Grams) -> Tensor:
-    """Squared norms of one use; examples of very different lengths each at their own."""
-    lengths = [max(length, 1) for length in use.lengths()]
-    longest, square = max(lengths), sum(length**2 for length in lengths) / len(lengths)
-    if square * use.left.shape[2] < SMALL or square > 0.8 * longest**2:
-        return _together(use, slice(None), longest, grams)
-    parts = [_together(use, slice(b, b + 1), length, grams) for b, length in enumerate(lengths)]
-    return torch.cat(parts)
-
-
-def _together(use: Outer, rows: slice, places: int, grams: Grams) -> Tensor:
-    """Squared norms of some examples, of whose places the first ``places`` count.
+    """Squared norms of one use.
 
     The Gram matrices are symmetric: in blocks of rows, what lies left of the diagonal is left out.
     """
-    left, right = use.left[rows, :places], use.right[rows, :places]
+    places = use.left.shape[1] if use.left[:, -1].any() else max(*use.lengths(), 1)
+    left, right = use.left[:, :places], use.right[:, :places]
     inputs, outputs = right.shape[2], left.shape[2]
     if 5 / 8 * places * (outputs + inputs) > outputs * inputs:
         return _direct(left, right)
-    # up to four blocks, which compute 5/8; small matrices cost less than the calls for their blocks
-    blocks = min(len(left) * places**2 * outputs // (4 * SMALL) + 1, 4)
+    # up to four blocks, which compute 5/8
+    blocks = min(len(left) * places**2 * outputs // SMALL + 1, 4)
     starts = range(0, places, -(-places // blocks))
-    key = use.key, rows.start, places, starts.step
+    key = use.key, places, starts.step
     if key not in grams:
         grams[key] = [right[:, i : i + starts.step] @ right[:, i:].mT for i in starts]
     total = torch.zeros(len(left), dtype=torch.float64, device=left.device)
