@@ -315,7 +315,7 @@ def test_the_table_has_a_row_for_each_run_measure_and_language(encoder, tmp_path
         for measure, language in [("accuracy", "en"), ("accuracy", "xx"), ("frobenius", "all")]
     ]
     assert {key for row in table for key in row} == {
-        *("run", "task", "model", "objective", "hyper", "seed"),
+        *("run", "task", "model", "objective", "tuning", "hyper", "seed"),
         *("language", "measure", "value", "stderr", "n", "status"),
     }
     value = study.measure(two[1], MeasureConfig(("accuracy",)), opts)["accuracy"]["xx"]
