@@ -71,8 +71,7 @@ def share(wins: int, n: int) -> dict[str, Any]:
     Raises:
         AnalysisError: ``wins`` is not in 0..n.
     """
-    found = of(binomial_interval(wins / n if n else math.nan, n))
-    return found | {"low": min(found["low"], found["value"]), "high": max(found["high"], found["value"])}  # rounding
+    return of(binomial_interval(wins / n if n else math.nan, n))
 
 
 def spread_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
