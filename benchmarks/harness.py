@@ -27,6 +27,8 @@ from torch import Tensor
 from benchmarks.shapes import Bench, Shape, Timed
 
 MIB = 2**20
+PATIENCE = 12.0
+"""Seconds from which a peer is timed twice only."""
 Make = Callable[[Bench], Timed]
 Reference = Callable[[Bench], Any]
 
@@ -49,6 +51,7 @@ class Row:
         units: of the ratio, in one run.
         needs: distribution that has to be installed.
         gib: memory needed, so that a row that cannot fit is not tried.
+        layers: of the largest shape that the row is worth the time on.
     """
 
     operation: str
@@ -62,6 +65,7 @@ class Row:
     units: int = 1
     needs: str = ""
     gib: Callable[[Shape], float] = lambda shape: 0.0
+    layers: float = math.inf
 
     @property
     def ours(self) -> bool:
@@ -241,6 +245,8 @@ class Measurer:
         if (needed := row.gib(self.bench.shape)) > self.bench.shape.room:
             limit = self.bench.shape.room
             return missing(row.operation, who, "skipped", f"takes some {needed:.0f} GiB; the limit is {limit:g}")
+        if self.bench.shape.layers > row.layers:
+            return missing(row.operation, who, "skipped", "not run at this size, to save time")
         before = self.bench.fingerprint()
         try:
             with warnings.catch_warnings():
@@ -265,7 +271,9 @@ class Measurer:
             self._plain_mib = self._warm_peak(bench.plain)[0]
         unit = bench.plain if row.unit is None else row.unit(bench)
         run = row.make(bench)
+        start = time.perf_counter()
         mib, value = self._warm_peak(run)
+        slow = not row.ours and time.perf_counter() - start > PATIENCE
         value = value() if callable(value) else value
         difference = None if reference is None else error(value, reference)
         del value
@@ -273,7 +281,7 @@ class Measurer:
         return finished(
             row.operation,
             who,
-            pairs(unit, run, self.repeats, between=bench.clear),
+            pairs(unit, run, min(self.repeats, 2) if slow else self.repeats, between=bench.clear),
             unit=row.unit_name,
             goal=row.goal,
             units=row.units,

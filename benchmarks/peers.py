@@ -19,39 +19,46 @@ from benchmarks import naive
 from benchmarks.harness import Row
 from benchmarks.rows_fisher import operation
 from benchmarks.rows_steps import SAM_STEP
-from benchmarks.shapes import Bench, Timed
+from benchmarks.shapes import Bench, Shape, Timed
 
 OPTIMIZER, OPACUS, LAPLACE, CURVLINOPS = "pytorch-optimizer", "opacus", "laplace-torch", "curvlinops-for-pytorch"
+SMALL = 4
+"""Layers up to which the dear peers are worth the time."""
 EXACT = 1e-5
 """Relative error up to which a peer in float32 counts as right."""
 
 
 def rows() -> list[Row]:
     """Everything that computes what a row of ours computes."""
-    trace, diagonal = (partial(operation, kind) for kind in ("trace", "diagonal"))
-    all_samples = lambda shape: 1.5 * shape.per_sample  # noqa: E731
-    classes = lambda shape: 3.5 * shape.per_sample  # noqa: E731
+    true, model = "true", "model"
     found = [
         Row(SAM_STEP, f"SAM{name}", partial(_sam, settings), "sam", 1e-3, needs=OPTIMIZER)
         for name, settings in (("", {}), (", foreach", {"foreach": True}), (", fused AdamW", {"fused": True}))
     ]
-    for labels, check in (("true", "fisher: trace true"),):
-        found += [
-            Row(trace(labels), "ghost", partial(_opacus, "ghost", True), check, EXACT, needs=OPACUS),
-            Row(trace(labels), "hooks", partial(_opacus, "hooks", True), check, EXACT, needs=OPACUS, gib=all_samples),
-            Row(trace(labels), "vmap(grad)", partial(_vmap, True), check, EXACT, needs="torch", gib=all_samples),
-        ]
-    check = "fisher: diagonal true"
-    found += [
-        Row(diagonal("true"), "hooks", partial(_opacus, "hooks", False), check, EXACT, needs=OPACUS, gib=all_samples),
-        Row(diagonal("true"), "vmap(grad)", partial(_vmap, False), check, EXACT, needs="torch", gib=all_samples),
-        Row(diagonal("true"), "CurvlinopsEF", partial(_laplace, "EF"), check, EXACT, needs=LAPLACE, gib=all_samples),
-        Row(diagonal("model"), "CurvlinopsGGN", partial(_laplace, "GGN"), "fisher: diagonal model", EXACT,
-            needs=LAPLACE, gib=lambda shape: 2 * classes(shape)),
-        Row("one random probe of Tr F, true labels", "EF", partial(_curvlinops, "EF"), needs=CURVLINOPS),
-        Row("one random probe of Tr F, model's labels", "GGN", partial(_curvlinops, "GGN"), needs=CURVLINOPS),
-    ]  # fmt: skip
+    for kind, labels, who, make, limits in (
+        ("trace", true, "ghost", partial(_opacus, "ghost", True), {"needs": OPACUS}),
+        ("trace", true, "hooks", partial(_opacus, "hooks", True), {"needs": OPACUS, "layers": SMALL}),
+        ("trace", true, "vmap(grad)", partial(_vmap, True), {"needs": "torch", "layers": SMALL}),
+        ("diagonal", true, "hooks", partial(_opacus, "hooks", False), {"needs": OPACUS, "gib": _side_by_side}),
+        ("diagonal", true, "vmap(grad)", partial(_vmap, False), {"needs": "torch", "gib": _side_by_side}),
+        ("diagonal", true, "CurvlinopsEF", partial(_laplace, "EF"), {"needs": LAPLACE, "gib": _side_by_side}),
+        ("diagonal", model, "CurvlinopsGGN", partial(_laplace, "GGN"), {"needs": LAPLACE, "gib": _all_classes}),
+    ):
+        found.append(Row(operation(kind, labels), who, make, f"fisher: {kind} {labels}", EXACT, **limits))
+    for who, labels in (("EF", "true labels"), ("GGN", "model's labels")):
+        what = f"one random probe of Tr F, {labels}"
+        found.append(Row(what, who, partial(_curvlinops, who), needs=CURVLINOPS, layers=SMALL))
     return found
+
+
+def _side_by_side(shape: Shape) -> float:
+    """Gradients of all examples, and temporary copies [GiB]."""
+    return 1.5 * shape.per_sample
+
+
+def _all_classes(shape: Shape) -> float:
+    """The same for each class, twice [GiB]."""
+    return 2.3 * shape.classes * shape.per_sample
 
 
 def _inputs(ids: Tensor, mask: Tensor) -> dict[str, Tensor]:

@@ -8,77 +8,92 @@ from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
-HEAD = ("operation", "who", "ratio", "[min-max]", "n", "seconds", "extra MiB", "error", "goal", "")
+HEAD = ("operation", "who", "ratio", "min-max", "to", "n", "seconds", "extra MiB", "error", "goal", "verdict")
 MISSING = ("skipped", "failed")
 Found = Mapping[str, Any]
 
 
 def load(folder: Path | str = RESULTS) -> dict[str, dict[str, Any]]:
-    """The committed tables by size: ``facts`` of the run and ``rows``."""
+    """The tables of a folder by size: ``facts`` of the run and ``rows``."""
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(Path(folder).glob("*.json"))}
 
 
+def peers_of(row: Found, rows: Iterable[Found]) -> list[Found]:
+    """Rows of the same operation and unit that are not ours, and are right."""
+    same = lambda r: r["operation"] == row["operation"] and not r["ours"] and r["status"] == "ok"  # noqa: E731
+    return [r for r in rows if same(r) and r["unit"] == row["unit"]]
+
+
 def best_peer(row: Found, rows: Iterable[Found]) -> Found | None:
-    """The fastest row of the same operation that is not ours and is right."""
-    peers = [r for r in rows if r["operation"] == row["operation"] and not r["ours"] and r["status"] == "ok"]
-    return min(peers, key=lambda r: r["ratio"], default=None)
+    """The fastest of them."""
+    return min(peers_of(row, rows), key=lambda peer: peer["ratio"], default=None)
 
 
 def verdict(row: Found, rows: Sequence[Found]) -> str:
-    """Whether a row of ours reached its goal and is ahead of every peer; empty for peers."""
-    if not row["ours"] or row["status"] in MISSING:
-        return ""
-    said = []
-    if row["goal"] is not None:
+    """Whether a row of ours reached its goal and is ahead of every peer; of others, whether the value is wrong."""
+    if row["status"] in MISSING:
+        return row["status"]
+    said = ["WRONG value"] if row["status"] == "wrong" else []
+    if row["ours"] and row["goal"] is not None:
         said.append("met" if row["ratio"] <= row["goal"] else "missed")
-    peer = best_peer(row, rows)
+    peer = best_peer(row, rows) if row["ours"] else None
     if peer is not None:
-        ahead = row["ratio"] < peer["ratio"]
-        clear = row["high"] < peer["low"] or peer["high"] < row["low"]
-        said.append(f"{'ahead' if ahead else 'behind'}{'' if clear else ' (ranges overlap)'}")
+        apart = row["high"] < peer["low"] or peer["high"] < row["low"]
+        said.append(("ahead" if row["ratio"] < peer["ratio"] else "behind") + ("" if apart else " (ranges overlap)"))
     return ", ".join(said)
 
 
 def cells(row: Found, rows: Sequence[Found]) -> tuple[str, ...]:
-    """A row of :data:`HEAD` as text."""
+    """A row as text, in the order of :data:`HEAD`."""
     if row["status"] in MISSING:
-        return (row["operation"], row["who"], f"{row['status']}: {row['reason']}", *[""] * (len(HEAD) - 3))
-    unit = "" if row["unit"] == "plain" else f" of {row['unit']}"
-    error = "" if row["error"] is None else f"{row['error']:.1e}" + (" WRONG" if row["status"] == "wrong" else "")
+        return (row["operation"], row["who"], *[""] * (len(HEAD) - 3), f"{row['status']}: {row['reason']}")
     return (
         row["operation"],
         row["who"],
-        f"{row['ratio']:.2f}{unit}",
-        f"[{row['low']:.2f}-{row['high']:.2f}]",
+        _number(row["ratio"]),
+        "" if row["n"] == 1 else f"{_number(row['low'])}-{_number(row['high'])}",
+        row["unit"],
         str(row["n"]),
-        f"{row['seconds']:.3g}",
-        "" if row["extra_mib"] is None else f"{row['extra_mib']:+.0f}",
-        error,
+        f"{row['seconds']:.3g}" if row["seconds"] else "",
+        "" if row["extra_mib"] is None else f"{row['extra_mib']:+.0f}".replace("-", "−"),
+        "" if row["error"] is None else f"{row['error']:.1e}",
         "" if row["goal"] is None else f"{row['goal']:g}",
         verdict(row, rows),
     )
 
 
+def _number(ratio: float) -> str:
+    return f"{ratio:.2f}" if abs(ratio) < 100 else f"{ratio:.0f}"
+
+
 def line(row: Found, rows: Sequence[Found]) -> str:
     """A row for the terminal."""
-    operation, who, *rest = cells(row, rows)
+    operation, who, ratio, span, unit, n, seconds, mib, error, goal, said = cells(row, rows)
     if row["status"] in MISSING:
-        return f"{operation:44s} {who:40s} {rest[0]}"
-    ratio, span, n, seconds, mib, error, goal, said = rest
-    goal = f"goal {goal}" if goal else ""
-    return (
-        f"{operation:44s} {who:40s} {ratio:>6s} {span:13s} n={n:2s} {seconds:>8s} s {mib:>6s} MiB  "
-        f"{error:8s} {goal} {said}".rstrip()
+        return f"{operation:42s} {who:42s} {said}"
+    extra = f"{mib} MiB" if mib else ""
+    wrong = f"err {error}" if error else ""
+    aim = f"goal {goal}: {said}" if goal else said
+    return f"{operation:42s} {who:42s} {ratio:>6s} [{span:9s}] n={n:2s} {extra:>10s}  {wrong:12s} {aim}".rstrip() + (
+        "" if row["unit"] == "plain" else f"  (to: {row['unit']})"
     )
 
 
+def missed(rows: Sequence[Found]) -> list[Found]:
+    """Rows of ours that did not reach their goal."""
+    return [row for row in _aimed(rows) if row["ratio"] > row["goal"]]
+
+
+def _aimed(rows: Sequence[Found]) -> list[Found]:
+    return [row for row in rows if row["ours"] and row["status"] not in MISSING and row["goal"] is not None]
+
+
 def summary(rows: Sequence[Found]) -> str:
-    """How many goals were met, and what was left out."""
-    goals = [row for row in rows if row["ours"] and row["status"] == "ok" and row["goal"] is not None]
-    missed = [row["operation"] for row in goals if row["ratio"] > row["goal"]]
+    """How many goals were met, where we are behind, and what was left out."""
     behind = [row["operation"] for row in rows if "behind" in verdict(row, rows)]
-    counts = {status: sum(row["status"] == status for row in rows) for status in ("wrong", "skipped", "failed")}
-    parts = [f"{len(goals) - len(missed)} of {len(goals)} goals met"]
-    parts += [f"missed: {'; '.join(missed)}"] if missed else []
+    counts = {status: sum(row["status"] == status for row in rows) for status in ("wrong", *MISSING)}
+    short = missed(rows)
+    parts = [f"{len(_aimed(rows)) - len(short)} of {len(_aimed(rows))} goals met"]
+    parts += [f"missed: {'; '.join(row['operation'] for row in short)}"] if short else []
     parts += [f"behind a peer: {'; '.join(behind)}"] if behind else []
     return ", ".join(parts + [f"{n} {status}" for status, n in counts.items() if n])

@@ -24,7 +24,7 @@ def rows() -> list[Row]:
     return [
         Row("difference-based sharpness, one language", "xlgen", _language, "phi", 1e-2, 1.5, **unit),
         Row(f"difference-based sharpness, {LANGUAGES} languages, each", "xlgen", _all, **unit,
-            units=LANGUAGES, gib=lambda shape: 0.0),
+            units=LANGUAGES, layers=4),
     ]  # fmt: skip
 
 

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import copy
 import gc
+import io
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from torch import nn
+from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 
 from benchmarks.harness import Timing, error, finished, timing_of
 from benchmarks.shapes import Bench, Shape
@@ -66,7 +67,9 @@ def trainer_run(model: nn.Module, examples: Sequence[dict], batch_size: int, see
             **{k: v for k, v in settings.items() if k != "data_collator"},
         )
         collator = {k: v for k, v in settings.items() if k == "data_collator"}
-        Trainer(model, arguments, train_dataset=examples, callbacks=[clock], **collator).train()
+        trainer = Trainer(model, arguments, train_dataset=examples, callbacks=[clock], **collator)
+        with redirect_stdout(io.StringIO()):
+            trainer.train()
     return clock.seconds
 
 
@@ -130,12 +133,14 @@ def same_batches(shape: Shape, repeats: int) -> dict[str, Any]:
     )
 
 
-def own_batches(model: nn.Module, train: Encoded, pad: int, batch_size: int, repeats: int, **settings: Any) -> Timing:
+def own_batches(
+    model: nn.Module, train: Encoded, tokenizer: Any, batch_size: int, repeats: int, **settings: Any
+) -> Timing:
     """The "own batches" job: ours are bucketed by length; the Trainer's are padded to their longest."""
     examples = [_example(train, i) for i in range(len(train))]
     ours, theirs = [], []
     for repeat in range(repeats + 1):
-        collator = partial(_pad, pad)
+        collator = DataCollatorWithPadding(tokenizer)
         theirs.append(
             trainer_run(copy.deepcopy(model), examples, batch_size, repeat, data_collator=collator, **settings)
         )
@@ -144,19 +149,10 @@ def own_batches(model: nn.Module, train: Encoded, pad: int, batch_size: int, rep
 
 
 def _example(train: Encoded, i: int) -> dict[str, list[int] | int]:
-    inputs = {name: tensor[0].tolist() for name, tensor in train.inputs(torch.tensor([i])).items()}
-    return {**inputs, "labels": int(train.labels[i])}
-
-
-def _pad(pad: int, examples: Sequence[dict]) -> dict[str, Tensor]:
-    """What ``DataCollatorWithPadding`` does, for a tokenizer that is not there."""
-    longest = max(len(example["input_ids"]) for example in examples)
-    batch = {"labels": torch.tensor([example["labels"] for example in examples])}
-    for name in examples[0].keys() - {"labels"}:
-        fill = pad if name == "input_ids" else 0
-        rows = [example[name] + [fill] * (longest - len(example[name])) for example in examples]
-        batch[name] = torch.tensor(rows)
-    return batch
+    inputs = train.inputs(torch.tensor([i]))
+    return {name: inputs[name][0].tolist() for name in ("input_ids", "token_type_ids")} | {
+        "labels": int(train.labels[i])
+    }
 
 
 def _apart(start: nn.Module, a: nn.Module, b: nn.Module) -> float:

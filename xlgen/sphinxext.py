@@ -110,9 +110,17 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
-    """Hash of all that a chapter's output depends on: its cells, its parameters, the library and the packages."""
-    cells = [[cell.cell_type, cell.source, cell.metadata] for cell in notebook.read(source).cells]
-    return digest([cells, dict(given), library])
+    """Hash of all that a chapter's output depends on: its cells, its parameters, the library and the packages.
+
+    A cell with the tag ``reads:folder`` adds the files in a folder of the checkout.
+    """
+    read = notebook.read(source).cells
+    tags = {tag for cell in read for tag in cell.metadata.get("tags", []) if tag.startswith("reads:")}
+    folders = [source.absolute().parents[1] / tag.removeprefix("reads:") for tag in sorted(tags)]
+    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".json")]
+    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
+    return digest([cells, dict(given), library, contents])
 
 
 def library_fingerprint() -> str:

@@ -1,0 +1,192 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What it costs
+#
+# A measure that is dear is not used, and an objective that doubles the price of training has to be worth it. This page
+# shows what everything costs in units of a plain training step, what it would cost at best, and what other packages
+# take for the same number. Nothing is timed while the book is built: the tables were made by one command on one
+# machine, are kept in the repository, and are only shown here.
+#
+# ```{admonition} What you will learn
+# :class: tip
+# - What the trace and the diagonal of the Fisher information, sharpness-aware minimisation and the penalties cost at least.
+# - How far this library and its peers are from that, on a small model and on one of mBERT's size.
+# - How to time two programs on a machine that does other things as well.
+# ```
+
+# %% tags=["parameters"]
+results: str = ""  # folder with tables to show; empty: those of the repository
+drawn: str = "mbert-4"  # table that the figure draws, if it is there: small, mbert-4 or mbert-8
+
+# %% tags=["hide-input", "reads:benchmarks"]
+import matplotlib.pyplot as plt
+from myst_nb import glue
+
+from benchmarks import report
+from xlgen import chapters, figures
+from xlgen.notebook import provenance
+
+figures.use_style()
+tables = report.load(results or report.RESULTS)
+order = [name for name in ("small", "mbert-4", "mbert-8", "pipeline") if name in tables]
+steps = [name for name in order if name != "pipeline"]
+drawn = drawn if drawn in steps else steps[-1]
+facts = tables[drawn]["facts"]
+versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if number)
+glue("speed-machine", f"{facts['cpu']}, {facts['threads']} thread", display=False)
+glue("speed-date", facts["date"], display=False)
+glue("speed-versions", versions, display=False)
+glue("speed-shape", facts["shape"], display=False)
+glue("speed-plain", f"{facts['plain_seconds']:.2f} s", display=False)
+
+# %% [markdown]
+# ## The unit, and the floor
+#
+# The unit is one forward and backward pass of the same batch. A forward pass multiplies the input of each linear map by
+# its weights; a backward pass has two products of that size, the gradient of the input and the gradient of the weights.
+# With $F$ for the forward pass, the unit is therefore $3F$, and one can count what each operation needs at least:
+#
+# | operation | needs | in units |
+# |---|---|---|
+# | sharpness-aware minimisation | two forward and backward passes | 2 |
+# | Fisher penalty, true labels | the same: the gradient at the weights is that of the loss | 2 |
+# | Fisher penalty, sampled labels | one more backward pass | 8/3 |
+# | $\mathrm{Tr} F$, true labels | a forward pass, the gradients of the inputs alone, and two Gram matrices a map | 0.75 |
+# | $\mathrm{Tr} F$, model's labels, $C$ classes | the same with $C - 1$ backward passes | 1.16 |
+# | diagonal of $F$, true labels | each example's weight gradient, squared and added up | 1 |
+# | diagonal of $F$, model's labels | the same with $C - 1$ backward passes | 5/3 |
+#
+# The figures for $F$ are those of a base-sized encoder with 128 sub-words and three classes. Two ideas make the
+# difference. The squared norm of a gradient $\sum_t \delta_t a_t^\top$ follows from the Gram matrices of $\delta$ and
+# $a$, so that the gradient itself is never formed {cite:p}`li2022large`. And the expectation over the model's own labels has
+# rank $C - 1$: $\mathrm{diag}(p) - p p^\top = S S^\top$, so that $C - 1$ backward passes give it exactly.
+#
+# ```{exercise} ★ Below the unit
+# :label: speed-ex-below
+#
+# A trace of the Fisher information costs less than a training step, although it needs the norm of *every* example's
+# gradient, of which the step only has the mean. What does the step compute that the trace can do without?
+# ```
+#
+# ```{solution} speed-ex-below
+# :class: dropdown
+#
+# The gradients of the weights: a third of the unit, and for the embedding table a matrix as large as the vocabulary. The
+# Gram matrices that replace them grow with the square of the length, not with the size of the maps, and at 128 sub-words
+# they are small. For very long texts it is the other way round.
+# ```
+#
+# ## How it was timed
+#
+# A machine is never quiet, and a unit that is timed once, at the start, makes the same code look fast today and slow
+# tomorrow. So one plain step is timed immediately before every repeat of every operation, and what is shown is the
+# median of the ratios of these pairs, with the smallest and the largest. Memory is measured in a pass of its own. Every
+# value is compared with a naive computation in the same process: for the Fisher information a loop over the examples
+# and classes in float64, for the objectives their definition.
+#
+# Machine: {glue:text}`speed-machine`, {glue:text}`speed-date`. Plain step of the model in the figure:
+# {glue:text}`speed-plain` ({glue:text}`speed-shape`). Versions: {glue:text}`speed-versions`.
+
+# %% mystnb={"figure": {"name": "fig-speed", "caption": "Cost of each operation in units of one forward and backward pass of the same batch, for the table named by the parameter `drawn`. Filled: this library; open: others that compute the same number. Bars: smallest and largest ratio; vertical ticks: goals. The axis is logarithmic."}, "image": {"alt": "One row for each operation with a filled mark for this library, open marks for other packages and a tick for the goal, against the cost in units of a training step."}} tags=["hide-input"]
+rows = [row for row in tables[drawn]["rows"] if row["status"] == "ok" and row["unit"] == "plain"]
+operations = list(dict.fromkeys(row["operation"] for row in rows if row["ours"]))
+fig, ax = plt.subplots(figsize=(8.4, 0.5 * len(operations) + 1.2))
+for height, operation in enumerate(operations):
+    for row in (row for row in rows if row["operation"] == operation):
+        look = figures.look("sam" if row["ours"] else "baseline")
+        face = look.colour if row["ours"] else "white"
+        ax.plot([row["low"], row["high"]], [height] * 2, color=look.colour, lw=1, zorder=1)
+        ax.plot(row["ratio"], height, "o", color=look.colour, mfc=face, ms=6)
+        if row["goal"] is not None:
+            ax.plot(row["goal"], height, "|", color=figures.look("fisher").colour, ms=16, mew=2)
+ax.axvline(1, color=figures.FAINT, lw=0.8, zorder=0)
+ax.set_xscale("log")
+marks = [0.5, 1, 2, 4, 8]
+ax.set_xticks(marks, [f"{mark:g}" for mark in marks])
+ax.minorticks_off()
+ax.set_yticks(range(len(operations)), operations)
+ax.set(ylim=(len(operations) - 0.5, -0.5), xlabel="cost in plain forward and backward passes")
+plt.show()
+
+# %% tags=["hide-input"]
+aimed = {name: [r for r in tables[name]["rows"] if r["ours"] and r.get("goal") is not None] for name in order}
+met = {name: sum(row["ratio"] <= row["goal"] for row in found) for name, found in aimed.items()}
+glue("speed-goals", "; ".join(f"{name}: {met[name]} of {len(aimed[name])}" for name in order), display=False)
+compared = [
+    (name, row, report.best_peer(row, tables[name]["rows"]))
+    for name in order
+    for row in tables[name]["rows"]
+    if row["ours"] and row["status"] == "ok"
+]
+compared = [(name, row, peer) for name, row, peer in compared if peer is not None]
+behind = [f"{row['operation']} ({name})" for name, row, peer in compared if row["ratio"] >= peer["ratio"]]
+wrong = [
+    f"{r['who']}: {r['operation']} ({name})" for name in order for r in tables[name]["rows"] if r["status"] == "wrong"
+]
+glue("speed-ahead", f"{len(compared) - len(behind)} of {len(compared)}", display=False)
+short = [
+    f"{name}: {row['operation']}, {row['ratio']:.2f} where {row['goal']:g} was the aim"
+    for name in order
+    for row in report.missed(tables[name]["rows"])
+]
+paragraphs = [
+    "Goals missed: " + ("; ".join(short) if short else "none") + ".",
+    "Slower than another package: " + ("; ".join(behind) if behind else "none") + ".",
+    "Wrong values: " + ("; ".join(wrong) if wrong else "none") + ".",
+]
+chapters.box("note", "What fell short", *paragraphs)
+
+# %% [markdown]
+# ## The tables
+#
+# "To" is what a ratio is relative to. "Extra MiB" is the growth of the process's memory beyond that of a plain step.
+# "Error" is the relative difference to the naive computation. A peer that was not installed, needs more memory than a
+# row may take, or failed, is named with the reason.
+
+# %% tags=["hide-input"]
+from IPython.display import display
+
+
+def shown(name: str) -> None:
+    """The whole table of one size."""
+    found, facts = tables[name]["rows"], tables[name]["facts"]
+    body = [report.cells(row, found) for row in found]
+    about = facts.get("shape", "data path, evaluation, search, training, start-up")
+    display(chapters.table(report.HEAD, body, f"{name}: {about}; {facts['date']}"))
+
+
+for name in order:
+    shown(name)
+
+# %% tags=["hide-input"]
+notes = [(row["operation"], row["note"]) for name in order for row in tables[name]["rows"] if row.get("note")]
+chapters.table(("", "note"), dict(notes).items(), "What some of the rows are")
+
+# %% [markdown]
+# ```{admonition} What we learnt
+# :class: important
+# - Goals reached: {glue:text}`speed-goals`.
+# - Where another package computes the same number, this library was faster in {glue:text}`speed-ahead` cases.
+# - Most of what a careless step loses is not arithmetic but memory: copies of the weights, fresh memory for each
+#   gradient, an optimizer that passes over the parameters ten times.
+# ```
+#
+# ```{admonition} Your turn
+# :class: tip
+# Measure on your own machine (minutes for `small`, half an hour for everything), and look at the result:
+#
+#     python -m benchmarks --size small --out my-results
+#     papermill notebooks/speed.ipynb out.ipynb -p results my-results -p drawn small
+#
+# Other packages are optional; what is missing is named in the table. `make bench` installs them first.
+# ```
+
+# %% tags=["hide-input"]
+provenance([], {"results": results or "benchmarks/results", "drawn": drawn})

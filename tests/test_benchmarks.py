@@ -1,0 +1,268 @@
+"""The benchmarks pair, check and report as they say. Nothing here looks at how long anything takes."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import __main__ as command
+from benchmarks import harness, naive, peers, pipeline, report, rows_fisher, throughput
+from benchmarks.harness import Measurer, Row, error, pairs
+from benchmarks.shapes import SHAPES, Bench, Shape
+from xlgen import models
+from xlgen.data import encode
+from xlgen.evaluate import predict
+from xlgen.tasks import TASKS
+
+TINY = Shape("tiny", layers=1, width=32, vocabulary=60, batch=4, repeats=1, length=12, batches=2, training=10, lr=3e-3)
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return Bench(TINY)
+
+
+@pytest.fixture(autouse=True)
+def no_collection(monkeypatch):
+    """Collecting garbage around every timing takes longer than all else here."""
+    monkeypatch.setattr(harness.gc, "collect", lambda: 0)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still but for what the test adds."""
+    now = [0.0]
+    monkeypatch.setattr(harness.time, "perf_counter", lambda: now[0])
+    return now
+
+
+def row(value=1.0, reference="one", **changes):
+    """A row whose value is right, unless told otherwise."""
+    given = {"operation": "count", "who": "xlgen", "make": lambda bench: lambda: value, "reference": reference}
+    return Row(**{**given, **changes})
+
+
+def measure(bench, *rows):
+    measurer = Measurer(bench, {"one": lambda bench: 1.0, "two": lambda bench: {"a": 1.0, "b": 2.0}}, repeats=1)
+    return [measurer.measure(each) for each in rows]
+
+
+# --- timing ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_unit_is_timed_immediately_before_every_repeat(clock):
+    events, costs = [], iter([1.0, 2.0, 10.0, 30.0, 4.0, 4.0])
+
+    def step(name):
+        def run():
+            events.append(name)
+            clock[0] += next(costs)
+
+        return run
+
+    def between():
+        events.append("-")
+        clock[0] += 100  # not timed
+
+    timing = pairs(step("unit"), step("run"), 3, between=between)
+    assert events == ["-", "unit", "-", "run"] * 3
+    assert (timing.low, timing.ratio, timing.high, timing.n) == (1.0, 2.0, 3.0, 3)
+    assert timing.seconds == 4.0
+
+
+def test_the_ratio_is_the_median_of_ratios_and_not_the_ratio_of_medians():
+    timing = harness.timing_of([1.0, 10.0, 100.0], [3.0, 10.0, 200.0])
+    assert timing.ratio == 2.0 and timing.seconds / 10.0 == 1.0
+
+
+def test_memory_is_measured_apart_from_time(bench, monkeypatch):
+    order = []
+    monkeypatch.setattr(harness, "peak", lambda run: order.append("memory") or (5.0, run()))
+    monkeypatch.setattr(harness, "pairs", lambda *a, **k: order.append("time") or harness.Timing(1, 1, 1, 1, 1))
+    (found,) = measure(bench, row())
+    assert order == ["memory", "memory", "time"] and found["extra_mib"] == 0.0
+
+
+# --- values ---------------------------------------------------------------------------------------------------------
+
+
+def test_error_is_relative_and_sees_what_is_missing():
+    a = {"x": torch.tensor([3.0, 0.0]), "y": torch.tensor([4.0])}
+    assert error(1.1, 1.0) == pytest.approx(0.1)
+    assert error(a, a) == 0
+    assert error({**a, "y": torch.tensor([4.5])}, a) == pytest.approx(0.1)
+    assert error({"x": a["x"]}, a) == math.inf and error(3.0, a) == math.inf
+
+
+@pytest.mark.parametrize(
+    ("value", "status"), [(1.0, "ok"), (1.0 + 1e-8, "ok"), (1.001, "wrong"), (math.nan, "wrong"), (math.inf, "wrong")]
+)
+def test_a_wrong_value_is_called_wrong(bench, value, status):
+    (found,) = measure(bench, row(value))
+    assert found["status"] == status
+    assert ("WRONG" in report.verdict(found, [found])) == (status == "wrong")
+
+
+def test_a_value_may_be_one_of_several_and_may_be_made_after_timing(bench):
+    calls = []
+    late = row(make=lambda bench: lambda: lambda: calls.append(1) or 2.0, reference="two: b")
+    (found,) = measure(bench, late)
+    assert found["status"] == "ok" and calls == [1]
+
+
+def test_every_value_of_ours_is_right(bench):
+    sources = [source.references() for source in command.SOURCES]
+    measurer = Measurer(bench, {name: make for found in sources for name, make in found.items()}, repeats=1)
+    for each in command.rows():
+        if each.ours or each.who in ("naive loop", "double backward"):
+            found = measurer.measure(each)
+            assert found["status"] == "ok", found
+            assert (found["error"] is None) == (not each.reference)
+
+
+def test_every_reference_is_there():
+    known = {name for source in command.SOURCES for name in source.references()}
+    rows = command.rows()
+    assert {each.reference.partition(":")[0] for each in rows} - {""} <= known
+    assert {each.operation for each in peers.rows() if each.reference} <= {each.operation for each in rows if each.ours}
+
+
+def test_the_naive_trace_is_the_sum_of_the_naive_diagonal(bench):
+    found = naive.fisher(bench)
+    for labels in ("true", "model"):
+        total = sum(part.sum(dtype=torch.float64).item() for part in found[f"diagonal {labels}"].values())
+        assert found[f"trace {labels}"] == pytest.approx(total, rel=1e-6)
+        for diagonal in (False, True):
+            value = naive.loop(bench.model, bench, labels=labels, diagonal=diagonal)()
+            assert error(value, found[f"{'diagonal' if diagonal else 'trace'} {labels}"]) < 1e-5
+
+
+def test_a_row_that_moves_the_weights_is_refused(bench):
+    def make(bench):
+        return lambda: bench.model.classifier.bias.data.add_(1.0)
+
+    kept = bench.model.classifier.bias.detach().clone()
+    with pytest.raises(RuntimeError, match="the weights are not what they were"):
+        measure(bench, row(make=make, reference=""))
+    bench.model.classifier.bias.data.copy_(kept)
+
+
+# --- what cannot be run ---------------------------------------------------------------------------------------------
+
+
+def test_a_missing_peer_is_named_with_the_reason(bench):
+    (found,) = measure(bench, row(who="fast", needs="no-such-distribution"))
+    assert found["status"] == "skipped" and found["reason"] == "no-such-distribution is not installed"
+    assert "no-such-distribution" in report.line(found, [found]) and "fast" in found["who"]
+
+
+def test_a_peer_says_its_version(bench):
+    (found,) = measure(bench, row(who="peer", needs="torch"))
+    assert found["who"] == f"torch {torch.__version__}: peer" and found["status"] == "ok"
+
+
+def test_a_peer_that_fails_is_named_and_a_failure_of_ours_is_not_hidden(bench):
+    def make(bench):
+        raise ValueError("one\ntwo")
+
+    (found,) = measure(bench, row(who="peer", make=make))
+    assert found["status"] == "failed" and found["reason"] == "ValueError: one two"
+    with pytest.raises(ValueError, match="one"):
+        measure(bench, row(make=make))
+
+
+def test_a_peer_that_cannot_fit_is_not_tried(bench):
+    (found,) = measure(bench, row(who="peer", make=None, gib=lambda shape: 99.0))
+    assert found["status"] == "skipped" and "99 GiB" in found["reason"]
+
+
+def test_the_size_of_a_model_is_known_before_it_is_built(bench):
+    assert TINY.parameters == sum(w.numel() for w in bench.model.parameters())
+    assert SHAPES["mbert-4"].parameters == 177_560_835  # mBERT's 177,855,747 with 128 positions
+    large = SHAPES["mbert-4"]
+    assert not [each.who for each in command.rows() if each.ours and each.gib(large) > large.room]
+
+
+# --- command and report ---------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_run_keeps_what_is_finished(tmp_path, monkeypatch):
+    def measured(size, asked, facts):
+        yield harness.finished("count", "xlgen", harness.Timing(1, 2, 2, 2, 1), goal=3.0)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "_measured", measured)
+    with pytest.raises(KeyboardInterrupt):
+        command.main(["--size", "small", "--out", str(tmp_path)])
+    ((name, kept),) = report.load(tmp_path).items()
+    assert name == "small" and [each["operation"] for each in kept["rows"]] == ["count"]
+    assert kept["facts"]["versions"]["torch"] == torch.__version__ and kept["facts"]["threads"] == 1
+
+
+@pytest.mark.parametrize(("difference", "status"), [(0.0, 0), (1.0, 1)])
+def test_the_exit_status_says_whether_a_value_is_wrong(tmp_path, monkeypatch, capsys, difference, status):
+    one = harness.finished(
+        "count", "xlgen", harness.Timing(1, 2, 2, 2, 1), goal=1.5, difference=difference, tolerance=0.1
+    )
+    monkeypatch.setattr(command, "_measured", lambda *arguments: iter([one]))
+    assert command.main(["--size", "small", "--out", str(tmp_path)]) == status
+    assert "0 of 1 goals met, missed: count" in capsys.readouterr().out
+
+
+def test_some_rows_alone_do_not_replace_the_whole_table(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(command, "_measured", lambda *arguments: iter([harness.missing("a", "b", "skipped", "c")]))
+    monkeypatch.setattr(command, "_write", lambda path, content: written.append(path))
+    command.main(["--size", "small", "--only", "a"])
+    command.main(["--size", "small"])
+    assert written[0].parent != report.RESULTS and written[1] == report.RESULTS / "small.json"
+
+
+def test_the_verdict_compares_with_the_best_right_peer():
+    def found(who, ratio, low, high, **changes):
+        timing = harness.Timing(1.0, ratio, low, high, 3)
+        return harness.finished("count", who, timing, **changes)
+
+    ours = found("xlgen", 2.0, 1.9, 2.1, goal=1.5)
+    slow, near = found("slow", 3.0, 2.9, 3.1), found("near", 2.05, 2.0, 2.1)
+    wrong = found("wrong", 1.0, 1.0, 1.0, difference=1.0, tolerance=0.1)
+    assert report.verdict(ours, [ours, slow]) == "missed, ahead"
+    assert report.verdict(ours, [ours, slow, near]) == "missed, ahead (ranges overlap)"
+    assert report.verdict(ours, [ours, slow, wrong]) == "missed, ahead"
+    assert report.verdict(ours, [ours, found("fast", 1.0, 0.9, 1.1)]) == "missed, behind"
+    assert report.verdict(slow, [ours, slow]) == ""
+    assert report.best_peer(ours, [ours, {**slow, "unit": "another step"}]) is None
+
+
+def test_the_committed_tables_can_be_shown():
+    for table in report.load().values():
+        assert table["facts"]["date"] and table["facts"]["cpu"]
+        for each in table["rows"]:
+            assert len(report.cells(each, table["rows"])) == len(report.HEAD)
+            assert report.line(each, table["rows"])
+        assert "goals met" in report.summary(table["rows"])
+        json.dumps(table, allow_nan=False)
+
+
+# --- data path and throughput ---------------------------------------------------------------------------------------
+
+
+def test_padding_to_a_fixed_length_changes_no_label():
+    task = TASKS["mini-xnli"]
+    data = encode(task.rows("en", "dev", None).take(70), models.load_tokenizer("mini"), pipeline.LENGTH, None, True)
+    model, whole = models.load_classifier("mini", len(task.labels), seed=0), pipeline.padded(data)
+    assert {batch.inputs["input_ids"].shape[1] for batch in whole} == {pipeline.LENGTH}
+    fixed, bucketed = predict(model, whole), predict(model, data.batches(pipeline.BATCH))
+    assert torch.equal(fixed.logits.argmax(1), bucketed.logits.argmax(1))
+    torch.testing.assert_close(fixed.logits, bucketed.logits, atol=1e-4, rtol=0)
+
+
+def test_our_loop_and_the_trainer_do_the_same_job():
+    found = throughput.same_batches(replace(TINY, lr=1e-3), 1)
+    assert found["status"] == "ok" and found["error"] < 1e-4 and found["n"] == 1
+
+
+def test_the_fisher_rows_are_the_four_of_the_table():
+    assert {rows_fisher.operation(*key) for key in rows_fisher.GOALS} == {each.operation for each in rows_fisher.rows()}
