@@ -19,7 +19,8 @@ names and Turkish, do not decline; Russian names of hotels have no quotation mar
 and Thai are words, where WikiAnn has single characters, on which the miniature's encoder scores 0.
 
 A third of the first names, surnames and cities never occur in training (:data:`HELD_OUT`); ``dev`` and ``test`` draw
-from all, so that a model which only remembers names is found out.
+from all, so that half of the names have a part that is new. Giving each word the tag that it mostly has in training
+scores less than 0.5 in English; the shipped encoder, fine-tuned, about 0.8.
 """
 
 from __future__ import annotations
