@@ -24,6 +24,7 @@
 
 # %% tags=["parameters"]
 objective: str = "baseline"  # training objective: baseline, sam, fisher, mvr, l2, ewc, … or one of your own
+tuning: str = "full"  # what is trained: full, bitfit, adapter or prompt
 preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
 task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
@@ -91,7 +92,7 @@ options = RunOptions(
 )
 settings = chapters.given(
     model=model, train_size=train_size, epochs=epochs,
-    rho=rho, weight=weight, p=p, lam=lam,
+    tuning=tuning, rho=rho, weight=weight, p=p, lam=lam,
 )  # fmt: skip
 configs = [
     config_for(
@@ -123,7 +124,8 @@ chapters.table(
         ("encoder", encoder),
         ("objective", f"{first.objective} ({values})"),
         ("training", f"{pairs:,} pairs, {first.epochs} epochs, {steps:,} steps of {first.batch_size}"),
-        ("optimizer", f"AdamW, peak learning rate {first.lr:g}, warm-up {first.warmup:.0%}, clip {first.clip:g}"),
+        ("trained weights", "all" if first.tuning == "full" else f"{first.tuning} and the head"),
+        ("optimizer", f"{first.optimizer}, peak learning rate {first.lr:g}, warm-up {first.warmup:.0%}, clip {first.clip:g}"),
         ("checkpoint", f"best accuracy on {dev_pairs:,} English development pairs"),
         ("seeds", ", ".join(str(run.config.seed) for run in runs)),
     ],
