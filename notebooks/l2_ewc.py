@@ -1,0 +1,924 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Staying close to the pretrained weights
+#
+# Fine-tuning on English may overwrite what an encoder knows of other languages. {cite:t}`anonymous2021frustratingly`
+# hold the weights back in two ways, by their distance from the pretrained weights (*L2*) and by the same distance
+# weighted by the Fisher information of text in the target language (*EWC*, {cite:p}`kirkpatrick2017ewc`), and report
+# that the simpler one helps and the other does not. This page trains both, puts the paper's Tables 1, 2, 9 and 15 and
+# its Figure 1 beside ours, and then looks at what the penalties do: how far the weights move, and how much of each
+# language the encoder forgets.
+#
+# ```{admonition} What you will learn
+# :class: tip
+# - Why L2 is EWC with a Fisher information of 1, and how to scale the latter so that both share one $\lambda$.
+# - What is traded between English and the other languages as $\lambda$ grows, and how far the weights then move.
+# - How to measure forgetting itself, as a divergence in nats, and where EWC's quadratic approximation of it breaks.
+# ```
+
+# %% tags=["parameters"]
+preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
+tasks: list = []  # the first is looked at closely; empty: XNLI and PAWS-X, or their miniatures
+model: str = ""  # mini, a hub id or a folder; empty: the preset's own
+seeds: list = [0]  # random seeds, every setup is trained with each
+lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC
+lam: float = 0.01  # strength in the tables of scores; one of the sweep, or added to it
+ewc_languages: list = ["fr"]  # target languages that get an EWC model of their own; the first is in all figures
+variants: list = ["fr+en", "mix fr-en"]  # texts of EWC compared with the first target language's
+examples: int = 400  # paragraphs of text for each Fisher information [count]
+probe: int = 100  # paragraphs of text on which forgetting is measured [count]
+data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
+text_dir: str = ""  # plain text, a file or a folder with <language>.txt; empty: the miniature's own, or Wikipedia
+train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
+epochs: int = None  # passes over the training pairs [count]; None: the preset's own
+size: int = 500  # test examples of each language [count]; 0: all
+store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
+workers: int = 2  # models trained or measured side by side [processes]
+threads: int = 1  # CPU threads of each [count]
+
+# %%
+import math
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from myst_nb import glue
+
+from xlgen import chapters, figures, fishers, layers, mlm, models, text
+from xlgen.analysis import binomial_interval, interval_of_mean, signed
+from xlgen.batch import scored
+from xlgen.config import RunOptions
+from xlgen.notebook import provenance, root
+from xlgen.presets import config_for
+from xlgen.published import contradictions, printed_table
+from xlgen.study import MeasureConfig, load_model, measure_many, run_many
+from xlgen.tasks import TASKS
+
+figures.use_style()
+
+# %% [markdown]
+# ## What is minimised
+#
+# With $\ell_t$ the cross-entropy of the task and $\theta^*$ the pretrained weights, the paper's equations 1 and 2 are
+#
+# $$ L_{\text{L2}} = \ell_t + \frac{\lambda}{2} \sum_i (\theta_i - \theta^*_i)^2, \qquad
+# L_{\text{EWC}} = \ell_t + \frac{\lambda}{2} \sum_i F_i\, (\theta_i - \theta^*_i)^2 . $$ (eq-l2_ewc-losses)
+#
+# The sums are over the weights that the pretrained encoder has; the new classification head has no $\theta^*$ and is
+# free. $F_i$ is the diagonal of the Fisher information of the encoder's pretraining loss on plain text in the *target*
+# language, which needs no label:
+#
+# $$ F_i = \frac1N \sum_{n=1}^{N} \Big( \frac{\partial}{\partial \theta_i} \log p_{\theta^*}(\text{hidden sub-words of
+# paragraph } n \mid \text{the rest}) \Big)^2 . $$ (eq-l2_ewc-fisher)
+#
+# ```{admonition} Two names for one penalty
+# :class: note
+# With $F_i = 1$ EWC *is* L2. And with the true $F$ in place of its diagonal, $\frac12 \Delta^\top F \Delta$ is the
+# first term of a divergence: by {eq}`eq-theory-quadratic`, for $\Delta = \theta - \theta^*$,
+#
+# $$ \mathrm{KL}\big[ p_{\theta^*} \,\|\, p_\theta \big] = \tfrac12\, \Delta^\top F\, \Delta + O(\|\Delta\|^3)
+# \;\approx\; \tfrac12 \sum_i F_i\, \Delta_i^2 . $$ (eq-l2_ewc-kl)
+#
+# So EWC asks: how different may the encoder's guesses at the hidden words of *French* become, per unit of English
+# loss? L2 asks the same of a model in which all weights matter alike. Two things can go wrong with the answer: $\Delta$
+# is not small, and $F$ is not diagonal. Both are measured below.
+# ```
+#
+# A raw $F_i$ is tiny (its mean over the weights is in a table below), so that $\lambda$ of the two penalties would
+# differ by orders of magnitude. Here $F$ is divided by its mean, $\frac1P \sum_i F_i = 1$: both penalties then pull
+# equally hard in the mean over weights, and differ only in *which* weights are held.
+
+# %%
+options = RunOptions(
+    store=Path(store).expanduser() if store else root() / "runs",
+    data_dir=Path(data_dir) if data_dir else None,
+    text_dir=Path(text_dir) if text_dir else None,
+    threads=threads,
+    progress=False,
+)
+prefix = "mini-" if preset == "mini" else ""
+usual = [prefix + "xnli", prefix + "pawsx"]
+main, *others = chapters.words(tasks) or usual
+targets_of_ewc = chapters.words(ewc_languages)
+focus, every_seed = targets_of_ewc[0], chapters.words(seeds, int)
+strengths = sorted({*chapters.words(lams, float), lam})
+common = chapters.given(model=model, train_size=train_size, epochs=epochs)
+
+
+def ewc(corpus: str, strength: float) -> dict:
+    """Settings of an EWC run with the Fisher information of this text."""
+    facts = {"text": corpus, "examples": examples}
+    return {"objective": "ewc", "lam": strength} | facts
+
+
+vanilla = ("vanilla", 0.0)
+first = f"EWC {focus}"
+setups = {vanilla: {"objective": "baseline"}}
+for strength in strengths:
+    setups["L2", strength] = {"objective": "l2", "lam": strength}
+    setups[first, strength] = ewc(focus, strength)
+texts = [*targets_of_ewc[1:], *chapters.words(variants)]
+setups |= {(f"EWC {corpus}", lam): ewc(corpus, lam) for corpus in texts}
+compared = [vanilla, ("L2", lam), (first, lam)]
+
+plan = [(main, setup, seed) for seed in every_seed for setup in setups]
+for task in others:
+    for seed in every_seed:
+        plan += [(task, setup, seed) for setup in compared]
+configs = [
+    config_for(
+        preset,
+        task,
+        **common | setups[setup] | {"seed": seed},
+    )
+    for task, setup, seed in plan
+]
+runs = dict(zip(plan, run_many(configs, options, workers), strict=True))
+
+# %% tags=["hide-input"]
+config, manifest = runs[main, vanilla, every_seed[0]].config, runs[main, vanilla, every_seed[0]].manifest
+encoder = "the shipped miniature" if config.model == "mini" else Path(config.model).name
+glue("l2_ewc-task", main, display=False)
+glue("l2_ewc-encoder", encoder, display=False)
+glue("l2_ewc-lam", f"{lam:g}", display=False)
+glue("l2_ewc-focus", focus, display=False)
+glue("l2_ewc-pairs", f"{manifest['train_pairs']:,}", display=False)
+glue("l2_ewc-steps", f"{manifest['steps']:,}", display=False)
+seeded = "one seed" if len(every_seed) == 1 else f"{len(every_seed)} seeds"
+glue("l2_ewc-seeds", seeded, display=False)
+chapters.table(
+    ("setting", "value"),
+    [
+        ("tasks", ", ".join([main, *others])),
+        ("encoder", encoder),
+        ("setups", ", ".join(f"{name} {strength:g}" if strength else name for name, strength in setups)),
+        ("training", f"{manifest['train_pairs']:,} pairs, {config.epochs} epochs, {manifest['steps']:,} steps"),
+        ("optimizer", f"AdamW without weight decay, peak learning rate {config.lr:g}, clip {config.clip:g}"),
+        ("Fisher information", f"{examples:,} paragraphs of text a language, divided by its mean"),
+        ("seeds", ", ".join(map(str, every_seed))),
+    ],
+    f"What was run live: {len(runs)} models",
+)
+
+# %% [markdown]
+# Weight decay is off: it pulls towards 0, and the penalties towards $\theta^*$. The checkpoint is the one with the best
+# English development accuracy, for every setup.
+
+# %%
+predicted = MeasureConfig(("accuracy",), (), "test", size)
+moved = MeasureConfig(("frobenius",), (), "test", 1)
+measured, frobenius = {}, {}
+for task in (main, *others):
+    keys = [key for key in runs if key[0] == task]
+    models_of = [runs[key] for key in keys]
+    scores = measure_many(models_of, predicted, options, workers)
+    distances = measure_many(models_of, moved, options, workers)
+    for key, score, distance in zip(keys, scores, distances, strict=True):
+        measured[key] = score["accuracy"]
+        frobenius[key] = distance["frobenius"]["all"]
+
+
+def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
+    """Test accuracy by language, the mean over seeds."""
+    each = [measured[task, setup, seed] for seed in every_seed]
+    return {
+        code: np.mean(
+            [values[code].value for values in each],
+        )
+        for code in each[0]
+    }
+
+
+def gain(task: str, setup: tuple[str, float], codes=None):
+    """Mean over target languages of the difference to vanilla."""
+    new, old = accuracy(task, setup), accuracy(task, vanilla)
+    codes = codes or [code for code in new if code != english]
+    return interval_of_mean([100 * (new[c] - old[c]) for c in codes])
+
+
+english = TASKS[main].source_language
+
+# %% [markdown]
+# ## Tables 1, 2 and 9: who is better, and where?
+#
+# The paper's Table 1 has the mean zero-shot score of four tasks; its Tables 2 and 9 have XNLI and PAWS-X by language.
+# (WikiAnn and UDPOS, Tables 7 and 8, belong to the chapter on tagging.) Every number of ours is from
+# {glue:text}`l2_ewc-seeds`; the paper's are means of three seeds of mBERT on the full training sets.
+#
+# ```{admonition} What EWC means in the paper
+# :class: note
+# The paper's EWC row is not one model: "we fine-tune the model for each target language separately", so that each cell
+# belongs to another fine-tuning, with the Fisher information of that cell's language. By default this page trains one
+# EWC model, for the language in its name, and evaluates it in all languages. With `ewc_languages` each language gets
+# its own.
+# ```
+
+# %% tags=["hide-input"]
+PAPER = "anonymous2021frustratingly"
+NUMBER, TITLE = {"xnli": 2, "pawsx": 9}, {"xnli": "XNLI", "pawsx": "PAWSX"}
+ROWS = {"vanilla": "vanilla", "L2": "w/ l2", "EWC": "w/ ewc"}
+
+
+def printed(task: str) -> dict:
+    """The paper's scores by language, for vanilla, L2 and EWC; empty where it has no such table."""
+    number = NUMBER.get(task.removeprefix("mini-"))
+    if number is None:
+        return {}
+    table = printed_table(PAPER, number)
+    spelled = {row.split(", ")[1].lower(): row for row in table.rows}
+    codes = ("en", *table.targets)
+    return {name: {c: table.cell(spelled[low], c).number for c in codes} for name, low in ROWS.items()}
+
+
+def says(ours, published: float) -> str:
+    """Our difference beside the paper's, in words."""
+    if not math.isfinite(ours.low) or 0 in ours:
+        return "cannot say: our interval includes 0"
+    return "agrees in sign" if ours.value * published > 0 else "does not agree: the other sign"
+
+
+def points(interval) -> str:
+    return f"{signed(interval.value, 2)} [{signed(interval.low, 2)}, {signed(interval.high, 2)}]"
+
+
+body, sentences, outcomes = [], [], {}
+for task in (main, *others):
+    paper, targets = printed(task), [code for code in accuracy(task, vanilla) if code != english]
+    for setup in compared:
+        score = accuracy(task, setup)
+        name = setup[0].split()[0]
+        old, row = paper.get("vanilla"), paper.get(name)
+        mean = np.mean([100 * score[code] for code in targets])
+        both = [c for c in targets if not row or c in row]
+        theirs = "not printed" if not row else f"{np.mean([row[c] for c in row if c != english]):.2f}"
+        cells = (f"{task}: {setup[0]}", f"{100 * score[english]:.2f}", f"{mean:.2f}")
+        if setup == vanilla:
+            body.append((*cells, "", theirs, "", ""))
+            continue
+        ours = gain(task, setup, both)
+        their_gain = np.nan if not row else np.mean([row[c] - old[c] for c in row if c != english])
+        outcome = says(ours, their_gain) if row else ""
+        outcomes[task, name] = (ours, their_gain, outcome)
+        body.append((*cells, points(ours), theirs, signed(their_gain, 2) if row else "", outcome))
+head = ("", english, "mean of targets", "minus vanilla, 95 %", "paper: mean", "paper: minus vanilla", "verdict")
+chapters.table(
+    head,
+    body,
+    f"Accuracy [%] (Table 1 of the paper for its two tasks with pairs of sentences), λ = {lam:g}. Differences are paired "
+    "over the languages that both have; Student-t interval over languages",
+)
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-languages", "caption": "Change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % interval of a difference of two independent binomial shares (wide, because it does not use that both models saw the same examples). Hollow: the paper's Tables 2 and 9 (mBERT, three seeds, no interval printed)."}, "image": {"alt": "Two panels, one a task: for each language the change of accuracy by L2 and by EWC, ours as filled marks with intervals and the paper's as hollow marks, around a line at zero."}} tags=["hide-input"]
+LOOK = {"vanilla": figures.look("baseline"), "L2": figures.Look("#0072B2", "s"), "EWC": figures.Look("#D55E00", "^")}
+fig, axes = plt.subplots(1 + len(others), 1, figsize=(9.6, 3.3 * (1 + len(others))), squeeze=False)
+for ax, task in zip(axes[:, 0], (main, *others), strict=True):
+    paper, old = printed(task), accuracy(task, vanilla)
+    for shift, setup in ((-0.16, compared[1]), (0.16, compared[2])):
+        name, new = setup[0].split()[0], accuracy(task, setup)
+        for place, code in enumerate(old):
+            n = measured[task, setup, every_seed[0]][code].n * len(every_seed)
+            half = 1.96 * 100 * math.sqrt(sum(p * (1 - p) for p in (old[code], new[code])) / n)
+            delta = 100 * (new[code] - old[code])
+            label = f"{setup[0]}, ours" if not place else None
+            style = dict(color=LOOK[name].colour, fmt=LOOK[name].marker, elinewidth=1)
+            ax.errorbar(place + shift, delta, yerr=half, label=label, **style)
+            if paper and code in paper[name]:
+                theirs = paper[name][code] - paper["vanilla"][code]
+                label = f"{name}, paper" if not place else None
+                hollow = dict(mfc="white", mec=LOOK[name].colour, color=LOOK[name].colour, ls="none")
+                ax.plot(place + shift + 0.14, theirs, LOOK[name].marker, ms=5, label=label, **hollow)
+    ax.axhline(0, color=figures.INK, lw=0.8)
+    ax.set_xticks(range(len(old)), list(old))
+    ax.set_ylabel(f"{task}:\nchange of accuracy [points]")
+    ax.grid(visible=False, axis="x")
+axes[0, 0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+plt.show()
+
+# %% tags=["hide-input"]
+for (task, name), (ours, theirs, outcome) in outcomes.items():
+    new = accuracy(task, next(setup for setup in compared if setup[0].startswith(name)))
+    old, paper = accuracy(task, vanilla), printed(task)
+    wins = sum(new[c] > old[c] for c in new if c != english)
+    sentence = f"{task}, {name}: better than vanilla in {wins} of {len(new) - 1} target languages"
+    if paper:
+        codes = [c for c in paper[name] if c != english]
+        known = sum(paper[name][c] > paper["vanilla"][c] for c in codes)
+        sentence += f" (paper: {known} of {len(codes)}); mean change {points(ours)} points, paper {signed(theirs, 2)}"
+        sentence += f". {outcome[0].upper()}{outcome[1:]}."
+    else:
+        sentence += f"; mean change {points(ours)} points."
+    sentences.append(sentence)
+glue("l2_ewc-verdict-l2", sentences[0], display=False)
+glue("l2_ewc-verdict-ewc", sentences[1], display=False)
+chapters.box("note", "The paper's claim, and ours", *sentences)
+
+# %% tags=["hide-input"]
+body = []
+for code in targets_of_ewc:
+    own = (f"EWC {code}", lam)
+    paper = printed(main).get("EWC", {})
+    theirs = (
+        f"{paper[code] - printed(main)['vanilla'][code]:+.2f}".replace("-", "−") if code in paper else "not printed"
+    )
+    old = 100 * accuracy(main, vanilla)[code]
+    changes = (signed(100 * accuracy(main, setup)[code] - old, 2) for setup in (own, (first, lam), ("L2", lam)))
+    body.append((code, f"{old:.2f}", *changes, theirs))
+head = ("", "vanilla", "own EWC", first, "L2", "paper: own EWC")
+chapters.table(head, body, f"{main}: accuracy [%] of vanilla, and changes in points, one EWC model a language")
+
+# %% [markdown]
+# The interval of a mean over languages says whether a change is consistent over languages *for these models*. It knows
+# nothing of other seeds, of which the paper averages three and this page {glue:text}`l2_ewc-seeds`.
+#
+# ## Figure 1: how hard to pull?
+
+# %% tags=["hide-input"]
+box = {row.id: row for row in contradictions()}.get("seeds-differ")
+chapters.box("warning", "The paper contradicts itself", box.sentence, f"Here: {seeded} in the sweep.") if box else None
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-sweep", "caption": "Left: change of the mean zero-shot accuracy over the target languages, relative to vanilla fine-tuning in percent, against λ (the paper's Δ Avg of Figure 1); bars: 95 % Student-t interval over languages. Right: English test accuracy with its 95 % binomial interval; the band is vanilla's. EWC's Fisher information has mean 1, so that λ is the same scale for both."}, "image": {"alt": "Two panels against lambda on a logarithmic axis, one line each for L2 and EWC: relative change of zero-shot accuracy, and English accuracy with a horizontal band for vanilla."}} tags=["hide-input"]
+relative = {}
+old = accuracy(main, vanilla)
+targets = [code for code in old if code != english]
+base = np.mean([100 * old[c] for c in targets])
+n_english = measured[main, vanilla, every_seed[0]][english].n * len(every_seed)
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8))
+for name, setup_name in (("L2", "L2"), ("EWC", first)):
+    each = [gain(main, (setup_name, s)) for s in strengths]
+    relative[name] = [100 * one.value / base for one in each]
+    ends = np.array([[one.value - one.low, one.high - one.value] for one in each]).T * 100 / base
+    style = dict(color=LOOK[name].colour, marker=LOOK[name].marker, label=setup_name, capsize=2)
+    left.errorbar(strengths, relative[name], yerr=ends, **style)
+    reached = [binomial_interval(accuracy(main, (setup_name, s))[english], n_english) for s in strengths]
+    ends = np.array([[max(0, r.value - r.low), max(0, r.high - r.value)] for r in reached]).T
+    right.errorbar(strengths, [r.value for r in reached], yerr=ends, **style)
+left.axhline(0, color=figures.INK, lw=0.8)
+of_vanilla = binomial_interval(old[english], n_english)
+right.axhspan(of_vanilla.low, of_vanilla.high, color=figures.FAINT, alpha=0.25, lw=0, label="vanilla")
+for ax in (left, right):
+    ax.set(xscale="log", xlabel="λ")
+    ax.legend()
+left.set_ylabel("zero-shot accuracy, change [% of vanilla]")
+right.set_ylabel("accuracy, English test")
+plt.show()
+
+# %% tags=["hide-input"]
+
+
+def best(name: str, setup_name: str) -> str:
+    """The strength with the highest mean zero-shot accuracy, with its interval."""
+    place = int(np.argmax(relative[name]))
+    at = gain(main, (setup_name, strengths[place]))
+    edge = " (an end of the sweep)" if place in (0, len(strengths) - 1) else ""
+    change = 100 * (accuracy(main, (setup_name, strengths[place]))[english] - old[english])
+    return (
+        f"{setup_name} is best at λ = {strengths[place]:g}{edge}: {points(at)} points over vanilla, and "
+        f"{signed(change, 2)} in English"
+    )
+
+
+strongest = {name: 100 * (accuracy(main, (name, strengths[-1]))[english] - old[english]) for name in ("L2", first)}
+glue("l2_ewc-best-l2", best("L2", "L2"), display=False)
+glue("l2_ewc-best-ewc", best("EWC", first), display=False)
+glue("l2_ewc-strongest", f"{strengths[-1]:g}", display=False)
+glue("l2_ewc-strongest-l2", signed(strongest["L2"], 2), display=False)
+glue("l2_ewc-strongest-ewc", signed(strongest[first], 2), display=False)
+
+# %% [markdown]
+# {glue:text}`l2_ewc-best-l2`. {glue:text}`l2_ewc-best-ewc`. (The best of several is a maximum of noisy numbers: its
+# interval does not know that it was chosen.) At the strongest pull, $\lambda =$ {glue:text}`l2_ewc-strongest`, English
+# accuracy changes by {glue:text}`l2_ewc-strongest-l2` points with L2 and {glue:text}`l2_ewc-strongest-ewc` with EWC.
+# The paper says of its Figure 1 that models benefit "as long as it provides the model some flexibility to learn the
+# downstream task while constraining it enough"; it prints neither the numbers of that figure nor its own $\lambda$.
+#
+# ## How far do the weights move?
+#
+# The penalty bounds a distance, $\|W - W_0\|_F$ over the weights that the pretrained encoder has. Accuracy against that
+# distance instead of $\lambda$ shows whether it is the distance that matters, or which weights make it up. And accuracy
+# in the target languages against accuracy in English shows whether there is a gain at all: a point above the one of
+# vanilla has one, a point below and to the left of it has only learnt less.
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-distance", "caption": "Left: mean accuracy over the target languages (filled) and in English (hollow) against the distance of the fine-tuned weights from the pretrained ones. Right: the mean over the targets against English, which is the trade itself. One point a setup of the sweep, lines in the order of λ, which is written beside the points. Bars: 95 % binomial interval for English; none for the mean, whose languages are translations of the same examples."}, "image": {"alt": "Left: accuracy against the Frobenius distance, one black point for vanilla and a line of points each for L2 and EWC, hollow marks above for English. Right: mean target accuracy against English accuracy for the same setups."}} tags=["hide-input"]
+
+
+def far(setup: tuple[str, float], part: str = "") -> float:
+    """Distance from the pretrained weights, mean over seeds; of a layer if one is named."""
+    each = [frobenius[main, setup, seed] for seed in every_seed]
+    return float(np.mean([v.extra["by_layer"][part] if part else v.value for v in each]))
+
+
+swept = {"vanilla": [vanilla], "L2": [("L2", s) for s in strengths], "EWC": [(first, s) for s in strengths]}
+mean_of = {setup: float(np.mean([accuracy(main, setup)[c] for c in targets])) for setup in setups}
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.0))
+for name, line in swept.items():
+    x, y = [far(setup) for setup in line], [mean_of[setup] for setup in line]
+    reached = [binomial_interval(accuracy(main, setup)[english], n_english) for setup in line]
+    ends = np.array([[max(0, r.value - r.low), max(0, r.high - r.value)] for r in reached]).T
+    values, style = [r.value for r in reached], dict(color=LOOK[name].colour, lw=1)
+    left.plot(x, y, LOOK[name].marker + "-", color=LOOK[name].colour, label=line[0][0])
+    left.errorbar(x, values, yerr=ends, fmt=LOOK[name].marker + ":", mfc="white", **style)
+    strength_labels = [f"{setup[1]:g}" if setup[1] else "" for setup in line]
+    right.errorbar(values, y, xerr=ends, fmt=LOOK[name].marker + "-", elinewidth=0.6, label=line[0][0], **style)
+    for place, label in zip(zip(values, y, strict=True), strength_labels, strict=True):
+        right.annotate(label, place, xytext=(4, 5), textcoords="offset points", fontsize=8)
+left.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel="accuracy (test)", xlim=(0, None))
+right.set(xlabel=f"accuracy, {english}", ylabel="accuracy, mean of targets")
+for ax in (left, right):
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+plt.show()
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-layers", "caption": "Distance from the pretrained weights by part of the encoder, for the setups at the λ of the tables."}, "image": {"alt": "Groups of bars, one group for each layer, the embedding tables and the rest; a bar each for vanilla, L2 and EWC."}} tags=["hide-input"]
+parts = list(frobenius[main, vanilla, every_seed[0]].extra["by_layer"])
+fig, ax = plt.subplots(figsize=(8.4, 3.4))
+for number, setup in enumerate(compared):
+    look = LOOK[setup[0].split()[0]]
+    ax.bar(
+        np.arange(len(parts)) + 0.27 * (number - 1),
+        [far(setup, part) for part in parts],
+        0.25,
+        facecolor=(look.colour, 0.35),
+        edgecolor=look.colour,
+        hatch=("", "//", "xx")[number],
+        label=setup[0],
+    )
+short = [part.rpartition("encoder.")[2] for part in parts]
+ax.set_xticks(range(len(parts)), short)
+ax.set_ylabel("distance [parameter norm]")
+ax.grid(visible=False, axis="x")
+ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+plt.show()
+
+# %% tags=["hide-input"]
+glue("l2_ewc-far-vanilla", f"{far(vanilla):.2f}", display=False)
+share = frobenius[main, vanilla, every_seed[0]].extra["relative"]
+glue("l2_ewc-far-share", f"{share:.1%}", display=False)
+glue("l2_ewc-far-l2", f"{far(compared[1]):.2f}", display=False)
+glue("l2_ewc-far-ewc", f"{far(compared[2]):.2f}", display=False)
+above = [setup for setup in setups if mean_of[setup] > mean_of[vanilla]]
+dominated = [s for s in setups if mean_of[s] < mean_of[vanilla] and accuracy(main, s)[english] <= old[english]]
+names_above = ", ".join(f"{name} at λ = {strength:g}" for name, strength in above) or "none"
+trade = (
+    f"Of the {len(setups) - 1} setups with a penalty, {len(above)} have a higher mean over the targets than vanilla "
+    f"({names_above}), and {len(dominated)} are no better in English and worse in the targets"
+)
+glue("l2_ewc-trade", trade, display=False)
+kept = {part: far(compared[2], part) / far(vanilla, part) for part in parts if far(vanilla, part) > 0}
+tight, loose = min(kept, key=kept.get), max(kept, key=kept.get)
+glue("l2_ewc-tight", f"{tight.rpartition('encoder.')[2]} ({kept[tight]:.0%} of vanilla's)", display=False)
+glue("l2_ewc-loose", f"{loose.rpartition('encoder.')[2]} ({kept[loose]:.0%})", display=False)
+
+# %% [markdown]
+# Vanilla fine-tuning moves the weights by {glue:text}`l2_ewc-far-vanilla` ({glue:text}`l2_ewc-far-share` of
+# $\|W_0\|_F$); at $\lambda =$ {glue:text}`l2_ewc-lam` L2 leaves {glue:text}`l2_ewc-far-l2` of it and EWC
+# {glue:text}`l2_ewc-far-ewc`. L2 holds all weights alike. EWC shortens the way most in the part
+# {glue:text}`l2_ewc-tight` and least in {glue:text}`l2_ewc-loose`. {glue:text}`l2_ewc-trade`.
+#
+# ## What the Fisher information holds on to
+#
+# Which weights are these? $F$ is far from even:
+
+# %%
+text_model = config.model
+settings = fishers.Settings(config.max_length)
+
+
+def words_of(corpus: list[str], n: int):
+    return text.read(corpus, n, text_dir=options.text_dir, model=text_model)
+
+
+stored = {
+    code: fishers.of_text(
+        text_model,
+        words_of([code], examples),
+        settings,
+        options,
+    )
+    for code in dict.fromkeys([english, focus])
+}
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-lorenz", "caption": "Share of the trace of the Fisher information that lies in the largest entries, against their share of all weights (both logarithmic to the left). If all weights mattered alike, as L2 has it, the curve would be the dashed line."}, "image": {"alt": "Curves of the cumulative share of the trace for English and the target language, far above a dashed diagonal."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6.4, 3.8))
+half, quiet = {}, {}
+for (code, one), style in zip(stored.items(), ("-", "--"), strict=False):
+    flat = torch.cat([part.flatten() for part in one.diagonal().values()])
+    order = flat.double().sort(descending=True).values
+    total = (order.cumsum(0) / order.sum()).numpy()
+    half[code] = float((np.searchsorted(total, 0.5) + 1) / len(total))
+    quiet[code] = float((flat == 0).double().mean())
+    places = np.unique(np.geomspace(1, len(total), 400).astype(int)) - 1
+    ax.plot((places + 1) / len(total), total[places], style, lw=1.8, label=code)
+grid = np.geomspace(1e-5, 1, 200)
+ax.plot(grid, grid, ":", color=figures.FAINT, label="all weights alike (L2)")
+ax.set(xscale="log", xlabel="share of the weights", ylabel="share of the trace", ylim=(0, 1.02), xlim=(1e-5, 1))
+ax.legend()
+plt.show()
+
+# %% tags=["hide-input"]
+glue("l2_ewc-half", f"{half[focus]:.2%}", display=False)
+glue("l2_ewc-mean-f", f"{stored[focus].facts['mean']:.2g}", display=False)
+glue("l2_ewc-raw", f"{lam / stored[focus].facts['mean']:.2g}", display=False)
+chapters.table(
+    (
+        "text",
+        "source",
+        "paragraphs",
+        "hidden sub-words",
+        "trace [nats²/parameter²]",
+        "mean",
+        "half of it in",
+        "exactly 0",
+        "raw λ",
+    ),
+    [
+        (
+            code,
+            one.facts["source"],
+            f"{one.facts['examples']:,}",
+            f"{one.facts['hidden']:,}",
+            f"{one.facts['trace']:.3g}",
+            f"{one.facts['mean']:.2g}",
+            f"{half[code]:.2%} of the weights",
+            f"{quiet[code]:.1%}",
+            f"{lam / one.facts['mean']:.2g}",
+        )
+        for code, one in stored.items()
+    ],
+    f"Fisher information of the masked-language-model loss; the last column is the λ that λ = {lam:g} would be without "
+    "dividing by the mean",
+)
+
+# %% [markdown]
+# Half of the trace of {glue:text}`l2_ewc-focus` lies in {glue:text}`l2_ewc-half` of the weights. EWC nails these down
+# and leaves the others nearly free: at the same $\lambda$ its model moves by {glue:text}`l2_ewc-far-ewc`, that of L2
+# by {glue:text}`l2_ewc-far-l2`. Without the division by the mean, {glue:text}`l2_ewc-mean-f`, the same penalty would
+# need $\lambda =$ {glue:text}`l2_ewc-raw`. A $\lambda$ without the scale of its Fisher information says nothing.
+#
+# ## Table 15: whose text?
+#
+# With the Fisher informations of French and English as two penalties (`fr+en`), or one of a corpus that is half French
+# and half English (`mix fr-en`), does the target language gain?
+
+# %% tags=["hide-input"]
+names15 = {"vanilla": "Vanilla", "L2": "w/ L2"}
+table15 = printed_table(PAPER, 15)
+rows15 = {row.split(", ", 1)[1]: row for row in table15.rows}
+body, beside = [], {}
+for setup in [vanilla, *((name, lam) for name in [first, *(f"EWC {c}" for c in chapters.words(variants)), "L2"])]:
+    name = setup[0]
+    row = rows15.get(names15.get(name) or f"w/ EWC ({name.removeprefix('EWC ')})")
+    reached = {c: binomial_interval(accuracy(main, setup)[c], n_english) for c in (english, focus)}
+    ours = [f"{100 * r.value:.2f} [{100 * r.low:.2f}, {100 * r.high:.2f}]" for r in reached.values()]
+    theirs = [table15.rows[row][c] if row and c in table15.columns and "xnli" in main else "" for c in (english, focus)]
+    beside[name] = reached[focus].value
+    body.append((name, *ours, *theirs))
+chapters.table(
+    ("", f"{english}, ours", f"{focus}, ours", f"{english}, paper", f"{focus}, paper"),
+    body,
+    f"{main}: accuracy [%] with 95 % binomial interval, λ = {lam:g} (Table 15)",
+)
+
+# %% tags=["hide-input"]
+of_ewc = {name: value for name, value in beside.items() if name.startswith("EWC")}
+top = max(of_ewc, key=of_ewc.get)
+spread = 100 * (max(of_ewc.values()) - min(of_ewc.values()))
+width = 100 * 1.96 * math.sqrt(2 * beside[top] * (1 - beside[top]) / n_english)
+can = "more" if spread > width else "less"
+glue(
+    "l2_ewc-variants",
+    f"{top} is highest in {focus}; the variants lie within {spread:.2f} points, {can} than the {width:.2f} that two "
+    "models with the same true accuracy may differ by on so many examples",
+    display=False,
+)
+odd = {row.id: row for row in contradictions()}.get("ewc-variants")
+chapters.box("warning", "The paper's text and its table", odd.sentence) if odd and "xnli" in main else None
+
+# %% [markdown]
+# {glue:text}`l2_ewc-variants`. Two penalties are not one of a mixture: their Fisher informations add up (each divided
+# by its own mean), so that `fr+en` also pulls twice as hard at the same $\lambda$.
+#
+# ## What is forgotten, in nats
+#
+# The papers infer forgetting from accuracy. It can be measured: put the pretrained language-model head back on the
+# fine-tuned encoder, hide words of plain text, and compare its guesses with those of the pretrained model. The left
+# side of {eq}`eq-l2_ewc-kl`, summed over the hidden sub-words of a paragraph, is how much the encoder's knowledge of a
+# language has changed, and it needs neither labels nor a task.
+
+# %%
+device = "cpu"
+original = mlm.load(text_model)
+spelling = layers.encoder(original)
+origin = {key: w.detach().clone() for key, w in original.named_parameters()}
+
+
+def hidden(code: str) -> list:
+    """Masked paragraphs of one language."""
+    return mlm.batches(
+        original,
+        models.load_tokenizer(text_model),
+        words_of([code], probe).paragraphs,
+        max_length=models.longest_input(original, config.max_length),
+        batch_size=16,
+    )
+
+
+@torch.no_grad()
+def guesses(batches: list) -> list:
+    """Log-probabilities of the hidden sub-words, a batch each."""
+    found = []
+    for batch in batches:
+        logits = original(**batch.inputs).logits
+        found.append(scored(logits, batch.labels)[0].log_softmax(-1))
+    return found
+
+
+def divergence(before: list, batches: list) -> float:
+    """KL[before || now] of a paragraph's hidden sub-words, in nats."""
+    total = 0.0
+    for p, q in zip(before, guesses(batches), strict=True):
+        total += (p.exp() * (p - q)).sum(dtype=torch.float64).item()
+    return total / sum(len(batch) for batch in batches)
+
+
+@torch.no_grad()
+def move(delta: dict, factor: float = 1.0) -> None:
+    """Put the encoder at the pretrained weights plus a displacement."""
+    for key, w in original.named_parameters():
+        step = delta.get(spelling.get(key))
+        w.copy_(origin[key])
+        if step is not None:
+            w.add_(step, alpha=factor)
+
+
+def displacement(run) -> dict:
+    """Fine-tuned minus pretrained, by the encoder's parameter names."""
+    tuned = dict(load_model(run).named_parameters())
+    return {
+        spelling[key]: tuned[spelling[key]].detach() - origin[key]
+        for key in origin
+        if key in spelling and spelling[key] in tuned
+    }
+
+
+# %% tags=["hide-input"]
+read_in = list(dict.fromkeys([english, focus, *(["zh", "sw"] if text_model == "mini" else [])]))
+paragraphs = {code: hidden(code) for code in read_in}
+move({})
+before = {code: guesses(batches) for code, batches in paragraphs.items()}
+steps = {setup: displacement(runs[main, setup, every_seed[0]]) for setup in setups}
+forgotten = {}
+for setup, delta in steps.items():
+    move(delta)
+    forgotten[setup] = {code: divergence(before[code], paragraphs[code]) for code in read_in}
+move({})
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-forgetting", "caption": "Forgetting: divergence of the encoder's guesses at hidden words after fine-tuning from those before, per paragraph, first seed. Left: in several languages, for the setups of the tables. Right: in the target language of EWC against the distance of the weights, over the sweep. No interval: the paragraphs are the same for all setups."}, "image": {"alt": "Left: groups of bars by language, one bar each for vanilla, L2 and EWC. Right: divergence against distance, a line of points each for L2 and EWC and a point for vanilla."}} tags=["hide-input"]
+fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8))
+for number, setup in enumerate(compared):
+    look = LOOK[setup[0].split()[0]]
+    left.bar(
+        np.arange(len(read_in)) + 0.27 * (number - 1),
+        [forgotten[setup][code] for code in read_in],
+        0.25,
+        facecolor=(look.colour, 0.35),
+        edgecolor=look.colour,
+        hatch=("", "//", "xx")[number],
+        label=setup[0],
+    )
+left.set_xticks(range(len(read_in)), read_in)
+left.set_ylabel("forgotten [nats a paragraph]")
+left.grid(visible=False, axis="x")
+for name, line in swept.items():
+    x = [frobenius[main, setup, every_seed[0]].value for setup in line]
+    y = [forgotten[setup][focus] for setup in line]
+    right.plot(x, y, LOOK[name].marker + "-", color=LOOK[name].colour, label=line[0][0])
+right.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel=f"forgotten in {focus} [nats a paragraph]", xlim=(0, None))
+right.set_ylim(0, None)
+left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+plt.show()
+
+# %% tags=["hide-input"]
+forget = {setup[0].split()[0]: forgotten[setup] for setup in compared}
+least = min(forget, key=lambda name: forget[name][focus])
+ranked = ", ".join(f"{name} {forget[name][focus]:.2f}" for name in sorted(forget, key=lambda name: forget[name][focus]))
+protected = [
+    f"in {code} {forget['EWC'][code] / forget['vanilla'][code]:.0%}" for code in read_in if forget["vanilla"][code] > 0
+]
+glue("l2_ewc-least", f"{least} forgets least of {focus} ({ranked} nats)", display=False)
+glue("l2_ewc-protected", ", ".join(protected), display=False)
+deltas = {setup: np.mean([100 * (accuracy(main, setup)[c] - old[c]) for c in targets]) for setup in setups}
+order = sorted(setups, key=lambda setup: forgotten[setup][focus])
+best_setup = max(deltas, key=deltas.get)
+glue(
+    "l2_ewc-memory",
+    f"The setup that forgets least, {order[0][0]} at λ = {order[0][1]:g}, changes zero-shot accuracy by "
+    f"{signed(deltas[order[0]], 2)} points; the one that transfers best, {best_setup[0]}"
+    + (f" at λ = {best_setup[1]:g}" if best_setup[1] else "")
+    + f", is number {order.index(best_setup) + 1} of {len(order)} in remembering",
+    display=False,
+)
+
+# %% [markdown]
+# At the $\lambda$ of the tables {glue:text}`l2_ewc-least`. EWC was given text in {glue:text}`l2_ewc-focus` only; of
+# what vanilla fine-tuning forgets, it still forgets {glue:text}`l2_ewc-protected`. If these numbers are alike, then
+# what it protects is no single language.
+#
+# Does remembering more mean transferring better? {glue:text}`l2_ewc-memory`. A language model's memory and the
+# transfer of a classifier need not be the same thing.
+#
+# ## Where the quadratic approximation ends
+#
+# EWC replaces forgetting by $\frac12 \sum_i F_i \Delta_i^2$. How good is that along the way that fine-tuning really
+# takes? We walk from $\theta^*$ to the fine-tuned weights, $\theta^* + t \Delta$, and measure the divergence at every
+# $t$; once more along a random direction of the same length. For a random direction the off-diagonal terms of $F$
+# average out ({eq}`eq-theory-trace`), so that the diagonal is enough; for the direction of training nothing of the
+# kind holds. $F$ is computed with labels drawn from the model here, because with the words of the text it is only an
+# estimate of the curvature of the divergence ({cite:p}`kunstner2019limitations`).
+
+# %%
+drawn = fishers.of_text(
+    text_model,
+    words_of([focus], probe),
+    fishers.Settings(config.max_length, "sample"),
+    options,
+).diagonal()
+
+
+def inner(a: dict, b: dict, weight: dict | None = None) -> float:
+    """Inner product of displacements, weighted or not."""
+    total = 0.0
+    for key in a:
+        if weight is None or key in weight:
+            product = a[key].double() * b[key].double()
+            product = product if weight is None else product * weight[key]
+            total += product.sum().item()
+    return total
+
+
+trained = steps[vanilla]
+draw = torch.Generator().manual_seed(0)
+random = {
+    key: torch.randn(w.shape, generator=draw) for key, w in trained.items()
+}  # fmt: skip
+ratio = math.sqrt(inner(trained, trained) / inner(random, random))
+random = {key: ratio * w for key, w in random.items()}
+walk = np.geomspace(0.003, 1, 9)
+measured_kl, predicted_kl = {}, {}
+for name, delta in (("fine-tuning", trained), ("random", random)):
+    measured_kl[name] = []
+    for t in walk:
+        move(delta, t)
+        now = divergence(before[focus], paragraphs[focus])
+        measured_kl[name].append(now)
+    predicted_kl[name] = inner(delta, delta, drawn) / 2 * walk**2
+move({})
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-quadratic", "caption": "Divergence on text of the target language against the fraction t of the way, along the way of vanilla fine-tuning and along a random direction of the same length. Marks: measured. Lines: EWC's approximation, half the diagonal quadratic form (slope 2)."}, "image": {"alt": "Logarithmic plot with two sets of marks and two straight lines of slope two; for the random direction marks and line lie close for small t, for the fine-tuning direction the marks differ from their line."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6.8, 4.2))
+for name, colour, marker in (("fine-tuning", "#009E73", "o"), ("random", "#CC79A7", "v")):
+    ax.plot(walk, measured_kl[name], marker, color=colour, label=f"{name}: measured")
+    ax.plot(walk, predicted_kl[name], "-", color=colour, lw=1, label=f"{name}: ½ Σ F Δ²")
+ax.set(xscale="log", yscale="log", xlabel="t, fraction of the way", ylabel=f"KL on {focus} [nats a paragraph]")
+ax.legend()
+plt.show()
+
+# %% tags=["hide-input"]
+near = {name: measured_kl[name][2] / predicted_kl[name][2] for name in measured_kl}
+end = {name: measured_kl[name][-1] / predicted_kl[name][-1] for name in measured_kl}
+glue("l2_ewc-near-t", f"{walk[2]:.2g}", display=False)
+for name, key in (("fine-tuning", "tuned"), ("random", "random")):
+    glue(f"l2_ewc-near-{key}", f"{near[name]:.2g}", display=False)
+    glue(f"l2_ewc-end-{key}", f"{end[name]:.2g}", display=False)
+bend = end["fine-tuning"] / near["fine-tuning"]
+glue("l2_ewc-bend", f"{bend:.2g}", display=False)
+worse = abs(math.log(near["fine-tuning"])) > abs(math.log(bend))
+blame = "the length of the way more than the diagonal"
+if worse:
+    blame = (
+        "the diagonal more than the length of the way: training moves many weights together, in directions in which the "
+        "guesses change, and a diagonal cannot see a direction"
+    )
+glue("l2_ewc-blame", f"What fails here is {blame}", display=False)
+
+# %% [markdown]
+# Along the random direction the measured divergence is {glue:text}`l2_ewc-near-random` times the diagonal form near the
+# start ($t =$ {glue:text}`l2_ewc-near-t`), where it should be 1, and {glue:text}`l2_ewc-end-random` times at its end.
+# Along the way of fine-tuning it is {glue:text}`l2_ewc-near-tuned` times near the start, which is the price of dropping
+# the off-diagonal terms, and {glue:text}`l2_ewc-end-tuned` times at the end; the change from the one to the other, a
+# factor of {glue:text}`l2_ewc-bend`, is what the higher orders add. {glue:text}`l2_ewc-blame`.
+
+# %% [markdown]
+# ````{exercise} ★ One equation, two strengths
+# :label: l2_ewc-ex-step
+#
+# (a) Give the gradient of both penalties of {eq}`eq-l2_ewc-losses`. (b) With plain gradient descent at learning rate
+# $\eta$ and $\ell_t$ constant, how fast does $\Delta_i$ shrink? From which $F_i$ on does it oscillate? (c) What does that
+# say about raw Fisher informations with entries over five orders of magnitude and a $\lambda$ that suits their mean?
+# ````
+#
+# ````{solution-start} l2_ewc-ex-step
+# :class: dropdown
+# ````
+#
+# (a) $\lambda \Delta_i$ and $\lambda F_i \Delta_i$. (b) Each step multiplies $\Delta_i$ by $1 - \eta \lambda F_i$; it
+# changes sign from $F_i > 1 / (\eta \lambda)$ on and diverges from $2 / (\eta \lambda)$ on. (c) The largest entries
+# decide what $\lambda$ is stable. How large are they here, in units of the mean?
+
+# %%
+flat = torch.cat([f.flatten() for f in stored[focus].diagonal().values()])
+largest = float(flat.max() / flat.double().mean())
+print(f"largest entry: {largest:,.0f} means")
+stable = 2 / (config.lr * largest)
+print(f"gradient descent is stable up to lam = {stable:.3g}")
+
+# %% [markdown]
+# AdamW does not diverge there, because it divides by the size of the gradient: it oscillates with steps of $\eta$. The
+# clipping of the gradient does the rest, and scales the gradient of the task down with it.
+#
+# ````{solution-end}
+# ````
+#
+# ```{exercise} ★★ The pull of the head
+# :label: l2_ewc-ex-head
+#
+# The classification head is free. Could a model with $\lambda \to \infty$ still learn the task? Which of the techniques
+# that the paper compares with in its section 6 is that, and what do you expect of its zero-shot accuracy?
+# ```
+#
+# ```{solution} l2_ewc-ex-head
+# :class: dropdown
+#
+# Only what a linear function of the pretrained features can express: the encoder stays at $\theta^*$, and the head is
+# trained as a probe. It is the limit of all *frozen-encoder* techniques (soft prompts, BitFit and adapters train a
+# little more). Forgetting is then zero by construction, and {numref}`fig-l2_ewc-sweep` shows what remains of English
+# accuracy on the way there. Between the two ends lies the gain, if there is one.
+# ```
+#
+# ````{exercise} ★★ Is the gain more than a shorter training?
+# :label: l2_ewc-ex-early
+#
+# L2 keeps the weights near $\theta^*$. So does stopping early. Use the log of the vanilla run: how does the distance
+# that L2 reaches compare with the distance after fewer steps, and which experiment would tell the two apart?
+# ````
+#
+# ````{solution-start} l2_ewc-ex-early
+# :class: dropdown
+# ````
+
+# %%
+for entry in runs[main, vanilla, every_seed[0]].log:
+    reached = entry["dev_accuracy"]
+    print(f"epoch {entry['epoch']:.2f}: dev accuracy {reached:.3f}")
+for strength in strengths:
+    way = far(("L2", strength)) / far(vanilla)
+    print(f"L2 {strength:g}: {way:.0%} of the way")
+
+# %% [markdown]
+# Train vanilla models with fewer epochs (`-p epochs 1`) until their distance equals that of an L2 model and compare the
+# two at *equal distance* and at *equal English accuracy*. A penalty that beats early stopping at both does more than
+# shorten the way.
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ```{admonition} What we learnt
+# :class: important
+# - {glue:text}`l2_ewc-verdict-l2`
+# - {glue:text}`l2_ewc-verdict-ewc`
+# - Half of the Fisher information of {glue:text}`l2_ewc-focus` sits in {glue:text}`l2_ewc-half` of the weights. Along
+#   the way of fine-tuning the divergence is {glue:text}`l2_ewc-near-tuned` times EWC's diagonal form near the start and
+#   {glue:text}`l2_ewc-end-tuned` times at its end.
+# - All of this is the miniature's or the named encoder's: {glue:text}`l2_ewc-encoder` on {glue:text}`l2_ewc-task`,
+#   {glue:text}`l2_ewc-pairs` pairs, {glue:text}`l2_ewc-seeds`. The paper has mBERT on the full data.
+# ```
+#
+# ```{admonition} Your turn
+# :class: tip
+# The paper's protocol, three seeds and an EWC model for every target language:
+#
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p seeds 0,1,2 -p ewc_languages fr,ar,bg,de,el,es,hi,ru,sw,tr,ur,vi,zh
+#
+# A finer sweep with six seeds (Figure 1):
+#
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.001,0.003,0.01,0.03,0.1,0.3 -p seeds 0,1,2,3,4,5
+#
+# Real data and text, with any encoder ({doc}`/running`):
+#
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p preset small -p data_dir archives -p text_dir texts -p model mini
+# ```
+
+# %% tags=["hide-input"]
+provenance(
+    [run.key for run in runs.values()],
+    {"preset": preset, "tasks": [main, *others], "model": config.model, "seeds": every_seed, "lams": strengths}
+    | {"lam": lam, "examples": examples, "probe": probe}
+    | {k: v for k, v in common.items() if k != "model"},
+)
