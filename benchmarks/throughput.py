@@ -112,11 +112,12 @@ def same_batches(shape: Shape, repeats: int) -> dict[str, Any]:
     ours, theirs, difference = [], [], None
     for repeat in range(repeats + 1):
         mine, other = copy.deepcopy(model), copy.deepcopy(model)
-        gc.collect()
         theirs.append(trainer_run(other, examples, shape.batch, 0, train_sampling_strategy="sequential"))
         ours.append(our_run(mine, train, shape.batch, 0))
         if repeat == 0:
             difference = _apart(model, mine, other)
+        del mine, other
+        gc.collect()  # the Trainer and its optimizer refer to each other
     # the first of each warms up
     timing = timing_of(theirs[1:], ours[1:])
     return finished(

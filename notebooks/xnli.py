@@ -125,7 +125,10 @@ chapters.table(
         ("objective", f"{first.objective} ({values})"),
         ("training", f"{pairs:,} pairs, {first.epochs} epochs, {steps:,} steps of {first.batch_size}"),
         ("trained weights", "all" if first.tuning == "full" else f"{first.tuning} and the head"),
-        ("optimizer", f"{first.optimizer}, peak learning rate {first.lr:g}, warm-up {first.warmup:.0%}, clip {first.clip:g}"),
+        (
+            "optimizer",
+            f"{first.optimizer}, peak learning rate {first.lr:g}, warm-up {first.warmup:.0%}, clip {first.clip:g}",
+        ),
         ("checkpoint", f"best accuracy on {dev_pairs:,} English development pairs"),
         ("seeds", ", ".join(str(run.config.seed) for run in runs)),
     ],

@@ -14,6 +14,7 @@ from benchmarks.shapes import SHAPES, Bench, Shape
 from xlgen import models
 from xlgen.data import encode
 from xlgen.evaluate import predict
+from xlgen.sphinxext import fingerprint
 from xlgen.tasks import TASKS
 
 TINY = Shape("tiny", layers=1, width=32, vocabulary=60, batch=4, repeats=1, length=12, batches=2, training=10, lr=3e-3)
@@ -266,3 +267,18 @@ def test_our_loop_and_the_trainer_do_the_same_job():
 
 def test_the_fisher_rows_are_the_four_of_the_table():
     assert {rows_fisher.operation(*key) for key in rows_fisher.GOALS} == {each.operation for each in rows_fisher.rows()}
+
+
+def test_a_chapter_that_reads_a_folder_is_stale_when_a_file_in_it_changes(tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "tables").mkdir()
+    sources = []
+    for name, tags in (("reader", 'tags=["hide-input", "reads:tables"]'), ("other", 'tags=["hide-input"]')):
+        sources.append(tmp_path / "notebooks" / f"{name}.py")
+        sources[-1].write_text(f"# %% [markdown]\n# # {name}\n\n# %% {tags}\nprint(1)\n")
+    (tmp_path / "tables" / "a.json").write_text("{}")
+    before = [fingerprint(source, {}, "library") for source in sources]
+    assert before == [fingerprint(source, {}, "library") for source in sources]
+    (tmp_path / "tables" / "a.json").write_text("[]")
+    after = [fingerprint(source, {}, "library") for source in sources]
+    assert before[0] != after[0] and before[1] == after[1]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import BertTokenizerFast, PreTrainedTokenizerFast
 
-from xlgen import data
+from xlgen import data, token_cache
 from xlgen.data import Encoded, encode, fingerprint, token_counts, training_order
 from xlgen.errors import ModelError
 from xlgen.readers import Rows
@@ -17,7 +17,7 @@ VOCAB = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "
 
 @pytest.fixture(autouse=True)
 def forget():
-    data._memory.clear()
+    token_cache._memory.clear()
 
 
 @pytest.fixture
@@ -242,10 +242,10 @@ def test_encoding_is_remembered_by_content(tokenizer, monkeypatch):
     assert encode(rows, tokenizer, 32, position_ids=True).position_ids and not encode(rows, tokenizer, 32).position_ids
     relabelled = encode(replace(rows, labels=(0,) * 10), tokenizer, 32)
     assert relabelled.labels.tolist() == [0] * 10
-    monkeypatch.setattr(data, "REMEMBERED", len(data._memory))
+    monkeypatch.setattr(token_cache, "REMEMBERED", len(token_cache._memory))
     for n in range(1, 10):
         encode(rows.take(n), tokenizer, 32)
-    assert len(data._memory) == data.REMEMBERED and encode(rows, tokenizer, 32) is not first
+    assert len(token_cache._memory) == token_cache.REMEMBERED and encode(rows, tokenizer, 32) is not first
 
 
 def test_fingerprint_covers_what_changes_the_tokens(tokenizer):
@@ -263,7 +263,7 @@ def test_files_are_read_back_exactly(tokenizer, tmp_path, monkeypatch):
     first = encode(rows, tokenizer, 32, tmp_path / "deep" / "cache")
     files = list((tmp_path / "deep" / "cache").iterdir())
     assert [path.suffix for path in files] == [".safetensors"]
-    data._memory.clear()
+    token_cache._memory.clear()
     monkeypatch.setattr(data, "_tokenise", lambda *_: pytest.fail("tokenised again"))
     assert same(encode(rows, tokenizer, 32, tmp_path / "deep" / "cache"), first)
 
@@ -278,7 +278,7 @@ def test_damaged_files_are_made_again(tokenizer, tmp_path, caplog):
     made_again = 0
     for content in damaged:
         path.write_bytes(content)
-        data._memory.clear()
+        token_cache._memory.clear()
         caplog.clear()
         assert same(encode(rows, tokenizer, 32, tmp_path), right)
         made_again += "made again" in caplog.text and path.read_bytes() == whole
@@ -287,12 +287,12 @@ def test_damaged_files_are_made_again(tokenizer, tmp_path, caplog):
     other = encode(some_rows(4, seed=1), tokenizer, 32, tmp_path)
     (second,) = set(tmp_path.iterdir()) - {path}
     path.write_bytes(second.read_bytes())
-    data._memory.clear()
+    token_cache._memory.clear()
     assert same(encode(rows, tokenizer, 32, tmp_path), right) and not same(right, other)
 
 
 def test_a_failed_write_leaves_nothing_behind(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(data.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    monkeypatch.setattr(token_cache.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
         encode(some_rows(3), tokenizer, 32, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -301,6 +301,6 @@ def test_a_failed_write_leaves_nothing_behind(tokenizer, tmp_path, monkeypatch):
 def test_long_inputs_are_tokenised_in_parts(tokenizer, monkeypatch):
     rows = some_rows(25)
     whole = encode(rows, tokenizer, 32)
-    data._memory.clear()
+    token_cache._memory.clear()
     monkeypatch.setattr(data, "CHUNK", 10)
     assert same(encode(rows, tokenizer, 32), whole)

@@ -1,6 +1,8 @@
 """The Fisher engine against a loop over single examples that uses nothing but automatic differentiation."""
 
+import gc
 import math
+import weakref
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -12,7 +14,7 @@ from torch.nn import functional as F
 
 from xlgen.batch import IGNORE, Batch
 from xlgen.errors import ConfigError, DataError, ModelError, TrainingError, UnknownName
-from xlgen.fisher import diagonal, engine, factors, trace
+from xlgen.fisher import diagonal, engine, factors, modules, trace
 
 torch.set_num_threads(1)
 
@@ -52,6 +54,7 @@ def batches(kind, sizes=((5, 5), (4, 7), (1, 6)), positions=True, types=True, cl
     for rows, width in sizes:
         ids = torch.randint(5, VOCAB, (rows, width), generator=generator)
         ids[:, 1] = ids[:, 2]
+        ids[-1, 3] = PAD  # attended, but the row of the table is not trained
         ids[:, width - 1] = EOS
         mask = torch.ones_like(ids)
         for row in range(0, rows, 2):  # one shorter by one
@@ -327,13 +330,29 @@ def test_an_input_changed_after_its_use_is_refused_as_autograd_does():
             self.words, self.head = nn.Embedding(VOCAB, 6), nn.Linear(6, CLASSES)
 
         def forward(self, input_ids, attention_mask):
-            x = self.words(input_ids).sum(1)
-            logits = self.head(x)
-            x += 1
-            return SimpleNamespace(logits=logits)
+            ids = input_ids.clone()
+            x = self.words(ids)
+            ids -= 1
+            return SimpleNamespace(logits=self.head(x.sum(1)))
 
     with pytest.raises(RuntimeError, match="inplace"):
         trace(Changed(), batches("sequence", positions=False, types=False))
+
+
+def test_activations_are_freed_without_the_garbage_collector(monkeypatch):
+    alive = []
+
+    def uses(module, x, gradient):
+        alive.append(weakref.ref(x))
+        return modules.uses(module, x, gradient)
+
+    monkeypatch.setattr(engine, "uses", uses)
+    gc.disable()
+    try:
+        trace(build("Bert", "sequence"), batches("sequence"))
+        assert len(alive) > 50 and not any(x() is not None for x in alive)
+    finally:
+        gc.enable()
 
 
 def test_names_restrict_what_is_looked_at():

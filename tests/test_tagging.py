@@ -9,7 +9,7 @@ import tiny
 import torch
 from transformers import AutoTokenizer, BertTokenizerFast
 
-from xlgen import data
+from xlgen import token_cache
 from xlgen.batch import IGNORE
 from xlgen.errors import ConfigError, DataError
 from xlgen.readers_tagging import TaggedRows
@@ -318,22 +318,22 @@ def test_a_length_without_room_for_a_word_is_refused(tokenizer):
 
 
 def test_encoding_is_remembered_and_kept_in_a_file(tokenizer, tmp_path, monkeypatch):
-    monkeypatch.setattr(data, "_memory", {})
+    monkeypatch.setattr(token_cache, "_memory", {})
     rows = rows_of("w1 a12 w2", "w3 w4 w5 w6")
     first = encode_tagged(rows, tokenizer, 6, tmp_path, position_ids=True)
     assert encode_tagged(rows, tokenizer, 6, tmp_path, position_ids=True) is first
     (file,) = tmp_path.iterdir()
-    data._memory.clear()
+    token_cache._memory.clear()
     monkeypatch.setattr("xlgen.tagging.word_ids", None)  # not tokenised again
     again = encode_tagged(rows, tokenizer, 6, tmp_path, position_ids=True)
     for name in ("tokens", "types", "offsets", "labels", "example"):
         assert torch.equal(getattr(again, name), getattr(first, name))
     monkeypatch.undo()
-    data._memory.clear()
+    token_cache._memory.clear()
     other = encode_tagged(rows.relabelled([6, 5, 4, 3, 2, 1, 0]), tokenizer, 6, tmp_path)
     assert not torch.equal(other.labels, first.labels) and len(list(tmp_path.iterdir())) == 2
     file.write_bytes(b"damaged")
-    data._memory.clear()
+    token_cache._memory.clear()
     assert torch.equal(encode_tagged(rows, tokenizer, 6, tmp_path).labels, first.labels)
 
 

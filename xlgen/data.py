@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,14 +16,13 @@ from pathlib import Path
 
 import tokenizers
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from xlgen.batch import IGNORE, Batch
 from xlgen.config import digest
 from xlgen.errors import ModelError
 from xlgen.readers import Rows
+from xlgen.token_cache import remembered
 
 log = logging.getLogger(__name__)
 
@@ -33,11 +31,6 @@ POOL = 50
 
 CHUNK = 8192
 """Pairs of one call of the tokenizer, whose results take a hundred times the memory of the token numbers."""
-
-REMEMBERED = 64
-"""Encoded splits kept in memory: 15 languages in two splits, twice."""
-
-_memory: dict[tuple[str, bool], Encoded] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -263,35 +256,6 @@ def encode(
     return remembered(key, cache_dir, position_ids, lambda: _tokenise(rows, tokenizer, max_length), build)
 
 
-def remembered(
-    key: str,
-    cache_dir: Path | None,
-    position_ids: bool,
-    make: Callable[[], dict[str, Tensor]],
-    build: Callable[[dict[str, Tensor]], Encoded],
-) -> Encoded:
-    """The encoded split of a key, from memory, from its file or, where there is neither, from ``make``.
-
-    Args:
-        key: digest of all that decides the tensors.
-        cache_dir: folder of the files; ``None`` keeps none.
-        position_ids: part of what is remembered, not of the file.
-        make: the tensors of the file.
-        build: the encoded split of the tensors.
-    """
-    if (key, position_ids) in _memory:
-        return _memory[key, position_ids]
-    path = None if cache_dir is None else Path(cache_dir) / f"{key}.safetensors"
-    tensors = _load(path, key) if path is not None and path.exists() else None
-    if tensors is None:
-        tensors = make()
-        if path is not None:
-            _save(path, key, tensors)
-    if len(_memory) >= REMEMBERED:
-        del _memory[next(iter(_memory))]
-    return _memory.setdefault((key, position_ids), build(tensors))
-
-
 def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:
     tokens, types, lengths = [], [], [0]
     for start in range(0, len(rows), CHUNK):
@@ -308,35 +272,3 @@ def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:
         lengths += map(len, part["input_ids"])
     tensors = {"tokens": torch.cat(tokens), "offsets": torch.tensor(lengths).cumsum(0)}
     return tensors | ({"types": torch.cat(types)} if types else {})
-
-
-def _checksum(key: str, tensors: dict[str, Tensor]) -> str:
-    total = hashlib.sha256(key.encode())
-    for name, tensor in sorted(tensors.items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.numpy().tobytes())
-    return total.hexdigest()
-
-
-def _save(path: Path, key: str, tensors: dict[str, Tensor]) -> None:
-    """Write the file in one step, so that a killed process leaves none or all of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(save(tensors, {"checksum": _checksum(key, tensors)}))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _load(path: Path, key: str) -> dict[str, Tensor] | None:
-    try:
-        with safe_open(path, framework="pt") as file:
-            names, checksum = list(file.keys()), (file.metadata() or {}).get("checksum")
-            tensors = {name: file.get_tensor(name) for name in names}
-    except (OSError, SafetensorError):
-        tensors, checksum = {}, None
-    if checksum != _checksum(key, tensors):
-        log.warning("%s does not match its checksum and is made again", path)
-        return None
-    return tensors

@@ -20,6 +20,7 @@ from xlgen.config import digest
 from xlgen.data import CHUNK, Encoded
 from xlgen.errors import ConfigError
 from xlgen.readers_tagging import TaggedRows
+from xlgen.token_cache import remembered
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def encode_tagged(
     def build(found: dict[str, torch.Tensor]) -> Encoded:
         return Encoded(**{"types": None, **found}, pad=tokenizer.pad_token_id, position_ids=position_ids)
 
-    return data.remembered(key, cache_dir, position_ids, tensors, build)
+    return remembered(key, cache_dir, position_ids, tensors, build)
 
 
 def tagged_view(
