@@ -668,7 +668,7 @@ def displacement(run) -> dict:
 
 
 # %% tags=["hide-input"]
-read_in = list(dict.fromkeys([english, focus, *(["zh", "sw"] if text_model == "mini" else [])]))
+read_in = list(dict.fromkeys([english, focus, *(["zh", "sw"] if text_model == "mini" and not text_dir else [])]))
 paragraphs = {code: hidden(code) for code in read_in}
 move({})
 before = {code: guesses(batches) for code, batches in paragraphs.items()}
