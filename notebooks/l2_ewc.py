@@ -173,17 +173,14 @@ chapters.table(
 # English development accuracy, for every setup.
 
 # %%
-predicted = MeasureConfig(("accuracy",), (), "test", size)
-moved = MeasureConfig(("frobenius",), (), "test", 1)
+wanted = MeasureConfig(("accuracy", "frobenius"), (), "test", size)
 measured, frobenius = {}, {}
 for task in (main, *others):
     keys = [key for key in runs if key[0] == task]
-    models_of = [runs[key] for key in keys]
-    scores = measure_many(models_of, predicted, options, workers)
-    distances = measure_many(models_of, moved, options, workers)
-    for key, score, distance in zip(keys, scores, distances, strict=True):
-        measured[key] = score["accuracy"]
-        frobenius[key] = distance["frobenius"]["all"]
+    found = measure_many([runs[k] for k in keys], wanted, options, workers)
+    for key, values in zip(keys, found, strict=True):
+        measured[key] = values["accuracy"]
+        frobenius[key] = values["frobenius"]["all"]
 
 
 def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
