@@ -96,4 +96,5 @@ def _classes(kinds: Iterable[tuple[str, type]]) -> Iterable[Entry]:
 
 
 def _about(thing: Any) -> str:
-    return (thing.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    """The first line of the docstring, without its markup."""
+    return (thing.__doc__ or "").strip().splitlines()[0].rstrip(".").replace("``", "")
