@@ -157,9 +157,11 @@ from IPython.display import display
 def shown(name: str) -> None:
     """The whole table of one size."""
     found, facts = tables[name]["rows"], tables[name]["facts"]
-    body = [report.cells(row, found) for row in found]
+    columns = [i for i, head in enumerate(report.HEAD) if head != "seconds"]
+    body = [[report.cells(row, found)[i] for i in columns] for row in found]
     about = facts.get("shape", "data path, evaluation, search, training, start-up")
-    display(chapters.table(report.HEAD, body, f"{name}: {about}; {facts['date']}"))
+    head = [report.HEAD[i] for i in columns]
+    display(chapters.table(head, body, f"{name}: {about}; {facts['date']}"))
 
 
 for name in order:
