@@ -69,7 +69,7 @@ def _measured(size: str, asked: argparse.Namespace, facts: dict[str, Any]) -> It
         print(f"# trained: {facts['training']}; plain step {facts['plain_seconds']:.3g} s", flush=True)
         yield from map(measurer.measure, chosen)
         del bench, measurer
-    if wanted(throughput.OPERATION):
+    if wanted(throughput.OPERATION) and not shape.brief:
         yield throughput.same_batches(shape, asked.repeats or shape.repeats)
 
 

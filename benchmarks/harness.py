@@ -27,7 +27,7 @@ from torch import Tensor
 from benchmarks.shapes import Bench, Shape, Timed
 
 MIB = 2**20
-PATIENCE = 12.0
+PATIENCE = 8.0
 """Seconds from which a peer is timed twice only."""
 Make = Callable[[Bench], Timed]
 Reference = Callable[[Bench], Any]
@@ -52,6 +52,7 @@ class Row:
         needs: distribution that has to be installed.
         gib: memory needed, so that a row that cannot fit is not tried.
         layers: of the largest shape that the row is worth the time on.
+        brief: measured on shapes that are to be brief, too.
     """
 
     operation: str
@@ -66,6 +67,7 @@ class Row:
     needs: str = ""
     gib: Callable[[Shape], float] = lambda shape: 0.0
     layers: float = math.inf
+    brief: bool = False
 
     @property
     def ours(self) -> bool:
@@ -245,7 +247,7 @@ class Measurer:
         if (needed := row.gib(self.bench.shape)) > self.bench.shape.room:
             limit = self.bench.shape.room
             return missing(row.operation, who, "skipped", f"takes some {needed:.0f} GiB; the limit is {limit:g}")
-        if self.bench.shape.layers > row.layers:
+        if self.bench.shape.layers > row.layers or (self.bench.shape.brief and not row.brief):
             return missing(row.operation, who, "skipped", "not run at this size, to save time")
         before = self.bench.fingerprint()
         try:

@@ -32,11 +32,11 @@ def rows() -> list[Row]:
     """Everything that computes what a row of ours computes."""
     true, model = "true", "model"
     found = [
-        Row(SAM_STEP, f"SAM{name}", partial(_sam, settings), "sam", 1e-3, needs=OPTIMIZER)
+        Row(SAM_STEP, f"SAM{name}", partial(_sam, settings), "sam", 1e-3, needs=OPTIMIZER, brief=True)
         for name, settings in (("", {}), (", foreach", {"foreach": True}), (", fused AdamW", {"fused": True}))
     ]
     for kind, labels, who, make, limits in (
-        ("trace", true, "ghost", partial(_opacus, "ghost", True), {"needs": OPACUS}),
+        ("trace", true, "ghost", partial(_opacus, "ghost", True), {"needs": OPACUS, "brief": True}),
         ("trace", true, "hooks", partial(_opacus, "hooks", True), {"needs": OPACUS, "layers": SMALL}),
         ("trace", true, "vmap(grad)", partial(_vmap, True), {"needs": "torch", "layers": SMALL}),
         ("diagonal", true, "hooks", partial(_opacus, "hooks", False), {"needs": OPACUS, "gib": _side_by_side}),

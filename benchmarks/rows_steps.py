@@ -24,13 +24,13 @@ def rows() -> list[Row]:
     """Ours, and the double backward that the penalty is compared with."""
     found = [
         Row("AdamW step", "xlgen", partial(_step, "baseline", {})),
-        Row(SAM_STEP, "xlgen", partial(_step, "sam", {"rho": naive.RHO}), "sam", 1e-3),
+        Row(SAM_STEP, "xlgen", partial(_step, "sam", {"rho": naive.RHO}), "sam", 1e-3, brief=True),
     ]
     for labels, goal in (("true", 2.2), ("sample", 2.9)):
         operation = PENALTY.format({"sample": "sampled"}.get(labels, labels))
         reference = f"penalty {labels}"
         found += [
-            Row(operation, "xlgen", partial(_penalty, labels, "finite_difference"), reference, 1e-2, goal),
+            Row(operation, "xlgen", partial(_penalty, labels, "finite_difference"), reference, 1e-2, goal, brief=True),
             Row(operation, "double backward", partial(_penalty, labels, "double_backward"), reference, 1e-4,
                 gib=_double_backward),
         ]  # fmt: skip
