@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_objectives import bert, cut, examples, gradient, identical, relative
 from test_train import same, timeless
-from tiny import ToyTask, config, options, save_encoder, save_family
+from tiny import ToyTask, config, options, resumed, save_encoder, save_family
 from torch.nn import functional as F
 
 from xlgen import fishers, mlm, models, prepare, runs, train
@@ -385,19 +385,7 @@ def test_the_optimizer_is_part_of_the_run_and_an_unknown_one_is_refused(wanted):
 def test_adafactor_resumes_in_the_same_bits(wanted, tmp_path, monkeypatch, every):
     chosen, _ = wanted("baseline", epochs=2, optimizer="adafactor", weight_decay=0.1, warmup=0.2)
     whole = train.train(chosen, options(tmp_path))
-    update, kills, file = train._update, [1, 5, 9], tmp_path / "resume.safetensors"
-
-    def killed(loop, number, micro_batches):
-        if kills and number == kills[0]:
-            kills.pop(0)
-            raise KeyboardInterrupt
-        return update(loop, number, micro_batches)
-
-    monkeypatch.setattr(train, "_update", killed)
-    while kills:
-        with pytest.raises(KeyboardInterrupt):
-            train.train(chosen, options(tmp_path, checkpoint_every=every), file)
-    assert same(whole, train.train(chosen, options(tmp_path, checkpoint_every=every), file))
+    assert same(whole, resumed(monkeypatch, chosen, options(tmp_path, checkpoint_every=every), [1, 5, 9]))
 
 
 def test_the_state_of_adafactor_is_restored_with_its_types(wanted, tmp_path):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import ToyTask, config, options, save_encoder
+from tiny import ToyTask, config, options, resumed, save_encoder
 from transformers import get_linear_schedule_with_warmup
 
 from xlgen import device, models, prepare, train
@@ -79,23 +79,11 @@ def test_it_learns(encoder, tmp_path):
 def test_killed_at_any_step_and_resumed_it_ends_in_the_same_bits(encoder, tmp_path, monkeypatch, objective, every):
     wanted = config(encoder, objective=objective, epochs=2, evals_per_epoch=2, weight_decay=0.1, warmup=0.2)
     whole = train.train(wanted, options(tmp_path))
-    file = tmp_path / "resume.safetensors"
-    update, kills = train._update, [1, 4, 6, 7, 8, 13]
-
-    def killed(loop, number, micro_batches):
-        if kills and number == kills[0]:
-            kills.pop(0)
-            raise KeyboardInterrupt
-        return update(loop, number, micro_batches)
-
-    monkeypatch.setattr(train, "_update", killed)
-    while kills:
-        with pytest.raises(KeyboardInterrupt):
-            train.train(wanted, options(tmp_path, checkpoint_every=every), file)
-    resumed = train.train(wanted, options(tmp_path, checkpoint_every=every), file)
-    assert same(whole, resumed)
-    assert timeless(whole) == timeless(resumed)
-    assert len(whole.log) == 4 and all(set(a) == set(b) for a, b in zip(whole.log, resumed.log, strict=True))
+    kills = [1, 4, 6, 7, 8, 13]
+    again = resumed(monkeypatch, wanted, options(tmp_path, checkpoint_every=every), kills)
+    assert same(whole, again)
+    assert timeless(whole) == timeless(again)
+    assert len(whole.log) == 4 and all(set(a) == set(b) for a, b in zip(whole.log, again.log, strict=True))
 
 
 def test_a_finished_checkpoint_is_not_trained_again(encoder, tmp_path, monkeypatch):

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import pytest
 import torch
 import transformers
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
+from xlgen import train
 from xlgen.config import RunConfig, RunOptions
 from xlgen.readers import Rows
 from xlgen.readers_tagging import TaggedRows
@@ -163,3 +165,20 @@ def config(folder: Path, **changes) -> RunConfig:
 
 def options(folder: Path, **changes) -> RunOptions:
     return RunOptions(**{"store": folder / "runs", "device": "cpu", "threads": 1, "progress": False, **changes})
+
+
+def resumed(monkeypatch, wanted, where, kills):
+    """Train with an interruption at each of the steps ``kills``, every time from the last checkpoint."""
+    update, kills, file = train._update, list(kills), where.store.parent / "resume.safetensors"
+
+    def killed(loop, number, micro_batches):
+        if kills and number == kills[0]:
+            kills.pop(0)
+            raise KeyboardInterrupt
+        return update(loop, number, micro_batches)
+
+    monkeypatch.setattr(train, "_update", killed)
+    while kills:
+        with pytest.raises(KeyboardInterrupt):
+            train.train(wanted, where, file)
+    return train.train(wanted, where, file)

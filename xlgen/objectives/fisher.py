@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
+from xlgen.fisher.labels import draw
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import collected, norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
@@ -155,14 +156,11 @@ class FisherPenalty:
         return logs, labels, g if self.labels == "sample" else {n: w.grad for n, w in with_gradient(model).items()}
 
     def _labels(self, logits: Tensor, true: Tensor, step: Step) -> Tensor:
-        """The penalty's labels (U,): true, or drawn from the model by inverting its distribution function.
+        """The penalty's labels (U,): true, or drawn from the model.
 
-        One uniform number a unit, so that cutting a step into micro-batches does not change the draw.
+        One random number a unit, so that cutting a step into micro-batches does not change the draw.
         """
         if self.labels == "true":
             return true
         finite(logits.detach().abs().max(), "the largest logit", step)
-        cumulative = logits.detach().double().softmax(dim=-1).cumsum(dim=-1).cpu()  # (B, C)
-        u = torch.rand(len(logits), 1, dtype=torch.float64, generator=step.generator)
-        # the last class takes what rounding leaves between its cumulative probability and 1
-        return (cumulative[:, :-1] <= u).sum(dim=-1).to(logits.device)
+        return draw(logits.detach().double().softmax(dim=-1), step.generator)
