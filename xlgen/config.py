@@ -25,6 +25,9 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_YOUNGER = ("start", "language")
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """Everything that determines a fine-tuned model.
@@ -51,6 +54,10 @@ class RunConfig:
         max_length: sub-words of a pair, special tokens included; longer pairs are cut, longest part first.
         evals_per_epoch: looks at the English development set in an epoch.
         data: fingerprint of the data actually read (filled in by the loader), so that other data is another run.
+        start: name of the stored run whose fine-tuned weights, head included, training begins from; empty begins with
+            the pretrained encoder and a new head.
+        language: of the training rows. The source language, or empty: its training split. Another language: the first
+            half of its development rows, with the second half to choose the checkpoint (stickland2021regularising).
     """
 
     task: str = "mini-xnli"
@@ -74,6 +81,8 @@ class RunConfig:
     max_length: int = 128
     evals_per_epoch: int = 1
     data: str = ""
+    start: str = ""
+    language: str = ""
 
     def __post_init__(self):
         def need(ok: bool, name: str, expected: str):
@@ -96,8 +105,12 @@ class RunConfig:
 
     @property
     def hash(self) -> str:
-        """The run's name in the store."""
-        return digest({"schema": SCHEMA, "run": self.to_dict()})
+        """The run's name in the store.
+
+        Settings that are younger than the first results are left out while they are empty, so that those keep theirs.
+        """
+        named = {key: value for key, value in self.to_dict().items() if key not in _YOUNGER or value != ""}
+        return digest({"schema": SCHEMA, "run": named})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
