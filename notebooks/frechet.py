@@ -58,10 +58,9 @@ from xlgen.analysis import (
     signed,
     verdict,
 )
-from xlgen.config import RunOptions
 from xlgen.frechet import distances
 from xlgen.mini.lexicon import lexicon
-from xlgen.notebook import provenance, root
+from xlgen.notebook import provenance
 from xlgen.presets import config_for
 from xlgen.published import contradictions, printed_table
 from xlgen.study import MeasureConfig, measure, measure_many, run_many
@@ -102,13 +101,7 @@ chapters.box(
 # writes its own text, unrelated sentences in every language; with a real encoder it is Wikipedia.
 
 # %%
-options = RunOptions(
-    store=Path(store).expanduser() if store else root() / "runs",
-    data_dir=Path(data_dir) if data_dir else None,
-    text_dir=Path(text_dir) if text_dir else None,
-    threads=threads,
-    progress=False,
-)
+options = chapters.options_for(store, data_dir, text_dir, threads)
 prefix = "mini-" if preset == "mini" else ""
 usual = [prefix + name for name in ("xnli", "wikiann", "udpos", "pawsx")]
 wanted = chapters.words(tasks) or usual

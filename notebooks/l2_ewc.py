@@ -55,8 +55,7 @@ from myst_nb import glue
 from xlgen import chapters, figures, fishers, layers, mlm, models, text
 from xlgen.analysis import binomial_interval, interval_of_mean, signed
 from xlgen.batch import scored
-from xlgen.config import RunOptions
-from xlgen.notebook import provenance, root
+from xlgen.notebook import provenance
 from xlgen.presets import config_for
 from xlgen.published import contradictions, printed_table
 from xlgen.study import MeasureConfig, load_model, measure_many, run_many
@@ -97,13 +96,7 @@ figures.use_style()
 # equally hard in the mean over weights, and differ only in *which* weights are held.
 
 # %%
-options = RunOptions(
-    store=Path(store).expanduser() if store else root() / "runs",
-    data_dir=Path(data_dir) if data_dir else None,
-    text_dir=Path(text_dir) if text_dir else None,
-    threads=threads,
-    progress=False,
-)
+options = chapters.options_for(store, data_dir, text_dir, threads)
 prefix = "mini-" if preset == "mini" else ""
 usual = [prefix + "xnli", prefix + "pawsx"]
 main, *others = chapters.words(tasks) or usual

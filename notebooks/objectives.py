@@ -66,9 +66,8 @@ from xlgen.analysis import (
     signed,
     verdict,
 )
-from xlgen.config import RunOptions
 from xlgen.errors import UnknownName
-from xlgen.notebook import provenance, root
+from xlgen.notebook import provenance
 from xlgen.presets import config_for
 from xlgen.study import MeasureConfig, run_many
 from xlgen.tasks import TASKS
@@ -103,13 +102,7 @@ figures.use_style()
 # the choice of the checkpoint (best English development accuracy) are the same.
 
 # %%
-options = RunOptions(
-    store=Path(store).expanduser() if store else root() / "runs",
-    data_dir=Path(data_dir) if data_dir else None,
-    text_dir=Path(text_dir) if text_dir else None,
-    threads=threads,
-    progress=False,
-)
+options = chapters.options_for(store, data_dir, text_dir, threads)
 names = chapters.words(objectives)
 each, extra = (chapters.words(s, int) for s in (seeds, extra_seeds))
 wanted = [(name, seed) for seed in each for name in names]

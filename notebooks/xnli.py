@@ -67,8 +67,7 @@ from xlgen.analysis import (
     paired,
     signed,
 )
-from xlgen.config import RunOptions
-from xlgen.notebook import provenance, root
+from xlgen.notebook import provenance
 from xlgen.presets import config_for
 from xlgen.study import run_many
 from xlgen.tasks import TASKS
@@ -83,13 +82,7 @@ figures.use_style()
 # already is not trained again. What misses a setting below takes it from the preset.
 
 # %%
-options = RunOptions(
-    store=Path(store).expanduser() if store else root() / "runs",
-    data_dir=Path(data_dir) if data_dir else None,
-    text_dir=Path(text_dir) if text_dir else None,
-    threads=threads,
-    progress=False,
-)
+options = chapters.options_for(store, data_dir, text_dir, threads)
 settings = chapters.given(
     model=model, train_size=train_size, epochs=epochs,
     tuning=tuning, rho=rho, weight=weight, p=p, lam=lam,

@@ -68,6 +68,23 @@ def test_only_parameters_that_were_set_override_the_preset():
     assert chapters.given(rho=None, model="", train_size=0, p=0.0, task="x") == {"train_size": 0, "p": 0.0, "task": "x"}
 
 
+def test_a_chapter_runs_on_its_own_store_and_reads_the_hub_unless_told_otherwise(tmp_path):
+    plain = chapters.options_for()
+    assert (plain.store, plain.data_dir, plain.text_dir) == (ROOT / "runs", None, None)
+    assert (plain.threads, plain.progress) == (1, False)
+    options = chapters.options_for("~/x", f"{tmp_path}", "texts", 3)
+    assert options.store == Path.home() / "x"
+    assert (options.data_dir, options.text_dir, options.threads) == (tmp_path, Path("texts"), 3)
+
+
+def test_evidence_goes_to_the_book_only_while_the_book_is_built(tmp_path, monkeypatch):
+    monkeypatch.delenv(notebook.LEDGER, raising=False)
+    assert chapters.ledger_folder() == ROOT / "runs" / "ledger"
+    assert chapters.ledger_folder(tmp_path) == tmp_path / "ledger"
+    monkeypatch.setenv(notebook.LEDGER, str(tmp_path / "book"))
+    assert chapters.ledger_folder() == chapters.ledger_folder(tmp_path) == tmp_path / "book"
+
+
 def test_languages_are_those_asked_for_in_the_tasks_order_and_the_source():
     assert chapters.spoken(XNLI) == XNLI.languages
     assert chapters.spoken(XNLI, ["zh", "ar", "bg", "de", "el"]) == ("en", "ar", "bg", "de", "el", "zh")

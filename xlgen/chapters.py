@@ -6,9 +6,11 @@ Every chapter measures with :func:`study_measures`, so that a model that two cha
 from __future__ import annotations
 
 import html
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlgen import study
@@ -16,6 +18,7 @@ from xlgen.analysis import AnalysisError, Correlation, Interval, paired, partial
 from xlgen.analysis.rows import Row, Run
 from xlgen.config import RunOptions
 from xlgen.errors import ConfigError, UnknownName
+from xlgen.notebook import LEDGER, root
 from xlgen.published import Published, find
 from xlgen.study import MeasureConfig
 from xlgen.tasks import Task
@@ -64,6 +67,32 @@ def words(value: object, kind: type = str) -> list[Any]:
 def given(**parameters: object) -> dict[str, Any]:
     """The parameters that were set: those that are neither ``None`` nor an empty text."""
     return {name: value for name, value in parameters.items() if value is not None and value != ""}
+
+
+def options_for(store: str = "", data_dir: str = "", text_dir: str = "", threads: int = 1) -> RunOptions:
+    """How a chapter runs, from its parameters of these names.
+
+    Args:
+        store: folder of trained models and measures; empty is ``runs/`` of the checkout.
+        data_dir: folder with the official archives; empty is the hub.
+        text_dir: plain text, a file or a folder; empty is the model's own.
+        threads: CPU threads of each process.
+    """
+    data, text = (Path(name).expanduser() if name else None for name in (data_dir, text_dir))
+    folder = Path(store).expanduser() if store else root() / "runs"
+    return RunOptions(store=folder, data_dir=data, text_dir=text, threads=threads, progress=False)
+
+
+def ledger_folder(store: Path | None = None) -> Path:
+    """Where a chapter writes its evidence for the ledger.
+
+    While the book is built it is a folder of the book, which only chapters of that build write to. A chapter that is
+    run by hand, perhaps with other parameters, writes beside its results.
+
+    Args:
+        store: folder of the results; by default ``runs/`` of the checkout.
+    """
+    return Path(os.environ[LEDGER]) if os.environ.get(LEDGER) else (store or root() / "runs") / "ledger"
 
 
 def spoken(task: Task, languages: Sequence[str] = ()) -> tuple[str, ...]:

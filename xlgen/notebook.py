@@ -37,6 +37,10 @@ KERNEL = {
 }
 
 
+LEDGER = "XLGEN_LEDGER"
+"""Environment variable: the folder that chapters write evidence to (:func:`xlgen.chapters.ledger_folder`)."""
+
+
 class NotebookError(XlgenError):
     """A cell failed; the message ends with the cell's own error.
 
