@@ -1,0 +1,19 @@
+"""The papers' protocols: which models are trained, with which settings, and what is measured of them.
+
+A protocol is a function of a preset, so that the chapters, the committed records (:mod:`xlgen.records`) and a
+replication on real data train the same list of models::
+
+    protocols.seeds("mini").configs["sam", 3]              # the miniature
+    protocols.seeds("paper", task="xnli").configs["sam", 3]  # all English pairs, mBERT
+
+The miniature's models of these protocols are trained on 3,000 examples: they are many, so they are small.
+"""
+
+from xlgen.protocols.base import PROTOCOLS, Protocol, name_of
+from xlgen.protocols.penalties import penalties, stages
+from xlgen.protocols.seeds import seeds
+from xlgen.protocols.settings import extreme, settings
+from xlgen.protocols.transfer import SETUPS, frozen, tagging, transfer
+
+__all__ = ["PROTOCOLS", "SETUPS", "Protocol", "extreme", "frozen", "name_of", "penalties", "seeds", "settings"]
+__all__ += ["stages", "tagging", "transfer"]

@@ -1,0 +1,61 @@
+"""What a protocol is: models to be trained, and what is measured of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from xlgen.config import RunConfig
+from xlgen.presets import config_for
+from xlgen.registry import Registry
+from xlgen.study import MeasureConfig
+from xlgen.tasks import TASKS
+
+SMALL: Mapping[str, Mapping[str, Any]] = {"mini": {"train_size": 3_000}}
+"""By preset, what differs from it in every protocol."""
+SIZE = 500
+"""Examples of each language and split that are measured."""
+FEW = 100
+"""Examples of each language and split for what moves the weights or takes gradients."""
+PREDICTED = ("accuracy", "loss", "margin", "margin_p10", "margin_logit", "margin_logit_p10")
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """Models to be trained and measured.
+
+    Attributes:
+        configs: by key.
+        measures: what is measured of each model, by key.
+    """
+
+    configs: Mapping[Hashable, RunConfig]
+    measures: Mapping[Hashable, tuple[MeasureConfig, ...]]
+
+
+PROTOCOLS: Registry[Callable[..., Protocol]] = Registry("protocol")
+"""By name; each takes a preset, choices of its own, and settings of a run by name."""
+
+
+def name_of(task: str, preset: str) -> str:
+    """The task at a preset: the miniature's twin at ``"mini"``."""
+    return f"mini-{task}" if preset == "mini" else task
+
+
+def config(preset: str, task: str, overrides: Mapping[str, Any], **settings: Any) -> RunConfig:
+    """What is asked for comes before the protocol's own settings, and those before the preset's."""
+    return config_for(preset, task, **{**SMALL.get(preset, {}), **settings, **overrides})
+
+
+def uniform(configs: Mapping[Hashable, RunConfig], *measures: MeasureConfig) -> Protocol:
+    """The same measures of every model, but F1, which tagging alone has."""
+    by_kind = {
+        kind: tuple(replace(one, names=tuple(n for n in one.names if n != "f1" or kind == "token")) for one in measures)
+        for kind in ("sequence", "token")
+    }
+    return Protocol(configs, {key: by_kind[TASKS[config.task].kind] for key, config in configs.items()})
+
+
+def scores(size: int) -> MeasureConfig:
+    return MeasureConfig(("accuracy", "loss", "f1"), (), "test", size)
