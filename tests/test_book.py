@@ -17,7 +17,7 @@ import yaml
 from torch import nn
 
 import xlgen
-from xlgen import notebook, sphinxext
+from xlgen import chapters, notebook, sphinxext
 from xlgen.batch import Batch
 from xlgen.cli import parser
 from xlgen.errors import UnknownName
@@ -230,6 +230,28 @@ def test_staleness_is_decided_by_content(checkout):
         assert sphinxext.fingerprint(source, {}, "library") != first, change
 
 
+def test_a_chapter_is_stale_when_a_file_that_it_reads_is(checkout):
+    source, folders = (
+        checkout / "notebooks" / "one.py",
+        [checkout / "records", checkout / "book" / "notebooks" / "ledger"],
+    )
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "a.json").write_text("{}")
+    source.write_text(CHAPTER.replace("# %%\n", '# %% tags=["reads:records", "reads:book/notebooks/ledger"]\n'))
+    print_of = lambda: sphinxext.fingerprint(source, {}, "library")  # noqa: E731
+    seen = [print_of()]
+    for folder in folders:
+        os.utime(folder / "a.json", (1, 1))
+        (folder / "notes.txt").write_text("not read")
+        assert print_of() == seen[-1]
+        (folder / "a.json").write_text("[]")
+        seen.append(print_of())
+        (folder / "a.json").rename(folder / "b.json")
+        seen.append(print_of())
+    assert len(set(seen)) == len(seen)
+
+
 def test_the_librarys_fingerprint_covers_code_data_and_versions(tmp_path, monkeypatch):
     package = tmp_path / "xlgen"
     files = ("__init__.py", "mini/lexicons/en.txt", "mini/encoder/model.safetensors", "published/table.csv")
@@ -259,6 +281,10 @@ def executed(monkeypatch):
 
     def execute(source, target, given, **facts):
         done.append((source.stem, given))
+        if "writes" in source.read_text():  # evidence that depends on the chapter's text alone
+            folder = chapters.ledger_folder()
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / f"{source.stem}.json").write_text(source.read_text())
         target.parent.mkdir(exist_ok=True)
         facts = {"seconds": 1.0, **facts}
         target.write_text(sphinxext.json.dumps({"metadata": {"xlgen": facts}}))
@@ -282,6 +308,23 @@ def test_only_what_is_stale_is_executed(checkout, executed):
     assert refresh({"one": {"n": 5}}) == ["two"]
     (folder / "two.ipynb").unlink()
     assert refresh() == ["two", "one"]
+
+
+def test_what_a_chapter_rewrites_is_read_by_a_later_one_in_the_same_build(checkout, executed, monkeypatch):
+    monkeypatch.setenv(notebook.LEDGER, "another")
+    one, two = (checkout / "notebooks" / f"{name}.py" for name in ("one", "two"))
+    one.write_text(CHAPTER + "# writes\n")
+    two.write_text(CHAPTER.replace("# %%\n", '# %% tags=["reads:book/notebooks/ledger"]\n'))
+    folder = checkout / "book" / "notebooks"
+    folder.parent.mkdir()
+    assert sphinxext.refresh([one, two], folder, {}) == ["one", "two"]
+    assert [path.name for path in (folder / "ledger").iterdir()] == ["one.json"]
+    assert sphinxext.refresh([one, two], folder, {}) == []
+    one.write_text(CHAPTER + "# writes something else\n")
+    assert sphinxext.refresh([one, two], folder, {}) == ["one", "two"]
+    (folder / "one.ipynb").unlink()
+    assert sphinxext.refresh([one, two], folder, {}) == ["one"]  # the same evidence once more
+    assert os.environ[notebook.LEDGER] == "another"
 
 
 def test_unknown_chapters_are_answered_with_a_suggestion(checkout, executed):

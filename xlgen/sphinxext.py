@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -75,7 +77,10 @@ def refresh_notebooks(app: Sphinx, config: Config) -> None:
 
 
 def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Execute the chapters whose output in ``folder`` is stale.
+    """Execute the chapters whose output in ``folder`` is stale, in the order of the book.
+
+    Whether a chapter is stale is asked again when its turn comes, because an earlier one may have rewritten what it
+    reads. Evidence for the ledger goes to ``folder/ledger``.
 
     Args:
         sources: the chapters (``.py``), in the order of the book.
@@ -98,27 +103,52 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
         if name not in chapters:
             raise UnknownName("chapter in xlgen_parameters", name, chapters)
     given = {name: dict(parameters.get(name, {})) for name in chapters}
+    kept = {name: stored(folder / f"{name}.ipynb").get("fingerprint") for name in chapters}
     current = {name: fingerprint(source, given[name], library) for name, source in chapters.items()}
-    stale = [name for name in chapters if stored(folder / f"{name}.ipynb").get("fingerprint") != current[name]]
-    for number, name in enumerate(stale, start=1):
-        log.info("executing %d/%d: %s …", number, len(stale), name)
+    executed: list[str] = []
+    for name, source in chapters.items():
+        if executed:
+            current[name] = fingerprint(source, given[name], library)
+        if kept[name] == current[name]:
+            continue
+        executed.append(name)
+        later = list(chapters)[list(chapters).index(name) + 1 :]
+        left = [other for other in later if kept[other] != current[other]]
+        number = f"{len(executed)}/{len(executed) + len(left)}"
+        log.info("executing %s: %s …", number, name)
         facts = {"fingerprint": current[name], "parameters": given[name]}
-        done = notebook.execute(chapters[name], folder / f"{name}.ipynb", given[name], **facts)
-        left = ", ".join(stale[number:]) or "none"
-        log.info("executed %d/%d: %s in %.0f s; left: %s", number, len(stale), name, done.metadata.xlgen.seconds, left)
-    return stale
+        with evidence_in(folder / "ledger"):
+            done = notebook.execute(source, folder / f"{name}.ipynb", given[name], **facts)
+        seconds = done.metadata.xlgen.seconds
+        log.info("executed %s: %s in %.0f s; left: %s", number, name, seconds, ", ".join(left) or "none")
+    return executed
+
+
+@contextmanager
+def evidence_in(folder: Path) -> Iterator[None]:
+    """Chapters that are executed in the block write their evidence to ``folder``."""
+    before = os.environ.get(notebook.LEDGER)
+    os.environ[notebook.LEDGER] = str(folder.absolute())
+    try:
+        yield
+    finally:
+        del os.environ[notebook.LEDGER]
+        if before is not None:
+            os.environ[notebook.LEDGER] = before
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     """Hash of all that a chapter's output depends on: its cells, its parameters, the library and the packages.
 
-    A cell with the tag ``reads:folder`` adds the files in a folder of the checkout.
+    Each tag ``reads:folder`` of a cell adds the ``.py`` and ``.json`` files in a folder of the checkout, by their names
+    and contents.
     """
     read = notebook.read(source).cells
     tags = {tag for cell in read for tag in cell.metadata.get("tags", []) if tag.startswith("reads:")}
-    folders = [source.absolute().parents[1] / tag.removeprefix("reads:") for tag in sorted(tags)]
+    top = source.absolute().parents[1]
+    folders = [top / tag.removeprefix("reads:") for tag in sorted(tags)]
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".json")]
-    contents = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])
 
