@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from xlgen.protocols.base import FEW, PREDICTED, PROTOCOLS, SIZE, Protocol, config, name_of, uniform
+from xlgen.protocols.base import FEW, PREDICTED, PROTOCOLS, SIZE, Protocol, config, name_of
 from xlgen.study import MeasureConfig
 
 
@@ -16,29 +16,38 @@ def seeds(
     task: str = "",
     objectives: Sequence[str] = ("baseline", "sam", "mvr", "fisher"),
     seeds: Sequence[int] = tuple(range(8)),
+    thorough: Sequence[int] = tuple(range(4)),
     size: int = SIZE,
     **overrides: Any,
 ) -> Protocol:
-    """bassi2024generalization, Figures 1 to 7: objectives × eight seeds, with every measure. Keys (objective, seed)."""
+    """bassi2024generalization, Figures 1 to 7: objectives × eight seeds. Keys (objective, seed).
+
+    Args:
+        preset: see :mod:`xlgen.presets`.
+        task: XNLI or its miniature, unless given.
+        objectives: names of objectives.
+        seeds: random seeds.
+        thorough: the seeds with every measure; the others have those of the predictions.
+        size: examples of each language and split for the predictions.
+        overrides: settings of a run, by name.
+    """
     task = task or name_of("xnli", preset)
     configs = {
         (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
         for seed in seeds
         for objective in objectives
     }
-    alpha = {"examples": 32, "alpha_min": 1e-5, "bisections": 7, "restarts": 1, "steps": 3}
+    alpha = {"examples": 24, "alpha_min": 1e-5, "bisections": 7, "restarts": 1, "steps": 3}
     settings = {
         "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
         "sharpness_alpha": alpha,
-        "sharpness_adaptive": {"examples": 32},
+        "sharpness_adaptive": {"examples": 16},
         "fisher_trace": {"examples": 48, "proxy": False},
-        "hessian_eigenvalue": {"examples": 16},
-        "frechet": {"examples": 32, "labels": "model"},
+        "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
+        "frechet": {"examples": 16, "labels": "model"},
         "frobenius": {},
     }
-    return uniform(
-        configs,
-        MeasureConfig(PREDICTED, (), "dev", size),
-        MeasureConfig(PREDICTED, (), "test", size),
-        MeasureConfig(tuple(settings), (), "test", FEW, settings),
-    )
+    predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
+    all_of_them = (*predictions, MeasureConfig(tuple(settings), (), "test", FEW, settings))
+    measures = {key: all_of_them if key[1] in thorough else predictions for key in configs}
+    return Protocol(configs, measures)

@@ -29,13 +29,13 @@ def transfer(
 ) -> Protocol:
     """anonymous2021frustratingly, Tables 2 and 9; bassi2024generalization, Table 2. Keys (task, setup, seed)."""
     tasks = tasks or tuple(name_of(task, preset) for task in ("xnli", "pawsx"))
-    settings = {"sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)}, "frobenius": {}}
-    return uniform(
-        _setups(preset, tasks, setups, seeds, overrides),
-        MeasureConfig(PREDICTED, (), "dev", size),
-        MeasureConfig(PREDICTED, (), "test", size),
-        MeasureConfig(tuple(settings), (), "test", FEW, settings),
-    )
+    configs = _setups(preset, tasks, setups, seeds, overrides)
+    settings = {"sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)}}
+    few = MeasureConfig((*settings, "frobenius"), (), "test", FEW, settings)
+    predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
+    scored = MeasureConfig(("accuracy", "loss", "frobenius"), (), "test", size)
+    measures = {key: (*predictions, few) if key[1] == "vanilla" else (scored,) for key in configs}
+    return Protocol(configs, measures)
 
 
 @PROTOCOLS.register("tagging")
