@@ -71,6 +71,28 @@ def test_bad_records_are_refused_and_leave_the_file_as_it_was(tmp_path, claim, f
     assert not list(tmp_path.iterdir())
 
 
+def test_choices_lie_beside_the_records_and_go_with_them(tmp_path):
+    keep(tmp_path)
+    assert ledger.choices(tmp_path) == ()
+    ledger.choice("l2_ewc", "korean", "A first sentence.", folder=tmp_path)
+    kept = [
+        ledger.choice("l2_ewc", "seeds-differ", "One of 2 points.", folder=tmp_path),
+        ledger.choice("l2_ewc", "korean", "With Korean 0.2 points less.", folder=tmp_path),
+    ]
+    other = ledger.choice("theory", "fisher-half", "The ratio is 0.50.", folder=tmp_path)
+    assert ledger.choices(tmp_path) == (other, *kept) and len(ledger.load(tmp_path)) == 1
+    ledger.clear("l2_ewc", folder=tmp_path)
+    assert ledger.choices(tmp_path) == (other,) and ledger.load(tmp_path) == ()
+    for facts, message in ((("x", "korean", "S."), "chapter"), (("theory", "koran", "S."), "Did you mean 'korean'")):
+        with pytest.raises(UnknownName, match=message):
+            ledger.choice(*facts, folder=tmp_path)
+    with pytest.raises(ledger.LedgerError, match="nothing is said"):
+        ledger.choice("theory", "korean", " ", folder=tmp_path)
+    (tmp_path / "theory-choices.json").write_text('[{"chapter": "theory"}]')
+    with pytest.raises(ledger.LedgerError, match="theory-choices.json"):
+        ledger.choices(tmp_path)
+
+
 def test_unknown_names_are_refused(tmp_path):
     with pytest.raises(UnknownName, match="Did you mean 'l2_ewc'"):
         keep(tmp_path, chapter="l2ewc")
@@ -122,9 +144,9 @@ def test_rows_join_claims_and_records(tmp_path):
         (paper.key, item) for paper in published.PAPERS.values() for item in paper.items
     ]
     ours = [row for row in table if row.claim is GAIN]
-    assert [(row.scale, row.ours, row.live) for row in ours] == [
-        ("miniature", "1.250 [0.500, 1.500]; n = 3, 3 seeds", True),
-        ("real data", "1.000 [0.500, 1.500]; n = 3, 3 seeds", False),
+    assert [(row.scale, row.ours, row.n, row.seeds, row.live) for row in ours] == [
+        ("miniature", "1.250 [0.500, 1.500]", 3, (0, 1, 2), True),
+        ("real data", "1.000 [0.500, 1.500]", 3, (0, 1, 2), False),
     ]
     assert ours[0].number == "1.64" and ours[0].verdict == "agrees in sign only" and ours[1].run_keys == ("k1", "k2")
     [missing] = [row for row in table if row.claim.id == "l2-t1-xnli-ewc"]
@@ -138,7 +160,7 @@ def test_rows_join_claims_and_records(tmp_path):
 def test_how_numbers_are_shown():
     by = {row.claim.id: row.number for row in ledger.rows(())}
     assert by["l2-t2-ewc"] == "3 of 13" and by["bassi-t1-sharpness-mt5"] == "−0.410" and by["bassi-f4-sam"] == ""
-    assert by["l2-t15-en"] == "ewc_two > ewc: 0.80, ewc_mix > ewc: 0.76"
+    assert by["l2-t15-en"] == "ewc_two > ewc: 0.80\newc_mix > ewc: 0.76"
 
 
 def test_differences_are_paired():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.errors import UnknownName, XlgenError
+from xlgen.ledger.choices import path_of
 from xlgen.ledger.claims import CHAPTERS, CLAIMS, Claim, LedgerError
 from xlgen.store import read_json, write_json
 
@@ -115,14 +116,15 @@ def not_run(chapter: str, claim_id: str, reason: str, *, folder: Path) -> Record
 
 
 def clear(chapter: str, *, folder: Path) -> None:
-    """Take out what a chapter has recorded, before it runs again.
+    """Take out what a chapter has recorded, its choices too, before it runs again.
 
     Raises:
         UnknownName: there is no such chapter.
     """
     if chapter not in CHAPTERS:
         raise UnknownName("chapter", chapter, CHAPTERS)
-    (folder / f"{chapter}.json").unlink(missing_ok=True)
+    for path in (folder / f"{chapter}.json", path_of(chapter, folder)):
+        path.unlink(missing_ok=True)
 
 
 def load(folder: Path) -> tuple[Record, ...]:

@@ -23,8 +23,10 @@ class Row:
         paper: short name of the paper.
         item: its table or figure.
         sentence: the claim in words.
-        number: what is published, or empty where the claim is a direction.
-        ours: the number with its interval, n and seeds; empty where it was not run.
+        number: what is published, a line for each pair, or empty where the claim is a direction.
+        ours: the number with its interval, a line for each pair; empty where it was not run.
+        n: points behind the number, 0 where it was not run.
+        seeds: of the runs.
         scale: miniature, real data or paper; empty where it was not run.
         verdict: one of :data:`xlgen.ledger.OUTCOMES`.
         because: why, in words.
@@ -39,6 +41,8 @@ class Row:
     sentence: str
     number: str
     ours: str
+    n: int
+    seeds: tuple[int, ...]
     scale: str
     verdict: str
     because: str
@@ -96,6 +100,8 @@ def _row(claim: Claim, one: Record | None) -> Row:
         sentence=claim.sentence,
         number=_number(claim),
         ours=_ours(claim, one) if ran else "",
+        n=one.n if ran else 0,
+        seeds=one.seeds if ran else (),
         scale=one.scale if ran else "",
         verdict=said.outcome,
         because=said.because,
@@ -107,7 +113,7 @@ def _row(claim: Claim, one: Record | None) -> Row:
 
 def _number(claim: Claim) -> str:
     if claim.pairs:
-        return ", ".join(f"{pair}: {_one(number)}" for pair, number in zip(claim.pairs, claim.numbers, strict=False))
+        return "\n".join(f"{pair}: {_one(number)}" for pair, number in zip(claim.pairs, claim.numbers, strict=False))
     return _one(claim.numbers[0]) if claim.numbers else ""
 
 
@@ -122,9 +128,7 @@ def _one(number: Number) -> str:
 
 def _ours(claim: Claim, one: Record) -> str:
     if claim.kind == "procedure":
-        found = "carried out" if one.value == 1 else "not carried out"
-    elif claim.pairs:
-        found = ", ".join(f"{pair}: {shown(one.value[pair], one.low[pair], one.high[pair])}" for pair in claim.pairs)
-    else:
-        found = shown(one.value, one.low, one.high)
-    return f"{found}; n = {one.n}, {len(one.seeds)} seed{'s' * (len(one.seeds) != 1)}"
+        return "carried out" if one.value == 1 else "not carried out"
+    if claim.pairs:
+        return "\n".join(f"{pair}: {shown(one.value[pair], one.low[pair], one.high[pair])}" for pair in claim.pairs)
+    return shown(one.value, one.low, one.high)

@@ -1,0 +1,77 @@
+"""How much a choice matters: sentences that chapters compute where the papers contradict themselves or each other.
+
+They lie beside the records, one JSON file a chapter, and are taken out with them by :func:`xlgen.ledger.clear`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from xlgen.errors import UnknownName
+from xlgen.ledger.claims import CHAPTERS, LedgerError
+from xlgen.published import contradictions
+from xlgen.store import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What another choice would have changed.
+
+    Attributes:
+        chapter: that computed it.
+        contradiction: name of a row of :func:`xlgen.published.contradictions`.
+        sentence: with the numbers.
+    """
+
+    chapter: str
+    contradiction: str
+    sentence: str
+
+    def __post_init__(self):
+        if self.chapter not in CHAPTERS:
+            raise UnknownName("chapter", self.chapter, CHAPTERS)
+        known = [one.id for one in contradictions()]
+        if self.contradiction not in known:
+            raise UnknownName("contradiction", self.contradiction, known)
+        if not self.sentence.strip():
+            raise LedgerError(f"nothing is said of {self.contradiction!r}; expected a sentence with numbers.")
+
+
+def path_of(chapter: str, folder: Path) -> Path:
+    """The file of a chapter's choices."""
+    return folder / f"{chapter}-choices.json"
+
+
+def choice(chapter: str, contradiction: str, sentence: str, *, folder: Path) -> Choice:
+    """Record how much a choice matters; the last sentence of a chapter on a contradiction counts.
+
+    Raises:
+        UnknownName: there is no such chapter or contradiction.
+        LedgerError: nothing is said.
+    """
+    made = Choice(chapter, contradiction, sentence)
+    kept = [one for one in _read(chapter, folder) if one.contradiction != contradiction]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(path_of(chapter, folder), [asdict(one) for one in (*kept, made)])
+    return made
+
+
+def choices(folder: Path) -> tuple[Choice, ...]:
+    """What every chapter has recorded, in the order of the chapters.
+
+    Raises:
+        StoreError: a file cannot be read.
+        LedgerError: a file holds something else.
+    """
+    return tuple(one for chapter in CHAPTERS for one in _read(chapter, folder))
+
+
+def _read(chapter: str, folder: Path) -> list[Choice]:
+    path = path_of(chapter, folder)
+    if not path.exists():
+        return []
+    entries, names = read_json(path), {field.name for field in fields(Choice)}
+    if not isinstance(entries, list) or any(not isinstance(one, dict) or set(one) != names for one in entries):
+        raise LedgerError(f"{path} holds no choices of a chapter; delete it and run the chapter again.")
+    return [Choice(**one) for one in entries]
