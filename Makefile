@@ -3,6 +3,7 @@
 # make lint       ruff alone
 # make notebooks  write notebooks/*.ipynb from the .py beside them
 # make bench      time everything beside the peers (half an hour); ARGS passes options, such as ARGS="--size small"
+# make records    train and measure the models that the book does not train itself, and write records/ (hours)
 # make readme     take the README's picture and tables from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
 # Variables: PYTHON (interpreter of the environment), VENV (its folder).
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint notebooks bench readme clean
+.PHONY: help book test lint notebooks bench records readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -44,6 +45,9 @@ bench: $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[bench]"
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -r benchmarks/peers.txt
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(ARGS)
+
+records: $(STAMP)
+	$(BIN)/python -m xlgen record $(ARGS)
 
 readme: $(STAMP)
 	$(BIN)/python -m xlgen.readme

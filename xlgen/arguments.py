@@ -18,6 +18,7 @@ def parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_measure(commands)
     _add_frechet(commands)
+    _add_record(commands)
 
     listing = commands.add_parser("list", help="show what there is", description="Show what there is.")
     listing.add_argument("what", help=", ".join(LISTS))
@@ -39,7 +40,8 @@ def _add_run(commands) -> None:
     run = commands.add_parser(
         "run",
         help="fine-tune a model, unless the store has it",
-        description="Fine-tune a model on English, unless the store has it. An interrupted run is resumed.",
+        description="Fine-tune a model on English, unless the store has it. An interrupted run is resumed. With "
+        "--start and --language a model of the store is fine-tuned further, in another language.",
     )
     run.add_argument("--preset", help="sizes and epochs: mini (the default), small or paper")
     run.add_argument("--task", help="the preset's own unless given; see `xlgen list tasks`")
@@ -47,6 +49,12 @@ def _add_run(commands) -> None:
     run.add_argument("--objective", help="baseline unless given; see `xlgen list objectives`")
     run.add_argument("--tuning", help="full unless given; see `xlgen list tunings`")
     run.add_argument("--seed", help="0 unless given")
+    run.add_argument("--start", metavar="HASH", help="go on from a run of the store, or the beginning of its name")
+    run.add_argument(
+        "--language",
+        help="train on the first half of this language's development rows, and choose the checkpoint by the second; "
+        "the source language's training rows unless given",
+    )
     run.add_argument(
         "--set",
         action="append",
@@ -73,7 +81,9 @@ def _add_measure(commands) -> None:
     measure.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
     measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
     measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
-    measure.add_argument("--split", help="test unless given")
+    measure.add_argument(
+        "--split", help="dev, test (the default) or dev_held, the half of dev that no second stage sees"
+    )
     measure.add_argument("--size", type=int, help="examples of each language; all unless given")
     measure.add_argument("--batch-size", type=int, help="examples of a forward pass")
     measure.add_argument(
@@ -102,6 +112,22 @@ def _add_frechet(commands) -> None:
     frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this CSV file")
     _add_common(frechet)
     frechet.set_defaults(command="frechet")
+
+
+def _add_record(commands) -> None:
+    record = commands.add_parser(
+        "record",
+        help="train and measure the models of the protocols, and write their numbers to records/",
+        description="Train and measure the models of the protocols, where the store does not have them, and write a "
+        "record of each: what the chapters read in place of training them.",
+    )
+    record.add_argument("protocols", nargs="*", help="names; all unless given; see `xlgen list protocols`")
+    record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
+    record.add_argument("--workers", type=int, default=2, help="models trained side by side (2)")
+    record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
+    record.add_argument("--config", type=Path, help=argparse.SUPPRESS)  # a worker's part
+    _add_common(record)
+    record.set_defaults(command="record")
 
 
 def _add_common(command: argparse.ArgumentParser, listing_only: bool = False) -> None:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlgen import study
+from xlgen import records, study
 from xlgen.analysis import AnalysisError, Correlation, Interval, paired, partial_correlation, signed, verdict
 from xlgen.analysis.rows import Row, Run
 from xlgen.config import RunOptions
@@ -166,7 +166,7 @@ def collect(
     """
     rows = []
     for config in configs:
-        prefix = "dev_" if config.split == "dev" else ""
+        prefix = "" if config.split == "test" else f"{config.split}_"
         for run, measured in zip(runs, study.measure_many(runs, config, options, workers), strict=True):
             who = {"objective": run.config.objective, "seed": run.config.seed}
             for name, values in measured.items():
@@ -287,3 +287,31 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
 
     text = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
+
+
+def records_box(found: records.Obtained) -> HTML:
+    """A box: which models were trained here, and how far their numbers are from the committed records."""
+    total, live = len(found.runs), len(found.live)
+    first = (
+        f"Of the {total} models of this protocol {live} {'was' if live == 1 else 'were'} trained here. The numbers of "
+        f"the other {total - live} are read from committed records, which `make records` writes."
+    )
+    again = found.comparison
+    if not again:
+        return box("note", "Live or recorded", first)
+    same = sum(one.relative == 0 for one in again)
+    worst = max(again, key=lambda one: one.relative)
+    models = len({one.key for one in again})
+    second = (
+        f"{models} of those trained here {'has' if models == 1 else 'have'} a record too. {same} of the {len(again)} "
+        "recorded numbers were found again to the last bit"
+    )
+    if worst.relative:
+        second += (
+            f"; the largest relative difference is {worst.relative:.2g} ({worst.measure}, {worst.language}: "
+            f"{worst.here:.6g} here, {worst.recorded:.6g} in the record). Another processor or version of torch rounds "
+            "otherwise, and training amplifies that."
+        )
+    else:
+        second += "."
+    return box("note", "Live or recorded", first, second)

@@ -1,4 +1,4 @@
-"""The command line: ``xlgen run``, ``measure``, ``frechet``, ``list`` and ``notebook``.
+"""The command line: ``xlgen run``, ``measure``, ``frechet``, ``record``, ``list`` and ``notebook``.
 
 Heavy libraries are imported by the command that needs them, so that ``xlgen --help`` answers at once.
 """
@@ -10,6 +10,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def _options(args: argparse.Namespace) -> RunOptions:
 def _run(args: argparse.Namespace) -> None:
     from xlgen.presets import build, config_for
 
-    given = {key: getattr(args, key) for key in ("task", "model", "objective", "tuning", "seed")}
+    given = {key: getattr(args, key) for key in ("task", "model", "objective", "tuning", "seed", "start", "language")}
     given = {key: value for key, value in given.items() if value is not None} | _pairs(args.set)
     if args.config and args.preset:
         raise ConfigError("--config and --preset are both given; choose one, and change settings with --set.")
@@ -112,6 +113,18 @@ def _frechet(args: argparse.Namespace) -> None:
         _write_csv(args.out, rows, append=False)
 
 
+def _record(args: argparse.Namespace) -> None:
+    options = _options(args)
+    from xlgen import records
+
+    if args.config:
+        records.make_part(_file(args.config), options)
+        return
+    options = replace(options, threads=options.threads or 1)
+    for path in records.make(args.protocols, args.preset, options, workers=args.workers, folder=args.folder):
+        print(path)
+
+
 def _list(args: argparse.Namespace) -> None:
     if args.what not in LISTS:
         raise UnknownName("list", args.what, LISTS)
@@ -126,7 +139,14 @@ def _notebook(args: argparse.Namespace) -> None:
     print(notebook.run(args.name, parameters, args.out))
 
 
-COMMANDS = {"run": _run, "measure": _measure, "frechet": _frechet, "list": _list, "notebook": _notebook}
+COMMANDS = {
+    "run": _run,
+    "measure": _measure,
+    "frechet": _frechet,
+    "record": _record,
+    "list": _list,
+    "notebook": _notebook,
+}
 
 
 def _pairs(texts: Iterable[str]) -> dict[str, str]:

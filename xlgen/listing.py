@@ -52,6 +52,13 @@ def tasks(store: Path) -> Iterable[Entry]:
         yield Entry(name, f"{', '.join(task.labels)}; {' '.join(task.languages)}")
 
 
+def protocols(store: Path) -> Iterable[Entry]:
+    from xlgen.protocols import PROTOCOLS
+
+    for name, function in PROTOCOLS.items():
+        yield Entry(name, _about(function))
+
+
 def presets(store: Path) -> Iterable[Entry]:
     from xlgen.presets import PRESETS
 
@@ -76,6 +83,7 @@ def runs(store: Path) -> Iterable[Entry]:
         what = (config["objective"], config["hyper"]), (config["tuning"], config["tuning_hyper"])
         spoken = ", ".join(f"{name} ({in_words(hyper)})" if hyper else name for name, hyper in what if name != "full")
         about = f"{config['task']}, {config['model']}, {spoken}, seed {config['seed']}"
+        about += "".join(f", {key} {config[key]}" for key in ("start", "language") if config.get(key))
         yield Entry(name, f"{about}: dev accuracy {best['dev_accuracy']:.4f}")
 
 
@@ -84,6 +92,7 @@ LISTS: dict[str, Callable[[Path], Iterable[Entry]]] = {
     "models": models,
     "objectives": objectives,
     "presets": presets,
+    "protocols": protocols,
     "runs": runs,
     "tasks": tasks,
     "tunings": tunings,

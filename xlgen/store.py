@@ -36,7 +36,7 @@ class StoreError(XlgenError):
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` as JSON that every reader accepts: a float that is not finite becomes ``{"float": "nan"}``."""
-    text = json.dumps(_encode(value), indent=1, ensure_ascii=False, allow_nan=False)
+    text = json.dumps(encode(value), indent=1, ensure_ascii=False, allow_nan=False)
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -47,26 +47,28 @@ def read_json(path: Path) -> Any:
         StoreError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_hook=_decode)
+        return json.loads(path.read_text(encoding="utf-8"), object_hook=decode)
     except (OSError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete {path.parent} and run again.") from None
 
 
-def _encode(value: Any) -> Any:
+def encode(value: Any) -> Any:
+    """``value`` as JSON knows it: a float that is not finite becomes ``{"float": "nan"}``."""
     if isinstance(value, Mapping):
-        return {str(key): _encode(item) for key, item in value.items()}
+        return {str(key): encode(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_encode(item) for item in value]
+        return [encode(item) for item in value]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "tolist"):  # NumPy and torch numbers and arrays
-        return _encode(value.tolist())
+        return encode(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return {"float": repr(value)}
     return value
 
 
-def _decode(value: dict[str, Any]) -> Any:
+def decode(value: dict[str, Any]) -> Any:
+    """Inverse of :func:`encode` for one JSON object, as ``object_hook`` of the parser."""
     return float(value["float"]) if value.keys() == {"float"} else value
 
 
@@ -78,7 +80,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Any) -> None:
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
     try:
         dense = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-        save_file(dense, temporary, metadata={"meta": json.dumps(_encode(meta), allow_nan=False)})
+        save_file(dense, temporary, metadata={"meta": json.dumps(encode(meta), allow_nan=False)})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -94,7 +96,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads(file.metadata()["meta"], object_hook=_decode)
+            meta = json.loads(file.metadata()["meta"], object_hook=decode)
             return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (no mapping)
     except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({error}); delete it and run again.") from None

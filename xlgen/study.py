@@ -25,6 +25,7 @@ from xlgen.parallel import Job, side_by_side
 from xlgen.prepare import tokens
 from xlgen.readers import Rows
 from xlgen.readers_tagging import TaggedRows
+from xlgen.recorded import Recorded
 from xlgen.runs import Run, find, resolve, run, run_many
 from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
 from xlgen.tasks import TASKS, Task
@@ -38,6 +39,7 @@ __all__ = [
     "load_model",
     "measure",
     "measure_many",
+    "names_in_store",
     "resolve",
     "run",
     "run_many",
@@ -78,7 +80,7 @@ class MeasureConfig:
     Attributes:
         names: of measures in :data:`xlgen.measures.MEASURES`.
         languages: of the task; none means all.
-        split: ``"dev"`` or ``"test"``.
+        split: ``"dev"`` or ``"test"``; ``"dev_held"`` is the half of ``"dev"`` that no second stage is trained on.
         size: examples of each language; 0 is all of them.
         settings: by measure, its settings; those not given take the measure's defaults.
         batch_size: examples of a forward pass.
@@ -131,11 +133,13 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
 
 
-def measure(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, dict[str, Value]]:
+def measure(
+    source: Run | Recorded | Checkpoint, config: MeasureConfig, options: RunOptions
+) -> dict[str, dict[str, Value]]:
     """Measure a model; measures that the store has are read.
 
     Args:
-        source: a stored run, or a model that was fine-tuned elsewhere.
+        source: a stored run, the record of one, or a model that was fine-tuned elsewhere.
         config: what to measure, on what.
         options: how.
 
@@ -145,10 +149,13 @@ def measure(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     Raises:
         UnknownName: a measure, setting, language or split does not exist.
         TrainingError: a value is not finite.
+        StoreError: the record of a run does not have a measure.
     """
     task, store = TASKS[source.task], Store(options.store)
     config = _resolve_measures(task, config, options)
     keys = _keys(source, config)
+    if isinstance(source, Recorded):
+        return {name: source.values(name, key) for name, key in keys.items()}
     missing = [name for name in config.names if store.get(keys[name]) is None]
     if missing:
         with threads(options.threads):
@@ -159,13 +166,20 @@ def measure(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     }
 
 
+def names_in_store(source: Run | Recorded | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, str]:
+    """By measure, the name under which the store keeps it, whether or not it has been measured."""
+    return _keys(source, _resolve_measures(TASKS[source.task], config, options))
+
+
 def measure_many(
-    runs: Sequence[Run], config: MeasureConfig, options: RunOptions, workers: int = 2
+    runs: Sequence[Run | Recorded], config: MeasureConfig, options: RunOptions, workers: int = 2
 ) -> list[dict[str, dict[str, Value]]]:
     """Measure several stored runs, at most ``workers`` at a time; otherwise as :func:`measure` of each."""
     options, store = replace(options, threads=options.threads or 1), Store(options.store)
     jobs = []
     for source in runs:
+        if isinstance(source, Recorded):
+            continue
         resolved = _resolve_measures(TASKS[source.task], config, options)
         missing = [name for name, key in _keys(source, resolved).items() if store.get(key) is None]
         if missing:
@@ -177,12 +191,14 @@ def measure_many(
     return [measure(source, config, options) for source in runs]
 
 
-def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunOptions) -> list[dict[str, Any]]:
+def table(
+    runs: Sequence[Run | Recorded | Checkpoint], config: MeasureConfig, options: RunOptions
+) -> list[dict[str, Any]]:
     """One flat row for each run, measure and language, for analysis; what is missing is measured."""
     rows = []
     for source in runs:
         measured = measure(source, config, options)
-        trained = source.config if isinstance(source, Run) else None
+        trained = None if isinstance(source, Checkpoint) else source.config
         who = {
             "run": source.key,
             "task": source.task,
@@ -245,7 +261,7 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
     return replace(config, data=digest(found))
 
 
-def _keys(source: Run | Checkpoint, config: MeasureConfig) -> dict[str, str]:
+def _keys(source: Run | Recorded | Checkpoint, config: MeasureConfig) -> dict[str, str]:
     """Each measure's name in the store."""
     return {name: digest([SCHEMA, source.key, source.task, asdict(_only(config, name))]) for name in config.names}
 

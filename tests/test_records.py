@@ -1,0 +1,209 @@
+"""Records: written from the store, read in its place, and never believed when edited."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+
+from xlgen import protocols, records, study
+from xlgen.config import RunConfig, RunOptions
+from xlgen.errors import UnknownName
+from xlgen.presets import config_for
+from xlgen.protocols.settings import TITLES
+from xlgen.published import printed_table
+from xlgen.recorded import read
+from xlgen.store import StoreError
+from xlgen.study import MeasureConfig
+from xlgen.tasks import TASKS
+
+TINY = {"train_size": 32, "dev_size": 16, "epochs": 1, "max_length": 32}
+MEASURES = (MeasureConfig(("accuracy", "margin"), ("en", "de"), "test", 20),)
+KEYS = (("baseline", 0), ("baseline", 1))
+
+
+def tiny_protocol(measures=MEASURES) -> protocols.Protocol:
+    configs = {key: config_for("mini", seed=key[1], **TINY) for key in KEYS}
+    return protocols.Protocol(configs, dict.fromkeys(configs, measures))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A store with two models, and their records."""
+    store, folder = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("records")
+    options = RunOptions(store=store, progress=False, threads=1)
+    protocol = tiny_protocol()
+    paths = [
+        records._make(c.hash, study.resolve(c, options), MEASURES, options, folder) for c in protocol.configs.values()
+    ]
+    return protocol, options, folder, paths
+
+
+def test_a_record_is_the_run_it_was_written_from(made):
+    protocol, options, _, paths = made
+    for config, path in zip(protocol.configs.values(), paths, strict=True):
+        stored, recorded = study.run(config, options), read(path)
+        assert recorded.config == stored.config and recorded.key == stored.key == path.stem
+        assert (recorded.summary, recorded.log, recorded.manifest) == (stored.summary, stored.log, stored.manifest)
+        assert study.measure(recorded, MEASURES[0], options) == study.measure(stored, MEASURES[0], options)
+        assert study.table([recorded], MEASURES[0], options) == study.table([stored], MEASURES[0], options)
+
+
+def test_writing_a_record_again_gives_the_same_bytes(made):
+    _, options, folder, paths = made
+    before = [path.read_bytes() for path in paths]
+    for path in paths:
+        read(path).write(folder)
+    assert [path.read_bytes() for path in paths] == before
+
+
+def test_what_is_recorded_is_not_trained(made, tmp_path):
+    protocol, options, folder, _ = made
+    elsewhere = replace(options, store=tmp_path)
+    found = records.obtain(protocol, elsewhere, live=0, folder=folder)
+    assert found.live == frozenset() and found.comparison == () and list(found.runs) == list(KEYS)
+    assert not [path for path in tmp_path.iterdir() if (path / "model").exists()]
+    here = records.obtain(protocol, options, live=2, folder=folder)
+    assert here.live == frozenset(KEYS) and here.measured == found.measured
+
+
+def test_live_models_are_compared_with_their_records(made):
+    protocol, options, folder, _ = made
+    found = records.obtain(protocol, options, live=1, folder=folder)
+    assert found.live == {KEYS[0]} and found.comparison
+    assert {one.key for one in found.comparison} == {KEYS[0]} and all(one.relative == 0 for one in found.comparison)
+    assert {one.measure for one in found.comparison} == {"accuracy", "margin"}
+
+
+def test_rows_have_everything_that_was_measured(made):
+    protocol, options, folder, _ = made
+    both = (*MEASURES, replace(MEASURES[0], split="dev"))
+    found = records.obtain(tiny_protocol(both), options, live=2, folder=folder)
+    rows = found.rows()
+    assert {row["measure"] for row in rows} == {"accuracy", "margin", "dev_accuracy", "dev_margin"}
+    assert len(rows) == len(KEYS) * 2 * 2 * 2
+    row = next(r for r in rows if (r["key"], r["language"], r["measure"]) == (KEYS[1], "de", "dev_margin"))
+    assert row["value"] == found.measured[KEYS[1]][1]["margin"]["de"].value and row["seed"] == 1
+
+
+def test_a_record_without_a_measure_is_trained_instead(made):
+    protocol, options, folder, _ = made
+    more = (*MEASURES, MeasureConfig(("loss",), ("en",), "test", 20))
+    found = records.obtain(tiny_protocol(more), options, live=0, folder=folder)
+    assert found.live == frozenset(KEYS)
+    with pytest.raises(StoreError, match="no loss with these settings"):
+        study.measure(read(folder / f"{found.runs[KEYS[0]].key}.json"), more[1], options)
+
+
+@pytest.mark.parametrize("part", ["summary", "measured", "config", "digest"])
+def test_an_edited_record_is_refused(made, tmp_path, part):
+    path = made[3][0]
+    content = json.loads(path.read_text())
+    if part == "measured":
+        next(iter(content[part].values()))["values"] = {}
+    else:
+        content[part] = {"summary": {}, "config": content["config"] | {"seed": 9}, "digest": "0" * 16}[part]
+    edited = tmp_path / path.name
+    edited.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match="not as it was written"):
+        read(edited)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}'])
+def test_what_is_no_record_is_refused(tmp_path, text):
+    path = tmp_path / "0123456789abcdef.json"
+    path.write_text(text)
+    with pytest.raises(StoreError, match="make records"):
+        read(path)
+
+
+def test_a_renamed_record_is_refused(made, tmp_path):
+    path = tmp_path / "0123456789abcdef.json"
+    path.write_bytes(made[3][0].read_bytes())
+    with pytest.raises(StoreError, match="not as it was written"):
+        read(path)
+
+
+def test_a_relative_difference():
+    def relative(recorded, here):
+        return records.Difference(("a",), "loss", "en", recorded, here).relative
+
+    assert relative(2.0, 2.0) == 0 and relative(math.nan, math.nan) == 0 and relative(2.0, 1.0) == 0.5
+    assert relative(0.0, 1.0) == math.inf and math.isnan(relative(1.0, math.nan))
+
+
+def test_parts_share_the_models_and_keep_stages_together(monkeypatch, tmp_path):
+    done = []
+    monkeypatch.setattr(records, "_make", lambda key, config, *rest: done.append((key, config.start)))
+    options, parts = RunOptions(store=tmp_path), []
+    for part in range(2):
+        done.clear()
+        values = {
+            "protocols": ["stages", "frozen"],
+            "preset": "mini",
+            "folder": str(tmp_path),
+            "part": part,
+            "parts": 2,
+        }
+        records.make_part(values, options)
+        parts.append({key for key, _ in done})
+        assert all(start in parts[-1] for _, start in done if start)
+    plan = records._plan(["stages", "frozen"], "mini", options)
+    assert parts[0].isdisjoint(parts[1]) and parts[0] | parts[1] == set(plan) and all(parts)
+
+
+def test_unknown_protocols_are_refused(tmp_path):
+    with pytest.raises(UnknownName, match="Did you mean 'seeds'"):
+        records.make(["seed"], options=RunOptions(store=tmp_path), folder=tmp_path)
+
+
+def test_every_protocol_is_a_list_of_known_runs_at_each_preset(tmp_path):
+    for name, protocol in protocols.PROTOCOLS.items():
+        found = protocol("mini")
+        assert found.configs and found.configs.keys() == found.measures.keys(), name
+        assert len(set(map(repr, found.configs.values()))) == len(found.configs), name
+        for key, config in found.configs.items():
+            assert isinstance(config, RunConfig) and config.task.startswith("mini-")
+            kind = TASKS[config.task].kind
+            assert all("f1" not in one.names or kind == "token" for one in found.measures[key]), name
+
+
+def test_settings_of_table_10_on_the_papers_scale():
+    found = protocols.settings("paper").configs
+    assert len(found) == 40
+    l2 = found["xnli", "l2", 1]
+    assert (l2.lr, l2.epochs, l2.objective) == (5e-5, 3, "l2")
+    assert l2.warmup * 3 * math.ceil(392_702 / 32) == pytest.approx(4000, rel=1e-3)
+    assert found["udpos", "vanilla", 1].epochs == 10 and found["udpos", "l2", 1].epochs == 15
+    assert found["pawsx", "vanilla", 4].lr == 4e-5 and found["pawsx", "vanilla", 4].epochs == 8
+
+
+def test_settings_of_table_10_on_the_miniature_keep_their_ratios():
+    paper, mini = protocols.settings("paper").configs, protocols.settings("mini").configs
+    usual = config_for("mini")
+    for task in TITLES:
+        for setup in ("vanilla", "l2"):
+            ratios = {mini[f"mini-{task}", setup, n].lr / paper[task, setup, n].lr for n in range(1, 6)}
+            assert max(ratios) == pytest.approx(min(ratios), rel=1e-3)
+            assert all(mini[f"mini-{task}", setup, n].warmup == paper[task, setup, n].warmup for n in range(1, 6))
+        rates = [mini[f"mini-{task}", "vanilla", n].lr for n in range(1, 6)]
+        assert math.prod(rates) ** 0.2 == pytest.approx(usual.lr, rel=1e-3)
+    assert len(printed_table("anonymous2021frustratingly", 10).rows) == 40
+
+
+def test_a_second_stage_begins_from_its_first_and_has_no_penalty(tmp_path):
+    options = RunOptions(store=tmp_path)
+    found = protocols.stages("mini", options=options).configs
+    for (which, language), config in found.items():
+        if language:
+            assert config.start == study.resolve(found[which, ""], options).hash
+            assert (config.objective, config.language, config.train_size) == ("baseline", language, 0)
+
+
+def test_what_is_asked_for_comes_before_the_protocol():
+    found = protocols.seeds("mini", seeds=(0,), train_size=100, epochs=1)
+    assert {(c.train_size, c.epochs) for c in found.configs.values()} == {(100, 1)}
+    assert {c.train_size for c in protocols.seeds("mini").configs.values()} == {3_000}
+    assert {c.train_size for c in protocols.seeds("small").configs.values()} == {20_000}
