@@ -17,6 +17,8 @@ class Contradiction:
         places: sections, tables and figures.
         sentence: what does not go together.
         choice: what this project does.
+        chapters: that show how much it matters, by file name.
+        claims: of the ledger that bear on it.
     """
 
     id: str
@@ -24,6 +26,8 @@ class Contradiction:
     places: str
     sentence: str
     choice: str
+    chapters: tuple[str, ...]
+    claims: tuple[str, ...]
 
     @property
     def within(self) -> bool:
@@ -34,4 +38,7 @@ class Contradiction:
 def contradictions() -> tuple[Contradiction, ...]:
     """Every row of ``contradictions.csv``."""
     _, (_, *body) = content("contradictions.csv")
-    return tuple(Contradiction(name, tuple(papers.split()), *words) for name, papers, *words in body)
+    return tuple(
+        Contradiction(name, tuple(papers.split()), *words, tuple(chapters.split()), tuple(claims.split()))
+        for name, papers, *words, chapters, claims in body
+    )

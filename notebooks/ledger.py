@@ -1,0 +1,358 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The ledger
+#
+# Every numbered table and figure of the papers, what it claims, what was found here, and whether the claim held. No
+# sentence of this page was written with a result in mind: the claims are data, the numbers come from the chapters as
+# they ran, and the verdicts follow from both by rules that were fixed before.
+#
+# ```{admonition} What you will learn
+# :class: tip
+# - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
+# - Why "cannot say" is the most frequent honest answer, and how many verdicts chance alone would hand out.
+# - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
+# ```
+
+# %% tags=["parameters"]
+evidence: str = ""  # folder with the chapters' evidence; empty: the book's while it is built, else that of the store
+store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
+
+# %% tags=["hide-input", "reads:book/notebooks/ledger"]
+from collections import Counter
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import HTML
+from myst_nb import glue
+
+from xlgen import chapters, figures, ledger, published
+from xlgen.ledger import page
+from xlgen.notebook import provenance, root
+
+figures.use_style()
+folder = Path(evidence) if evidence else chapters.ledger_folder(chapters.options_for(store).store)
+records = ledger.load(folder)
+rows = ledger.rows(records)
+counts = ledger.counts(rows)
+ran = [row for row in rows if row.scale]
+pages = {name: f"{name}.html" for name in ledger.CHAPTERS if (root() / "notebooks" / f"{name}.py").is_file()}
+papers = {paper.name: paper for paper in published.PAPERS.values()}
+items = sum(len(paper.items) for paper in papers.values())
+tried = {(row.paper, row.item) for row in ran}
+
+
+def counted(some: list) -> str:
+    """How many rows have which verdict, in words."""
+    by = Counter(row.verdict for row in some)
+    return ", ".join(f"{by[word]} “{word}”" for word in ledger.OUTCOMES if by[word]) or "none"
+
+
+keys = {"agrees": "agrees", "agrees in sign only": "sign", "does not agree": "disagrees"}
+keys |= {"cannot say": "cannot", "not run": "not-run"}
+for word, key in keys.items():
+    glue(f"ledger-{key}", f"{counts['verdict'][word]}", display=False)
+for word, key in {"miniature": "miniature", "real data": "real", "paper": "paper"}.items():
+    glue(f"ledger-{key}", f"{counts['scale'][word]}", display=False)
+glue("ledger-rows", f"{len(rows)}", display=False)
+glue("ledger-claims", f"{len(ledger.CLAIMS)}", display=False)
+glue("ledger-items", f"{items}", display=False)
+glue("ledger-items-run", f"{len(tried)}", display=False)
+glue("ledger-run", f"{len(ran)}", display=False)
+glue("ledger-live", f"{sum(row.live for row in ran)}", display=False)
+glue("ledger-records", f"{sum(not row.live for row in ran)}", display=False)
+glue("ledger-counts", counted(rows), display=False)
+
+# %% [markdown]
+# The book starts from {cite:t}`bassi2024generalization`, {cite:t}`stickland2021regularising` and
+# {cite:t}`anonymous2021frustratingly`. Together they number {glue:text}`ledger-items` tables and figures, and each of
+# these has at least one row here. Two further texts were read and have no row of their own: a second transcript of the
+# second paper, with the same two figures, and a summary of the first (arXiv 2404.15928), which repeats its claims in
+# words and has no empirical item.
+#
+# ```{admonition} How to read it
+# :class: note
+# *Miniature* is the encoder, the data and the sizes that this book ships: a pattern that appears there is a pattern,
+# and no replication of a number. *Real data* is the papers' data with another encoder or size, *paper* the papers'
+# setting. *Live* means that every model behind the number was trained or measured by this build or found in its store;
+# *record*, that some were read from run records that are kept in the repository. Intervals are 95 %, over seeds where
+# there are several and else over languages; the chapter says which. Nothing here is about mBERT unless the scale says
+# so.
+# ```
+#
+# ## In numbers
+#
+# Of {glue:text}`ledger-rows` rows ({glue:text}`ledger-claims` claims, each once at every scale at which it was run),
+# {glue:text}`ledger-run` have been run, {glue:text}`ledger-live` of them live and {glue:text}`ledger-records` with
+# records; they cover {glue:text}`ledger-items-run` of the {glue:text}`ledger-items` tables and figures. The verdicts:
+# {glue:text}`ledger-counts`.
+
+# %% tags=["hide-input"]
+scales = [*ledger.SCALES, ledger.NOT_RUN]
+body = [
+    (word, *(counts["scale and verdict"][f"{scale}: {word}"] or "" for scale in scales), counts["verdict"][word])
+    for word in ledger.OUTCOMES
+]
+body.append(("all", *(counts["scale"][scale] or "" for scale in scales), len(rows)))
+chapters.table(("verdict", *scales, "all"), body, "Rows of the ledger by verdict and scale")
+
+# %% mystnb={"figure": {"name": "fig-ledger", "caption": "Rows of the ledger by paper and verdict. The numbers are rows; an item may have several."}, "image": {"alt": "One horizontal bar for each paper, divided by verdict; each part has its own colour and hatch and its number of rows."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(9.6, 0.6 * len(papers) + 1.2))
+left = np.zeros(len(papers))
+for word, (sign, colour, hatch) in page.LOOKS.items():
+    width = np.array([sum((row.paper, row.verdict) == (name, word) for row in rows) for name in papers])
+    if not width.any():
+        continue
+    bars = ax.barh(range(len(papers)), width, 0.7, left, color=colour, hatch=hatch, ec=figures.INK, lw=0.6)
+    bars.set_label(f"{sign} {word}")
+    plate = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.9}
+    ax.bar_label(bars, [str(n) if n else "" for n in width], label_type="center", fontsize=8, bbox=plate)
+    left += width
+for text in ax.texts:
+    text.set_visible(bool(text.get_text()))
+ax.set_yticks(range(len(papers)), papers)
+ax.set(xlabel="rows", ylim=(len(papers) - 0.5, -0.5))
+ax.grid(visible=False, axis="y")
+ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, columnspacing=1)
+plt.show()
+
+# %% tags=["hide-input"]
+head = ("chapter", "rows", "run", "live", "with records", "verdicts of those run")
+body = []
+for name, about in ledger.CHAPTERS.items():
+    own = [row for row in rows if row.chapter == name]
+    done = [row for row in own if row.scale]
+    if own:
+        live = sum(row.live for row in done)
+        body.append((about, len(own), len(done), live, len(done) - live, counted(done)))
+chapters.table(head, body, "Rows of the ledger by chapter")
+
+# %% tags=["hide-input"]
+with_interval = [row for row in ran if "[" in row.ours]
+settled = [row for row in with_interval if row.verdict != "cannot say"]
+by_chance = 0.05 * len(with_interval)
+much = "many more than" if len(settled) > 2 * by_chance + 3 else "not clearly more than"
+glue("ledger-intervals", f"{len(with_interval)}", display=False)
+glue("ledger-settled", f"{len(settled)}", display=False)
+glue("ledger-chance", f"{by_chance:.0f}", display=False)
+glue("ledger-more", much, display=False)
+
+# %% [markdown]
+# A row with an interval is settled by chance in about one of twenty cases where there is nothing to be found. Of
+# {glue:text}`ledger-intervals` rows with an interval {glue:text}`ledger-settled` are settled, either way: that is
+# {glue:text}`ledger-more` the {glue:text}`ledger-chance` that chance would settle. So there is no reason to believe any
+# single one of them without looking at its chapter; they are also not independent, because many share their models.
+#
+# ## The rows
+#
+# Choose what to see. Where scripts do not run, there are no menus and all rows are shown. Under "Ours" stands how many
+# points (languages, models, runs) and which seeds a number is from; a click on the runs shows their names in the store.
+
+# %% tags=["hide-input"]
+page.controls(rows)
+
+# %% tags=["hide-input"]
+
+
+def register(name: str):
+    """All rows of a paper."""
+    some = [row for row in rows if row.paper == name]
+    return page.register(some, f"{name}: {len(some)} rows; {counted(some)}", pages)
+
+
+bassi, stickland, l2 = papers
+
+# %% [markdown]
+# ### Bassi et al.: measures of generalisation
+
+# %% tags=["hide-input"]
+register(bassi)
+
+# %% [markdown]
+# ### Stickland & Murray: the trace of the Fisher information
+
+# %% tags=["hide-input"]
+register(stickland)
+
+# %% [markdown]
+# ### Anonymous: L2 and EWC
+
+# %% tags=["hide-input"]
+register(l2)
+
+# %% [markdown]
+# ## The rules
+#
+# A verdict is computed from our number, its 95 % interval and the printed number, where there is one. Each claim is of
+# one kind of evidence, and each kind has one rule. They lean one way on purpose: where our data do not settle a sign,
+# they say nothing, whatever the paper says.
+
+# %% tags=["hide-input"]
+of_kind = Counter(claim.kind for claim in ledger.claims())
+body = [
+    (name, of_kind[name], kind.unit, "none" if kind.null is None else f"{kind.null:g}", kind.rule)
+    for name, kind in ledger.KINDS.items()
+]
+chapters.table(("kind", "claims", "unit", "says nothing at", "rule"), body, "Kinds of evidence and their rules")
+
+# %% [markdown]
+# ```{exercise} ★ Agreement by sign
+# :label: ledger-ex-sign
+#
+# Suppose a claim were counted as confirmed whenever our value lies on the claimed side, interval or not. How many rows
+# would be confirmed? How many of those does the rule above call "cannot say", and which of the two counts would you
+# print in an abstract?
+# ```
+#
+# ````{solution-start} ledger-ex-sign
+# :class: dropdown
+# ````
+
+# %%
+told = {(row.claim.id, row.scale): row.verdict for row in ran}
+signs = []
+for one in records:
+    claim = ledger.CLAIMS[one.claim]
+    if one.reason or claim.null is None:
+        continue
+    null = claim.null
+    if claim.pairs:
+        right = all(value > null for value in one.value.values())
+    else:
+        right = (one.value - null) * claim.direction > 0
+    signs.append((right, told[one.claim, one.scale]))
+confirmed = [verdict for right, verdict in signs if right]
+print(f"{len(confirmed)} of {len(signs)} on the claimed side,")
+print(f"{confirmed.count('cannot say')} of them “cannot say”")
+
+# %% [markdown]
+# If nothing were to be found, half of the single numbers would lie on the claimed side. A count of signs looks like
+# confirmation and is mostly the toss of a coin; the second count is what remains when the coin has been asked for its
+# interval.
+#
+# ````{solution-end}
+# ````
+#
+# ## What was not run
+
+# %% tags=["hide-input"]
+missing: dict[str, list] = {}
+for row in rows:
+    if not row.scale:
+        missing.setdefault(row.because, []).append(row)
+body = [
+    (reason, len(some), "; ".join(dict.fromkeys(f"{row.item} of {row.paper}" for row in some)))
+    for reason, some in sorted(missing.items(), key=lambda pair: -len(pair[1]))
+]
+nothing = chapters.box("note", "Everything was run", "Every claim has a number.")
+chapters.table(("why", "rows", "tables and figures"), body, "Claims that were not run") if body else nothing
+
+# %% [markdown]
+# A row that needs pretrained weights runs with one parameter where those weights are at hand ({doc}`/running`); its
+# verdict then appears at the scale *real data* or *paper* beside that of the miniature.
+#
+# ## Printed numbers that do not add up
+
+# %% tags=["hide-input"]
+checks, wrong = published.checks(), published.discrepancies()
+glue("ledger-checks", f"{len(checks)}", display=False)
+glue("ledger-wrong", f"{len(wrong)}", display=False)
+glue("ledger-rounding", f"{sum(check.explained for check in wrong)}", display=False)
+
+# %% [markdown]
+# Averages, changes, numbers that are printed twice and numbers of the texts that follow from a table:
+# {glue:text}`ledger-checks` of them can be recomputed from the printed cells. {glue:text}`ledger-wrong` do not come out
+# as printed; in {glue:text}`ledger-rounding` of these the rounding of the cells can make the difference.
+
+# %% tags=["hide-input"]
+relations = {"=": "", ">=": "at least ", "<=": "at most "}
+boxes = [
+    chapters.box(
+        "warning",
+        f"{papers_of.name}: {check.where.replace(f' of {papers_of.key}', '')}",
+        f"Printed: {relations[check.relation]}{check.printed}. Recomputed, {check.words}: "
+        f"{check.recomputed:.4g}. Rounding of the cells can make a difference of {check.slack:.2g} at most. The ledger "
+        "takes the number of the table.",
+    )
+    for check in wrong
+    if not check.explained
+    for papers_of in [published.PAPERS[check.paper]]
+]
+small = [str(check).replace(f" of {check.paper}", "") for check in wrong if check.explained]
+boxes.append(chapters.box("note", "In the last digit", *(f"{line}." for line in small)))
+HTML("".join(shown.data for shown in boxes))
+
+# %% [markdown]
+# ## Where the papers contradict themselves, or each other
+#
+# For each: what does not go together, what is done here, and where the choice could be computed both ways, what it
+# changes.
+
+# %% tags=["hide-input"]
+found = published.contradictions()
+said = ledger.choices(folder)
+glue("ledger-contradictions", f"{len(found)}", display=False)
+glue("ledger-choices", f"{len({one.contradiction for one in said})}", display=False)
+
+
+def boxes_of(*keys: str):
+    """The contradictions of a paper with itself, or of two papers."""
+    some = [one for one in found if set(one.papers) == set(keys)]
+    return page.conflicts(some, rows, said, pages)
+
+
+key_bassi, key_stickland, key_l2 = published.PAPERS
+
+# %% [markdown]
+# ### Between the papers
+
+# %% tags=["hide-input"]
+boxes_of(key_bassi, key_stickland)
+
+# %% [markdown]
+# ### Within Bassi et al.
+
+# %% tags=["hide-input"]
+boxes_of(key_bassi)
+
+# %% [markdown]
+# ### Within Stickland & Murray
+
+# %% tags=["hide-input"]
+boxes_of(key_stickland)
+
+# %% [markdown]
+# ### Within Anonymous, L2 and EWC
+
+# %% tags=["hide-input"]
+boxes_of(key_l2)
+
+# %% [markdown]
+# ```{admonition} What we learnt
+# :class: important
+# - Of {glue:text}`ledger-rows` rows: {glue:text}`ledger-counts`. They cover {glue:text}`ledger-items-run` of
+#   {glue:text}`ledger-items` tables and figures; {glue:text}`ledger-miniature` rows are the miniature's,
+#   {glue:text}`ledger-real` real data's and {glue:text}`ledger-paper` in the papers' setting.
+# - {glue:text}`ledger-settled` rows are settled, and about {glue:text}`ledger-chance` would be by chance.
+# - {glue:text}`ledger-wrong` of {glue:text}`ledger-checks` recomputed numbers do not come out as printed, and in
+#   {glue:text}`ledger-contradictions` places the papers contradict themselves or each other; for
+#   {glue:text}`ledger-choices` of these a chapter has computed how much the choice matters.
+# ```
+#
+# ```{admonition} Your turn
+# :class: tip
+# A chapter that is run by hand writes its evidence beside its results. Run one on other data and look at its rows:
+#
+#     papermill notebooks/frechet.ipynb out.ipynb -p preset small -p data_dir archives -p text_dir texts -p model mini
+#     papermill notebooks/ledger.ipynb ledger.out.ipynb -p evidence runs/ledger
+# ```
+
+# %% tags=["hide-input"]
+provenance(sorted({key for row in ran for key in row.run_keys}), {"evidence": evidence, "store": store})

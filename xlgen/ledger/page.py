@@ -1,0 +1,173 @@
+"""The ledger as HTML: tables whose rows can be filtered, and boxes. Without scripts every row is visible."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from xlgen.analysis import CANNOT_SAY, DISAGREES, SIGN_ONLY
+from xlgen.ledger.choices import Choice
+from xlgen.ledger.claims import CHAPTERS
+from xlgen.ledger.table import Row
+from xlgen.ledger.verdicts import AGREES, NOT_RUN, OUTCOMES
+from xlgen.published import Contradiction
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+LOOKS = {
+    AGREES: ("✓", "#0072B2", ""),
+    SIGN_ONLY: ("≈", "#56B4E9", "//"),
+    DISAGREES: ("✗", "#D55E00", "xx"),
+    CANNOT_SAY: ("?", "#BBBBBB", ""),
+    NOT_RUN: ("–", "#FFFFFF", ".."),
+}
+"""Sign, colour and hatch of each verdict: no two are told apart by the colour alone."""
+
+_SCRIPT = """
+<script>
+(() => {
+  const start = () => {
+    const bar = document.querySelector(".ledger-filter"), picks = [...bar.querySelectorAll("select")];
+    const show = () => {
+      const rows = [...document.querySelectorAll("table.ledger tbody tr")];
+      for (const row of rows) row.hidden = picks.some(p => p.value && row.dataset[p.name] !== p.value);
+      bar.querySelector("output").textContent = rows.filter(row => !row.hidden).length + " of " + rows.length + " rows";
+    };
+    bar.addEventListener("change", show);
+    bar.hidden = false;
+    show();
+  };
+  document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", start) : start();
+})();
+</script>
+"""
+
+
+def register(rows: Iterable[Row], caption: str, pages: Mapping[str, str]) -> HTML:
+    """One line a claim and scale.
+
+    Args:
+        rows: of :func:`xlgen.ledger.rows`.
+        caption: of the table.
+        pages: address of each chapter's page, by the chapter's name; a chapter without one is named only.
+    """
+    head = ("Item and claim", "Paper", "Ours [95 %]", "Scale", "Verdict", "Chapter and runs")
+    cells = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
+    return _html(
+        '<div class="ledger-scroll" style="overflow-x: auto"><table class="dataframe ledger">'
+        f"<caption>{_text(caption)}</caption><thead><tr>{cells}</tr></thead>"
+        f"<tbody>{''.join(_line(row, pages) for row in rows)}</tbody></table></div>"
+    )
+
+
+def _line(row: Row, pages: Mapping[str, str]) -> str:
+    scale = row.scale or NOT_RUN
+    facts = {"paper": row.paper, "verdict": row.verdict, "scale": scale, "chapter": row.chapter}
+    data = "".join(f' data-{key}="{_text(value)}"' for key, value in facts.items())
+    seeds = f"n = {row.n}; seed{'s' * (len(row.seeds) != 1)} {_ranges(row.seeds)}" if row.n else ""
+    source = {True: "live", False: "record", None: ""}[row.live]
+    sign, colour, _ = LOOKS[row.verdict]
+    badge = f'<span class="verdict" style="border-color: {colour}">{sign} {_text(row.verdict)}</span>'
+    return (
+        f'<tr id="{_text(row.claim.id)}{"-" + row.scale.replace(" ", "-") if row.scale else ""}"{data}>'
+        f'<th scope="row"><strong>{_text(row.item)}</strong> {_text(row.sentence)}</th>'
+        f"<td>{_lines(row.number) or 'a direction'}</td><td>{_lines(row.ours)}{_small(seeds)}</td>"
+        f"<td>{_text(scale) if row.scale else ''}{_small(source)}</td><td>{badge}{_small(row.because)}</td>"
+        f"<td>{_link(row.chapter, pages)}{_runs(row.run_keys)}</td></tr>"
+    )
+
+
+def _runs(keys: Sequence[str]) -> str:
+    if not keys:
+        return ""
+    listed = " ".join(f"<code>{_text(key[:8])}</code>" for key in keys)
+    return f"<details><summary>{len(keys)} run{'s' * (len(keys) != 1)}</summary>{listed}</details>"
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Whole numbers with runs shortened: ``0–7``, ``0, 2``."""
+    groups: list[list[int]] = []
+    for number in sorted(set(numbers)):
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
+
+
+def controls(rows: Iterable[Row]) -> HTML:
+    """Menus that hide rows of every :func:`register` of the page; they appear only where scripts run."""
+    rows = tuple(rows)
+    menus = {
+        "verdict": [word for word in OUTCOMES if any(row.verdict == word for row in rows)],
+        "paper": list(dict.fromkeys(row.paper for row in rows)),
+        "scale": list(dict.fromkeys(row.scale or NOT_RUN for row in rows)),
+        "chapter": [name for name in CHAPTERS if any(row.chapter == name for row in rows)],
+    }
+    labels = "".join(
+        f'<label>{name} <select name="{name}"><option value="">all</option>'
+        + "".join(f"<option>{_text(word)}</option>" for word in words)
+        + "</select></label> "
+        for name, words in menus.items()
+    )
+    return _html(f'<div class="ledger-filter" hidden>{labels}<output></output></div>{_SCRIPT}')
+
+
+def conflicts(
+    found: Iterable[Contradiction], rows: Sequence[Row], said: Iterable[Choice], pages: Mapping[str, str]
+) -> HTML:
+    """A box for each contradiction: what does not go together, what is done here, and how much it matters.
+
+    Args:
+        found: the contradictions.
+        rows: of the ledger; those of a contradiction's claims stand in its box, with their verdicts.
+        said: of :func:`xlgen.ledger.choices`.
+        pages: as in :func:`register`.
+    """
+    said = tuple(said)
+    return _html("".join(_conflict(one, rows, said, pages) for one in found))
+
+
+def _conflict(one: Contradiction, rows: Sequence[Row], said: Sequence[Choice], pages: Mapping[str, str]) -> str:
+    parts = [f"<p>{_text(one.sentence)}</p><p><strong>Here:</strong> {_text(one.choice)}</p>"]
+    parts += [
+        f"<p><strong>How much it matters</strong> ({_link(each.chapter, pages)}): {_text(each.sentence)}</p>"
+        for each in said
+        if each.contradiction == one.id
+    ]
+    if one.chapters:
+        parts.append(f"<p>More in: {', '.join(_link(name, pages) for name in one.chapters)}.</p>")
+    judged = [row for row in rows if row.claim.id in one.claims and row.scale]
+    items = "".join(
+        f"<li>{_text(row.item)}: {_text(row.sentence)} <em>{LOOKS[row.verdict][0]} {_text(row.verdict)}</em> "
+        f"({_text(row.scale)}; {_text(row.ours)})</li>"
+        for row in judged
+    )
+    parts += [f"<p>In the ledger:</p><ul>{items}</ul>"] if items else []
+    title = f"{one.places[0].upper()}{one.places[1:]}"
+    return f'<div class="admonition warning"><p class="admonition-title">{_text(title)}</p>{"".join(parts)}</div>'
+
+
+def _link(chapter: str, pages: Mapping[str, str]) -> str:
+    title = _text(CHAPTERS.get(chapter, chapter))
+    return f'<a href="{_text(pages[chapter])}">{title}</a>' if chapter in pages else title
+
+
+def _lines(words: str) -> str:
+    return _text(words).replace("\n", "<br>")
+
+
+def _small(words: str) -> str:
+    return f"<br><small>{_text(words)}</small>" if words else ""
+
+
+def _text(words: str) -> str:
+    return html.escape(words)
+
+
+def _html(text: str) -> HTML:
+    from IPython.display import HTML
+
+    return HTML(text)
