@@ -1,4 +1,4 @@
-"""Correlations over languages with their uncertainty, summaries over seeds, verdicts on published figures.
+"""Correlations over languages with their uncertainty, summaries over seeds, predictions, verdicts on published figures.
 
 A measure predicts transfer if, over the languages of one model, it goes up or down with accuracy. The points are few
 (14 languages in XNLI), so a coefficient is never given without its interval. All intervals are 95 % intervals and take
@@ -9,6 +9,7 @@ What the caller got wrong raises :class:`AnalysisError`. What data may well do (
 language is constant) gives a result with status ``"undefined"`` and the reason in words.
 """
 
+from xlgen.analysis.clustered import Clustered, clustered
 from xlgen.analysis.correlation import (
     RESAMPLES,
     STATISTICS,
@@ -20,6 +21,8 @@ from xlgen.analysis.correlation import (
     pearson,
     spearman,
 )
+from xlgen.analysis.gains import Errors, Gain, errors, gain, sign_flip
+from xlgen.analysis.holm import holm
 from xlgen.analysis.intervals import (
     LEVEL,
     MIN_POINTS,
@@ -30,6 +33,7 @@ from xlgen.analysis.intervals import (
     interval_of_mean,
     signed,
 )
+from xlgen.analysis.predictor import LAMS, Predicted, Ridge, leave_one_out, mean_of_others, ridge
 from xlgen.analysis.rows import Pairs, Row, Run, correlations, paired, pivot
 from xlgen.analysis.seeds import OverSeeds, over_seeds
 from xlgen.analysis.verdicts import CANNOT_SAY, DISAGREES, IN_INTERVAL, SIGN_ONLY, Verdict, verdict
@@ -38,31 +42,45 @@ __all__ = [
     "CANNOT_SAY",
     "DISAGREES",
     "IN_INTERVAL",
+    "LAMS",
     "LEVEL",
     "MIN_POINTS",
     "RESAMPLES",
     "SIGN_ONLY",
     "STATISTICS",
     "AnalysisError",
+    "Clustered",
     "Coefficient",
     "Correlation",
+    "Errors",
+    "Gain",
     "Interval",
     "OverSeeds",
     "Pairs",
+    "Predicted",
+    "Ridge",
     "Row",
     "Run",
     "Verdict",
     "binomial_interval",
+    "clustered",
     "correlate",
     "correlations",
+    "errors",
     "fisher_interval",
+    "gain",
+    "holm",
     "interval_of_mean",
     "kendall",
+    "leave_one_out",
+    "mean_of_others",
     "over_seeds",
     "paired",
     "partial_correlation",
     "pearson",
     "pivot",
+    "ridge",
+    "sign_flip",
     "signed",
     "spearman",
     "verdict",

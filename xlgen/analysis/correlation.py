@@ -19,7 +19,7 @@ BATCH = 1_000  # resamples at a time: Kendall's needs n² numbers for each
 
 def pearson(x: NDArray, y: NDArray, axis: int = -1) -> NDArray:
     """Compute Pearson's r along ``axis``, as ``numpy.corrcoef``; ``nan`` where one of the two is constant."""
-    undefined = _constant(x, axis) | _constant(y, axis)
+    undefined = is_constant(x, axis) | is_constant(y, axis)
     x, y = x - x.mean(axis, keepdims=True), y - y.mean(axis, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         r = (x * y).sum(axis) / np.sqrt((x * x).sum(axis) * (y * y).sum(axis))
@@ -40,7 +40,7 @@ def kendall(x: NDArray, y: NDArray, axis: int = -1) -> NDArray:
         return (dx * dy).sum((-2, -1), dtype=np.int64) / untied
 
 
-def _constant(a: NDArray, axis: int = -1) -> NDArray:
+def is_constant(a: NDArray, axis: int = -1) -> NDArray:
     """Whether all values along ``axis`` are equal but for rounding."""
     return np.ptp(a, axis) <= 1e-12 * np.abs(a).max(axis)
 
@@ -156,7 +156,7 @@ def correlate(
 def _why_undefined(x: NDArray, y: NDArray) -> str:
     if len(x) < MIN_POINTS:
         return f"{len(x)} usable points, {MIN_POINTS} needed"
-    constant = [name for name, a in (("x", x), ("y", y)) if _constant(a)]
+    constant = [name for name, a in (("x", x), ("y", y)) if is_constant(a)]
     return f"{' and '.join(constant)} constant" if constant else ""
 
 
@@ -173,10 +173,10 @@ def _coefficient(x: NDArray, y: NDArray, name: str, seed: int, resamples: int) -
         rng=seed,
     ).pvalue
     ends = fisher_ends(value, stderr(value, len(x)))
-    return Coefficient(value, *ends, _bootstrap(x, y, statistic, seed, resamples), float(p))
+    return Coefficient(value, *ends, bootstrap_ends(x, y, statistic, seed, resamples), float(p))
 
 
-def _bootstrap(x: NDArray, y: NDArray, statistic: Callable, seed: int, resamples: int) -> tuple[float, float]:
+def bootstrap_ends(x: NDArray, y: NDArray, statistic: Callable, seed: int, resamples: int) -> tuple[float, float]:
     """BCa interval over resampled pairs; percentiles where a resample or a jack-knife sample has no coefficient."""
     with warnings.catch_warnings(), np.errstate(invalid="ignore"):
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)
