@@ -16,7 +16,7 @@
 # ```{admonition} What you will learn
 # :class: tip
 # - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
-# - Why "cannot say" is the most frequent honest answer, and how many verdicts chance alone would hand out.
+# - What makes a verdict, when the only honest one is "cannot say", and how many chance alone would hand out.
 # - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
 # ```
 
@@ -83,8 +83,8 @@ glue("ledger-counts", counted(rows), display=False)
 # and no replication of a number. *Real data* is the papers' data with another encoder or size, *paper* the papers'
 # setting. *Live* means that every model behind the number was trained or measured by this build or found in its store;
 # *record*, that some were read from run records that are kept in the repository. Intervals are 95 %, over seeds where
-# there are several and else over languages; the chapter says which. Nothing here is about mBERT unless the scale says
-# so.
+# there are several and else over languages; the chapter says which. Differences of scores are in percentage points.
+# Nothing here is about mBERT unless the scale says so.
 # ```
 #
 # ## In numbers
@@ -103,23 +103,25 @@ body = [
 body.append(("all", *(counts["scale"][scale] or "" for scale in scales), len(rows)))
 chapters.table(("verdict", *scales, "all"), body, "Rows of the ledger by verdict and scale")
 
-# %% mystnb={"figure": {"name": "fig-ledger", "caption": "Rows of the ledger by paper and verdict. The numbers are rows; an item may have several."}, "image": {"alt": "One horizontal bar for each paper, divided by verdict; each part has its own colour and hatch and its number of rows."}} tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(9.6, 0.6 * len(papers) + 1.2))
+# %% mystnb={"figure": {"name": "fig-ledger", "caption": "Rows of the ledger by paper and verdict. The numbers in the bars are rows; a table or figure may have several."}, "image": {"alt": "One horizontal bar for each paper, divided by verdict; each part has its own colour and hatch and its number of rows."}} tags=["hide-input"]
+totals = np.array([sum(row.paper == name for row in rows) for name in papers])
+fig, ax = plt.subplots(figsize=(9.6, 0.7 * len(papers) + 1.2))
 left = np.zeros(len(papers))
 for word, (sign, colour, hatch) in page.LOOKS.items():
-    width = np.array([sum((row.paper, row.verdict) == (name, word) for row in rows) for name in papers])
-    if not width.any():
-        continue
-    bars = ax.barh(range(len(papers)), width, 0.7, left, color=colour, hatch=hatch, ec=figures.INK, lw=0.6)
+    number = np.array([sum((row.paper, row.verdict) == (name, word) for row in rows) for name in papers])
+    bars = ax.barh(
+        range(len(papers)), 100 * number / totals, 0.7, left, color=colour, hatch=hatch, ec=figures.INK, lw=0.6
+    )
     bars.set_label(f"{sign} {word}")
-    plate = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.9}
-    ax.bar_label(bars, [str(n) if n else "" for n in width], label_type="center", fontsize=8, bbox=plate)
-    left += width
-for text in ax.texts:
-    text.set_visible(bool(text.get_text()))
-ax.set_yticks(range(len(papers)), papers)
-ax.set(xlabel="rows", ylim=(len(papers) - 0.5, -0.5))
-ax.grid(visible=False, axis="y")
+    for height, (n, bar) in enumerate(zip(number, bars, strict=True)):
+        if n:
+            middle = bar.get_x() + bar.get_width() / 2
+            plate = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.9}
+            ax.text(middle, height, str(n), ha="center", va="center", fontsize=9, bbox=plate)
+    left += 100 * number / totals
+ax.set_yticks(range(len(papers)), [f"{name}\n{n} rows" for name, n in zip(papers, totals, strict=True)])
+ax.set(xlabel="share of the paper's rows [%]", xlim=(0, 100), ylim=(len(papers) - 0.5, -0.5))
+ax.grid(visible=False)
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, columnspacing=1)
 plt.show()
 
@@ -146,9 +148,9 @@ glue("ledger-more", much, display=False)
 
 # %% [markdown]
 # A row with an interval is settled by chance in about one of twenty cases where there is nothing to be found. Of
-# {glue:text}`ledger-intervals` rows with an interval {glue:text}`ledger-settled` are settled, either way: that is
-# {glue:text}`ledger-more` the {glue:text}`ledger-chance` that chance would settle. So there is no reason to believe any
-# single one of them without looking at its chapter; they are also not independent, because many share their models.
+# {glue:text}`ledger-intervals` rows with an interval {glue:text}`ledger-settled` are settled, for or against the claim:
+# that is {glue:text}`ledger-more` the {glue:text}`ledger-chance` that chance would settle. Which of them are chance's,
+# nobody knows; and they come in groups, because many share their models, so that a surprise comes in groups too.
 #
 # ## The rows
 #

@@ -163,6 +163,13 @@ def test_how_numbers_are_shown():
     assert by["l2-t15-en"] == "ewc_two > ewc: 0.80\newc_mix > ewc: 0.76"
 
 
+def test_a_share_is_shown_with_its_count_where_it_is_one(tmp_path):
+    keep(tmp_path, SHARE, **ledger.share(3, 13))
+    keep(tmp_path, SHARE, **ledger.share(3, 13) | {"value": 0.25, "scale": "real data"})
+    found = [row.ours for row in ledger.rows(ledger.load(tmp_path)) if row.claim is SHARE]
+    assert [words.partition(" [")[0] for words in found] == ["3 of 13: 0.231", "0.250"]
+
+
 def test_differences_are_paired():
     scores = {"a": [1.0, 2.0, 3.0, 4.0], "b": [0.5, 1.0, 2.5, 3.0]}
     found = ledger.differences(scores, ["a > b", "b > a"])

@@ -53,7 +53,7 @@ def register(rows: Iterable[Row], caption: str, pages: Mapping[str, str]) -> HTM
         caption: of the table.
         pages: address of each chapter's page, by the chapter's name; a chapter without one is named only.
     """
-    head = ("Item and claim", "Paper", "Ours [95 %]", "Scale", "Verdict", "Chapter and runs")
+    head = ("Item and claim", "Paper", "Ours, interval, scale", "Verdict", "Chapter and runs")
     cells = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
     return _html(
         '<div class="ledger-scroll" style="overflow-x: auto"><table class="dataframe ledger">'
@@ -66,15 +66,16 @@ def _line(row: Row, pages: Mapping[str, str]) -> str:
     scale = row.scale or NOT_RUN
     facts = {"paper": row.paper, "verdict": row.verdict, "scale": scale, "chapter": row.chapter}
     data = "".join(f' data-{key}="{_text(value)}"' for key, value in facts.items())
-    seeds = f"n = {row.n}; seed{'s' * (len(row.seeds) != 1)} {_ranges(row.seeds)}" if row.n else ""
-    source = {True: "live", False: "record", None: ""}[row.live]
+    basis = f"n = {row.n}, seed{'s' * (len(row.seeds) != 1)} {_ranges(row.seeds)}" if row.n else ""
+    source = f"{row.scale}, {'live' if row.live else 'record'}" if row.scale else ""
+    silent = "a procedure" if row.claim.kind == "procedure" else "a direction"
     sign, colour, _ = LOOKS[row.verdict]
     badge = f'<span class="verdict" style="border-color: {colour}">{sign} {_text(row.verdict)}</span>'
     return (
         f'<tr id="{_text(row.claim.id)}{"-" + row.scale.replace(" ", "-") if row.scale else ""}"{data}>'
         f'<th scope="row"><strong>{_text(row.item)}</strong> {_text(row.sentence)}</th>'
-        f"<td>{_lines(row.number) or 'a direction'}</td><td>{_lines(row.ours)}{_small(seeds)}</td>"
-        f"<td>{_text(scale) if row.scale else ''}{_small(source)}</td><td>{badge}{_small(row.because)}</td>"
+        f"<td>{_lines(row.number) or silent}</td><td>{_lines(row.ours)}{_small(basis)}{_small(source)}</td>"
+        f"<td>{badge}{_small(row.because)}</td>"
         f"<td>{_link(row.chapter, pages)}{_runs(row.run_keys)}</td></tr>"
     )
 
@@ -156,11 +157,11 @@ def _link(chapter: str, pages: Mapping[str, str]) -> str:
 
 
 def _lines(words: str) -> str:
-    return _text(words).replace("\n", "<br>")
+    return _text(words).replace("\n", "<br/>")
 
 
 def _small(words: str) -> str:
-    return f"<br><small>{_text(words)}</small>" if words else ""
+    return f"<br/><small>{_text(words)}</small>" if words else ""
 
 
 def _text(words: str) -> str:

@@ -131,4 +131,6 @@ def _ours(claim: Claim, one: Record) -> str:
         return "carried out" if one.value == 1 else "not carried out"
     if claim.pairs:
         return "\n".join(f"{pair}: {shown(one.value[pair], one.low[pair], one.high[pair])}" for pair in claim.pairs)
-    return shown(one.value, one.low, one.high)
+    wins = one.value * one.n
+    counted = claim.kind == "share" and abs(wins - round(wins)) < 1e-6
+    return (f"{round(wins)} of {one.n}: " if counted else "") + shown(one.value, one.low, one.high)
