@@ -151,10 +151,10 @@ def _weighted(x: NDArray, y: NDArray, usable: NDArray, w: NDArray, how: str, coe
     if how == "centred":
         parts = parts.sum(axis=0, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = np.clip(parts[:, 0] / np.sqrt(parts[:, 1] * parts[:, 2]), -1, 1)  # (G, S)
+        r = parts[:, 0] / np.sqrt(parts[:, 1] * parts[:, 2])  # (G, S)
     defined = np.isfinite(r)
-    with np.errstate(invalid="ignore"):
-        return np.where(defined, r, 0).sum(axis=0) / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
+    total = np.where(defined, np.clip(r, -1, 1), 0).sum(axis=0)
+    return total / np.where(defined.any(axis=0), defined.sum(axis=0), np.nan)
 
 
 def _parts(x: NDArray, y: NDArray, w: NDArray, coefficient: str) -> tuple[NDArray, NDArray, NDArray]:
