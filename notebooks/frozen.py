@@ -53,7 +53,7 @@ from myst_nb import glue
 from torch import nn
 
 from xlgen import chapters, figures, ledger, models, protocols, records, tuning
-from xlgen.analysis import Interval, interval_of_mean, signed
+from xlgen.analysis import Interval, interval_of_mean
 from xlgen.notebook import provenance
 from xlgen.presets import config_for
 from xlgen.published import printed_table
@@ -174,7 +174,7 @@ columns = ("baseline", *FROZEN)
 by_part = {technique: parts(built(first_task, technique)) for technique in columns}
 shares = np.array([[by_part[t][part][0] / max(1, by_part[t][part][1]) for t in columns] for part in PARTS])
 fig, ax = plt.subplots(figsize=(8.6, 3.6))
-ax.imshow(shares, cmap="Blues", vmin=0, vmax=1.8, aspect="auto")
+ax.imshow(shares, cmap="Blues", vmin=0, vmax=2.4, aspect="auto")
 for row, part in enumerate(PARTS):
     for place, technique in enumerate(columns):
         trained, total = by_part[technique][part]
@@ -183,8 +183,13 @@ for row, part in enumerate(PARTS):
 ax.set_xticks(range(len(columns)), ["vanilla, L2", *(NAMES[t] for t in FROZEN)])
 ax.set_yticks(range(len(PARTS)), PARTS)
 ax.xaxis.tick_top()
+ax.set_xticks(np.arange(len(columns)) - 0.5, minor=True)
+ax.set_yticks(np.arange(len(PARTS)) - 0.5, minor=True)
 ax.grid(visible=False)
-ax.tick_params(length=0)
+ax.grid(visible=True, which="minor", color="white", lw=2)
+ax.tick_params(which="both", length=0)
+for edge in ax.spines.values():
+    edge.set_visible(False)
 plt.show()
 
 # %% [markdown]
@@ -359,6 +364,16 @@ runs = found.runs
 chapters.records_box(found)
 
 # %% tags=["hide-input"]
+here = [key for key in runs if key in found.live and key[1] in FROZEN]
+strays = [key for key in here if moved(*key[:2], runs[key])["frozen_moved"]]
+glue(
+    "frozen-live",
+    f"Of the {len(here)} models of frozen techniques that were trained here for these tables, {len(strays)} have a frozen "
+    "parameter that moved",
+    display=False,
+)
+
+# %% tags=["hide-input"]
 body, differing = [], []
 for task in wanted:
     for technique in FROZEN:
@@ -396,7 +411,7 @@ chapters.table(
 )
 
 # %% [markdown]
-# {glue:text}`frozen-settings`. `-p printed_settings True` trains all of them as printed. The paper's seeds are
+# {glue:text}`frozen-live`. {glue:text}`frozen-settings`. `-p printed_settings True` trains all of them as printed. The paper's seeds are
 # {glue:text}`frozen-paper-seeds`; ours are {glue:text}`frozen-seeds`. Vanilla and L2 ($\lambda =$
 # {glue:text}`frozen-lam`) have the encoder's own learning rate, {glue:text}`frozen-lr-full`: what few parameters are
 # trained must move farther. Every model of the tables below saw {glue:text}`frozen-train` English examples. The paper
@@ -565,8 +580,14 @@ chance_box = (
 )
 glue(
     "frozen-chance",
-    f"At chance in some language: {', '.join(f'{task}, {NAMES[t]}' for task, t in at_chance)}"
-    if at_chance
+    "At chance in at least one language are, " + "; ".join(by_task)
+    if (
+        by_task := [
+            f"{task}: {', '.join(NAMES[t] for t in NAMES if (task, t) in at_chance)}"
+            for task in wanted
+            if any(one == task for one, _ in at_chance)
+        ]
+    )
     else "No score is at chance",
     display=False,
 )
@@ -620,17 +641,27 @@ if len(as_table16) == len(table16.rows):
     said["l2-t16-settings"] = ledger.verdict(claims["l2-t16-settings"], made)
 
 
-def claims_box(name: str, *items: str):
+def claims_box(name: str, *items: str, more=()):
     """The verdicts on the claims of these tables, as the ledger has them."""
     lines = [
         f"{claims[key].item}. {claims[key].sentence} Here: {one.outcome}: {one.because}."
         for key, one in said.items()
         if claims[key].item in items
     ]
-    return chapters.box("note", name, *lines) if lines else None
+    return chapters.box("note", name, *lines, *more) if lines else None
 
 
-claims_box("The paper's claims, and ours", "Table 6")
+claims_box(
+    "The paper's claims, and ours",
+    "Table 6",
+    "Table 16",
+    more=[
+        f"Table 16's settings were trained on {check_size:,} examples, to see what stays frozen. The models behind the "
+        f"scores differ from it: {'; '.join(differing)}."
+    ]
+    if differing
+    else [],
+)
 
 # %% [markdown]
 # ## How many parameters does it take?
@@ -655,6 +686,8 @@ for (left, right), task in zip(axes, wanted, strict=True):
                 right.errorbar(at_mbert[technique][0] * apart, theirs, **style, **hollow)
     if TASKS[task].kind == "sequence":
         left.axhline(100 * guess[task, english], color=figures.FAINT, ls=":")
+    low, high = left.get_ylim()
+    left.set_ylim(max(low, 0), min(high, 100))  # intervals of few seeds may reach farther
     left.set(xscale="log", ylabel=f"{title[task]}: {SCORE[TASKS[task].kind]} [%]".replace("f1", "F1"))
     right.set(xscale="log")
     for ax in (left, right):
@@ -681,13 +714,16 @@ for task in wanted:
             else "fewer parameters score higher in "
             + ", ".join(f"{NAMES[a]} against {NAMES[b]}" for a, b in inversions)
         )
-        rising.append(f"{task}, {'English' if test == 'en' else test}: {what}; {NAMES[best]} is highest")
-glue("frozen-rising", "; ".join(rising), display=False)
+        rising.append(f"{task}, {'English' if test == 'en' else test}: {what}; {NAMES[best]} is highest.")
+chapters.box(
+    "note",
+    "Does the score rise with the number?",
+    "Vanilla and the three frozen techniques, by their means (whether a difference is more than the noise of the seeds is "
+    "in the table above):",
+    *rising,
+)
 
 # %% [markdown]
-# Among vanilla and the three frozen techniques: {glue:text}`frozen-rising`. These are means; whether a difference is
-# more than the seeds' noise is in the table above.
-#
 # ## Tables 17 and 18: language by language
 
 # %% mystnb={"figure": {"name": "fig-frozen-languages", "caption": "Change of the score against vanilla fine-tuning by language, in points. Ours: mean over the seeds, with the 95 % Student-t interval over seeds (none with one seed). Paper: Tables 17 and 18 minus the vanilla rows of Tables 2 and 8, without intervals, which it does not print. Languages that the paper's tables do not have are empty there."}, "image": {"alt": "For each task two panels, one above the other, ours and the paper's: for each language the change of the score by L2, soft prompts, BitFit and adapters, around a line at zero."}} tags=["hide-input"]
@@ -711,6 +747,9 @@ for number, task in enumerate(wanted):
         ax.axhline(0, color=figures.INK, lw=0.8)
         ax.set_xticks(range(len(codes)), codes)
         ax.set_ylabel(f"{title[task]}, {who}:\nchange [points]")
+        ax.set_xlim(-0.6, len(codes) - 0.4)
+        low, high = ax.get_ylim()
+        ax.set_ylim(max(low, -100), min(high, 100))  # no change can be larger, though an interval of few seeds can
         ax.grid(visible=False, axis="x")
         for edge in np.arange(len(codes) - 1) + 0.5:
             ax.axvline(edge, color=figures.FAINT, lw=0.3)
@@ -779,12 +818,13 @@ for ax, task in zip(axes[0], wanted, strict=True):
             ax.errorbar(place + 0.15, both[0] - both[1], mfc="white", **style)
     ax.set_xticks(range(len(NAMES)), list(NAMES.values()), fontsize=8.5)
     ax.set_ylabel(f"{title[task]}: gap [points]")
-    ax.set_ylim(min(0, ax.get_ylim()[0]), None)
+    low, high = ax.get_ylim()
+    ax.set_ylim(min(0, max(low, -20)), min(high, 100))  # intervals of few seeds may reach farther
     ax.grid(visible=False, axis="x")
 plt.show()
 
 # %% tags=["hide-input"]
-body, gap_lines = [], []
+body, gap_lines, gap_reasons = [], [], []
 for task in wanted:
     verdicts = {}
     for technique in NAMES:
@@ -816,17 +856,33 @@ for task in wanted:
             if down >= 0
             else "because English falls and the others rise"
         )
-        gap_lines.append(
-            f"with {NAMES[technique]} it is smaller {reason} ({signed(down, 2)} points in English, {signed(up, 2)} zero-shot)"
+        gap_reasons.append(
+            f"{task}, {NAMES[technique]}: the gap is smaller {reason} ({plus(down)} points in English, {plus(up)} "
+            "zero-shot)."
+        )
+    theirs = {t: [of_table6(task, t, test) for test in ("en", "zero-shot")] for t in NAMES}
+    if None not in chain.from_iterable(theirs.values()):
+        their_gap = {t: en - zero for t, (en, zero) in theirs.items()}
+        least = min(their_gap, key=their_gap.get)
+        fell = " and ".join(
+            f"{plus(a - b)} points {where}"
+            for a, b, where in zip(theirs[least], theirs["baseline"], ("in English", "zero-shot"), strict=True)
+        )
+        smaller = [NAMES[t] for t in FROZEN if their_gap[t] < their_gap["baseline"]]
+        gap_reasons.append(
+            f"The paper's Table 6, {title[task]}: of the frozen techniques, a smaller gap than vanilla's has "
+            f"{', '.join(smaller) or 'none'}; the smallest of all is that of {NAMES[least]}"
+            + (f", which differs from vanilla by {fell}." if least != "baseline" else ".")
         )
 glue("frozen-gap", "; ".join(gap_lines), display=False)
 head = ("", "gap", "minus vanilla, 95 %", "paper: gap", "paper: minus vanilla", "than vanilla's")
 chapters.table(head, body, f"Transfer gap [points], English minus zero-shot; {over}")
 
 # %% [markdown]
-# {glue:text}`frozen-gap`. {glue:text}`frozen-chance`. A gap can shrink from either end: a model that guesses has none.
-# The paper's own soft prompts are the example: the smallest gap on XNLI in its Table 6 goes with the lowest score in
-# both columns.
+# {glue:text}`frozen-gap`. A gap can shrink from either end, and a model that guesses has none.
+
+# %% tags=["hide-input"]
+chapters.box("note", "Which end moves?", *gap_reasons) if gap_reasons else None
 
 # %% [markdown]
 # ````{exercise} ★ Count the biases by hand
@@ -874,8 +930,10 @@ print(f"in the model: {count(mbert)[0]:,}")
 
 
 # %%
-def retained(task: str, technique: str) -> float:
+def retained(task: str, technique: str) -> float | None:
     """Share of the English accuracy above chance that is left."""
+    if english in at_chance.get((task, technique), []):
+        return None
     mean = {
         c: np.mean([accuracies[task, technique, s][c].value for s in every_seed]) - guess[task, c]
         for c in (english, *targets(task))
@@ -887,7 +945,8 @@ def retained(task: str, technique: str) -> float:
 for task in wanted:
     for technique in NAMES:
         left = retained(task, technique)
-        print(f"{task}, {NAMES[technique]}: {left:.0%} retained")
+        said_of = "undefined" if left is None else f"{left:.0%}"
+        print(f"{task}, {NAMES[technique]}: {said_of}")
 
 # %% [markdown]
 # ````{solution-end}
@@ -942,10 +1001,10 @@ print(f"{trained:,} of {total:,} parameters ({trained / total:.2%})")
 
 # %% tags=["hide-input"]
 settled = Counter(one.outcome for key, one in said.items() if claims[key].item != "Table 16")
-counts = ", ".join(f"{n} {outcome}" for outcome, n in settled.most_common())
+counts = ", ".join(f"{outcome}: {n}" for outcome, n in settled.most_common())
 glue(
     "frozen-verdicts",
-    f"{sum(settled.values())} claims of Tables 6, 17 and 18: {counts or 'none tested'}",
+    f"{sum(settled.values())} claims of Tables 6, 17 and 18 ({counts or 'none tested'})",
     display=False,
 )
 
