@@ -79,7 +79,7 @@ def test_unknown_names_and_training_rows_in_other_languages_are_refused():
         TASKS["xnlii"]
     with pytest.raises(UnknownName, match="language"):
         TASKS["xnli"].rows("ja", "test")
-    with pytest.raises(UnknownName, match="Known: dev, test, train"):
+    with pytest.raises(UnknownName, match="Known: dev, dev_first, dev_held, test, train"):
         TASKS["xnli"].rows("en", "validation")
     for name, task in TASKS.items():
         with pytest.raises(DataError, match=f"{name} has training rows only in 'en'"):

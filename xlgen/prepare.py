@@ -13,12 +13,14 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from xlgen import models, optimizers
+from xlgen import models, optimizers, stages
 from xlgen.anchors import anchors_for
 from xlgen.batch import Batch
 from xlgen.config import RunConfig, RunOptions
 from xlgen.data import Encoded, encode
 from xlgen.device import seed_of
+from xlgen.errors import DataError
+from xlgen.halves import HALVES
 from xlgen.objectives import Anchor, Objective, create
 from xlgen.readers import Rows
 from xlgen.readers_tagging import TaggedRows
@@ -71,6 +73,8 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
         tuning=config.tuning,
         tuning_hyper=config.tuning_hyper,
     ).to(accelerator.device)
+    if config.start:
+        stages.begin(model, config, options)
     model.config.id2label = dict(enumerate(task.labels))
     model.config.label2id = {label: i for i, label in enumerate(task.labels)}
     positions, max_length = models.takes_position_ids(model), models.longest_input(model, config.max_length)
@@ -104,13 +108,23 @@ def tokens(rows: Rows | TaggedRows, tokenizer: Any, max_length: int, options: Ru
 
 
 def read(config: RunConfig, options: RunOptions) -> tuple[Rows | TaggedRows, Rows | TaggedRows]:
-    """The training and development rows of a run, in the task's source language."""
-    task = TASKS[config.task]
-    language, folder = task.source_language, options.data_dir
-    return (
-        task.rows(language, "train", folder).take(config.train_size),
-        task.rows(language, "dev", folder).take(config.dev_size),
-    )
+    """The training and development rows of a run: of the source language, or halves of another's development rows.
+
+    Raises:
+        UnknownName: the task has no such language.
+        DataError: the rows cannot be read, or there are too few to train on some and choose by others.
+    """
+    task, folder = TASKS[config.task], options.data_dir
+    source = config.language in ("", task.source_language)
+    language, splits = (task.source_language, ("train", "dev")) if source else (config.language, HALVES)
+    train, dev = (task.rows(language, split, folder) for split in splits)
+    if not (len(train) and len(dev)):
+        raise DataError(
+            f"{config.task} has {len(train)} rows to train on and {len(dev)} to choose the checkpoint by in "
+            f"{language!r}; expected some of each. Another language than {task.source_language!r} is trained on one "
+            "half of its development rows, and the other half is held."
+        )
+    return train.take(config.train_size), dev.take(config.dev_size)
 
 
 def view(

@@ -58,9 +58,12 @@ class Rows:
 
     def take(self, n: int) -> Rows:
         """The first ``n`` rows; all of them where ``n`` is 0 or there are no more."""
-        if n == 0 or n >= len(self):
-            return self
-        return replace(self, first=self.first[:n], second=self.second[:n], labels=self.labels[:n])
+        return self if n == 0 or n >= len(self) else self.part(0, n)
+
+    def part(self, start: int, stop: int) -> Rows:
+        """The rows ``start`` to ``stop - 1``."""
+        kept = slice(start, stop)
+        return replace(self, first=self.first[kept], second=self.second[kept], labels=self.labels[kept])
 
 
 @dataclass(frozen=True)

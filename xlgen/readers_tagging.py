@@ -65,9 +65,11 @@ class TaggedRows:
 
     def take(self, n: int) -> TaggedRows:
         """The first ``n`` sentences; all of them where ``n`` is 0 or there are no more."""
-        if n == 0 or n >= len(self):
-            return self
-        return replace(self, words=self.words[:n], labels=self.labels[:n])
+        return self if n == 0 or n >= len(self) else self.part(0, n)
+
+    def part(self, start: int, stop: int) -> TaggedRows:
+        """The sentences ``start`` to ``stop - 1``."""
+        return replace(self, words=self.words[start:stop], labels=self.labels[start:stop])
 
 
 def read_tsv(path: Path, language: str, codes: Codes, default: int, elsewhere: str) -> TaggedRows:

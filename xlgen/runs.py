@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from xlgen import models
+from xlgen import models, stages
 from xlgen import tuning as tunings
 from xlgen.anchors import check, texts_for
 from xlgen.config import RunConfig, RunOptions, digest
@@ -73,15 +73,20 @@ class Run:
 
 
 def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
-    """Fill in what the hash must cover: the objective's defaults, and the fingerprint of data and encoder.
+    """Fill in what the hash must cover: the objective's defaults, the first stage's name, data and encoder.
+
+    The first stage's name is a hash of all that determines its weights, so it stands for them in this run's.
 
     Raises:
-        UnknownName: the task, the objective or a hyper-parameter does not exist.
+        UnknownName: the task, its language, the objective or a hyper-parameter does not exist.
+        StoreError: the run to start from does not exist.
+        ConfigError: it is of another task, model or tuning.
         DataError: ``config`` has the fingerprint of other data than can be read now.
     """
     objective = create(config.objective, config.hyper)
     tuning = tunings.create(config.tuning, config.tuning_hyper)
     check(config, objective)
+    config = stages.resolved(config, options)
     texts = [text.fingerprint for text in texts_for(config, objective, options)]
     found = digest([*(rows.fingerprint for rows in read(config, options)), models.fingerprint(config.model), *texts])
     if config.data not in ("", found):
@@ -125,7 +130,7 @@ def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2
     """Train those that the store does not have, at most ``workers`` at a time, each in a process with its own threads.
 
     Args:
-        configs: what to train.
+        configs: what to train; a first stage may be among them, and is trained before those that start from it.
         options: how; ``threads`` 0 means one thread a run.
         workers: processes; 1 trains in this process, one run after the other.
 
@@ -138,10 +143,17 @@ def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2
     options, store = replace(options, threads=options.threads or 1), Store(options.store)
     configs = [resolve(config, options) for config in configs]
     missing = {config.hash: config for config in configs if store.get(config.hash) is None}
-    if workers > 1 and len(missing) > 1:
-        jobs = [
-            Job(f"{config.task} {config.objective} seed {config.seed} ({key})", ("run",), config.to_dict())
-            for key, config in missing.items()
-        ]
-        side_by_side(jobs, workers, options)
+    while missing:
+        ready = {key: config for key, config in missing.items() if config.start not in missing}
+        if workers > 1 and len(ready) > 1:
+            side_by_side([_job(config, key) for key, config in ready.items()], workers, options)
+        else:
+            for config in ready.values():
+                run(config, options)
+        missing = {key: config for key, config in missing.items() if key not in ready}
     return [run(config, options) for config in configs]
+
+
+def _job(config: RunConfig, key: str) -> Job:
+    label = f"{config.task} {config.objective} seed {config.seed} ({key})"
+    return Job(label, ("run",), config.to_dict())

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 from xlgen.errors import DataError, UnknownName
+from xlgen.halves import HALVES, halves
 from xlgen.readers import File, Hub, Rows, folders, locate, mirror, read_archive, read_hub
 from xlgen.readers_tagging import TaggedRows, read_tagged_hub, read_treebanks, read_tsv
 
@@ -63,7 +64,8 @@ class Task:
 
         Args:
             language: one of :attr:`languages`; only :attr:`source_language` has a ``"train"`` split.
-            split: ``"train"``, ``"dev"`` or ``"test"``.
+            split: ``"train"``, ``"dev"`` or ``"test"``; ``"dev_first"`` and ``"dev_held"`` are the halves of ``"dev"``
+                (:mod:`xlgen.halves`).
             data_dir: folder that holds the unpacked archives (or a copy of the hub's data set under
                 ``<owner>/<name>/``), directly or one level down; ``None`` reads from the hub. A generated task
                 ignores it.
@@ -77,8 +79,10 @@ class Task:
             UnknownName: no such language or split.
             DataError: missing, malformed or implausible data, or a training split in another language.
         """
+        if split in HALVES:
+            return halves(self.rows(language, "dev", data_dir))[split]
         if split not in SPLITS:
-            raise UnknownName("split", split, SPLITS)
+            raise UnknownName("split", split, (*SPLITS, *HALVES))
         if language not in self.languages:
             raise UnknownName(f"language of {self.name}", language, self.languages)
         if split == "train" and language != self.source_language:

@@ -176,7 +176,7 @@ def _update(loop: Loop, number: int, micro_batches: list[Batch]) -> dict[str, fl
 def _look(loop: Loop, progress: Progress) -> bool:
     """Evaluate on the development set, add an entry to the log, and say whether it is the best so far."""
     task = TASKS[loop.config.task]
-    predictions = predict(loop.model, loop.dev, task.source_language)
+    predictions = predict(loop.model, loop.dev, loop.config.language or task.source_language)
     right = predictions.logits.argmax(dim=1) == predictions.labels
     f1 = {"dev_f1": f1_of(chunk_counts(predictions, task.labels).sum(0)).item()} if task.metric == "f1" else {}
     entry = {
