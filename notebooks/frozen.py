@@ -75,7 +75,8 @@ figures.use_style()
 #
 # **Soft prompts** put $P$ trained vectors in front of the embedded sub-words $e_t$:
 #
-# $$ [e_1, \ldots, e_T] \;\leftarrow\; [p_1, \ldots, p_P, e_1, \ldots, e_T], \qquad \phi = (p_1, \ldots, p_P) . $$ (eq-frozen-prompt)
+# $$ [e_1, \ldots, e_T] \;\leftarrow\; [p_1, \ldots, p_P, e_1, \ldots, e_T], \qquad
+# \phi = (p_1, \ldots, p_P) . $$ (eq-frozen-prompt)
 #
 # They change no weight, only what the layers attend to. The text keeps its order and moves up by $P$ places.
 #
@@ -95,11 +96,11 @@ figures.use_style()
 chapters.box(
     "warning",
     "What the paper leaves open",
-    "Where the prompt's vectors start, whether they come before or after the first special token, and what trains besides "
-    "the inserted modules: the paper names the three techniques and a few hyper-parameters only. Here each is as in its "
-    "own paper or that paper's code: the prompt starts from embeddings of the vocabulary and comes first, so that a head "
-    "that reads the first place reads the first vector's; BitFit trains the biases of the LayerNorms and the pooler too; "
-    "adapters train the LayerNorms. The head is always trained.",
+    "Where the prompt's vectors start, whether they come before or after the first special token, and what trains "
+    "besides the inserted modules: the paper names the three techniques and a few hyper-parameters only. Here each is "
+    "as in its own paper or that paper's code: the prompt starts from embeddings of the vocabulary and comes first, so "
+    "that a head that reads the first place reads the first vector's; BitFit trains the biases of the LayerNorms and the "
+    "pooler too; adapters train the LayerNorms. The head is always trained.",
 )
 
 # %% [markdown]
@@ -368,8 +369,8 @@ here = [key for key in runs if key in found.live and key[1] in FROZEN]
 strays = [key for key in here if moved(*key[:2], runs[key])["frozen_moved"]]
 glue(
     "frozen-live",
-    f"Of the {len(here)} models of frozen techniques that were trained here for these tables, {len(strays)} have a frozen "
-    "parameter that moved",
+    f"Of the {len(here)} models of frozen techniques that were trained here for these tables, {len(strays)} have a "
+    "frozen parameter that moved",
     display=False,
 )
 
@@ -402,7 +403,8 @@ plain = runs[first_task, "baseline", every_seed[0]]
 glue("frozen-lam", f"{runs[first_task, 'l2', every_seed[0]].config.hyper['lam']:g}", display=False)
 glue("frozen-lr-full", f"{plain.config.lr:g}", display=False)
 glue("frozen-train", f"{plain.manifest['train_pairs']:,}", display=False)
-glue("frozen-seeds", f"{len(every_seed)} seed{'s' * (len(every_seed) > 1)}", display=False)
+seeded = f"{len(every_seed)} seed{'s' * (len(every_seed) > 1)}"
+glue("frozen-seeds", seeded, display=False)
 glue("frozen-paper-seeds", f"{len(printed_seeds)} ({', '.join(s.strip() for s in printed_seeds)})", display=False)
 chapters.table(
     ("", "prompt vectors", "learning rate", "epochs", "bottleneck", "training examples", "steps"),
@@ -411,11 +413,11 @@ chapters.table(
 )
 
 # %% [markdown]
-# {glue:text}`frozen-live`. {glue:text}`frozen-settings`. `-p printed_settings True` trains all of them as printed. The paper's seeds are
-# {glue:text}`frozen-paper-seeds`; ours are {glue:text}`frozen-seeds`. Vanilla and L2 ($\lambda =$
-# {glue:text}`frozen-lam`) have the encoder's own learning rate, {glue:text}`frozen-lr-full`: what few parameters are
-# trained must move farther. Every model of the tables below saw {glue:text}`frozen-train` English examples. The paper
-# calls its settings the best and does not say among how many, or on which languages' scores they were chosen.
+# {glue:text}`frozen-live`. {glue:text}`frozen-settings`. With `-p printed_settings True` they are trained as
+# printed (vanilla and L2 keep theirs). The paper's seeds are {glue:text}`frozen-paper-seeds`; ours are {glue:text}`frozen-seeds`. Vanilla and L2 ($\lambda =$
+# {glue:text}`frozen-lam`) have the encoder's own learning rate, {glue:text}`frozen-lr-full`: where few parameters are
+# trained, each must move farther. Every model of the tables below saw {glue:text}`frozen-train` English examples. The
+# paper calls its settings the best; it does not say among how many, or on which languages' scores they were chosen.
 
 # %%
 SCORE = {"sequence": "accuracy", "token": "f1"}
@@ -564,8 +566,8 @@ lines = [
     for (task, technique), codes in at_chance.items()
 ]
 rule = (
-    "at chance is a model whose accuracy, mean over the seeds, is not above the share of the commonest class of the test "
-    "examples by more than 1.96 standard errors (of one seed, over examples)"
+    "at chance is a model whose accuracy, mean over the seeds, is not above the share of the commonest class of the "
+    "test examples by more than 1.96 standard errors (of one seed, over examples)"
 )
 chance_box = (
     chapters.box(
@@ -718,8 +720,8 @@ for task in wanted:
 chapters.box(
     "note",
     "Does the score rise with the number?",
-    "Vanilla and the three frozen techniques, by their means (whether a difference is more than the noise of the seeds is "
-    "in the table above):",
+    "Vanilla and the three frozen techniques, by their means (whether a difference is more than the noise of the seeds "
+    "is in the table above):",
     *rising,
 )
 
@@ -781,7 +783,7 @@ display(
     chapters.table(
         ("", "better than vanilla", "share, 95 % (Wilson)", "paper: better in"),
         body,
-        f"Target languages in which a technique is better than vanilla, mean over {len(every_seed)} seeds",
+        f"Target languages in which a technique is better than vanilla, mean over {seeded}",
     )
 )
 for task in wanted:
@@ -790,7 +792,7 @@ for task in wanted:
     if paper:
         rows += [(f"paper: {NAMES[t]}", *(f"{paper[t][c]:.1f}" for c in codes)) for t in NAMES]
     number = f" (Table {TABLES[title[task]][1]})" if paper else ""
-    display(chapters.table(("", *codes), rows, f"{task}: score [%] by language, mean over seeds{number}"))
+    display(chapters.table(("", *codes), rows, f"{task}: score [%] by language, mean over {seeded}{number}"))
 
 # %% tags=["hide-input"]
 claims_box("Language by language: the paper's tables, and ours", "Table 17", "Table 18")
@@ -870,8 +872,8 @@ for task in wanted:
         )
         smaller = [NAMES[t] for t in FROZEN if their_gap[t] < their_gap["baseline"]]
         gap_reasons.append(
-            f"The paper's Table 6, {title[task]}: of the frozen techniques, a smaller gap than vanilla's has "
-            f"{', '.join(smaller) or 'none'}; the smallest of all is that of {NAMES[least]}"
+            f"The paper's Table 6, {title[task]}: frozen techniques with a smaller gap than vanilla's: "
+            f"{', '.join(smaller) or 'none'}. The smallest of all is that of {NAMES[least]}"
             + (f", which differs from vanilla by {fell}." if least != "baseline" else ".")
         )
 glue("frozen-gap", "; ".join(gap_lines), display=False)
@@ -925,8 +927,8 @@ print(f"in the model: {count(mbert)[0]:,}")
 # ````
 #
 # Of what is learnt in English, how much arrives? With the accuracy $c$ of guessing, (zero-shot $- c$) / (English $-
-# c$) is 1 if all arrives. For a model at chance it is 0 / 0: undefined, as it should be, instead of perfect. Its noise
-# grows as English approaches chance.
+# c$) is 1 if all arrives, and negative where guessing would be better. For a model at chance it is 0 / 0: undefined, as
+# it should be, instead of perfect. Its noise grows as English approaches chance.
 
 
 # %%
