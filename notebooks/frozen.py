@@ -97,10 +97,10 @@ chapters.box(
     "warning",
     "What the paper leaves open",
     "Where the prompt's vectors start, whether they come before or after the first special token, and what trains "
-    "besides the inserted modules: the paper names the three techniques and a few hyper-parameters only. Here each is "
-    "as in its own paper or that paper's code: the prompt starts from embeddings of the vocabulary and comes first, so "
-    "that a head that reads the first place reads the first vector's; BitFit trains the biases of the LayerNorms and the "
-    "pooler too; adapters train the LayerNorms. The head is always trained.",
+    "besides the inserted modules: the paper names the three techniques and a few hyper-parameters only. Here each "
+    "is as in its own paper or that paper's code: the prompt starts from embeddings of the vocabulary and comes "
+    "first, so that a head that reads the first place reads the first vector's; BitFit trains the biases of the "
+    "LayerNorms and the pooler too; adapters train the LayerNorms. The head is always trained.",
 )
 
 # %% [markdown]
@@ -413,11 +413,12 @@ chapters.table(
 )
 
 # %% [markdown]
-# {glue:text}`frozen-live`. {glue:text}`frozen-settings`. With `-p printed_settings True` they are trained as
-# printed (vanilla and L2 keep theirs). The paper's seeds are {glue:text}`frozen-paper-seeds`; ours are {glue:text}`frozen-seeds`. Vanilla and L2 ($\lambda =$
-# {glue:text}`frozen-lam`) have the encoder's own learning rate, {glue:text}`frozen-lr-full`: where few parameters are
-# trained, each must move farther. Every model of the tables below saw {glue:text}`frozen-train` English examples. The
-# paper calls its settings the best; it does not say among how many, or on which languages' scores they were chosen.
+# {glue:text}`frozen-live`. {glue:text}`frozen-settings`. With `-p printed_settings True` they are trained as printed
+# (vanilla and L2 keep theirs). The paper's seeds are {glue:text}`frozen-paper-seeds`; ours are
+# {glue:text}`frozen-seeds`. Vanilla and L2 ($\lambda =$ {glue:text}`frozen-lam`) have the encoder's own learning rate,
+# {glue:text}`frozen-lr-full`: where few parameters are trained, each must move farther. Every model of the tables below
+# saw {glue:text}`frozen-train` English examples. The paper calls its settings the best; it does not say among how many,
+# or on which languages' scores they were chosen.
 
 # %%
 SCORE = {"sequence": "accuracy", "token": "f1"}
