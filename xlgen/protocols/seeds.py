@@ -16,7 +16,7 @@ def seeds(
     task: str = "",
     objectives: Sequence[str] = ("baseline", "sam", "mvr", "fisher"),
     seeds: Sequence[int] = tuple(range(8)),
-    thorough: Sequence[int] = tuple(range(4)),
+    thorough: Sequence[int] = tuple(range(3)),
     size: int = SIZE,
     **overrides: Any,
 ) -> Protocol:
