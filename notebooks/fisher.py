@@ -376,6 +376,7 @@ def scatter(ax, which: list, of: dict) -> None:
             (right, up), side = {"kl": (6, 6), "fpen": (6, -11), "wd": (-6, 6)}[kind], {"wd": "right"}.get(kind, "left")
             where = {"xytext": (right, up), "textcoords": "offset points", "ha": side}
             ax.annotate(f"{weight:g}", (x, y), **where, fontsize=8, color=style.colour)
+    ax.margins(0.1)
     ax.set(xscale="log", xlabel=r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
     plain(ax.xaxis)
 
@@ -488,7 +489,8 @@ glue("fisher-apart", apart, display=False)
 # ## Tr F against the weight
 #
 # The paper's second statement is about cause: turn up the weight, and $\mathrm{Tr}\, F$ falls. Here the weights are
-# set by us, so a correlation with them is an effect. Only their order matters: Spearman's coefficient.
+# set by us, so a correlation with them is an effect. Only their order matters, so it is Spearman's coefficient; and
+# models are compared within their seed, which sets the new head and with it a level of $\mathrm{Tr}\, F$.
 
 # %% mystnb={"figure": {"name": "fig-fisher-weights", "caption": "Tr F against the weight of each penalty, both axes logarithmic. Marks: one model each; lines: geometric mean over seeds; band: vanilla models, from the smallest to the largest seed."}, "image": {"alt": "Three panels side by side, one a penalty, of the trace against the weight on logarithmic axes, with a horizontal band for vanilla fine-tuning."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, len(weights), figsize=(10.4, 3.6), sharey=True)
@@ -512,30 +514,39 @@ plt.show()
 # %% tags=["hide-input"]
 
 
-def ordered(kind: str, with_vanilla: bool):
-    """Correlation of weight and Tr F over the models of a kind; vanilla ones count as weight 0."""
+def ordered(kind: str, with_vanilla: bool, centred: bool = True):
+    """Correlation of weight and log Tr F over the models of a kind, the mean of their seed taken off.
+
+    Vanilla models count as weight 0. ``None`` for fewer than four models.
+    """
     keys = [key for key in found.runs if key[0] == kind or (with_vanilla and key[0] == "none")]
-    return correlate([key[1] for key in keys], [trace[key] for key in keys]) if len(keys) >= 4 else None
+    level = {seed: np.mean([np.log(trace[key]) for key in keys if key[2] == seed]) for seed in every_seed}
+    y = [np.log(trace[key]) - centred * level[key[2]] for key in keys]
+    return correlate([key[1] for key in keys], y) if len(keys) >= 4 else None
 
 
 # at weight 0 the penalties are exactly vanilla training; MVR is not, it still trains on two segmentations
 effect = {kind: ordered(kind, with_vanilla=kind != "kl") for kind in weights}
-head = ("", "n", "Spearman's ρ", "95 %", "p", "fitted power of the weight")
+head = ("", "n", "Spearman's ρ", "95 %", "p", "ρ, levels left in", "fitted power of the weight")
 body = []
 for kind in weights:
     for with_vanilla in (False, True):
         c = ordered(kind, with_vanilla)
         label = f"{kind}, {LONG[kind]}" + (", vanilla as weight 0" if with_vanilla else "")
         if c is None or c.status != "ok":
-            body.append((label, "" if c is None else c.n, "undefined", "", "", ""))
+            body.append((label, "" if c is None else c.n, "undefined", "", "", "", ""))
             continue
         own = [key for key in found.runs if key[0] == kind and key[1] > 0]
         x, y = np.log([key[1] for key in own]), np.log([trace[key] for key in own])
         power = "" if with_vanilla or np.ptp(x) == 0 else signed(np.polyfit(x, y, 1)[0], 2)
-        rho = c.spearman
-        body.append((label, c.n, signed(rho.value), f"[{signed(rho.low)}, {signed(rho.high)}]", f"{rho.p:.2g}", power))
+        rho, raw = c.spearman, ordered(kind, with_vanilla, centred=False).spearman
+        ends = "none" if math.isnan(rho.low) else f"[{signed(rho.low)}, {signed(rho.high)}]"
+        body.append((label, c.n, signed(rho.value), ends, f"{rho.p:.2g}", signed(raw.value), power))
 chapters.table(
-    head, body, "Weight and Tr F over models (seeds apart); a power of −1 halves Tr F where the weight doubles"
+    head,
+    body,
+    "Weight and Tr F over models, the mean of log Tr F over the models of a seed taken off (a seed's head sets a level "
+    "that is common to its models). A power of −1 halves Tr F where the weight doubles",
 )
 
 # %% tags=["hide-input"]
@@ -656,8 +667,8 @@ light_r = related(light, zero_shot)
 settled = [code for code in targets if sign(of_language.get(code))]
 below = [code for code in settled if sign(of_language[code]) < 0]
 each = (
-    f"Of the {len(targets)} target languages {len(settled)} have an interval that excludes 0, {len(below)} of them with "
-    "a negative sign"
+    f"The interval excludes 0 in {len(settled)} of the {len(targets)} target languages; the sign is negative in "
+    f"{len(below)} of these"
 )
 try:
     held = partial_correlation(
@@ -954,8 +965,8 @@ def spearman(c) -> dict:
 
 numbers = {
     "accuracy": (headline and ledger.of(headline), list(found.runs), "Pearson's r with log₁₀ Tr F over settings"),
-    "consistency": (effect["kl"] and spearman(effect["kl"]), None, "Spearman's ρ over models"),
-    "penalty": (effect["fpen"] and spearman(effect["fpen"]), None, "Spearman's ρ over models"),
+    "consistency": (effect["kl"] and spearman(effect["kl"]), None, "Spearman's ρ over models, within seeds"),
+    "penalty": (effect["fpen"] and spearman(effect["fpen"]), None, "Spearman's ρ over models, within seeds"),
     "similar": (ledger.of(gap), None, "points, kl minus fpen; interval over seeds"),
 }
 kinds_of = {"consistency": ("kl",), "penalty": ("fpen", "none"), "similar": ("kl", "fpen")}
