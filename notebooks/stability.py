@@ -109,7 +109,7 @@ english = TASKS[main].source_language
 of_settings = list(dict.fromkeys(key[1] for key in configs if key[0] == "settings"))
 first = found.runs["seeds", objectives[0], every_seed[0]]
 encoder = "the shipped miniature" if first.config.model == "mini" else Path(first.config.model).name
-n_live, n_seeds = len(found.live), len(every_seed)
+n_seeds = len(every_seed)
 glue("stability-encoder", encoder, display=False)
 glue("stability-models", f"{len(configs)}", display=False)
 seeded = f"{n_seeds} seed{'s' * (n_seeds != 1)}"
@@ -206,9 +206,9 @@ def verdicts(*items: str):
 #
 # A seed sets the first weights of the new head, the order of the batches, and the dropout of every step. Here all three
 # are functions of the seed alone, so that *seed 3 of SAM and seed 3 of the baseline start from the same head, see the
-# same batches in the same order*, and in the first forward pass of a step drop the same units. Runs of one seed are
-# therefore pairs, and can be compared as pairs; whether that helps is measured below. The training examples and the
-# test sets are the same for all.
+# same batches in the same order*, and draw the dropout of a step from the same seed. Runs of one seed are therefore
+# pairs, and can be compared as pairs; whether that helps is measured below. The training examples and the test sets are
+# the same for all.
 
 # %% mystnb={"figure": {"name": "fig-stability-seeds", "caption": "The paper's Figure 6: test accuracy of each seed (hollow), lines join the runs of one seed; filled: mean and standard deviation over seeds. Left: English. Right: mean of the other languages. The paper prints no numbers with its figure."}, "image": {"alt": "Two panels with a column of hollow marks for each of four objectives, a filled mark with a bar beside each column, and thin lines that join the marks of one seed."}} tags=["hide-input"]
 panels = {"English": english, "mean of the other languages": ""}
