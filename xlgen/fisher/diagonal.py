@@ -3,7 +3,7 @@ r"""The diagonal of the Fisher information matrix, exact, holding one gradient o
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xlgen.batch import Batch
 from xlgen.errors import TrainingError
 from xlgen.fisher.engine import chosen, run
-from xlgen.fisher.factors import Grams, Outer, Rows, Use, merged
+from xlgen.fisher.factors import Outer, Rows, Use, merged
 
 
 def diagonal(
@@ -54,10 +54,11 @@ class _Squares:
         self.sums = {p: torch.zeros_like(p, dtype=wide(p), requires_grad=False) for p in parameters.values()}
         self.matrices: dict[torch.Size, Tensor] = {}
 
-    def vector(self, p: Tensor, gradients: Tensor) -> None:
-        self.sums[p] += gradients.square().sum(dim=0)
+    def vectors(self, gradients: Mapping[Tensor, Tensor]) -> None:
+        for p, gradient in gradients.items():
+            self.sums[p] += gradient.square().sum(dim=0)
 
-    def matrix(self, p: Tensor, parts: Sequence[Use], grams: Grams) -> None:
+    def matrix(self, p: Tensor, parts: Sequence[Use]) -> None:
         if all(isinstance(part, Rows) for part in parts):
             self._rows(p, parts)
             return
@@ -84,6 +85,9 @@ class _Squares:
     def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
         gradient = gradient.to(self.sums[p].dtype)
         self.sums[p].addcmul_(gradient, gradient)
+
+    def end(self) -> None:
+        pass
 
     def result(self) -> dict[str, Tensor]:
         for p, total in self.sums.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Protocol
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from xlgen.batch import Batch
 from xlgen.errors import ConfigError, DataError, ModelError, UnknownName
 from xlgen.evaluate import evaluating
-from xlgen.fisher.factors import Grams, Use
+from xlgen.fisher.factors import Use
 from xlgen.fisher.labels import LABELS, directions
 from xlgen.fisher.modules import uses
 from xlgen.fisher.recorder import Call, Recorder
@@ -31,14 +31,17 @@ log = logging.getLogger(__name__)
 class Collector(Protocol):
     """Receives, for each direction, every parameter's gradients for the examples of a batch once."""
 
-    def vector(self, p: Tensor, gradients: Tensor) -> None:
-        """Of a parameter (n,): the gradient for each example, (B, n)."""
+    def vectors(self, gradients: Mapping[Tensor, Tensor]) -> None:
+        """Of all parameters (n,): the gradient for each example, (B, n)."""
 
-    def matrix(self, p: Tensor, parts: Sequence[Use], grams: Grams) -> None:
-        """Of a matrix: what its gradients are the sum of; ``grams`` is kept for the batch."""
+    def matrix(self, p: Tensor, parts: Sequence[Use]) -> None:
+        """Of a matrix: what its gradients are the sum of."""
 
     def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
         """Of any parameter: its gradient for example ``b`` of the batch."""
+
+    def end(self) -> None:
+        """The batch is done with."""
 
 
 def run(
@@ -115,7 +118,6 @@ def _pass(
 ) -> None:
     vectors: dict[Tensor, Tensor] = {}
     shared: dict[Tensor, list[Use]] = defaultdict(list)
-    grams: Grams = {}
 
     def deliver(call: Call, gradient: Tensor) -> None:
         if call.expanded:
@@ -128,7 +130,7 @@ def _pass(
             if isinstance(part, Tensor):
                 vectors[p] = vectors[p] + part if p in vectors else part
             elif forward.used[id(p)] == 1:
-                collector.matrix(p, (part,), grams)
+                collector.matrix(p, (part,))
             else:
                 shared[p].append(part)
 
@@ -138,16 +140,16 @@ def _pass(
             if forward.ends:
                 keep = number < len(along)
                 torch.autograd.grad(forward.logits, forward.ends, direction, retain_graph=keep)
-            for p, gradients in vectors.items():
-                collector.vector(p, gradients)
+            collector.vectors(vectors)
             for p, parts in shared.items():
-                collector.matrix(p, parts, grams)
+                collector.matrix(p, parts)
             vectors.clear()
             shared.clear()
         slow = {name: p for name, p in recorder.parameters.items() if id(p) not in forward.fast}
     if slow:
         _say(tuple(slow))
         _one_by_one(recorder.model, batch, along, list(slow.values()), collector)
+    collector.end()
 
 
 def _one_by_one(

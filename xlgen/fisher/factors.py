@@ -19,11 +19,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-Grams = dict[Hashable, list[Tensor]]
-"""Gram matrices of inputs, which maps with the same input (query, key and value) and all backward passes share."""
+STEP = 32
+"""Fewest rows of a block of a Gram matrix: smaller ones save less arithmetic than their calls cost."""
 
-SMALL = 8_000_000
-"""Multiplications that cost about as much as the calls which one more block of a Gram matrix takes."""
+CHUNK = 16
+"""Places at the end of a sequence that are looked at together for a gradient."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,15 @@ class Outer:
     left: Tensor
     right: Tensor
     key: Hashable
+
+    def places(self) -> int:
+        """Places after which nothing of any example reaches the logits, rounded up: 0 if nothing does."""
+        end = self.left.shape[1]
+        if self.left[:, -1].any():
+            return end
+        while end and not self.left[:, (start := (end - 1) // CHUNK * CHUNK) : end].any():
+            end = start
+        return end
 
     def lengths(self) -> list[int]:
         """For each example, the place after which nothing reaches the logits: 1 where only the first is read."""
@@ -60,21 +69,62 @@ class Rows:
 Use = Outer | Rows
 
 
-def squared_norms(uses: Sequence[Use], grams: Grams) -> Tensor:
-    """||Σ uses||_F² for each example, (B,), float64; ``grams`` is filled as a cache."""
-    outer = [use for use in uses if isinstance(use, Outer)]
-    rows = [use for use in uses if isinstance(use, Rows)]
-    total = torch.zeros(len(uses[0].right), dtype=torch.float64, device=uses[0].right.device)
-    if rows:
-        total += _rows(rows)
-    for i, f in enumerate(outer):
-        total += _outer(f, grams)
-        for g in outer[:i]:
-            total += 2 * _sum((f.left @ g.left.mT) * (f.right @ g.right.mT))
-        for g in rows:  # <l_t, one-hot vector> is an entry of l_t
-            left = f.left.gather(2, g.ids[:, None, :].expand(-1, f.left.shape[1], -1))
-            total += 2 * _sum(left * (f.right @ g.right.mT))
-    return total
+class Norms:
+    r"""Sum of the squared Frobenius norms of the gradients of many matrices, for each example.
+
+    The Gram matrices of the outputs of all maps of one input (query, key and value), in all backward passes, are
+    added up before they meet that of the input:
+
+    .. math:: \sum_m \| L_m^T R \|_F^2 = \Big\langle \sum_m L_m L_m^T, R R^T \Big\rangle
+
+    They are symmetric: in blocks of rows, what lies left of the diagonal is left out.
+    """
+
+    def __init__(self, examples: int, device: torch.device):
+        self._total = torch.zeros(examples, dtype=torch.float64, device=device)
+        self._inputs: dict[tuple[Hashable, int], tuple[Tensor, list[Tensor]]] = {}
+
+    def add(self, uses: Sequence[Use]) -> None:
+        """Add ||Σ uses||_F²; the uses are those of one matrix in one backward pass."""
+        outer = [use for use in uses if isinstance(use, Outer)]
+        rows = [use for use in uses if isinstance(use, Rows)]
+        if rows:
+            self._total += _rows(rows)
+        for i, f in enumerate(outer):
+            self._outer(f)
+            for g in outer[:i]:
+                self._total += 2 * _sum((f.left @ g.left.mT) * (f.right @ g.right.mT))
+            for g in rows:  # <l_t, one-hot vector> is an entry of l_t
+                left = f.left.gather(2, g.ids[:, None, :].expand(-1, f.left.shape[1], -1))
+                self._total += 2 * _sum(left * (f.right @ g.right.mT))
+
+    def total(self) -> Tensor:
+        """The sum, (B,), float64. Nothing can be added to it any more: the inputs are let go."""
+        products: dict[tuple[int, torch.dtype], list[Tensor]] = {}
+        for (_, places), (right, grams) in self._inputs.items():
+            sums = products.setdefault((places, right.dtype), [torch.zeros_like(gram) for gram in grams])
+            for (rows, columns), gram, product in zip(_blocks(places), grams, sums, strict=True):
+                product.addcmul_(gram, torch.bmm(right[:, rows], right[:, columns].mT))
+        self._inputs.clear()
+        for sums in products.values():
+            for product in sums:
+                self._total += 2 * _sum(product) - _sum(product[:, :, : product.shape[1]])
+        return self._total
+
+    def _outer(self, use: Outer) -> None:
+        if not (places := use.places()):
+            return
+        inputs, outputs = use.right.shape[2], use.left.shape[2]
+        if 5 / 8 * places * (outputs + inputs) > outputs * inputs:
+            self._total += _direct(use.left[:, :places], use.right[:, :places])
+            return
+        key = use.key, places
+        blocks = [(use.left[:, rows], use.left[:, columns].mT) for rows, columns in _blocks(places)]
+        if key in self._inputs:
+            for gram, (left, right) in zip(self._inputs[key][1], blocks, strict=True):
+                gram.baddbmm_(left, right)
+        else:
+            self._inputs[key] = use.right, [torch.bmm(left, right) for left, right in blocks]
 
 
 def merged(ids: Tensor, right: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -96,27 +146,10 @@ def _rows(uses: Sequence[Rows]) -> Tensor:
     return norms.new_zeros(len(uses[0].ids)).index_add_(0, example, norms)
 
 
-def _outer(use: Outer, grams: Grams) -> Tensor:
-    """Squared norms of one use.
-
-    The Gram matrices are symmetric: in blocks of rows, what lies left of the diagonal is left out.
-    """
-    places = use.left.shape[1] if use.left[:, -1].any() else max(*use.lengths(), 1)
-    left, right = use.left[:, :places], use.right[:, :places]
-    inputs, outputs = right.shape[2], left.shape[2]
-    if 5 / 8 * places * (outputs + inputs) > outputs * inputs:
-        return _direct(left, right)
-    # up to four blocks, which compute 5/8
-    blocks = min(len(left) * places**2 * outputs // SMALL + 1, 4)
-    starts = range(0, places, -(-places // blocks))
-    key = use.key, places, starts.step
-    if key not in grams:
-        grams[key] = [right[:, i : i + starts.step] @ right[:, i:].mT for i in starts]
-    total = torch.zeros(len(left), dtype=torch.float64, device=left.device)
-    for i, gram in zip(starts, grams[key], strict=True):
-        product = (left[:, i : i + starts.step] @ left[:, i:].mT).mul_(gram)
-        total += 2 * _sum(product) - _sum(product[:, :, : starts.step])
-    return total
+def _blocks(places: int) -> list[tuple[slice, slice]]:
+    """Rows and columns of the blocks: four at most, which compute 5/8 of a matrix."""
+    step = max(-(-places // 4), STEP)
+    return [(slice(i, i + step), slice(i, places)) for i in range(0, places, step)]
 
 
 def _direct(left: Tensor, right: Tensor) -> Tensor:

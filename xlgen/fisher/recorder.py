@@ -121,14 +121,14 @@ class Recorder:
 
     def _survey(self, logits: Tensor, calls: list[Call], edges: Mapping) -> Forward:
         """Compare the uses of every parameter in the graph of ``logits`` with the calls."""
-        used, below = _graph(logits.grad_fn, edges)
+        used, met, above = _graph(logits.grad_fn, edges)
         self.unfit |= {call.module for call in calls if call.x._version != call.version}
         for module in {call.module: call.x for call in calls if scales(call.module)}.items():
             self._check(*module)
         understood = Counter(
-            id(p) for call in calls if call.node in below and call.module not in self.unfit for p in _owns(call.module)
+            id(p) for call in calls if call.node in met and call.module not in self.unfit for p in _owns(call.module)
         )
-        ends = [edges[node] for node in edges if node in below and not below[node]]
+        ends = [edge for node, edge in edges.items() if node in met and node not in above]
         fast = {id(p) for p in self.parameters.values() if used[id(p)] == understood[id(p)]}
         return Forward(logits, ends, fast, used)
 
@@ -145,24 +145,32 @@ def _owns(module: nn.Module) -> list[Tensor]:
     return [p for p in module._parameters.values() if p is not None and p.requires_grad]
 
 
-def _graph(root: torch.autograd.graph.Node | None, edges: Mapping) -> tuple[Counter, dict]:
+def _graph(root: torch.autograd.graph.Node | None, edges: Mapping) -> tuple[Counter, dict, set]:
     """Walk autograd's graph from ``root`` to the leaves.
 
     Returns:
-        How often each parameter is used, by ``id``; and for each node that was met whether a node of ``edges`` lies
-        below it, towards the leaves.
+        How often each parameter is used, by ``id``; the nodes that were met, each with the nodes that lead to it; and
+        those of them from which a node of ``edges`` can be reached.
     """
-    used: Counter = Counter()
-    below: dict = {}
-    stack = [] if root is None else [(root, False)]
+    met: dict = {} if root is None else {root: []}
+    stack = list(met)
     while stack:
-        node, left = stack.pop()
-        children = [child for child, _ in node.next_functions if child is not None]
-        if left:
-            below[node] = any(child in edges or below[child] for child in children)
-        elif node not in below:
-            below[node] = False
-            used.update(id(child.variable) for child in children if hasattr(child, "variable"))
-            stack.append((node, True))
-            stack.extend((child, False) for child in children if child not in below)
-    return used, below
+        node = stack.pop()
+        for child, _ in node.next_functions:
+            if child is None:
+                continue
+            if child not in met:
+                met[child] = []
+                stack.append(child)
+            met[child].append(node)
+    used: Counter = Counter()
+    for node, leading in met.items():
+        if hasattr(node, "variable"):
+            used[id(node.variable)] += len(leading)
+    above: set = set()
+    stack = [node for node in edges if node in met]
+    while stack:
+        leading = [node for node in met[stack.pop()] if node not in above]
+        above.update(leading)
+        stack.extend(leading)
+    return used, met, above

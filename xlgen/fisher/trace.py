@@ -3,7 +3,7 @@ r"""The trace of the Fisher information matrix of a classifier, exact, without f
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from xlgen.batch import Batch
 from xlgen.errors import TrainingError
 from xlgen.fisher.engine import run
-from xlgen.fisher.factors import Grams, Use, squared_norms
+from xlgen.fisher.factors import Norms, Use
 
 
 @dataclass(frozen=True)
@@ -94,15 +94,21 @@ class _Norms:
 
     def __post_init__(self):
         self.values = torch.zeros(len(self.batch), dtype=torch.float64, device=self.batch.labels.device)
+        self.matrices = Norms(len(self.batch), self.values.device)
 
-    def vector(self, p: Tensor, gradients: Tensor) -> None:
-        self.values += gradients.double().square().sum(dim=1)
+    def vectors(self, gradients: Mapping[Tensor, Tensor]) -> None:
+        if gradients:
+            together = torch.cat(tuple(gradients.values()), dim=1)
+            self.values += torch.linalg.vector_norm(together, dim=1, dtype=torch.float64).square()
 
-    def matrix(self, p: Tensor, parts: Sequence[Use], grams: Grams) -> None:
-        self.values += squared_norms(parts, grams)
+    def matrix(self, p: Tensor, parts: Sequence[Use]) -> None:
+        self.matrices.add(parts)
 
     def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
         self.values[b] += torch.linalg.vector_norm(gradient, dtype=torch.float64).square()
+
+    def end(self) -> None:
+        self.values += self.matrices.total()
 
 
 def _place(batch: Batch) -> tuple[Tensor, Tensor]:
