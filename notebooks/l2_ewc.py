@@ -52,7 +52,7 @@ import numpy as np
 import torch
 from myst_nb import glue
 
-from xlgen import chapters, figures, fishers, layers, mlm, models, text
+from xlgen import chapters, figures, fishers, layers, ledger, mlm, models, text
 from xlgen.analysis import binomial_interval, interval_of_mean, signed
 from xlgen.batch import scored
 from xlgen.notebook import provenance
@@ -803,6 +803,133 @@ glue("l2_ewc-blame", f"What fails here is {blame}", display=False)
 # Along the way of fine-tuning it is {glue:text}`l2_ewc-near-tuned` times near the start, which is the price of dropping
 # the off-diagonal terms, and {glue:text}`l2_ewc-end-tuned` times at the end; the change from the one to the other, a
 # factor of {glue:text}`l2_ewc-bend`, is what the higher orders add. {glue:text}`l2_ewc-blame`.
+
+# %% [markdown]
+# ## In the ledger
+#
+# What was found for each claim of the paper, as it goes into the {doc}`ledger <ledger>`. With several seeds the
+# intervals are over seeds. With one seed, a mean over languages has the interval over languages, and the accuracy in a
+# single language that of the difference of two independent shares of test examples. Only languages that the paper has
+# too are counted; where it is asked in how many of them a model is better, those in which both are right equally often
+# are left out, as in a sign test.
+
+# %% tags=["hide-input"]
+folder = chapters.ledger_folder(options.store)
+ledger.clear("l2_ewc", folder=folder)
+spelled = {"vanilla": vanilla, "baseline": vanilla, "L2": ("L2", lam), "l2": ("L2", lam), "EWC": (first, lam)}
+spelled |= {"ewc": (first, lam), "ewc_two": ("EWC fr+en", lam), "ewc_mix": ("EWC mix fr-en", lam)}
+evidence = {}
+
+
+def shared(task: str) -> list[str]:
+    """Target languages that the paper has too."""
+    return [c for c in printed(task).get("L2", {}) if c != english and c in TASKS[task].languages]
+
+
+def at_seed(task: str, setup: tuple[str, float], codes: list[str], one: int) -> float:
+    """Mean accuracy over languages of the model of one seed [%]."""
+    return float(np.mean([100 * measured[task, setup, one][c].value for c in codes]))
+
+
+def gap(task: str, new: tuple, old: tuple, codes: list[str]) -> dict:
+    """Value, low, high and n of the difference of two setups."""
+    if len(every_seed) > 1:
+        return ledger.of(
+            interval_of_mean([at_seed(task, new, codes, s) - at_seed(task, old, codes, s) for s in every_seed])
+        )
+    one, other = (measured[task, setup, every_seed[0]] for setup in (new, old))
+    if len(codes) > 1:
+        return ledger.of(interval_of_mean([100 * (one[c].value - other[c].value) for c in codes]))
+    (code,) = codes
+    shares, n = [x[code].value for x in (one, other)], one[code].n
+    reach = 196 * math.sqrt(sum(p * (1 - p) for p in shares) / n)
+    value = 100 * (shares[0] - shares[1])
+    return {"value": value, "low": value - reach, "high": value + reach, "n": n}
+
+
+def gaps(claim: str, task: str, names: dict, codes: list[str]) -> dict:
+    """The same for the pairs of an ordering."""
+    found = {
+        pair: gap(task, *(names[name] for name in pair.split(" > ")), codes) for pair in ledger.CLAIMS[claim].pairs
+    }
+    parts = {key: {pair: one[key] for pair, one in found.items()} for key in ("value", "low", "high")}
+    return parts | {"n": min(one["n"] for one in found.values())}
+
+
+def settle(claim: str, numbers: dict, keys: list) -> None:
+    """Record the evidence for a claim, from the models of these setups."""
+    run_keys = [runs[(*key, one)].key for key in keys for one in every_seed]
+    scale = chapters.scale_of(preset, common)
+    evidence[claim] = ledger.record(
+        "l2_ewc", claim, **numbers, seeds=every_seed, scale=scale, run_keys=run_keys, folder=folder
+    )
+
+
+for task in (main, *others):
+    short, codes = task.removeprefix("mini-"), shared(task)
+    for name in ("L2", "EWC") if codes else ():
+        keys = [(task, spelled[name]), (task, vanilla)]
+        settle(f"l2-t1-{short}-{name.lower()}", gap(task, spelled[name], vanilla, codes), keys)
+        new, base_line = accuracy(task, spelled[name]), accuracy(task, vanilla)
+        untied = [c for c in codes if new[c] != base_line[c]]
+        claim = f"l2-t{NUMBER[short]}-{name.lower()}"
+        if untied:
+            settle(claim, ledger.share(sum(new[c] > base_line[c] for c in untied), len(untied)), keys)
+        else:
+            why = "in every language the two models are right equally often"
+            evidence[claim] = ledger.not_run("l2_ewc", claim, why, folder=folder)
+if main.removeprefix("mini-") == "xnli":
+    tuned = {s: np.mean([runs[main, ("L2", s), one].summary["dev_accuracy"] for one in every_seed]) for s in strengths}
+    swept_l2 = {"none": vanilla, "smallest": ("L2", strengths[0]), "largest": ("L2", strengths[-1])}
+    swept_l2["best"] = ("L2", max(strengths, key=tuned.get))
+    keys = [(main, setup) for setup in dict.fromkeys(swept_l2.values())]
+    if len(strengths) > 1:
+        settle("l2-f1-zero-shot", gaps("l2-f1-zero-shot", main, swept_l2, shared(main)), keys)
+        settle("l2-f1-english", gaps("l2-f1-english", main, swept_l2, [english]), keys[1:])
+    settle("l2-f2-steps", {"value": 1, "low": math.nan, "high": math.nan, "n": 1}, [(main, spelled["ewc"])])
+    if focus == "fr" and {spelled["ewc_two"], spelled["ewc_mix"]} <= set(setups):
+        for code in (focus, english):
+            claim = f"l2-t15-{code}"
+            pairs = ledger.CLAIMS[claim].pairs
+            involved = dict.fromkeys(spelled[name] for pair in pairs for name in pair.split(" > "))
+            settle(claim, gaps(claim, main, spelled, [code]), [(main, setup) for setup in involved])
+
+# %% tags=["hide-input"]
+body = []
+for row in ledger.rows(evidence.values()):
+    if row.claim.id in evidence:
+        number, ours = (words.replace("\n", "; ") for words in (row.number, row.ours))
+        body.append((row.item, row.sentence, number, ours, row.n, f"{row.verdict}: {row.because}"))
+head = ("", "claim", "paper", "ours [95 %]", "n", "verdict")
+chapters.table(head, body, f"What became of the claims, λ = {lam:g}. Tables 19 and 22 need the weights of XLM-R Large")
+
+# %% tags=["hide-input"]
+odd, told = {row.id: row for row in contradictions()}, {}
+for task in (main, *others):
+    extra_codes = [c for c in accuracy(task, vanilla) if c not in (english, *shared(task))]
+    if task.removeprefix("mini-") == "pawsx" and "ko" in extra_codes:
+        told["korean"] = "Mean change against vanilla without and with Korean: " + "; ".join(
+            f"{name} {signed(gain(task, spelled[name], shared(task)).value, 2)} and "
+            f"{signed(gain(task, spelled[name]).value, 2)} points"
+            for name in ("L2", "EWC")
+        )
+        told["korean"] += "."
+        point, before_it = gain(task, spelled["EWC"], shared(task)).value, accuracy(task, vanilla)
+        told["ewc-pawsx-unit"] = (
+            f"Ours, EWC: {signed(point, 2)} points, which is "
+            f"{signed(point / np.mean([before_it[c] for c in shared(task)]), 2)} % of vanilla's score."
+        )
+if len(every_seed) > 1:
+    each_one = [
+        at_seed(main, spelled["L2"], shared(main), s) - at_seed(main, vanilla, shared(main), s) for s in every_seed
+    ]
+    told["seeds-differ"] = (
+        f"From seed to seed the gain of L2 on {main} goes from {signed(min(each_one), 2)} to {signed(max(each_one), 2)} points."
+    )
+for contradiction, sentence in told.items():
+    ledger.choice("l2_ewc", contradiction, sentence, folder=folder)
+lines = [f"{odd[key].sentence} Here: {odd[key].choice} {sentence}" for key, sentence in told.items()]
+chapters.box("warning", "Where the paper leaves a choice", *lines) if lines else None
 
 # %% [markdown]
 # ````{exercise} ★ One equation, two strengths

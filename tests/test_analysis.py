@@ -11,6 +11,7 @@ from scipy import stats
 from xlgen.analysis import (
     CANNOT_SAY,
     DISAGREES,
+    FEWEST,
     IN_INTERVAL,
     SIGN_ONLY,
     AnalysisError,
@@ -357,9 +358,9 @@ def test_over_seeds_refuses():
 # ------------------------------------------------------------------------------------------------------ verdicts
 
 
-def ours(value, low, high, status="ok"):
+def ours(value, low, high, status="ok", n=14):
     one = Coefficient(value, low, high, (low, high), 0.01)
-    return Correlation(14, 0, one, one, one, False, status, "" if status == "ok" else "x constant")
+    return Correlation(n, 0, one, one, one, False, status, "" if status == "ok" else "x constant")
 
 
 @pytest.mark.parametrize(
@@ -378,6 +379,9 @@ def ours(value, low, high, status="ok"):
         (-0.9, ours(-0.3, -0.7, 0.2), CANNOT_SAY, "lies outside it"),
         (0.9, ours(-0.3, -0.7, 0.2), CANNOT_SAY, "lies outside it"),
         (0.5, ours(0.3, 0.0, 0.6), CANNOT_SAY, "includes 0"),  # ends included
+        (-0.8, ours(-0.9, -0.99, -0.1, n=FEWEST - 1), CANNOT_SAY, "over 4 points, fewer than 5"),
+        (0.8, ours(-0.9, -0.99, -0.1, n=FEWEST - 1), CANNOT_SAY, "over 4 points, fewer than 5"),
+        (-0.8, ours(-0.9, -0.99, -0.1, n=FEWEST), IN_INTERVAL, "lies in it"),
         (0.5, ours(math.nan, math.nan, math.nan, "undefined"), CANNOT_SAY, "no interval"),
         (0.5, ours(1.0, math.nan, math.nan), CANNOT_SAY, "no interval"),
     ],
@@ -387,8 +391,18 @@ def test_verdict(published, result, outcome, words):
     assert found.outcome == outcome
     assert words in found.sentence and signed(published) in found.sentence and str(result) in found.sentence
     assert outcome in found.sentence.lower()
-    mirrored = ours(*(-v for v in (result.pearson.value, result.pearson.high, result.pearson.low)), result.status)
+    ends = (-v for v in (result.pearson.value, result.pearson.high, result.pearson.low))
+    mirrored = ours(*ends, result.status, result.n)
     assert verdict(-published, mirrored).outcome == outcome
+
+
+def test_four_points_are_never_settled_however_well_they_lie_on_a_line():
+    def best(n: int):
+        return correlate(np.arange(n), np.arange(n) + 1e-3 * np.arange(n) ** 2)
+
+    assert 0 not in best(FEWEST - 1).pearson and verdict(0.9, best(FEWEST - 1)).outcome == CANNOT_SAY
+    assert best(FEWEST - 1).pearson.p > 0.05 > best(FEWEST).pearson.p
+    assert verdict(0.9, best(FEWEST)).outcome != CANNOT_SAY
 
 
 def test_verdict_refuses_what_is_no_correlation():

@@ -10,10 +10,11 @@ import papermill
 import pytest
 import tiny
 
-from xlgen import analysis, chapters, notebook, published, study
+from xlgen import analysis, chapters, ledger, notebook, published, study
 from xlgen.analysis import AnalysisError, Interval, correlate
 from xlgen.errors import ConfigError, UnknownName
 from xlgen.measures import MEASURES, settings_of
+from xlgen.presets import PRESETS
 from xlgen.tasks import TASKS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,6 +84,13 @@ def test_evidence_goes_to_the_book_only_while_the_book_is_built(tmp_path, monkey
     assert chapters.ledger_folder(tmp_path) == tmp_path / "ledger"
     monkeypatch.setenv(notebook.LEDGER, str(tmp_path / "book"))
     assert chapters.ledger_folder() == chapters.ledger_folder(tmp_path) == tmp_path / "book"
+
+
+def test_only_the_papers_own_setting_has_its_scale():
+    assert [chapters.scale_of(name, {}) for name in ("mini", "small", "paper")] == ["miniature", "real data", "paper"]
+    assert chapters.scale_of("paper", {"epochs": 1}) == "real data" and set(ledger.SCALES) == {
+        chapters.scale_of(name, {}) for name in PRESETS
+    }
 
 
 def test_languages_are_those_asked_for_in_the_tasks_order_and_the_source():

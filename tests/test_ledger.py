@@ -112,6 +112,13 @@ def test_verdicts(claim, value, low, high, outcome):
     assert found.outcome == outcome and found.because in str(found) and "r =" not in found.because
 
 
+@pytest.mark.parametrize("claim", [PRINTED, SIGN], ids=["printed", "sign"])
+def test_a_correlation_over_four_points_settles_nothing(claim):
+    few, enough = (ledger.verdict(claim, made(claim, -0.8, -0.9, -0.6, n=n)) for n in (4, 5))
+    assert few.outcome == "cannot say" and "4 points" in few.because and "5 points" in claim.rule
+    assert enough.outcome == "agrees"
+
+
 @pytest.mark.parametrize(
     ("values", "reach", "outcome"),
     [

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from xlgen import published
+from xlgen import ledger, published
 from xlgen.errors import ConfigError, DataError, UnknownName
 from xlgen.published.numbers import HOW, Number, compare, half_unit, share, value
 from xlgen.published.sums import Check
 
+ROOT = Path(__file__).resolve().parents[1]
 SEEDS = Path(__file__).resolve().parents[2] / "shared" / "seeds"
 TEXTS = {
     "bassi2024generalization": "000_*",
@@ -217,3 +218,16 @@ def test_contradictions_name_papers_and_places():
         for kind, number in re.findall(r"(Table|Figure) (\d+)", one.places):
             assert any(f"{kind} {number}" in published.PAPERS[paper].items for paper in one.papers)
     assert {len(one.papers) for one in found} == {1, 2}
+
+
+def test_contradictions_point_at_chapters_and_claims_that_exist():
+    known = {path.stem for path in (ROOT / "notebooks").glob("*.py")} | set(ledger.CHAPTERS)
+    for one in published.contradictions():
+        assert set(one.chapters) <= known and set(one.claims) <= set(ledger.CLAIMS)
+        assert {ledger.CLAIMS[claim].paper for claim in one.claims} <= set(one.papers)
+
+
+def test_the_xnli_test_set_leaves_four_of_the_languages_of_pawsx():
+    there = published.printed_table("anonymous2021frustratingly", 2).targets
+    pawsx = published.printed_table("anonymous2021frustratingly", 9).targets
+    assert "ja" not in there and len(set(pawsx) & set(there)) == 4 == len(pawsx) - 1

@@ -95,6 +95,11 @@ def ledger_folder(store: Path | None = None) -> Path:
     return Path(os.environ[LEDGER]) if os.environ.get(LEDGER) else (store or root() / "runs") / "ledger"
 
 
+def scale_of(preset: str, changed: Mapping[str, object]) -> str:
+    """The ledger's scale of runs with a preset; one whose settings are changed is not the paper's."""
+    return {"mini": "miniature", "paper": "real data" if changed else "paper"}.get(preset, "real data")
+
+
 def spoken(task: Task, languages: Sequence[str] = ()) -> tuple[str, ...]:
     """The languages to measure: the source language, then those asked for in the order of the task; none means all.
 

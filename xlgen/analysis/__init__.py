@@ -36,11 +36,12 @@ from xlgen.analysis.intervals import (
 from xlgen.analysis.predictor import LAMS, Predicted, Ridge, leave_one_out, mean_of_others, ridge
 from xlgen.analysis.rows import Pairs, Row, Run, correlations, paired, pivot
 from xlgen.analysis.seeds import OverSeeds, over_seeds
-from xlgen.analysis.verdicts import CANNOT_SAY, DISAGREES, IN_INTERVAL, SIGN_ONLY, Verdict, verdict
+from xlgen.analysis.verdicts import CANNOT_SAY, DISAGREES, FEWEST, IN_INTERVAL, SIGN_ONLY, Verdict, verdict
 
 __all__ = [
     "CANNOT_SAY",
     "DISAGREES",
+    "FEWEST",
     "IN_INTERVAL",
     "LAMS",
     "LEVEL",

@@ -13,6 +13,10 @@ SIGN_ONLY = "agrees in sign only"
 DISAGREES = "does not agree"
 CANNOT_SAY = "cannot say"
 
+FEWEST = 5
+"""Fewest points of a correlation that can settle anything. Of the 24 orders of four points two are perfect, so that no
+permutation test of them has a p-value below 1/12, whatever Fisher's z says."""
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -29,8 +33,9 @@ def verdict(published: float, ours: Correlation) -> Verdict:
 
     The first line that applies decides:
 
-    1. ours has no interval (it is undefined or exactly ±1), or the interval includes 0, so that our data do not settle
-       the sign: *cannot say* (the sentence adds whether the published value lies in the interval);
+    1. ours is over fewer than :data:`FEWEST` points, has no interval (it is undefined or exactly ±1), or the interval
+       includes 0, so that our data do not settle the sign: *cannot say* (the sentence adds whether the published value
+       lies in the interval);
     2. the published value has not our sign: *does not agree*;
     3. it lies in our interval: *agrees in sign and lies in the interval*;
     4. it does not: *agrees in sign only*.
@@ -44,6 +49,9 @@ def verdict(published: float, ours: Correlation) -> Verdict:
     where = "in it" if published in r else "outside it"
     if math.isnan(r.low):
         outcome, because = CANNOT_SAY, "there is no interval to compare with"
+    elif ours.n < FEWEST:
+        outcome = CANNOT_SAY
+        because = f"ours is over {ours.n} points, fewer than {FEWEST}; the published value lies {where}"
     elif 0 in r:
         outcome = CANNOT_SAY
         because = f"our interval includes 0, so our sign is not settled; the published value lies {where}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from xlgen.analysis import FEWEST
 from xlgen.errors import XlgenError
 from xlgen.published import PAPERS, Number
 from xlgen.registry import Registry
@@ -52,7 +53,9 @@ _SETTLED = (
 )
 
 KINDS: Mapping[str, Kind] = {
-    "correlation": Kind(0, "correlation", _SETTLED.format(null="0")),
+    "correlation": Kind(
+        0, "correlation", f"cannot say with fewer than {FEWEST} points; otherwise {_SETTLED.format(null='0')}"
+    ),
     "difference": Kind(0, "difference, in the paper's units", _SETTLED.format(null="0")),
     "ratio": Kind(1, "ratio", _SETTLED.format(null="1")),
     "share": Kind(0.5, "share", _SETTLED.format(null="one half")),

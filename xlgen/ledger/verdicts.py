@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from xlgen.analysis import CANNOT_SAY, DISAGREES, IN_INTERVAL, SIGN_ONLY, Coefficient, Correlation, signed
+from xlgen.analysis import CANNOT_SAY, DISAGREES, FEWEST, IN_INTERVAL, SIGN_ONLY, Coefficient, Correlation, signed
 from xlgen.analysis import verdict as verdict_of_correlation
 from xlgen.ledger.claims import Claim, LedgerError
 from xlgen.ledger.records import Record
@@ -51,6 +51,8 @@ def verdict(claim: Claim, ours: Record | None) -> Verdict:
         return _small(claim.bound, ours)
     if claim.kind == "correlation" and claim.published is not None:
         return _correlation(claim.published, ours)
+    if claim.kind == "correlation" and ours.n < FEWEST:
+        return Verdict(CANNOT_SAY, f"ours is over {ours.n} points, fewer than {FEWEST}")
     return _settled(claim, ours.value, ours.low, ours.high)
 
 
@@ -93,7 +95,8 @@ def _ordering(claim: Claim, ours: Record) -> Verdict:
     settled = [pair for pair in claim.pairs if ours.low[pair] > 0]
     reversed_ = [pair for pair in claim.pairs if ours.high[pair] < 0]
     count = len(claim.pairs)
-    of = f"of {count} pairs, {len(right)} differ as claimed, {len(settled)} of them beyond their interval"
+    pairs = f"{count} pair{'s' * (count != 1)}"
+    of = f"of {pairs}, {len(right)} differ as claimed, {len(settled)} of them beyond their interval"
     if reversed_:
         swapped = ", ".join(f"{ours.value[pair]:z.3g} for {pair}" for pair in reversed_)
         return Verdict(DISAGREES, f"{of}; settled the other way: {swapped}".replace("-", "−"))
