@@ -142,7 +142,7 @@ def test_nothing_left_is_undefined_with_a_reason():
     for undefined in (quick(np.full_like(x, 2.0), y), quick(x[:, :3], y[:, :3]), quick(x * math.nan, y)):
         assert undefined.status == "undefined" and undefined.reason
         assert math.isnan(undefined.value) and math.isnan(undefined.p) and math.isnan(undefined.low)
-        assert str(undefined).startswith("undefined: no row with 4 usable points that vary")
+        assert str(undefined).startswith("r undefined: no row with 4 usable points that vary")
     assert quick(np.full_like(x, 2.0), y, how="pooled").status == "undefined"
 
 

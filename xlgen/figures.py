@@ -24,7 +24,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
-from xlgen.analysis import AnalysisError, Correlation, Interval
+from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval
 from xlgen.errors import UnknownName
 from xlgen.published import Published
 
@@ -70,7 +70,7 @@ def scatter_correlation(
     xerr: ArrayLike | None = None,
     yerr: ArrayLike | None = None,
     labels: Sequence[str] = (),
-    correlation: Correlation | None = None,
+    correlation: Correlation | Clustered | None = None,
     objective: str = "baseline",
 ) -> Axes:
     """Draw one point per language, its code beside it, and the correlation above the axes.

@@ -58,8 +58,8 @@ class Clustered:
     def __str__(self) -> str:
         left_out = f" ({self.left_out} points left out)" if self.left_out else ""
         if self.status != "ok":
-            return f"undefined: {self.reason}{left_out}"
-        return f"{self.interval}, {self.groups} × {self.clusters}{left_out}"
+            return f"r undefined: {self.reason}{left_out}"
+        return f"r = {self.interval}, {self.groups} × {self.clusters}{left_out}"
 
 
 def clustered(
