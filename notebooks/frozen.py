@@ -340,7 +340,7 @@ glue("frozen-bit-equal", bit_equal, display=False)
 # Every technique is trained on English with three seeds, as in the paper, from the same pretrained encoder. The
 # checkpoint is the one with the best English development score.
 
-# %%
+# %% tags=["reads:records"]
 # The frozen techniques come first, so that those trained here are of them.
 protocol = protocols.frozen(
     preset,

@@ -71,7 +71,7 @@ figures.use_style()
 # Three protocols: four objectives with every seed; five settings of four tasks, with and without L2; the extreme
 # learning rate. Each is a list of configurations ({mod}`xlgen.protocols`), and all are put into one.
 
-# %%
+# %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir, threads=threads)
 common = chapters.given(model=model, train_size=train_size, epochs=epochs)
 every_seed, wanted = chapters.words(seeds, int), chapters.words(tasks)

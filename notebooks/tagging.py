@@ -199,7 +199,7 @@ print(f"accuracy {3 / 4:.2f}, F1 of chunks {2 * right / total:.2f}")
 #
 # Each task with three setups: *vanilla*, *L2* and *EWC* ({doc}`/notebooks/l2_ewc`).
 
-# %%
+# %% tags=["reads:records"]
 ordered = sorted(
     protocol.configs,
     key=lambda key: key[1:] != ("vanilla", first),
