@@ -260,6 +260,11 @@ chapters.table(("why", "rows", "tables and figures"), body, "Claims that were no
 # A row that needs pretrained weights runs with one parameter where those weights are at hand ({doc}`/running`); its
 # verdict then appears at the scale *real data* or *paper* beside that of the miniature.
 #
+# And some rows were run with less than the paper has, which no verdict shows. EWC takes its Fisher information from
+# French text unless the chapter says otherwise, where the paper trains another model for every target language. Models
+# behind records are trained on fewer examples than those of the other chapters. And where the paper has mBERT, the
+# miniature has an encoder that was pretrained on generated text.
+#
 # ## Printed numbers that do not add up
 
 # %% tags=["hide-input"]

@@ -55,7 +55,7 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from xlgen import chapters, figures
+from xlgen import chapters, figures, ledger
 from xlgen.analysis import correlate, signed, spearman
 from xlgen.batch import Batch
 from xlgen.config import RunOptions
@@ -633,6 +633,14 @@ correlations = [
     correlate([v.value for v in found.values()], right_answers, status=[v.status for v in found.values()], resamples=99)
     for found in searches.values()
 ]
+folder = chapters.ledger_folder(options.store)
+ledger.clear("sharpness", folder=folder)
+ends_inside = "; ".join(
+    f"{name.replace('_', ' ')}: {sum(v.status == 'ok' for v in found.values())} of {len(found)} languages, {told}"
+    for (name, found), told in zip(searches.items(), correlations, strict=True)
+)
+sentence = f"The search ends inside its bracket, and correlates with accuracy there, as follows. {ends_inside}."
+ledger.choice("sharpness", "alpha-criterion", sentence, folder=folder)
 glue("sharpness-absolute-r", str(correlations[0]), display=False)
 glue("sharpness-deviation-r", str(correlations[1]), display=False)
 glue("sharpness-absolute-lower", named(absolute, "hit_lower"), display=False)

@@ -39,8 +39,9 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from xlgen import figures
+from xlgen import chapters, figures, ledger
 from xlgen.notebook import shows_error
+from xlgen.published import contradictions
 from xlgen.theory import empirical_fisher, fisher, flat, kl, scores
 
 figures.use_style()
@@ -318,6 +319,17 @@ for level in levels:
 consistency_slope = np.polyfit(np.log(levels[:5]), np.log(gaps[:5]), 1)[0]
 glue("theory-consistency-slope", f"{consistency_slope:.2f}", display=False)
 glue("theory-consistency-ratio", f"{ratios[-1]:.2f}", display=False)
+
+# %% tags=["hide-input"]
+folder = chapters.ledger_folder()
+ledger.clear("theory", folder=folder)
+one_half = (
+    f"For the small network of that page and noise of standard deviation {levels[0]:.2g} the expected divergence is "
+    f"{ratios[0] / 2:.3f} ± {ratio_stderrs[0] / 2:.3f} times C Tr F (one Monte-Carlo standard error)."
+)
+ledger.choice("theory", "fisher-half", one_half, folder=folder)
+conflict = {one.id: one for one in contradictions()}["fisher-half"]
+chapters.box("warning", "A factor of one half", conflict.sentence, one_half.replace("of that page", "of this page"))
 
 # %% mystnb={"figure": {"name": "fig-theory-consistency", "caption": "Gaussian consistency loss divided by its leading term, against the standard deviation of the noise, with one Monte-Carlo standard error; all points share their draws. At 1 the consistency loss is the Fisher trace."}, "image": {"alt": "The ratio is 1 within its error bars for noise below about 0.1 and leaves 1 for larger noise."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.6))

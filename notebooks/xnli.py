@@ -58,7 +58,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from myst_nb import glue
 
-from xlgen import chapters, figures
+from xlgen import chapters, figures, ledger
 from xlgen.analysis import (
     binomial_interval,
     correlate,
@@ -69,6 +69,7 @@ from xlgen.analysis import (
 )
 from xlgen.notebook import provenance
 from xlgen.presets import config_for
+from xlgen.published import contradictions
 from xlgen.study import run_many
 from xlgen.tasks import TASKS
 
@@ -477,6 +478,15 @@ sentences = [
     for name in ("dev_margin", "sharpness_difference", "sharpness_alpha")
 ]
 chapters.box("note", f"The paper's cells for {first.objective}, and ours", *sentences)
+
+# %% tags=["hide-input"]
+folder = chapters.ledger_folder(options.store)
+ledger.clear("xnli", folder=folder)
+by_space = [ours[name] for name in ("dev_margin", "dev_margin_logit")]
+sentence = f"Development margin and accuracy: probabilities {by_space[0]}; logits {by_space[1]}."
+ledger.choice("xnli", "margin-space", sentence, folder=folder)
+conflict = {one.id: one for one in contradictions()}["margin-space"]
+chapters.box("warning", "Which margin?", f"{conflict.sentence} Here: {conflict.choice} {sentence}")
 
 # %% tags=["hide-input"]
 chapters.correlation_table(named, f"Correlations with test accuracy over the {len(targets)} target languages")

@@ -252,6 +252,20 @@ def test_a_chapter_is_stale_when_a_file_that_it_reads_is(checkout):
     assert len(set(seen)) == len(seen)
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_a_chapter_that_reads_records_is_stale_when_they_change(source):
+    cells = notebook.read(source).cells
+    reads = any(cell.cell_type == "code" and "records.obtain(" in cell.source for cell in cells)
+    assert reads == any("reads:records" in cell.metadata.get("tags", []) for cell in cells)
+
+
+def test_the_ledger_is_the_last_chapter_and_reads_what_the_others_wrote():
+    notebooks = [page for page in toc() if page.startswith("notebooks/")]
+    assert notebooks[-1] == "notebooks/ledger"
+    cells = notebook.read(ROOT / "notebooks" / "ledger.py").cells
+    assert any("reads:book/notebooks/ledger" in cell.metadata.get("tags", []) for cell in cells)
+
+
 def test_the_librarys_fingerprint_covers_code_data_and_versions(tmp_path, monkeypatch):
     package = tmp_path / "xlgen"
     files = ("__init__.py", "mini/lexicons/en.txt", "mini/encoder/model.safetensors", "published/table.csv")
