@@ -56,6 +56,7 @@ from myst_nb import glue
 from xlgen import chapters, figures, fisher, ledger, models, protocols, records
 from xlgen.analysis import (
     AnalysisError,
+    binomial_interval,
     correlate,
     interval_of_mean,
     partial_correlation,
@@ -119,7 +120,7 @@ chapters.box(
 #
 # ## The models
 
-# %%
+# %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir, text_dir, threads)
 common = chapters.given(model=model, train_size=train_size, epochs=epochs)
 every_seed = chapters.words(seeds, int)
@@ -334,6 +335,24 @@ def decades(setting: tuple) -> float:
     """log₁₀ of Tr F, mean over seeds."""
     return float(np.log10(by_seed(trace, setting)).mean())
 
+
+# %% tags=["hide-input"]
+n_labels = len(facts.labels)
+reached = [
+    binomial_interval(values["dev", "accuracy"][english].value, values["dev", "accuracy"][english].n)
+    for key, values in measured.items()
+    if key[:2] == vanilla
+]
+if max(one.low for one in reached) > 1 / n_labels:
+    shown = None
+else:
+    shown = chapters.box(
+        "warning",
+        "Nothing has been learnt here",
+        f"Vanilla training does not get above chance ({100 / n_labels:.0f} %) in {english}: what follows compares models that "
+        "have not learnt the task. More training pairs (`train_size`) or epochs are needed.",
+    )
+shown
 
 # %% [markdown]
 # Averaged over the batches of {glue:text}`fisher-examples` examples, one draw of $B \|\bar g\|^2$ is
@@ -632,7 +651,7 @@ glue("fisher-gap", points(gap), display=False)
 glue("fisher-gap-seeds", "one seed, hence no interval" if len(every_seed) == 1 else f"{len(every_seed)} seeds, "
      "Student-t", display=False)  # fmt: skip
 closer = abs(decades(winner["kl"]) - decades(winner["fpen"]))
-glue("fisher-apart-trace", f"{10**closer:.2g}", display=False)
+glue("fisher-apart-trace", f"{10**closer:.2f}", display=False)
 glue("fisher-best-kl", called(winner["kl"]), display=False)
 glue("fisher-best-fpen", called(winner["fpen"]), display=False)
 
@@ -716,7 +735,6 @@ def parts(model):
 
 
 device = batches[0].labels.device
-n_labels = len(facts.labels)
 looked = {
     "untrained": models.load_classifier(
         config.model,
@@ -763,12 +781,12 @@ new, old = split["untrained"], split[called(here[0])]
 plain_trace = 10 ** decades(vanilla)
 compared = "the untrained model is the flatter one" if new[0] < plain_trace else "the untrained model is not flatter"
 start = (
-    f"Before training Tr F is {new[0]:.3g}, {new[0] / plain_trace:.2g} times that of the vanilla models: {compared}, and it "
+    f"Before training Tr F is {new[0]:.3g}, {new[0] / plain_trace:.2f} times that of the vanilla models: {compared}, and it "
     f"is right in {100 * new[3]:.0f} % of the examples"
 )
 factors = (
-    f"From the untrained model to {called(here[0])} the first number, 1 − ‖p‖², is multiplied by {old[2] / new[2]:.2g}, "
-    f"and the trace divided by it by {(old[0] / old[2]) / (new[0] / new[2]):.2g}"
+    f"From the untrained model to {called(here[0])} the first number, 1 − ‖p‖², is multiplied by {old[2] / new[2]:.2f}, "
+    f"and the trace divided by it by {(old[0] / old[2]) / (new[0] / new[2]):.2f}"
 )
 of_head = [f"{(one[0] - one[1]) / one[0]:.0%}" for one in (new, old)]
 
@@ -862,7 +880,7 @@ if watch:
     place = "the end" if top == len(heights) - 1 else f"epoch {seen[top]['epoch']:.2f}"
     developed = (
         f"In vanilla training the estimate has its largest mean, {heights[top]:.3g}, at {place}: "
-        f"{heights[top] / new[0]:.2g} times the untrained model's trace, and {heights[top] / heights[-1]:.2g} times the "
+        f"{heights[top] / new[0]:.2f} times the untrained model's trace, and {heights[top] / heights[-1]:.2f} times the "
         f"last one, {heights[-1]:.3g}"
     )
 else:
