@@ -195,6 +195,9 @@ def test_bad_rows_are_refused():
         leave_one_out(np.where(x > 1, math.nan, x), y, languages)
     with pytest.raises(AnalysisError, match="2 groups; expected at least 3"):
         leave_one_out(x, y, [m == "a" for m in models])
+    assert leave_one_out(x, y, [m == "a" for m in models], lams=[1.0]).lams == {True: 1.0, False: 1.0}
+    with pytest.raises(AnalysisError, match="1 groups; expected at least 2"):
+        mean_of_others(y, ["a"] * len(y))
     with pytest.raises(AnalysisError):
         leave_one_out(x[:, :0], y, languages)
 

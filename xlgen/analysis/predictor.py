@@ -94,11 +94,14 @@ def leave_one_out(
         lams: to choose from; by default :data:`LAMS`, or plain least squares (0) for a single measure.
 
     Raises:
-        AnalysisError: numbers that are not finite, lengths that differ, or fewer than 3 groups.
+        AnalysisError: numbers that are not finite, lengths that differ, or too few groups: 2 are needed to leave one
+            out, 3 if a strength is to be chosen.
     """
     x, y, g, w = _tables(x, y, groups, within)
     lams = list(lams) if lams is not None else [0.0] if x.shape[1] == 1 else list(LAMS)
     kinds, values, chosen = np.unique(g), np.empty(len(y)), {}
+    if len(kinds) < (least := 2 + (len(lams) > 1)):
+        raise AnalysisError(f"{len(kinds)} groups; expected at least {least}, to leave one out.")
     names = dict(zip(g.tolist(), groups, strict=True))
     for out in kinds:
         rest = g != out
@@ -153,8 +156,6 @@ def _tables(x: ArrayLike, y: ArrayLike, groups: Sequence, within: Sequence | Non
         raise AnalysisError(f"x has shape {x.shape} for {lengths[0]} y, {lengths[2]} groups; expected a row for each.")
     finite(x.ravel(), "x")
     g, w = (_codes(labels) for labels in (groups, within if within is not None else [0] * len(y)))
-    if len(set(g)) < 3:
-        raise AnalysisError(f"{len(set(g))} groups; expected at least 3, to leave one out and choose with the others.")
     return [x, y, g, w]
 
 
