@@ -46,6 +46,7 @@ import math
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import ticker
 from myst_nb import glue
 
 from xlgen import chapters, figures, ledger, protocols, published, records
@@ -85,7 +86,7 @@ print("->", facts.labels[rows.labels[0]])
 # %% [markdown]
 # Every model below is fine-tuned on English alone and evaluated in all languages. First the plain ones:
 
-# %%
+# %% tags=["reads:records"]
 each = chapters.words(seeds, int)
 common = chapters.given(
     model=model, train_size=train_size, epochs=epochs
@@ -104,9 +105,7 @@ runs = {seed: run for (_, _, seed), run in found.runs.items()}
 # %% tags=["hide-input"]
 run = runs[each[0]]
 encoder = "the shipped miniature" if run.config.model == "mini" else run.config.model
-scale = "miniature" if preset == "mini" else "real data"
-if preset == "paper" and not (common or task):
-    scale = "paper"
+scale = chapters.scale_of(preset, common | chapters.given(task=task))
 trained = [one.manifest for one in runs.values()]
 glue("pawsx-task", name, display=False)
 glue("pawsx-encoder", encoder, display=False)
@@ -141,9 +140,9 @@ chapters.records_box(found)
 # \bar\gamma = \frac1N \sum_i s_i (2 c_i - 1) . $$ (eq-pawsx-margin)
 #
 # If all confidences are equal, $\bar\gamma = (2c - 1)(2\,\mathrm{acc} - 1)$: the mean margin is a linear function of
-# accuracy, and its correlation with it is 1 *whatever the model*. A fine-tuned classifier is nearly always sure of
-# itself, so $c_i \approx 1$ in every language. A measure that could predict accuracy without knowing the labels would be
-# news; this one is computed from the labels, and with two classes it counts them again.
+# accuracy, and its correlation with it is 1 *whatever the model*. A large encoder after many epochs is nearly always
+# sure of itself, $c_i \approx 1$ in every language, and comes close. A measure that could predict accuracy without knowing
+# the labels would be news; this one is computed from the labels, and with two classes it counts them again.
 
 # %%
 numbers = {
@@ -204,7 +203,7 @@ off = {
     for code in facts.languages
 }
 farthest = max(off, key=lambda code: abs(off[code]))
-glue("pawsx-off", f"{signed(off[farthest])} ({farthest})", display=False)
+glue("pawsx-off", f"{abs(off[farthest]):.3f} ({farthest})", display=False)
 
 # %% [markdown]
 # On the same rows (the test split) the mean margin differs from $2\,\mathrm{acc} - 1$ by at most
@@ -249,7 +248,9 @@ chapters.table(
     ("", "margin (dev), r", "sharpness, r", "languages"),
     body,
     "Pearson's r with test accuracy over languages and its 95 % interval: Fisher's z; in the last row a bootstrap over "
-    "languages. The paper's intervals are not printed: they follow from r if it is over 7 languages",
+    f"languages. The paper's intervals are not printed: they follow from r if it is over {TABLE.n} languages. Ours on "
+    f"{numbers[each[0], 'accuracy', english]['n']:,} examples a language, sharpness on "
+    f"{numbers[each[0], 'sharpness_difference', english]['n']:,}",
 )
 
 # %% tags=["hide-input"]
@@ -262,13 +263,15 @@ open_cells = [
     if 0 in TABLE.cell(row, column).interval
 ]
 undecided = (
-    f"By this rule {len(open_cells)} of the {len(TABLE.rows) * len(TABLE.columns)} printed coefficients could be those of "
+    f"At {TABLE.n} {len(open_cells)} of the {len(TABLE.rows) * len(TABLE.columns)} printed coefficients could be those of "
     f"no relation at all: {'; '.join(open_cells)}."
     if open_cells
-    else "By this rule all printed coefficients are settled in sign."
+    else f"At {TABLE.n} all printed coefficients are settled in sign."
 )
 glue("pawsx-least", f"{least[len(targets)]:.2f}", display=False)
 glue("pawsx-least-7", f"{least[TABLE.n]:.2f}", display=False)
+apart = [100 * np.std(values("accuracy", seed, targets), ddof=1) for seed in each]
+alone = [100 * np.mean([numbers[seed, "accuracy", code]["stderr"] for code in targets]) for seed in each]
 chapters.box(
     "warning",
     f"{len(targets)} points",
@@ -278,6 +281,10 @@ chapters.box(
     undecided,
     "More seeds do not help: they make the mean of each language more precise, and leave the number of languages as it "
     "is.",
+    f"And there must be something to predict. Over the target languages our accuracies have a standard deviation of "
+    f"{min(apart):.1f} to {max(apart):.1f} points (by seed), and the standard error of each is {np.mean(alone):.1f} points. "
+    "The languages are translations of the same examples, so part of that error is common to all and cancels; the rest "
+    "is noise in the correlation.",
 )
 
 # %% tags=["hide-input"]
@@ -286,9 +293,8 @@ chapters.box(
     "note",
     "Table 2, mBERT",
     *(f"{NAMED[m]}. {one.sentence}" for m, one in compared.items()),
-    f"Ours is {encoder}, on {name}: the margin's r is arithmetic rather than evidence, and the sharpness's has "
-    f"{'an' if 0 in ours['sharpness_difference'].pearson else 'no'} interval that includes 0"
-    f"{'' if 0 in ours['sharpness_difference'].pearson else ' in these languages'}.",
+    f"Ours is {encoder}, on {name}. Its mean margin is within {abs(off[farthest]):.3f} of 2 acc − 1 in every language, so "
+    "that much of the margin's r follows from the definition.",
 )
 
 # %% [markdown]
@@ -498,7 +504,18 @@ trace = np.array([
 ])  # fmt: skip
 curvature = np.log10(trace)
 
-# %% mystnb={"figure": {"name": "fig-pawsx-stages", "caption": "Increase of a language's accuracy by the second stage, against Tr F after English (development split, labels drawn from the model; logarithmic axis). One point a first stage: circle, no penalty; diamond, consistency loss (kl); triangle, Fisher penalty (fpen), with their weights. Bars: 95 % of a difference of two binomial shares, too wide because both models saw the same rows. Above: Pearson's r with log Tr F and its Fisher-z interval over first stages."}, "image": {"alt": "One panel a language: the increase of accuracy by the second stage against the trace of the Fisher information after the first, on a logarithmic axis, one labelled point a first-stage model with an error bar."}} tags=["hide-input"]
+labels = facts.rows(english, "dev", options.data_dir).labels
+commonest = max(map(labels.count, set(labels))) / len(labels)
+reached = np.array(
+    [stages.runs[w, ""].summary["dev_accuracy"] for w in firsts]
+)  # fmt: skip
+n_dev = stages.runs[firsts[0], ""].manifest["dev_pairs"]
+noise = math.sqrt(commonest * (1 - commonest) / n_dev)
+learnt = reached > commonest + 1.96 * noise
+
+# %% mystnb={"figure": {"name": "fig-pawsx-stages", "caption": "Increase of a language's accuracy by the second stage, against Tr F after English (development split, labels drawn from the model; logarithmic axis). One point a first stage: circle, no penalty; diamond, consistency loss; triangle, Fisher penalty; the number is the penalty's weight. Hollow: not above chance in English after the first stage. Bars: 95 % of a difference of two binomial shares, too wide because both models saw the same rows. Above: Pearson's r with log Tr F and its Fisher-z interval over the first stages that count."}, "image": {"alt": "One panel a language: the increase of accuracy by the second stage against the trace of the Fisher information after the first, on a logarithmic axis, one labelled point a first-stage model with an error bar."}} tags=["hide-input"]
+PENALTIES = {"none": "no penalty", "kl": "consistency loss (kl)", "fpen": "Fisher penalty (fpen)"}
+BESIDE = {"none": ((6, 0), "left"), "kl": ((6, 6), "left"), "fpen": ((-6, 6), "right")}
 KINDS = {"none": figures.look("baseline"), "kl": figures.look("mvr"), "fpen": figures.look("fisher")}
 
 
@@ -507,7 +524,9 @@ def label(which) -> str:
     return kind if kind == "none" else f"{kind}={weight:g}"
 
 
-over_models = {code: correlate(curvature, gain(code)) for code in chosen}
+# what is not above chance has not learnt English, and is no first stage; with too few others all count
+kept = learnt if learnt.sum() >= 5 else np.ones_like(learnt)
+over_models = {code: correlate(curvature[kept], gain(code)[kept]) for code in chosen}
 fig, axes = plt.subplots(1, len(chosen), figsize=(3.3 * len(chosen), 3.8), sharey=True, squeeze=False)
 for ax, code in zip(axes[0], chosen, strict=True):
     n = stages.measured[firsts[0], ""][0]["accuracy"][code].n
@@ -516,37 +535,53 @@ for ax, code in zip(axes[0], chosen, strict=True):
     for number, which in enumerate(firsts):
         style = KINDS[which[0]]
         ax.errorbar(
-            trace[number], gain(code)[number], yerr=half[number], fmt=style.marker, color=style.colour, elinewidth=0.8
-        )
+            trace[number], gain(code)[number], yerr=half[number], fmt=style.marker, color=style.colour, elinewidth=0.8,
+            **({} if learnt[number] else {"mfc": "white"}),
+        )  # fmt: skip
+        shift, side = BESIDE[which[0]]
         ax.annotate(
-            label(which), (trace[number], gain(code)[number]), xytext=(4, 5), textcoords="offset points", fontsize=7
-        )
+            f"{which[1]:g}" if which[1] else "", (trace[number], gain(code)[number]), xytext=shift, ha=side, fontsize=7.5,
+            textcoords="offset points", va="center",
+        )  # fmt: skip
     ax.axhline(0, color=figures.FAINT, lw=0.8)
     ax.set_xscale("log")
+    ax.xaxis.set_minor_locator(ticker.LogLocator(subs=(2, 3, 5)))
+    ax.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    ax.xaxis.set_minor_formatter(ticker.FormatStrFormatter("%g"))
     ax.set_title(f"{code}: {over_models[code]}".replace(", n", "\nn"), fontsize=8.5)
     ax.set_xlabel("Tr F after English [nats²]")
 axes[0, 0].set_ylabel("increase of accuracy,\nheld half of dev [points]")
+handles = [
+    plt.Line2D([], [], ls="none", marker=style.marker, color=style.colour, label=PENALTIES[kind])
+    for kind, style in KINDS.items()
+]
+fig.legend(handles=handles, loc="outside lower center", ncols=len(handles))
 plt.show()
 
 
 # %% tags=["hide-input"]
-def at_fixed_start(code: str, split: str = "held"):
+def at_fixed_start(code: str, some, split: str = "held"):
     """Partial correlation of log Tr F and the increase at the same accuracy after English; None if undefined."""
     try:
-        return partial_correlation(curvature, gain(code, split), before(code, split))
+        return partial_correlation(curvature[some], gain(code, split)[some], before(code, split)[some])
     except AnalysisError:
         return None
 
 
-partial = {code: at_fixed_start(code) for code in chosen}
-starts = {code: correlate(before(code), gain(code)) for code in chosen}
-on_test = {code: correlate(curvature, gain(code, "test")) for code in chosen}
-tables = [np.stack([f(code) for code in chosen]) for f in (gain, after)]
-pooled, pooled_after = (clustered(np.tile(curvature, (len(chosen), 1)), one, how="centred") for one in tables)
+def together(some, what=gain):
+    """One slope for all languages, each with its own mean."""
+    table = np.stack([what(code)[some] for code in chosen])
+    return clustered(np.tile(curvature[some], (len(chosen), 1)), table, how="centred")
+
+
+everyone = np.ones_like(kept)
+partial = {code: at_fixed_start(code, kept) for code in chosen}
+starts = {code: correlate(before(code)[kept], gain(code)[kept]) for code in chosen}
+pooled, pooled_after = together(kept), together(kept, after)
 facts_of = stages.runs[firsts[0], chosen[0]].manifest
 glue("pawsx-second-pairs", f"{facts_of['train_pairs']:,}", display=False)
 glue("pawsx-held-pairs", f"{facts_of['dev_pairs']:,}", display=False)
-glue("pawsx-models", f"{len(firsts)}", display=False)
+glue("pawsx-models", f"{kept.sum()}", display=False)
 chapters.table(
     ("first stage", "Tr F [nats²]", f"{english} dev accuracy", *(f"{code}: before → after" for code in chosen)),
     [
@@ -568,31 +603,55 @@ chapters.table(
 # is in the next table.
 
 # %% tags=["hide-input"]
-body = [
-    (
-        code,
-        shown(over_models[code]),
-        f"{over_models[code].spearman.value:z.2f}".replace("-", "−"),
-        shown(on_test[code]),
-        shown(starts[code]),
-        str(partial[code]) if partial[code] else "undefined",
-    )
-    for code in chosen
-]
-body.append(("together", str(pooled.interval), "", "", "", ""))
+body = []
+for some in [kept] if kept.all() else [kept, everyone]:
+    which = "" if len(body) == 0 else ", all models"
+    for code in chosen:
+        x, y, z = curvature[some], gain(code)[some], before(code)[some]
+        held, at_start = correlate(x, y), at_fixed_start(code, some)
+        body.append(
+            (
+                f"{code}{which}",
+                shown(held),
+                signed(held.spearman.value, 2),
+                shown(correlate(x, gain(code, "test")[some])),
+                shown(correlate(z, y)),
+                str(at_start) if at_start else "undefined",
+            )
+        )
+    body.append((f"together{which}", str(together(some).interval), "", "", "", ""))
 chapters.table(
     ("", "log Tr F, increase: r", "rank ρ", "the same, test split", "start, increase: r", "log Tr F, increase, at fixed start"),
     body,
-    f"Over {len(firsts)} first stages, 95 % intervals: Fisher's z; together: one slope for all languages, each with its own "
-    "mean, bootstrap over first stages, which the languages share",
+    f"Over the {kept.sum()} first stages {'above chance in English' if learnt.sum() >= 5 else 'there are'}, 95 % intervals: "
+    "Fisher's z; together: one slope for all languages, each with its own mean, bootstrap over first stages, which the "
+    "languages share",
 )  # fmt: skip
+
+# %% tags=["hide-input"]
+unlearnt = [label(which) for which, ok in zip(firsts, learnt, strict=True) if not ok]
+without = "All first stages are above chance in English"
+if unlearnt:
+    without = (
+        f"Of the first stages {', '.join(unlearnt)} {'is' if len(unlearnt) == 1 else 'are'} not above chance in English "
+        f"(accuracy {commonest:.1%} plus 1.96 standard errors): the penalty has kept the model from learning anything. Such a "
+        "model has nothing to be flat around, starts lowest of all, and gains most from any data"
+    )
+    if kept.all():
+        without += "; it counts here, because fewer than five others are left"
+    else:
+        without += (
+            f". It is left out of r. With it r, all languages together, would be {together(everyone).interval} "
+            f"instead of {pooled.interval}"
+        )
+chapters.box("warning" if unlearnt else "note", "Who has learnt English?", f"{without}.")
 
 # %% tags=["hide-input"]
 for code in chosen:
     claim_id = f"stickland-f2-{code}"
     if claim_id not in claims:
         continue
-    keys = [(which, stage) for which in firsts for stage in ("", code)]
+    keys = [(which, stage) for which, ok in zip(firsts, kept, strict=True) if ok for stage in ("", code)]
     made = ledger.record(
         "pawsx", claim_id, **ledger.of(over_models[code]), seeds=[stages.runs[firsts[0], ""].config.seed], scale=scale,
         run_keys=[stages.runs[key].key for key in keys], folder=folder, live=stages.live.issuperset(keys),
@@ -623,16 +682,15 @@ chapters.box(
 # $$ r_{xy \cdot z} = \frac{r_{xy} - r_{xz} r_{yz}}{\sqrt{(1 - r_{xz}^2)(1 - r_{yz}^2)}}, \qquad
 # x = \log \operatorname{Tr} F, \quad y = \text{increase}, \quad z = \text{before} . $$ (eq-pawsx-partial)
 
-# %% mystnb={"figure": {"name": "fig-pawsx-start", "caption": "The increase by the second stage against the accuracy before it, held half of the development split; all languages, one mark each. Dashed: where all models would lie that end at the mean final accuracy of all, a ceiling that everybody reaches (slope −1). Marks as in the legend; the number beside a point is log10 of Tr F after English."}, "image": {"alt": "Scatter plot of the increase against the accuracy before the second stage, one marker a language, with a dashed line of slope minus one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-pawsx-start", "caption": "The increase by the second stage against the accuracy before it, held half of the development split; all languages, one mark each. Dashed: where all models would lie that end at the mean final accuracy of those that count, a ceiling that everybody reaches (slope −1). The legend has r of start and increase; hollow marks are left out of it."}, "image": {"alt": "Scatter plot of the increase against the accuracy before the second stage, one marker a language, with a dashed line of slope minus one."}} tags=["hide-input"]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#333333")
 MARKS = [figures.Look(colour, mark) for colour, mark in zip(COLOURS, "s^DPo", strict=True)]
 fig, ax = plt.subplots(figsize=(6.8, 4.2))
 for number, code in enumerate(chosen):
     style = MARKS[number % len(MARKS)]
-    ax.plot(before(code), gain(code), style.marker, color=style.colour, label=f"{code}: {starts[code]}")
-    for x, y, z in zip(before(code), gain(code), curvature, strict=True):
-        ax.annotate(signed(z, 1), (x, y), xytext=(5, 4), textcoords="offset points", fontsize=7, color=style.colour)
-level = np.mean([after(code) for code in chosen])
+    ax.plot(before(code)[kept], gain(code)[kept], style.marker, color=style.colour, label=f"{code}: {starts[code]}")
+    ax.plot(before(code)[~kept], gain(code)[~kept], style.marker, color=style.colour, mfc="white")
+level = np.mean([after(code)[kept] for code in chosen])
 ends = np.array(ax.get_xlim())
 ax.plot(ends, level - ends, ls="--", lw=1, color=figures.FAINT, label=f"all end at {level:.1f} %")
 ax.axhline(0, color=figures.FAINT, lw=0.8)
@@ -642,11 +700,6 @@ plt.show()
 
 
 # %% tags=["hide-input"]
-def in_words(interval, what: str) -> str:
-    settled = "cannot be settled" if math.isnan(interval.low) or 0 in interval else "is settled in sign"
-    return f"{what} is {interval}: it {settled}"
-
-
 lowest = [code for code in chosen if partial[code] is not None and 0 not in partial[code]]
 ceiling = [code for code in chosen if starts[code].status == "ok" and starts[code].pearson.high < 0]
 first_line = (
@@ -667,10 +720,15 @@ more = [code for code in lowest if partial[code].value < 0]
 if lowest:
     signs = "as the paper claims" if len(more) == len(lowest) else "not everywhere as the paper claims"
     second_line += f" The sign is {signs}."
-spans = max(np.ptp(before(code)) for code in chosen)
+spans = max(np.ptp(before(code)[kept]) for code in chosen)
 third_line = (
-    f"The starts differ by up to {spans:.1f} points between first stages; with {len(firsts)} models a partial correlation "
-    f"has to exceed {math.tanh(1.959964 / math.sqrt(max(len(firsts) - 4, 1))):.2f} to be settled."
+    f"The starts differ by up to {spans:.1f} points between these first stages; with {kept.sum()} models a partial correlation "
+    f"has to exceed {math.tanh(1.959964 / math.sqrt(max(int(kept.sum()) - 4, 1))):.2f} to be settled."
+)
+final = np.concatenate([after(code)[kept] for code in chosen])
+third_line += (
+    f" After the second stage the accuracies lie between {final.min():.1f} and {final.max():.1f} %: a ceiling common to "
+    "all would make them equal."
 )
 fourth_line = (
     f"Where the models end up (accuracy after the second stage, held half), over all languages: r with log Tr F = "
@@ -699,10 +757,10 @@ chapters.box("important", "The ceiling", first_line, second_line, third_line, fo
 
 # %%
 for code in chosen:
-    start = before(code)
-    for what, y in (("increase", gain(code)), ("after", after(code))):
+    for what, values_of in (("increase", gain), ("after", after)):
+        x, y, z = curvature, values_of(code), before(code)
         try:
-            r = partial_correlation(curvature, y, start).value
+            r = partial_correlation(x[kept], y[kept], z[kept]).value
             print(f"{code}, {what:8}: {r:+.6f}")
         except AnalysisError as error:
             print(f"{code}, {what:8}: {error}")

@@ -66,9 +66,9 @@ def test_halves_are_disjoint_complete_and_in_order(n):
 
 
 def test_no_half_has_a_translation_of_a_row_of_the_other():
-    whole, gaps = halves(pairs(20)), halves(pairs(20, dropped=(0, 3, 9, 10, 17)))
+    whole, gaps = halves(pairs(20)), halves(pairs(20, dropped=(0, 3, 9, 10)))
     assert gaps["dev_first"].first == ("1", "2", "4", "5", "6", "7", "8")
-    assert gaps["dev_first"].dropped == (0, 3, 9) and gaps["dev_held"].dropped == (10, 17)
+    assert gaps["dev_first"].dropped == (0, 3, 9) and gaps["dev_held"].dropped == (10,)
     for here, there in (("dev_first", "dev_held"), ("dev_held", "dev_first")):
         assert set(gaps[here].first) < set(whole[here].first)
         assert not set(gaps[here].first) & set(whole[there].first)
