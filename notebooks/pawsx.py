@@ -545,6 +545,7 @@ for ax, code in zip(axes[0], chosen, strict=True):
         )  # fmt: skip
     ax.axhline(0, color=figures.FAINT, lw=0.8)
     ax.set_xscale("log")
+    ax.margins(x=0.15)
     ax.xaxis.set_minor_locator(ticker.LogLocator(subs=(2, 3, 5)))
     ax.xaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     ax.xaxis.set_minor_formatter(ticker.FormatStrFormatter("%g"))
