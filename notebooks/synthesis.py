@@ -203,7 +203,10 @@ def table_of(measure: str, who: list) -> np.ndarray:
     }
     return np.array(
         [
-            [known.get((k, c), known.get((k, "all"), np.nan)) for c in languages]
+            [
+                known.get((k, c), known.get((k, "all"), np.nan))
+                for c in languages
+            ]
             for k in who
         ]
     )  # fmt: skip
@@ -487,14 +490,16 @@ chapters.table(
 # %%
 def over_seeds_of(measure: str):
     """Rows are an objective and a language; seeds are drawn."""
-    blocks = [np.hstack([table_of(m, of(o)).T for m in (measure, "accuracy")]) for o in names]
-    half = [np.hsplit(block, 2) for block in blocks]
-    x, y = (np.vstack([pair[k] for pair in half]) for k in (0, 1))
+    x, y = (
+        np.vstack([table_of(m, of(o)).T for o in names])
+        for m in (measure, "accuracy")
+    )  # fmt: skip
     return clustered(x, y, resamples=resamples)
 
 
 by_seed = {m: over_seeds_of(m) for m in candidates}
-seed_p = dict(zip(candidates, holm([by_seed[m].p for m in candidates]), strict=True))
+seed_p = holm([by_seed[m].p for m in candidates])
+seed_p = dict(zip(candidates, map(float, seed_p), strict=True))
 
 # %% tags=["hide-input"]
 chapters.table(
@@ -504,7 +509,7 @@ chapters.table(
             name(m),
             *(cell(over_models(m, who=of(o))) for o in names),
             cell(by_seed[m]),
-            p_text(float(seed_p[m])),
+            p_text(seed_p[m]),
             cell(second_answer["pearson"][m]),
             p_text(second_p["pearson"][m]),
         )
@@ -670,7 +675,7 @@ plt.show()
 
 # %%
 LOGARITHMIC = ("sharpness_alpha", "fisher_trace")
-own = {row["key"]: row["value"] for row in rows if (row["measure"], row["language"]) == ("accuracy", english)}
+own = {row["key"]: row["value"] for row in rows if row["measure"] == "accuracy" and row["language"] == english}
 model_of = [key for key in keys for _ in languages]
 language_of = [code for _ in keys for code in languages]
 target = accuracy.ravel()
@@ -928,7 +933,10 @@ glue("synthesis-dev-accuracy", signed(first_answer["pearson"]["dev_accuracy"].va
 free = [m for m in varies if not needs_labels(m)]
 x = features(free)
 keep = np.flatnonzero(np.isfinite(x).all(axis=1))
-lang, who = ([labels[r] for r in keep] for labels in (language_of, model_of))
+lang, who = (
+    [labels[r] for r in keep]
+    for labels in (language_of, model_of)
+)  # fmt: skip
 plain = [0.0]  # least squares
 honest = leave_one_out(x[keep], target[keep], lang, who, plain).values
 row = range(len(keep))
