@@ -671,11 +671,16 @@ plt.show()
 #
 # $1/\alpha^2$ and $\mathrm{Tr}\,F$, which are positive by definition and spread over orders of magnitude, enter by their
 # logarithms; this was fixed before looking. Errors are in points of accuracy, as a mean over models within a language;
-# the intervals are Student-t over languages, and differences to a baseline are paired by language.
+# the intervals are Student-t over languages, and differences to a baseline are paired by language. (They are approximate:
+# the errors of two languages have most of their training rows in common.)
 
 # %%
 LOGARITHMIC = ("sharpness_alpha", "fisher_trace")
-own = {row["key"]: row["value"] for row in rows if row["measure"] == "accuracy" and row["language"] == english}
+own = {
+    row["key"]: row["value"]
+    for row in rows
+    if row["measure"] == "accuracy" and row["language"] == english
+}  # fmt: skip
 model_of = [key for key in keys for _ in languages]
 language_of = [code for _ in keys for code in languages]
 target = accuracy.ravel()
@@ -1043,7 +1048,8 @@ glue("synthesis-across", across_words, display=False)
 # What the figures of {cite:t}`bassi2024generalization` are there to show, one claim a row, with the verdict that the
 # ledger's fixed rules give. Correlations over languages are means over seeds with an interval over languages; orderings
 # of objectives are mean differences over seeds with Student-t intervals; the correlation over models in Figure 5 has
-# Fisher's interval, which takes the models for independent, and is too narrow for four objectives.
+# Fisher's interval, which takes the models for independent, and is too narrow for four objectives; the share of searches
+# at an end has a Student-t interval over languages, or Wilson's where all languages have the same share.
 
 # %% tags=["hide-input"]
 folder = chapters.ledger_folder(options.store)
