@@ -249,8 +249,16 @@ missing: dict[str, list] = {}
 for row in rows:
     if not row.scale:
         missing.setdefault(row.because, []).append(row)
+
+
+def listed(some: list) -> str:
+    """Tables and figures of some rows, by paper."""
+    by = {name: list(dict.fromkeys(row.item for row in some if row.paper == name)) for name in papers}
+    return "; ".join(f"{name}: {', '.join(found)}" for name, found in by.items() if found)
+
+
 body = [
-    (reason, len(some), "; ".join(dict.fromkeys(f"{row.item} of {row.paper}" for row in some)))
+    (f"{reason[0].upper()}{reason[1:]}", len(some), listed(some))
     for reason, some in sorted(missing.items(), key=lambda pair: -len(pair[1]))
 ]
 nothing = chapters.box("note", "Everything was run", "Every claim has a number.")
@@ -286,7 +294,7 @@ boxes = [
         f"{papers_of.name}: {check.where.replace(f' of {papers_of.key}', '')}",
         f"Printed: {relations[check.relation]}{check.printed}. Recomputed, {check.words}: "
         f"{check.recomputed:.4g}. Rounding of the cells can make a difference of {check.slack:.2g} at most. The ledger "
-        "takes the number of the table.",
+        "takes the number of the table.".replace(" -", " −"),
     )
     for check in wrong
     if not check.explained
