@@ -709,7 +709,7 @@ fig.colorbar(image, ax=axes, label="recall [%]", shrink=0.7)
 plt.show()
 
 # %% tags=["hide-input"]
-body, lost_to = [], Counter()
+body = []
 for task in both:
     for code in dict.fromkeys([english, *shown[task][::-1][:weakest]]):
         counts = confused[task, code]
@@ -848,8 +848,8 @@ else:
 if setting.model == "mini" and preset == "mini":
     sentences.append(
         "The reason lies in how the miniature was made: its names were added after its encoder had been pretrained, so "
-        "that the vocabulary lacks characters that occur in names only. A name of unknown characters is one and the "
-        "same symbol whatever it says, and the encoder has never seen that symbol in its text."
+        "that the vocabulary lacks characters that occur in names only. All of these are one and the same symbol to the "
+        "encoder, whatever the name."
     )
 chapters.box("warning" if mostly else "note", "Names that the vocabulary cannot spell", *sentences)
 
@@ -945,9 +945,8 @@ ax.grid(visible=False, axis="x")
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 plt.show()
 
+
 # %% tags=["hide-input"]
-
-
 def share_of(counts, codes) -> float:
     """Names found, in percent, the mean over languages."""
     return float(np.mean([100 * counts[c][..., 0].sum() / counts[c][..., 1].sum() for c in codes]))
