@@ -837,6 +837,7 @@ print(f"mean r {np.mean(each_r):.2f}, 95 % in {low:.2f} to {high:.2f}")
 provenance(
     [run.key for run in (*found.runs.values(), *stages.runs.values())],
     {"preset": preset, "task": name, "model": run.config.model, "seeds": each, "size": size, "live": live}
-    | {"weights": {kind: list(some) for kind, some in weights.items()}, "second": chosen}
+    | {kind: list(some) for kind, some in weights.items()}
+    | {"second": chosen}
     | {k: v for k, v in common.items() if k != "model"},
 )
