@@ -76,8 +76,8 @@ figures.use_style()
 # ## What was measured
 #
 # The protocol has four objectives with eight seeds each. All models have the measures of their predictions, on the
-# development and on the test split; those of some seeds (`thorough`) have all the others too, which take gradients or move
-# the weights, and are dear.
+# development and on the test split; those of some seeds (`thorough`) have all the others too, which take gradients or
+# move the weights, and are dear.
 
 # %% tags=["reads:records"]
 options = chapters.options_for(
@@ -528,6 +528,9 @@ elif seed_settled:
     told = f"Among models that differ in the seed alone, accuracy in a language is related to {strongest}"
 else:
     told = "Among models that differ in the seed alone, no measure is related to accuracy beyond its correction"
+unknown = [m for m in candidates if by_seed[m].status != "ok"]
+if 0 < len(unknown) < len(candidates):
+    told += f"; {len(unknown)} of {len(candidates)} measures have too few seeds for this question"
 glue("synthesis-seeds-only", told, display=False)
 
 # %% [markdown]
