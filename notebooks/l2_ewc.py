@@ -36,7 +36,7 @@ examples: int = 400  # paragraphs of text for each Fisher information [count]
 probe: int = 100  # paragraphs of text on which forgetting is measured [count]
 data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
 text_dir: str = ""  # plain text, a file or a folder with <language>.txt; empty: the miniature's own, or Wikipedia
-train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
+train_size: int = None  # English training pairs [count], 0 for all; None: the protocols' own, fewer at preset mini
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 size: int = 500  # test examples of each language [count]; 0: all
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
@@ -57,6 +57,7 @@ from xlgen.analysis import binomial_interval, interval_of_mean, signed
 from xlgen.batch import scored
 from xlgen.notebook import provenance
 from xlgen.presets import config_for
+from xlgen.protocols import SMALL
 from xlgen.published import contradictions, printed_table
 from xlgen.study import MeasureConfig, load_model, measure_many, run_many
 from xlgen.tasks import TASKS
@@ -130,7 +131,8 @@ configs = [
     config_for(
         preset,
         task,
-        **common | setups[setup] | {"seed": seed},
+        **SMALL.get(preset, {}) | common | setups[setup],
+        seed=seed,
     )
     for task, setup, seed in plan
 ]

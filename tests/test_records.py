@@ -207,3 +207,12 @@ def test_what_is_asked_for_comes_before_the_protocol():
     assert {(c.train_size, c.epochs) for c in found.configs.values()} == {(100, 1)}
     assert {c.train_size for c in protocols.seeds("mini").configs.values()} == {3_000}
     assert {c.train_size for c in protocols.seeds("small").configs.values()} == {20_000}
+
+
+def test_the_committed_records_are_those_of_the_protocols(tmp_path):
+    """A change of data, encoder, settings or measures makes records out of date: `make records` writes them anew."""
+    options, folder = RunOptions(store=tmp_path), records.default_folder()
+    plan = records._plan((), "mini", options)
+    assert {path.stem for path in folder.iterdir()} == set(plan)
+    for key, (_, measures) in plan.items():
+        assert records._complete(folder / f"{key}.json", measures, options) is not None, key

@@ -9,11 +9,11 @@ replication on real data train the same list of models::
 The miniature's models of these protocols are trained on 3,000 examples: they are many, so they are small.
 """
 
-from xlgen.protocols.base import PROTOCOLS, Protocol, name_of
+from xlgen.protocols.base import PROTOCOLS, SMALL, Protocol, name_of
 from xlgen.protocols.penalties import penalties, stages
 from xlgen.protocols.seeds import seeds
 from xlgen.protocols.settings import extreme, settings
 from xlgen.protocols.transfer import SETUPS, frozen, tagging, transfer
 
-__all__ = ["PROTOCOLS", "SETUPS", "Protocol", "extreme", "frozen", "name_of", "penalties", "seeds", "settings"]
+__all__ = ["PROTOCOLS", "SETUPS", "SMALL", "Protocol", "extreme", "frozen", "name_of", "penalties", "seeds", "settings"]
 __all__ += ["stages", "tagging", "transfer"]
