@@ -109,7 +109,9 @@ for code in wanted:
         raise UnknownName("language", code, TASKS[ner].languages)
 spoken = {}
 for task in both:
-    spoken[task] = [code for code in TASKS[task].languages if code == english or not wanted or code in wanted]
+    known_to = TASKS[task].languages
+    chosen = (english, *(wanted or known_to))
+    spoken[task] = [code for code in known_to if code in chosen]
 protocol = protocols.tagging(
     preset, seeds=every_seed, size=size, **common
 )  # fmt: skip
