@@ -583,7 +583,7 @@ def fall(kind: str) -> str:
     rho = c.spearman
     verb = "falls" if rho.value < 0 else "rises"
     if math.isnan(rho.low):
-        verb += " from model to model, which are too few for an interval,"
+        verb += " with every step, but the models are too few for an interval"
     elif 0 in rho:
         verb = "moves in no settled direction"
     factor = 10 ** (decades(mine[-1]) - decades(vanilla))
@@ -817,11 +817,11 @@ lower = [called(s) for s in settings if decades(s) < decades(best) and mean(dev,
 lower += ["the untrained model"] if new[0] < 10 ** decades(best) and 100 * new[3] < mean(dev, best) - noise else []
 shape = (
     f"The best setting in English is {called(best)}. With a smaller Tr F than it, and an accuracy that is lower by more than "
-    f"the {noise:.1f} points by which two equal models may differ on so many examples: {', '.join(lower)}. So accuracy is no "
-    "monotone function of Tr F, and a small trace alone says little of what has been learnt"
+    f"the {noise:.1f} points by which two equal models may differ on so many examples: {', '.join(lower)}. So accuracy does not "
+    "simply fall as Tr F grows, and a small trace alone says little of what has been learnt"
     if lower
     else f"The best setting in English is {called(best)}. Nothing with a smaller Tr F is worse by more than the {noise:.1f} "
-    "points by which two equal models may differ on so many examples, so nothing here speaks against a monotone relation"
+    "points by which two equal models may differ on so many examples, so nothing here speaks against an accuracy that falls as Tr F grows"
 )
 for key, sentence in (("start", start), ("factors", factors), ("count", count), ("lowest", lowest), ("shape", shape)):
     glue(f"fisher-{key}", sentence, display=False)
