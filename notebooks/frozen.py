@@ -583,7 +583,7 @@ chance_box = (
 )
 glue(
     "frozen-chance",
-    "At chance in at least one language are, " + "; ".join(by_task)
+    "At chance in at least one language: " + "; ".join(by_task)
     if (
         by_task := [
             f"{task}: {', '.join(NAMES[t] for t in NAMES if (task, t) in at_chance)}"
@@ -709,7 +709,7 @@ for (left, right), task in zip(axes, wanted, strict=True):
     if TASKS[task].kind == "sequence":
         left.axhline(100 * guess[task, english], color=figures.FAINT, ls=":")
     low, high = left.get_ylim()
-    left.set_ylim(max(low, 0), min(high, 100))  # intervals of few seeds may reach farther
+    left.set_ylim(max(low, -3), min(high, 103))  # intervals of few seeds may reach farther
     left.set(xscale="log", ylabel=f"{title[task]}: {SCORE[TASKS[task].kind]} [%]".replace("f1", "F1"))
     right.set(xscale="log")
     for ax in (left, right):
