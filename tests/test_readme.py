@@ -20,7 +20,7 @@ def book(tmp_path):
     folder = tmp_path / "book" / "notebooks"
     folder.mkdir(parents=True)
     (tmp_path / "book" / "_static").mkdir()
-    for name in ("miniature", "objectives"):
+    for name in {name for name, _ in readme.TABLES}:
         cells = [new_code_cell("", metadata={"mystnb": {"figure": {"name": readme.PICTURE[1]}}})]
         cells[0].outputs = [new_output("display_data", {"image/png": base64.b64encode(b"png").decode()})]
         for notebook, caption in readme.TABLES:

@@ -297,10 +297,11 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
 def records_box(found: records.Obtained) -> HTML:
     """A box: which models were trained here, and how far their numbers are from the committed records."""
     total, live = len(found.runs), len(found.live)
-    first = (
-        f"Of the {total} models of this protocol {live} {'was' if live == 1 else 'were'} trained here. The numbers of "
-        f"the other {total - live} are read from committed records, which `make records` writes."
-    )
+    first = f"Of the {total} models of this protocol {live} {'was' if live == 1 else 'were'} trained here."
+    if live < total:
+        first += (
+            f" The numbers of the other {total - live} are read from committed records, which `make records` writes."
+        )
     again = found.comparison
     if not again:
         return box("note", "Live or recorded", first)

@@ -16,6 +16,8 @@ TABLES = (
     ("miniature", "Test accuracy [%], mean"),
     ("objectives", "Test accuracy, seed"),
     ("objectives", "Table 1 of"),
+    ("synthesis", "Leave one language out: errors"),
+    ("ledger", "Rows of the ledger by verdict and scale"),
 )
 """Notebook and beginning of the caption."""
 
