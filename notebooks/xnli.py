@@ -39,7 +39,7 @@ weight: float = None  # fisher: weight of the penalty; None: the default
 p: float = None  # mvr: randomness of the sampled segmentation [probability]; None: the default
 lam: float = None  # mvr, l2, ewc, …: weight of the penalty; None: the default
 hyper: dict = {}  # any other hyper-parameter of the objective or setting of the run, by name
-size: int = 0  # examples of each language for accuracy and margins [count]; 0: all
+size: int = 500  # examples of each language and split for accuracy and margins [count]; 0: all
 sharpness_size: int = 100  # test examples of each language for the difference-based sharpness [count]
 alpha_size: int = 32  # test examples of each language for the search of alpha [count]
 noise_scale: float = 0.001  # standard deviation of the noise on the weights [parameter units]
@@ -160,7 +160,7 @@ chapters.table(
 # ## Accuracy in every language
 #
 # Everything is now measured in one go, and kept in the store beside the model. Accuracy, loss and margins are functions
-# of the predictions and are computed on all examples of the development and the test split (`size` changes that); the
+# of the predictions and are computed on `size` examples of the development and of the test split (0 is all of them); the
 # two sharpnesses need gradients at perturbed weights and are computed on fewer test examples. Dropout is off.
 
 # %%
