@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from xlgen import protocols, records, study
+from xlgen.chapters import records_box
 from xlgen.config import RunConfig, RunOptions
 from xlgen.errors import UnknownName
 from xlgen.presets import config_for
@@ -75,6 +76,18 @@ def test_live_models_are_compared_with_their_records(made):
     assert found.live == {KEYS[0]} and found.comparison
     assert {one.key for one in found.comparison} == {KEYS[0]} and all(one.relative == 0 for one in found.comparison)
     assert {one.measure for one in found.comparison} == {"accuracy", "margin"}
+
+
+def test_the_box_says_what_was_trained_and_how_far_it_is_from_its_record(made):
+    protocol, options, folder, _ = made
+    one, both = (records.obtain(protocol, options, live=live, folder=folder) for live in (1, 2))
+    assert "Of the 2 models of this protocol 1 was trained here. The numbers of the other 1" in records_box(one).data
+    assert "2 were trained here.</p>" in records_box(both).data and "8 of the 8 recorded" in records_box(both).data
+    moved = replace(one.comparison[0], recorded=2.0, here=2.5)
+    text = records_box(replace(one, comparison=(moved, *one.comparison[1:]))).data
+    assert (
+        "3 of the 4 recorded" in text and "relative difference is 0.25" in text and "2.5 here, 2 in the record" in text
+    )
 
 
 def test_rows_have_everything_that_was_measured(made):

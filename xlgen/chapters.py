@@ -300,7 +300,7 @@ def records_box(found: records.Obtained) -> HTML:
     first = f"Of the {total} models of this protocol {live} {'was' if live == 1 else 'were'} trained here."
     if live < total:
         first += (
-            f" The numbers of the other {total - live} are read from committed records, which `make records` writes."
+            f" The numbers of the other {total - live} are read from committed records, which “make records” writes."
         )
     again = found.comparison
     if not again:
@@ -315,8 +315,8 @@ def records_box(found: records.Obtained) -> HTML:
     if worst.relative:
         second += (
             f"; the largest relative difference is {worst.relative:.2g} ({worst.measure}, {worst.language}: "
-            f"{worst.here:.6g} here, {worst.recorded:.6g} in the record). Another processor or version of torch rounds "
-            "otherwise, and training amplifies that."
+            f"{worst.here:.6g} here, {worst.recorded:.6g} in the record). Another processor, or another version of "
+            "torch or of this library, rounds otherwise, and training amplifies that."
         )
     else:
         second += "."
