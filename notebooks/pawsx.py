@@ -643,7 +643,7 @@ if unlearnt:
     else:
         without += (
             f". It is left out of r. With it r, all languages together, would be {together(everyone).interval} "
-            f"instead of {pooled.interval}"
+            f"instead of {pooled.interval}. The rule was made after a model at chance had been seen"
         )
 chapters.box("warning" if unlearnt else "note", "Who has learnt English?", f"{without}.")
 
