@@ -14,9 +14,9 @@
 # they ran, and the verdicts follow from both by rules that do not know the outcome.
 #
 # Three choices of what goes *into* a number were made after first scores had been seen, though, and are no
-# preregistration: in {doc}`pawsx` a first stage counts only if it is above chance in English (one model is left out;
-# its page gives the coefficient with it), in {doc}`tagging` languages near the floor are left out of the counts (the
-# counts with them stand beside), and in {doc}`l2_ewc` languages in which two models tie count for neither.
+# preregistration: in {doc}`pawsx` a first stage counts only if it is above chance in English (that page names those
+# left out, and gives the coefficient with them), in {doc}`tagging` languages near the floor are left out of the counts
+# (the counts with them stand beside), and in {doc}`l2_ewc` languages in which two models tie count for neither.
 #
 # ```{admonition} What you will learn
 # :class: tip
