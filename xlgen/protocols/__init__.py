@@ -11,9 +11,10 @@ The miniature's models of these protocols are trained on 3,000 examples: they ar
 
 from xlgen.protocols.base import PROTOCOLS, SMALL, Protocol, name_of
 from xlgen.protocols.penalties import penalties, stages
+from xlgen.protocols.regularisers import VANILLA, regularisers
 from xlgen.protocols.seeds import seeds
 from xlgen.protocols.settings import extreme, settings
 from xlgen.protocols.transfer import SETUPS, frozen, tagging, transfer
 
-__all__ = ["PROTOCOLS", "SETUPS", "SMALL", "Protocol", "extreme", "frozen", "name_of", "penalties", "seeds", "settings"]
-__all__ += ["stages", "tagging", "transfer"]
+__all__ = ["PROTOCOLS", "SETUPS", "SMALL", "VANILLA", "Protocol", "extreme", "frozen", "name_of", "penalties"]
+__all__ += ["regularisers", "seeds", "settings", "stages", "tagging", "transfer"]
