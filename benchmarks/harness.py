@@ -53,6 +53,7 @@ class Row:
         gib: memory needed, so that a row that cannot fit is not tried.
         layers: of the largest shape that the row is worth the time on.
         brief: measured on shapes that are to be brief, too.
+        closely: timed three times as often, where a few percent decide.
     """
 
     operation: str
@@ -68,6 +69,7 @@ class Row:
     gib: Callable[[Shape], float] = lambda shape: 0.0
     layers: float = math.inf
     brief: bool = False
+    closely: bool = False
 
     @property
     def ours(self) -> bool:
@@ -276,6 +278,7 @@ class Measurer:
         start = time.perf_counter()
         mib, value = self._warm_peak(run)
         slow = not row.ours and time.perf_counter() - start > PATIENCE
+        n = (min(self.repeats, 2) if slow else self.repeats) * (3 if row.closely else 1)
         value = value() if callable(value) else value
         difference = None if reference is None else error(value, reference)
         del value
@@ -283,7 +286,7 @@ class Measurer:
         return finished(
             row.operation,
             who,
-            pairs(unit, run, min(self.repeats, 2) if slow else self.repeats, between=bench.clear),
+            pairs(unit, run, n, between=bench.clear),
             unit=row.unit_name,
             goal=row.goal,
             units=row.units,

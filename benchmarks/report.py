@@ -35,7 +35,8 @@ def verdict(row: Found, rows: Sequence[Found]) -> str:
         return row["status"]
     said = ["WRONG value"] if row["status"] == "wrong" else []
     if row["ours"] and row["goal"] is not None:
-        said.append("met" if row["ratio"] <= row["goal"] else "missed")
+        reached = "missed (range includes it)" if row["low"] <= row["goal"] else "missed"
+        said.append("met" if row["ratio"] <= row["goal"] else reached)
     peer = best_peer(row, rows) if row["ours"] else None
     if peer is not None:
         apart = row["high"] < peer["low"] or peer["high"] < row["low"]

@@ -36,7 +36,8 @@ def rows() -> list[Row]:
         ]  # fmt: skip
     for name, fisher in (("l2", False), ("ewc", True)):
         make, unit = partial(_anchored, name, fisher), partial(_step, "baseline", {})
-        found.append(Row(f"{name.upper()} step with AdamW", "xlgen", make, name, 1e-5, 1.05, unit, "baseline step"))
+        operation = f"{name.upper()} step with AdamW"
+        found.append(Row(operation, "xlgen", make, name, 1e-5, 1.05, unit, "baseline step", closely=True))
     return [*found, Row("MVR gradient", "xlgen", _mvr, "mvr", 1e-4, 2.05)]
 
 

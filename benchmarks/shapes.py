@@ -67,7 +67,7 @@ class Shape:
 SHAPES = {
     shape.name: shape
     for shape in (
-        Shape("small", layers=4, width=256, vocabulary=8_000, batch=8, repeats=5),
+        Shape("small", layers=4, width=256, vocabulary=8_000, batch=8, repeats=11),
         Shape("mbert-4", layers=12, width=768, vocabulary=119_547, batch=4, repeats=3, batches=2, training=6, lr=1e-4),
         Shape(
             "mbert-8",

@@ -343,16 +343,9 @@ reached = [
     for key, values in measured.items()
     if key[:2] == vanilla
 ]
-if max(one.low for one in reached) > 1 / n_labels:
-    shown = None
-else:
-    shown = chapters.box(
-        "warning",
-        "Nothing has been learnt here",
-        f"Vanilla training does not get above chance ({100 / n_labels:.0f} %) in {english}: what follows compares models that "
-        "have not learnt the task. More training pairs (`train_size`) or epochs are needed.",
-    )
-shown
+chapters.unlearnt(
+    reached, chapters.commonest(facts, english, "dev", reached[0].n, options.data_dir), f"{english} (vanilla training)"
+)
 
 # %% [markdown]
 # Averaged over the batches of {glue:text}`fisher-examples` examples, one draw of $B \|\bar g\|^2$ is

@@ -553,9 +553,7 @@ guess, at_chance = {}, {}
 for task in wanted:
     scored = protocol.measures[task, "baseline", every_seed[0]][0]
     for code in TASKS[task].languages:
-        labels = TASKS[task].rows(code, scored.split, options.data_dir).take(scored.size).labels
-        each = list(chain.from_iterable(labels)) if TASKS[task].kind == "token" else list(labels)
-        guess[task, code] = Counter(each).most_common(1)[0][1] / len(each)
+        guess[task, code] = chapters.commonest(TASKS[task], code, scored.split, scored.size, options.data_dir)
     for technique in NAMES:
         for code in TASKS[task].languages:
             each = [accuracies[task, technique, seed][code] for seed in every_seed]

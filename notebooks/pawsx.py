@@ -52,6 +52,7 @@ from myst_nb import glue
 from xlgen import chapters, figures, ledger, protocols, published, records
 from xlgen.analysis import (
     AnalysisError,
+    binomial_interval,
     clustered,
     correlate,
     fisher_interval,
@@ -176,6 +177,14 @@ def related(measure: str, seeds, codes=tuple(targets)):
     )  # fmt: skip
     return correlate(x, y)
 
+
+# %% tags=["hide-input"]
+reached = [numbers[seed, "dev_accuracy", english] for seed in each]
+chapters.unlearnt(
+    [binomial_interval(row["value"], row["n"]) for row in reached],
+    chapters.commonest(facts, english, "dev", reached[0]["n"], options.data_dir),
+    english,
+)
 
 # %% mystnb={"figure": {"name": "fig-pawsx-table2", "caption": "Test accuracy of each language against the margin on the development split (left) and difference-based sharpness (right): means over the seeds with the language's code, and faint, each seed. The legend has Pearson's r of the means over the target languages, without English, with its 95 % Fisher-z interval. Dashed: where the margin of a model that is always certain lies, accuracy = (1 + margin) / 2."}, "image": {"alt": "Two scatter plots with one labelled point a language: test accuracy against the margin, close to a dashed straight line, and against sharpness."}} tags=["hide-input"]
 PLOTTED = ("dev_margin", "sharpness_difference")
@@ -504,8 +513,7 @@ trace = np.array([
 ])  # fmt: skip
 curvature = np.log10(trace)
 
-labels = facts.rows(english, "dev", options.data_dir).labels
-commonest = max(map(labels.count, set(labels))) / len(labels)
+commonest = chapters.commonest(facts, english, "dev", 0, options.data_dir)
 reached = np.array(
     [stages.runs[w, ""].summary["dev_accuracy"] for w in firsts]
 )  # fmt: skip

@@ -132,7 +132,7 @@ wrong = [
 ]
 glue("speed-ahead", f"{len(compared) - len(behind)} of {len(compared)}", display=False)
 short = [
-    f"{name}: {row['operation']}, {row['ratio']:.2f} where {row['goal']:g} was the aim"
+    f"{name}: {row['operation']}, {row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}] where {row['goal']:g} was the aim"
     for name in order
     for row in report.missed(tables[name]["rows"])
 ]

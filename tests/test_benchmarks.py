@@ -233,6 +233,8 @@ def test_the_verdict_compares_with_the_best_right_peer():
     assert report.verdict(ours, [ours, slow, near]) == "missed, ahead (ranges overlap)"
     assert report.verdict(ours, [ours, slow, wrong]) == "missed, ahead"
     assert report.verdict(ours, [ours, found("fast", 1.0, 0.9, 1.1)]) == "missed, behind"
+    noisy = found("xlgen", 2.0, 1.4, 2.1, goal=1.5)
+    assert report.verdict(noisy, [noisy]) == "missed (range includes it)" and report.missed([noisy]) == [noisy]
     assert report.verdict(slow, [ours, slow]) == ""
     assert report.best_peer(ours, [ours, {**slow, "unit": "another step"}]) is None
 

@@ -189,7 +189,7 @@ def test_the_margin_of_correct_examples_has_rows_of_its_own(collected):
 
 def test_a_language_with_nothing_correct_has_a_status_that_keeps_it_out():
     extra = {"correct_only": math.nan, "correct_only_stderr": None, "n_correct": 0}
-    assert chapters._correct_only(row("margin", "de", -1.0, on="test", extra=extra))["status"] == "none_correct"
+    assert chapters.rows._correct_only(row("margin", "de", -1.0, on="test", extra=extra))["status"] == "none_correct"
 
 
 # Words
@@ -268,3 +268,18 @@ def test_tables_and_boxes_are_text_not_markup():
     assert '<th scope="col">&lt;b&gt;</th>' in shown.data and "<caption>5 &lt; 6</caption>" in shown.data
     assert '<th scope="row">a &amp; b</th><td>1.5</td>' in shown.data
     assert "<p>1 &lt; 2</p>" in chapters.box("note", "title", "1 < 2").data
+
+
+def test_the_commonest_answer_is_counted_among_the_examples_that_are_measured():
+    labels = XNLI.rows("de", "test", None).labels[:7]
+    assert chapters.commonest(XNLI, "de", "test", 7) == max(map(labels.count, labels)) / 7
+    words = [tag for sentence in TASKS["mini-udpos"].rows("en", "dev", None).labels for tag in sentence]
+    assert chapters.commonest(TASKS["mini-udpos"], "en", "dev") == max(map(words.count, set(words))) / len(words)
+
+
+def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():
+    low, high = Interval(0.6, 0.52, 0.68, 100), Interval(0.7, 0.62, 0.78, 100)
+    assert chapters.unlearnt([low, high], 0.55, "en") is None
+    warning = chapters.unlearnt([low], 0.55, "en (vanilla)")
+    assert 'class="admonition warning"' in warning.data and "highest accuracy is 60.0%" in text(warning)
+    assert "better in en (vanilla) than to give the commonest answer always, right in 55.0%" in text(warning)

@@ -31,7 +31,7 @@ DISTRIBUTIONS |= {"sphinx_external_toc": "jupyter-book", "myst_nb": "jupyter-boo
 DISTRIBUTIONS |= {"packaging": "pytest"}
 NOT_INSTALLABLE = {"curvlinops"}
 """Peers of the benchmarks that drag in what breaks others: see benchmarks/peers.txt."""
-BOOK_ONLY = {"page.py", "chapters.py", "notebook.py", "readme.py", "sphinxext.py"}
+BOOK_ONLY = {"page.py", "notebook.py", "readme.py", "sphinxext.py"}
 
 
 def requirements(lines) -> dict[str, str]:

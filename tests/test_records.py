@@ -206,6 +206,24 @@ def test_settings_of_table_10_on_the_miniature_keep_their_ratios():
     assert len(printed_table("anonymous2021frustratingly", 10).rows) == 40
 
 
+def test_regularisers_are_the_sweep_the_texts_and_the_other_tasks_seed_by_seed():
+    found = protocols.regularisers("mini", seeds=(0, 5)).configs
+    by_seed = [key[2] for key in found]
+    assert by_seed == sorted(by_seed) and len(found) == 2 * (7 + 3)
+    assert {setup for task, setup, _ in found if task == "mini-pawsx"} == {
+        protocols.VANILLA, ("L2", 0.01), ("EWC fr", 0.01)
+    }  # fmt: skip
+    for (_, (name, strength), _), config in found.items():
+        given = {"vanilla": {}, "L2": {"lam": strength}}.get(name)
+        given = {"lam": strength, "text": name[4:], "examples": 400} if given is None else given
+        assert given.items() <= config.hyper.items() and config.objective == name.split()[0].lower().replace(
+            "vanilla", "baseline"
+        )
+    more = protocols.regularisers("mini", strengths=(1.0,), strength=0.5, languages=("de", "sw"), seeds=(0,)).configs
+    assert {("L2", 0.5), ("L2", 1.0), ("EWC de", 1.0), ("EWC sw", 0.5)} <= {key[1] for key in more}
+    assert ("EWC sw", 1.0) not in {key[1] for key in more}
+
+
 def test_a_second_stage_begins_from_its_first_and_has_no_penalty(tmp_path):
     options = RunOptions(store=tmp_path)
     found = protocols.stages("mini", options=options).configs

@@ -383,6 +383,19 @@ def test_many_runs_are_measured_side_by_side_and_only_what_is_missing(encoder, t
     assert found == [study.measure(run, wanted, opts) for run in three]
 
 
+def test_runs_that_lack_the_same_are_dealt_out_to_the_processes(encoder, tmp_path, monkeypatch):
+    opts, jobs = options(tmp_path), []
+    runs = [study.run(quick(encoder, seed=seed), opts) for seed in range(4)]
+    wanted = MeasureConfig(("accuracy",), size=4)
+    study.measure(runs[3], wanted, opts)
+    monkeypatch.setattr(study, "side_by_side", lambda given, workers, options: jobs.extend(given))
+    study.measure_many(runs, wanted, opts, workers=2)
+    assert [job.arguments for job in jobs] == [
+        ("measure", "--run", runs[0].key, runs[2].key),
+        ("measure", "--run", runs[1].key),
+    ]
+
+
 def test_when_one_of_many_fails_the_error_says_which_and_why(encoder, tmp_path, processes):
     configs = [quick(encoder, seed=seed) for seed in (0, 13, 2, 3, 4)]
     with pytest.raises(TrainingError, match=r"toy baseline seed 13 .* failed: the loss is nan at step 4\."):

@@ -174,9 +174,12 @@ def names_in_store(source: Run | Recorded | Checkpoint, config: MeasureConfig, o
 def measure_many(
     runs: Sequence[Run | Recorded], config: MeasureConfig, options: RunOptions, workers: int = 2
 ) -> list[dict[str, dict[str, Value]]]:
-    """Measure several stored runs, at most ``workers`` at a time; otherwise as :func:`measure` of each."""
+    """Measure several stored runs in ``workers`` processes; otherwise as :func:`measure` of each.
+
+    Runs that lack the same measures are dealt out to the processes, which read the data once for all of theirs.
+    """
     options, store = replace(options, threads=options.threads or 1), Store(options.store)
-    jobs = []
+    lacking: dict[str, tuple[MeasureConfig, list[str]]] = {}
     for source in runs:
         if isinstance(source, Recorded):
             continue
@@ -185,7 +188,14 @@ def measure_many(
         if missing:
             settings = {name: resolved.settings[name] for name in missing}
             only = replace(resolved, names=tuple(missing), settings=settings, data="")
-            jobs.append(Job(f"measures of {source.key}", ("measure", "--run", source.key), asdict(only)))
+            _, keys = lacking.setdefault(source.task + repr(only), (only, []))
+            keys.append(source.key)
+    jobs = [
+        Job(f"measures of {', '.join(share)}", ("measure", "--run", *share), asdict(only))
+        for only, keys in lacking.values()
+        for share in (keys[part::workers] for part in range(workers))
+        if share
+    ]
     if workers > 1 and len(jobs) > 1:
         side_by_side(jobs, workers, options)
     return [measure(source, config, options) for source in runs]

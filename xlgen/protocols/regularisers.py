@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from xlgen.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of, uniform

@@ -1,0 +1,45 @@
+"""What the chapters on fine-tuned models share: their parameters, what is measured on what, tables and boxes of a page.
+
+Every chapter measures with :func:`study_measures`, so that a model that two chapters need is trained and measured once.
+"""
+
+from xlgen.chapters.page import (
+    NAMES,
+    adds,
+    beside,
+    box,
+    correlation_table,
+    published,
+    records_box,
+    saturation,
+    table,
+    unlearnt,
+)
+from xlgen.chapters.parameters import MIN_TARGETS, given, ledger_folder, options_for, scale_of, spoken, words
+from xlgen.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+
+__all__ = [
+    "MIN_TARGETS",
+    "NAMES",
+    "PREDICTED",
+    "adds",
+    "beside",
+    "box",
+    "collect",
+    "column",
+    "commonest",
+    "correlation_table",
+    "given",
+    "ledger_folder",
+    "options_for",
+    "partial",
+    "published",
+    "records_box",
+    "saturation",
+    "scale_of",
+    "spoken",
+    "study_measures",
+    "table",
+    "unlearnt",
+    "words",
+]

@@ -1,0 +1,87 @@
+"""From a chapter's parameters to settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from xlgen.config import RunOptions
+from xlgen.errors import ConfigError, UnknownName
+from xlgen.notebook import LEDGER, root
+from xlgen.tasks import Task
+
+MIN_TARGETS = 5
+"""Fewest target languages of a chapter: a partial correlation has no interval with four."""
+
+
+def words(value: object, kind: type = str) -> list[Any]:
+    """A parameter that is a list, in any form in which papermill may hand it over.
+
+    >>> words("en, de"), words("0,1", int), words(3, int), words(["en"])
+    (['en', 'de'], [0, 1], [3], ['en'])
+
+    Raises:
+        ConfigError: an entry is not of that kind.
+    """
+    items = list(value) if isinstance(value, (list, tuple)) else [w.strip() for w in str(value).split(",") if w.strip()]
+    try:
+        return [kind(item) for item in items]
+    except (TypeError, ValueError):
+        raise ConfigError(f"{value!r} is no list of {kind.__name__}; expected entries separated by commas.") from None
+
+
+def given(**parameters: object) -> dict[str, Any]:
+    """The parameters that were set: those that are neither ``None`` nor an empty text."""
+    return {name: value for name, value in parameters.items() if value is not None and value != ""}
+
+
+def options_for(store: str = "", data_dir: str = "", text_dir: str = "", threads: int = 1) -> RunOptions:
+    """How a chapter runs, from its parameters of these names.
+
+    Args:
+        store: folder of trained models and measures; empty is ``runs/`` of the checkout.
+        data_dir: folder with the official archives; empty is the hub.
+        text_dir: plain text, a file or a folder; empty is the model's own.
+        threads: CPU threads of each process.
+    """
+    data, text = (Path(name).expanduser() if name else None for name in (data_dir, text_dir))
+    folder = Path(store).expanduser() if store else root() / "runs"
+    return RunOptions(store=folder, data_dir=data, text_dir=text, threads=threads, progress=False)
+
+
+def ledger_folder(store: Path | None = None) -> Path:
+    """Where a chapter writes its evidence for the ledger.
+
+    While the book is built it is a folder of the book, which only chapters of that build write to. A chapter that is
+    run by hand, perhaps with other parameters, writes beside its results.
+
+    Args:
+        store: folder of the results; by default ``runs/`` of the checkout.
+    """
+    return Path(os.environ[LEDGER]) if os.environ.get(LEDGER) else (store or root() / "runs") / "ledger"
+
+
+def scale_of(preset: str, changed: Mapping[str, object]) -> str:
+    """The ledger's scale of runs with a preset; one whose settings are changed is not the paper's."""
+    return {"mini": "miniature", "paper": "real data" if changed else "paper"}.get(preset, "real data")
+
+
+def spoken(task: Task, languages: Sequence[str] = ()) -> tuple[str, ...]:
+    """The languages to measure: the source language, then those asked for in the order of the task; none means all.
+
+    Raises:
+        UnknownName: the task has no such language.
+        ConfigError: too few to correlate over.
+    """
+    for language in languages:
+        if language not in task.languages:
+            raise UnknownName(f"language of {task.name}", language, task.languages)
+    chosen = [code for code in task.languages if code == task.source_language or not languages or code in languages]
+    if len(chosen) - 1 < MIN_TARGETS:
+        raise ConfigError(
+            f"languages names {len(chosen) - 1} besides {task.source_language!r}; expected at least {MIN_TARGETS} to "
+            "correlate over."
+        )
+    return tuple(chosen)
