@@ -53,7 +53,7 @@ import torch
 from myst_nb import glue
 
 from xlgen import chapters, figures, fishers, layers, ledger, mlm, models, protocols, records, text
-from xlgen.analysis import Interval, binomial_interval, interval_of_mean, signed
+from xlgen.analysis import Interval, interval_of_mean, signed
 from xlgen.batch import scored
 from xlgen.notebook import provenance
 from xlgen.published import contradictions, printed_table
@@ -172,14 +172,6 @@ def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
         )
         for code in each[0]
     }
-
-
-def reach(task: str, setup: tuple, code: str) -> Interval:
-    """Accuracy in one language: over seeds, or of one model's share."""
-    each = [measured[task, setup, seed][code] for seed in every_seed]
-    if len(each) > 1:
-        return interval_of_mean([one.value for one in each])
-    return binomial_interval(each[0].value, each[0].n)
 
 
 def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
@@ -335,7 +327,7 @@ chapters.table(head, body, f"{main}: accuracy [%] of vanilla, and changes in poi
 box = {row.id: row for row in contradictions()}.get("seeds-differ")
 chapters.box("warning", "The paper contradicts itself", box.sentence, f"Here: {seeded} in the sweep.") if box else None
 
-# %% mystnb={"figure": {"name": "fig-l2_ewc-sweep", "caption": "Left: change of the mean zero-shot accuracy over the target languages, relative to vanilla fine-tuning in percent, against λ (the paper's Δ Avg of Figure 1); bars: 95 % Student-t interval over seeds (with one seed, over languages). Right: English test accuracy with its 95 % interval over seeds (with one seed, binomial); the band is vanilla's. EWC's Fisher information has mean 1, so that λ is the same scale for both."}, "image": {"alt": "Two panels against lambda on a logarithmic axis, one line each for L2 and EWC: relative change of zero-shot accuracy, and English accuracy with a horizontal band for vanilla."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-l2_ewc-sweep", "caption": "Left: change of the mean zero-shot accuracy over the target languages, relative to vanilla fine-tuning in percent, against λ (the paper's Δ Avg of Figure 1); bars: 95 % Student-t interval over seeds (with one seed, over languages). Right: change of English test accuracy, in points, with its 95 % interval over seeds (with one seed, that of a difference of two independent binomial shares). Both pair the models of a seed. EWC's Fisher information has mean 1, so that λ is the same scale for both."}, "image": {"alt": "Two panels against lambda on a logarithmic axis, one line each for L2 and EWC: relative change of zero-shot accuracy, and change of English accuracy, around lines at zero."}} tags=["hide-input"]
 relative = {}
 old = accuracy(main, vanilla)
 targets = [code for code in old if code != english]
@@ -347,17 +339,14 @@ for name, setup_name in (("L2", "L2"), ("EWC", first)):
     ends = np.array([[one.value - one.low, one.high - one.value] for one in each]).T * 100 / base
     style = dict(color=LOOK[name].colour, marker=LOOK[name].marker, label=setup_name, capsize=2)
     left.errorbar(strengths, relative[name], yerr=ends, **style)
-    reached = [reach(main, (setup_name, s), english) for s in strengths]
-    ends = np.array([[max(0, r.value - r.low), max(0, r.high - r.value)] for r in reached]).T
-    right.errorbar(strengths, [r.value for r in reached], yerr=ends, **style)
-left.axhline(0, color=figures.INK, lw=0.8)
-of_vanilla = reach(main, vanilla, english)
-right.axhspan(of_vanilla.low, of_vanilla.high, color=figures.FAINT, alpha=0.25, lw=0, label="vanilla")
+    each = [change(main, (setup_name, s), [english]) for s in strengths]
+    right.errorbar(strengths, [one.value for one in each], yerr=[one.value - one.low for one in each], **style)
 for ax in (left, right):
+    ax.axhline(0, color=figures.INK, lw=0.8)
     ax.set(xscale="log", xlabel="λ")
     ax.legend()
 left.set_ylabel("zero-shot accuracy, change [% of vanilla]")
-right.set_ylabel("accuracy, English test")
+right.set_ylabel(f"accuracy in {english}, change [points]")
 plt.show()
 
 # %% tags=["hide-input"]
@@ -396,7 +385,7 @@ glue("l2_ewc-strongest-ewc", signed(strongest[first], 2), display=False)
 # in the target languages against accuracy in English shows whether there is a gain at all: a point above the one of
 # vanilla has one, a point below and to the left of it has only learnt less.
 
-# %% mystnb={"figure": {"name": "fig-l2_ewc-distance", "caption": "Left: mean accuracy over the target languages (filled) and in English (hollow) against the distance of the fine-tuned weights from the pretrained ones. Right: the mean over the targets against English, which is the trade itself. One point a setup of the sweep, lines in the order of λ, which is written beside the points. Bars: 95 % interval for English, over seeds (with one seed, binomial); none for the mean over languages."}, "image": {"alt": "Left: accuracy against the Frobenius distance, one black point for vanilla and a line of points each for L2 and EWC, hollow marks above for English. Right: mean target accuracy against English accuracy for the same setups."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-l2_ewc-distance", "caption": "Left: change of the mean accuracy over the target languages (filled) and in English (hollow) against vanilla, by the distance of the fine-tuned weights from the pretrained ones. Right: the former against the latter, which is the trade itself. One point a setup of the sweep, lines in the order of λ, which is written beside the points; vanilla is at zero. Bars: 95 % interval over seeds (with one seed, over languages and binomial)."}, "image": {"alt": "Left: change of accuracy against the Frobenius distance, a black point at zero for vanilla and a line of points each for L2 and EWC, hollow marks for English. Right: change of the mean target accuracy against the change of English accuracy for the same setups."}} tags=["hide-input"]
 
 
 def far(setup: tuple[str, float], part: str = "") -> float:
@@ -408,19 +397,23 @@ def far(setup: tuple[str, float], part: str = "") -> float:
 swept = {"vanilla": [vanilla], "L2": [("L2", s) for s in strengths], "EWC": [(first, s) for s in strengths]}
 mean_of = {setup: float(np.mean([accuracy(main, setup)[c] for c in targets])) for setup in setups}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.0))
+for ax in (left, right):
+    ax.axhline(0, color=figures.INK, lw=0.8)
+right.axvline(0, color=figures.INK, lw=0.8)
 for name, line in swept.items():
-    x, y = [far(setup) for setup in line], [mean_of[setup] for setup in line]
-    reached = [reach(main, setup, english) for setup in line]
-    ends = np.array([[max(0, r.value - r.low), max(0, r.high - r.value)] for r in reached]).T
-    values, style = [r.value for r in reached], dict(color=LOOK[name].colour, lw=1)
-    left.plot(x, y, LOOK[name].marker + "-", color=LOOK[name].colour, label=line[0][0])
-    left.errorbar(x, values, yerr=ends, fmt=LOOK[name].marker + ":", mfc="white", **style)
-    strength_labels = [f"{setup[1]:g}" if setup[1] else "" for setup in line]
-    right.errorbar(values, y, xerr=ends, fmt=LOOK[name].marker + "-", elinewidth=0.6, label=line[0][0], **style)
-    for place, label in zip(zip(values, y, strict=True), strength_labels, strict=True):
-        right.annotate(label, place, xytext=(4, 5), textcoords="offset points", fontsize=8)
-left.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel="accuracy (test)", xlim=(0, None))
-right.set(xlabel=f"accuracy, {english}", ylabel="accuracy, mean of targets")
+    x, style = [far(setup) for setup in line], dict(color=LOOK[name].colour, lw=1, elinewidth=0.8)
+    zero_shot, source = ([change(main, setup, codes) for setup in line] for codes in (targets, [english]))
+    y, z = ([one.value for one in each] for each in (zero_shot, source))
+    up, aside = ([0 if name == "vanilla" else one.value - one.low for one in each] for each in (zero_shot, source))
+    left.errorbar(x, y, yerr=up, fmt=LOOK[name].marker + "-", label=line[0][0], **style)
+    left.errorbar(x, z, yerr=aside, fmt=LOOK[name].marker + ":", mfc="white", **style)
+    right.errorbar(z, y, xerr=aside, yerr=up, fmt=LOOK[name].marker + "-", label=line[0][0], **style)
+    for place, setup in zip(zip(z, y, strict=True), line, strict=True):
+        right.annotate(
+            f"{setup[1]:g}" if setup[1] else "", place, xytext=(4, 5), textcoords="offset points", fontsize=8
+        )
+left.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel="change of accuracy [points]", xlim=(0, None))
+right.set(xlabel=f"change in {english} [points]", ylabel="change, mean of targets [points]")
 for ax in (left, right):
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 plt.show()
@@ -564,16 +557,22 @@ body, beside = [], {}
 for setup in [vanilla, *((name, lam) for name in [first, *(f"EWC {c}" for c in chapters.words(variants)), "L2"])]:
     name = setup[0]
     row = rows15.get(names15.get(name) or f"w/ EWC ({name.removeprefix('EWC ')})")
-    reached = {c: reach(main, setup, c) for c in (english, focus)}
-    ours = [f"{100 * r.value:.2f} [{100 * r.low:.2f}, {100 * r.high:.2f}]" for r in reached.values()]
+    reached = accuracy(main, setup)
+    ours = [f"{100 * reached[c]:.2f}" for c in (english, focus)]
+    ours += ["" if setup == vanilla else points(change(main, setup, [c])) for c in (english, focus)]
     theirs = [table15.rows[row][c] if row and c in table15.columns and "xnli" in main else "" for c in (english, focus)]
-    beside[setup] = reached[focus].value
+    beside[setup] = reached[focus]
     body.append((name, *ours, *theirs))
 chapters.table(
-    ("", f"{english}, ours", f"{focus}, ours", f"{english}, paper", f"{focus}, paper"),
+    (
+        "",
+        *(f"{code}, ours" for code in (english, focus)),
+        *(f"{code}, minus vanilla" for code in (english, focus)),
+        *(f"{code}, paper" for code in (english, focus)),
+    ),
     body,
-    f"{main}: accuracy [%] with 95 % interval ({'Student-t, over seeds' if over == 'seeds' else 'binomial'}), "
-    f"λ = {lam:g} (Table 15)",
+    f"{main}: accuracy [%], and differences [points] with 95 % interval "
+    f"({'Student-t, over seeds' if over == 'seeds' else 'binomial'}), λ = {lam:g} (Table 15)",
 )
 
 # %% tags=["hide-input"]
