@@ -333,14 +333,14 @@ old = accuracy(main, vanilla)
 targets = [code for code in old if code != english]
 base = np.mean([100 * old[c] for c in targets])
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8))
-for name, setup_name in (("L2", "L2"), ("EWC", first)):
-    each = [change(main, (setup_name, s)) for s in strengths]
+for name, setup_name, aside in (("L2", "L2", 0.975), ("EWC", first, 1.025)):
+    each, places = [change(main, (setup_name, s)) for s in strengths], aside * np.array(strengths)
     relative[name] = [100 * one.value / base for one in each]
     ends = np.array([[one.value - one.low, one.high - one.value] for one in each]).T * 100 / base
     style = dict(color=LOOK[name].colour, marker=LOOK[name].marker, label=setup_name, capsize=2)
-    left.errorbar(strengths, relative[name], yerr=ends, **style)
+    left.errorbar(places, relative[name], yerr=ends, **style)
     each = [change(main, (setup_name, s), [english]) for s in strengths]
-    right.errorbar(strengths, [one.value for one in each], yerr=[one.value - one.low for one in each], **style)
+    right.errorbar(places, [one.value for one in each], yerr=[one.value - one.low for one in each], **style)
 for ax in (left, right):
     ax.axhline(0, color=figures.INK, lw=0.8)
     ax.set(xscale="log", xlabel="λ")
@@ -409,9 +409,8 @@ for name, line in swept.items():
     left.errorbar(x, z, yerr=aside, fmt=LOOK[name].marker + ":", mfc="white", **style)
     right.errorbar(z, y, xerr=aside, yerr=up, fmt=LOOK[name].marker + "-", label=line[0][0], **style)
     for place, setup in zip(zip(z, y, strict=True), line, strict=True):
-        right.annotate(
-            f"{setup[1]:g}" if setup[1] else "", place, xytext=(4, 5), textcoords="offset points", fontsize=8
-        )
+        label, offset = f"{setup[1]:g}" if setup[1] else "", (4, -11 if name == "EWC" else 5)
+        right.annotate(label, place, xytext=offset, textcoords="offset points", fontsize=8)
 left.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel="change of accuracy [points]", xlim=(0, None))
 right.set(xlabel=f"change in {english} [points]", ylabel="change, mean of targets [points]")
 for ax in (left, right):

@@ -206,22 +206,38 @@ def test_settings_of_table_10_on_the_miniature_keep_their_ratios():
     assert len(printed_table("anonymous2021frustratingly", 10).rows) == 40
 
 
-def test_regularisers_are_the_sweep_the_texts_and_the_other_tasks_seed_by_seed():
+def test_regularisers_are_the_sweep_the_texts_and_a_model_for_each_language_seed_by_seed():
     found = protocols.regularisers("mini", seeds=(0, 5)).configs
     by_seed = [key[2] for key in found]
-    assert by_seed == sorted(by_seed) and len(found) == 2 * (7 + 3)
-    assert {setup for task, setup, _ in found if task == "mini-pawsx"} == {
+    assert by_seed == sorted(by_seed) and len(found) == 2 * (7 + 3 + 13 + 5)
+    first = list(found)[:10]  # what is looked into comes first
+    assert {setup for task, setup, _ in first if task == "mini-pawsx"} == {
         protocols.VANILLA, ("L2", 0.01), ("EWC fr", 0.01)
     }  # fmt: skip
+    assert {setup for task, setup, _ in first if task == "mini-xnli"} == {
+        protocols.VANILLA, ("L2", 0.01), ("EWC fr", 0.01), ("L2", 0.1), ("EWC fr", 0.1), ("EWC fr+en", 0.01),
+        ("EWC mix fr-en", 0.01),
+    }  # fmt: skip
+    for task in ("mini-xnli", "mini-pawsx"):
+        own = {name.removeprefix("EWC ") for of, (name, at), _ in found if of == task and at == 0.01}
+        assert set(TASKS[task].languages) - {"en"} <= own
     for (_, (name, strength), _), config in found.items():
         given = {"vanilla": {}, "L2": {"lam": strength}}.get(name)
         given = {"lam": strength, "text": name[4:], "examples": 400} if given is None else given
-        assert given.items() <= config.hyper.items() and config.objective == name.split()[0].lower().replace(
-            "vanilla", "baseline"
-        )
-    more = protocols.regularisers("mini", strengths=(1.0,), strength=0.5, languages=("de", "sw"), seeds=(0,)).configs
-    assert {("L2", 0.5), ("L2", 1.0), ("EWC de", 1.0), ("EWC sw", 0.5)} <= {key[1] for key in more}
-    assert ("EWC sw", 1.0) not in {key[1] for key in more}
+        assert given.items() <= config.hyper.items()
+        assert config.objective == {"vanilla": "baseline", "L2": "l2"}.get(name, "ewc")
+
+
+def test_regularisers_at_chosen_strengths_and_languages():
+    found = protocols.regularisers(
+        "mini", strengths=(1.0,), strength=0.5, language="de", own=("sw",), variants=(), seeds=(0,)
+    ).configs
+    assert {key[:2] for key in found} == {
+        ("mini-xnli", setup)
+        for setup in (protocols.VANILLA, *((n, s) for n in ("L2", "EWC de") for s in (0.5, 1.0)), ("EWC sw", 0.5))
+    } | {("mini-pawsx", setup) for setup in (protocols.VANILLA, ("L2", 0.5), ("EWC de", 0.5))}
+    with pytest.raises(UnknownName, match="unknown target language 'sq'. Did you mean"):
+        protocols.regularisers("mini", own=("sq",))
 
 
 def test_a_second_stage_begins_from_its_first_and_has_no_penalty(tmp_path):
