@@ -27,11 +27,15 @@
 preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
 tasks: list = []  # the first is looked at closely; empty: XNLI and PAWS-X, or their miniatures
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
-seeds: list = [0, 1, 2]  # random seeds of every setup; the models of the first are trained here, records or not
+seeds: list = [0, 1, 2]  # random seeds, every setup is trained with each
+live: int = (
+    1  # models trained in this build even where a record is committed, all that are looked into at least [count]
+)
 lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC
 lam: float = 0.01  # strength in the tables of scores; one of the sweep, or added to it
-ewc_languages: list = ["fr"]  # target languages that get an EWC model of their own; the first is in all figures
-variants: list = ["fr+en", "mix fr-en"]  # texts of EWC compared with the first target language's
+language: str = "fr"  # target language of EWC's text in the sweep and where the weights are looked into
+ewc_languages: list = []  # target languages that get an EWC model of their own as in the paper; empty: all
+variants: list = ["fr+en", "mix fr-en"]  # further texts for EWC
 examples: int = 400  # paragraphs of text for each Fisher information [count]
 probe: int = 100  # paragraphs of text on which forgetting is measured [count]
 data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
@@ -98,8 +102,7 @@ figures.use_style()
 options = chapters.options_for(store, data_dir, text_dir, threads)
 usual = [protocols.name_of(task, preset) for task in ("xnli", "pawsx")]
 main, *others = chapters.words(tasks) or usual
-targets_of_ewc = chapters.words(ewc_languages)
-focus, every_seed = targets_of_ewc[0], chapters.words(seeds, int)
+focus, every_seed = language, chapters.words(seeds, int)
 strengths = sorted({*chapters.words(lams, float), lam})
 common = chapters.given(model=model, train_size=train_size, epochs=epochs)
 protocol = protocols.regularisers(
@@ -107,22 +110,38 @@ protocol = protocols.regularisers(
     tasks=[main, *others],
     strengths=strengths,
     strength=lam,
-    languages=targets_of_ewc,
+    language=focus,
     variants=chapters.words(variants),
+    own=chapters.words(ewc_languages),
     examples=examples,
     seeds=every_seed,
     size=size,
     **common,
 )
-# The second half of this page looks into the models of the first seed.
-first_seed = sum(seed == every_seed[0] for _, _, seed in protocol.configs)
-found = records.obtain(protocol, options, workers=workers, live=first_seed)
+vanilla, first = protocols.VANILLA, f"EWC {focus}"
+texts = [focus, *chapters.words(variants)]
+looked_into = [vanilla] + [
+    (name, strength)
+    for strength in strengths
+    for name in ("L2", *(f"EWC {text}" for text in texts))
+    if (main, (name, strength), every_seed[0]) in protocol.configs
+]
+# The second half of this page looks into these models of the first seed.
+first_seed = len(looked_into) + 3 * len(others)
+found = records.obtain(protocol, options, workers=workers, live=max(live, first_seed))
 runs = found.runs
 measured = {k: v["accuracy"] for k, (v,) in found.measured.items()}
 frobenius = {k: v["frobenius"]["all"] for k, (v,) in found.measured.items()}
 
-vanilla, first = protocols.VANILLA, f"EWC {focus}"
-setups = list(dict.fromkeys(setup for task, setup, _ in runs if task == main))
+setups, own = looked_into, ("EWC own", lam)
+
+
+def alone(task: str) -> list[str]:
+    """Languages with an EWC model of their own."""
+    return [code for code in TASKS[task].languages if (task, (f"EWC {code}", lam), every_seed[0]) in runs]
+
+
+tabled = [vanilla, ("L2", lam), own]
 compared = [vanilla, ("L2", lam), (first, lam)]
 over = "seeds" if len(every_seed) > 1 else "languages"
 
@@ -147,10 +166,11 @@ chapters.table(
         ("tasks", ", ".join([main, *others])),
         ("encoder", encoder),
         ("setups", ", ".join(f"{name} {strength:g}" if strength else name for name, strength in setups)),
+        ("EWC own", "; ".join(f"{task}: {', '.join(alone(task))}" for task in (main, *others))),
         ("training", f"{manifest['train_pairs']:,} pairs, {config.epochs} epochs, {manifest['steps']:,} steps"),
         ("optimizer", f"AdamW without weight decay, peak learning rate {config.lr:g}, clip {config.clip:g}"),
         ("Fisher information", f"{examples:,} paragraphs of text a language, divided by its mean"),
-        ("seeds", ", ".join(map(str, every_seed)) + "; the first live"),
+        ("seeds", ", ".join(map(str, every_seed))),
     ],
     f"What was run: {len(runs)} models, {len(found.live)} of them live",
 )
@@ -163,20 +183,26 @@ chapters.table(
 english = TASKS[main].source_language
 
 
+def by_language(task: str, setup: tuple[str, float], seed: int) -> dict:
+    """Test accuracy by language; EWC's own: of the language's model."""
+    if setup != own:
+        return measured[task, setup, seed]
+    usual = measured[task, (first, lam), seed]
+    return {code: measured.get((task, (f"EWC {code}", lam), seed), usual)[code] for code in usual}
+
+
 def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
     """Test accuracy by language, the mean over seeds."""
-    each = [measured[task, setup, seed] for seed in every_seed]
+    each = [by_language(task, setup, seed) for seed in every_seed]
     return {
-        code: np.mean(
-            [values[code].value for values in each],
-        )
+        code: np.mean([values[code].value for values in each])
         for code in each[0]
-    }
+    }  # fmt: skip
 
 
 def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
     """Difference of two setups, mean over languages [points]."""
-    pairs = [(measured[task, new, s], measured[task, old, s]) for s in every_seed]
+    pairs = [(by_language(task, new, s), by_language(task, old, s)) for s in every_seed]
     codes = codes or [code for code in pairs[0][0] if code != english]
     differences = 100 * np.array([[a[c].value - b[c].value for c in codes] for a, b in pairs])
     if len(every_seed) > 1:
@@ -199,9 +225,9 @@ def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
 # ```{admonition} What EWC means in the paper
 # :class: note
 # The paper's EWC row is not one model: "we fine-tune the model for each target language separately", so that each cell
-# belongs to another fine-tuning, with the Fisher information of that cell's language. By default this page trains one
-# EWC model, for the language in its name, and evaluates it in all languages. With `ewc_languages` each language gets
-# its own.
+# belongs to another fine-tuning, with the Fisher information of that cell's language. Here it is called *EWC own*;
+# where a language has no model of its own, as English, the cell is that of EWC with the text of
+# {glue:text}`l2_ewc-focus`. In the sweep below, and where we look into the weights, EWC is one model, with that text.
 # ```
 
 # %% tags=["hide-input"]
@@ -235,7 +261,7 @@ def points(interval) -> str:
 body, sentences, outcomes = [], [], {}
 for task in (main, *others):
     paper, targets = printed(task), [code for code in accuracy(task, vanilla) if code != english]
-    for setup in compared:
+    for setup in tabled:
         score = accuracy(task, setup)
         name = setup[0].split()[0]
         old, row = paper.get("vanilla"), paper.get(name)
@@ -264,7 +290,7 @@ LOOK = {"vanilla": figures.look("baseline"), "L2": figures.Look("#0072B2", "s"),
 fig, axes = plt.subplots(1 + len(others), 1, figsize=(9.6, 3.3 * (1 + len(others))), squeeze=False)
 for ax, task in zip(axes[:, 0], (main, *others), strict=True):
     paper, old = printed(task), accuracy(task, vanilla)
-    for shift, setup in ((-0.16, compared[1]), (0.16, compared[2])):
+    for shift, setup in ((-0.16, tabled[1]), (0.16, tabled[2])):
         name = setup[0].split()[0]
         for place, code in enumerate(old):
             ours = change(task, setup, [code])
@@ -285,7 +311,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 for (task, name), (ours, theirs, outcome) in outcomes.items():
-    new = accuracy(task, next(setup for setup in compared if setup[0].startswith(name)))
+    new = accuracy(task, next(setup for setup in tabled if setup[0].startswith(name)))
     old, paper = accuracy(task, vanilla), printed(task)
     wins = sum(new[c] > old[c] for c in new if c != english)
     sentence = f"{task}, {name}: better than vanilla in {wins} of {len(new) - 1} target languages"
@@ -301,21 +327,86 @@ glue("l2_ewc-verdict-l2", sentences[0], display=False)
 glue("l2_ewc-verdict-ewc", sentences[1], display=False)
 chapters.box("note", "The paper's claim, and ours", *sentences)
 
+# %% [markdown]
+# ### Does the text have to be the language's own?
+#
+# With a model for each text, each evaluated in every language, the question can be asked directly. Row $d$, column $c$
+# of the figure is the change in language $c$ by EWC with text in $d$. If EWC protects the language whose text it has
+# read, the diagonal stands out.
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-own", "caption": "Change of test accuracy against vanilla in each language (columns) by EWC with text in each language (rows), in points, mean over seeds. Framed: the language's own text. A cell's own uncertainty is that of the figure above; the mean of the framed cells against the others is in the text."}, "image": {"alt": "A heat map for each task, texts as rows and evaluated languages as columns, with the number in each cell; the cells of the diagonal are framed."}} tags=["hide-input"]
+matrix = {
+    task: {
+        text: {c: change(task, (f"EWC {text}", lam), [c]).value for c in accuracy(task, vanilla) if c != english}
+        for text in alone(task)
+    }
+    for task in (main, *others)
+}
+wide = [len(next(iter(rows.values()))) for rows in matrix.values()]
+fig, axes = plt.subplots(1, len(matrix), figsize=(10.4, 0.38 * max(map(len, matrix.values())) + 1.6), squeeze=False,
+                         width_ratios=wide)  # fmt: skip
+most = max(abs(v) for rows in matrix.values() for row in rows.values() for v in row.values()) or 1.0
+for ax, (task, rows) in zip(axes[0], matrix.items(), strict=True):
+    columns = list(next(iter(rows.values())))
+    grid = np.array([[row[c] for c in columns] for row in rows.values()])
+    shown = ax.imshow(grid, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
+    for y, text_code in enumerate(rows):
+        for x, code in enumerate(columns):
+            dark = abs(grid[y, x]) > 0.6 * most
+            ax.text(x, y, signed(grid[y, x], 1), ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
+            if text_code == code:
+                ax.add_patch(plt.Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, ec="k", lw=1.6))
+    ax.set_xticks(range(len(columns)), columns, fontsize=8)
+    ax.set_yticks(range(len(rows)), list(rows), fontsize=8)
+    ax.set(title=task, xlabel="evaluated in", ylabel="text of EWC")
+    ax.grid(visible=False)
+fig.colorbar(shown, ax=axes[0], label="change [points]", fraction=0.03, pad=0.02)
+plt.show()
+
+
 # %% tags=["hide-input"]
+def preference(task: str) -> Interval | None:
+    """Accuracy in a language with its own text minus with another one's, mean over languages [points]."""
+    codes = [c for c in alone(task) if c in accuracy(task, vanilla)]
+    if len(codes) < 2:
+        return None
+    each = np.array([
+        [
+            100 * (at[c][c].value - np.mean([at[d][c].value for d in codes if d != c]))
+            for c in codes
+        ]
+        for at in ({d: measured[task, (f"EWC {d}", lam), seed] for d in codes} for seed in every_seed)
+    ])  # fmt: skip
+    return interval_of_mean(each.mean(1) if len(every_seed) > 1 else each[0])
+
+
+preferred = {task: preference(task) for task in (main, *others)}
+told_of_own = [
+    f"on {task} {points(one)} points{'' if 0 in one else ', which excludes 0'}"
+    for task, one in preferred.items()
+    if one
+]
+glue(
+    "l2_ewc-own",
+    "With its own text a language is, against the mean of EWC with another's, better by " + " and ".join(told_of_own)
+    if told_of_own
+    else "With fewer than two texts this cannot be asked",
+    display=False,
+)
 body = []
-for code in targets_of_ewc:
-    own = (f"EWC {code}", lam)
-    paper = printed(main).get("EWC", {})
-    theirs = (
-        f"{paper[code] - printed(main)['vanilla'][code]:+.2f}".replace("-", "−") if code in paper else "not printed"
-    )
-    old = 100 * accuracy(main, vanilla)[code]
-    changes = (signed(100 * accuracy(main, setup)[code] - old, 2) for setup in (own, (first, lam), ("L2", lam)))
-    body.append((code, f"{old:.2f}", *changes, theirs))
-head = ("", "vanilla", "own EWC", first, "L2", "paper: own EWC")
-chapters.table(head, body, f"{main}: accuracy [%] of vanilla, and changes in points, one EWC model a language")
+for task in (main, *others):
+    paper, old = printed(task), accuracy(task, vanilla)
+    for code in old:
+        theirs = (paper["EWC"].get(code), paper["vanilla"].get(code)) if paper else (None, None)
+        theirs = "" if None in theirs else signed(theirs[0] - theirs[1], 2)
+        each = [points(change(task, setup, [code])) for setup in (own, (first, lam), ("L2", lam))]
+        body.append((f"{task}: {code}", f"{100 * old[code]:.2f}", *each, theirs))
+head = ("", "vanilla [%]", "EWC own", first, "L2", "paper: EWC own")
+chapters.table(head, body, f"Change against vanilla by language [points, 95 %], λ = {lam:g}")
 
 # %% [markdown]
+# {glue:text}`l2_ewc-own` (95 % intervals over {glue:text}`l2_ewc-over`).
+#
 # The intervals on this page are over {glue:text}`l2_ewc-over`; the paper averages three seeds, this page has
 # {glue:text}`l2_ewc-seeds`. To train again changes all languages together, and that is what an interval over seeds
 # knows; with three seeds it is wide. An interval over languages, which is all that one seed allows, says whether a
@@ -814,7 +905,7 @@ glue("l2_ewc-blame", f"What fails here is {blame}", display=False)
 # %% tags=["hide-input"]
 folder = chapters.ledger_folder(options.store)
 ledger.clear("l2_ewc", folder=folder)
-spelled = {"vanilla": vanilla, "baseline": vanilla, "L2": ("L2", lam), "l2": ("L2", lam), "EWC": (first, lam)}
+spelled = {"vanilla": vanilla, "baseline": vanilla, "L2": ("L2", lam), "l2": ("L2", lam), "EWC": own}
 spelled |= {"ewc": (first, lam), "ewc_two": ("EWC fr+en", lam), "ewc_mix": ("EWC mix fr-en", lam)}
 evidence = {}
 
@@ -836,7 +927,12 @@ def gaps(claim: str, task: str, names: dict, codes: list[str]) -> dict:
 
 def settle(claim: str, numbers: dict, keys: list) -> None:
     """Record the evidence for a claim, from the models of these setups."""
-    involved = [(*key, one) for key in keys for one in every_seed]
+    involved = [
+        (task, each, one)
+        for task, setup in keys
+        for each in ([(f"EWC {code}", lam) for code in alone(task)] if setup == own else [setup])
+        for one in every_seed
+    ]
     evidence[claim] = ledger.record(
         "l2_ewc",
         claim,
@@ -1005,17 +1101,19 @@ for strength in strengths:
 #
 # ```{admonition} Your turn
 # :class: tip
-# The paper's protocol, an EWC model for every target language:
+# Another language looked into:
 #
-#     papermill notebooks/l2_ewc.ipynb out.ipynb -p ewc_languages fr,ar,bg,de,el,es,hi,ru,sw,tr,ur,vi,zh
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p language sw -p variants sw+en
 #
-# A finer sweep with six seeds (Figure 1):
+# A finer sweep with six seeds (Figure 1), without EWC models for single languages but one:
 #
-#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.001,0.003,0.01,0.03,0.1,0.3 -p seeds 0,1,2,3,4,5
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.001,0.003,0.01,0.03,0.1,0.3 -p seeds 0,1,2,3,4,5 \
+#         -p ewc_languages fr
 #
 # Real data and text, with any encoder ({doc}`/running`):
 #
-#     papermill notebooks/l2_ewc.ipynb out.ipynb -p preset small -p data_dir archives -p text_dir texts -p model mini
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p preset small -p data_dir archives -p text_dir texts -p model mini \
+#         -p seeds 0 -p ewc_languages fr
 # ```
 
 # %% tags=["hide-input"]
