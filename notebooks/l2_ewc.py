@@ -19,6 +19,7 @@
 # ```{admonition} What you will learn
 # :class: tip
 # - Why L2 is EWC with a Fisher information of 1, and how to scale the latter so that both share one $\lambda$.
+# - Whether EWC needs text in the language that it is to protect.
 # - What is traded between English and the other languages as $\lambda$ grows, and how far the weights then move.
 # - How to measure forgetting itself, as a divergence in nats, and where EWC's quadratic approximation of it breaks.
 # ```
@@ -380,17 +381,28 @@ def preference(task: str) -> Interval | None:
     return interval_of_mean(each.mean(1) if len(every_seed) > 1 else each[0])
 
 
+def shares(rows: dict) -> str:
+    """How much of the cells' variance lies between columns and between rows, in words."""
+    grid = np.array([[row[c] for c in row] for row in rows.values()])
+    total = ((grid - grid.mean()) ** 2).mean()
+    parts = [((grid.mean(axis) - grid.mean()) ** 2).mean() / total for axis in (0, 1)] if total else [0, 0]
+    return f"{parts[0]:.0%} between the languages, {parts[1]:.0%} between the texts"
+
+
 preferred = {task: preference(task) for task in (main, *others)}
-told_of_own = [
-    f"on {task} {points(one)} points{'' if 0 in one else ', which excludes 0'}"
-    for task, one in preferred.items()
-    if one
-]
+glue(
+    "l2_ewc-shares",
+    "; ".join(f"on {task} {shares(rows)}" for task, rows in matrix.items() if len(rows) > 1) or "there is one text",
+    display=False,
+)
+told_of_own = [f"{points(one)} points on {task}" for task, one in preferred.items() if one]
+better = [task for task, one in preferred.items() if one and one.low > 0]
 glue(
     "l2_ewc-own",
-    "With its own text a language is, against the mean of EWC with another's, better by " + " and ".join(told_of_own)
+    f"EWC with the language's own text minus EWC with another's, mean over languages: {'; '.join(told_of_own)}. That the "
+    f"text should be the language's own is {'shown on ' + ' and '.join(better) if better else 'not shown'}"
     if told_of_own
-    else "With fewer than two texts this cannot be asked",
+    else "With fewer than two texts it cannot be asked whether the text should be the language's own",
     display=False,
 )
 body = []
@@ -405,7 +417,8 @@ head = ("", "vanilla [%]", "EWC own", first, "L2", "paper: EWC own")
 chapters.table(head, body, f"Change against vanilla by language [points, 95 %], λ = {lam:g}")
 
 # %% [markdown]
-# {glue:text}`l2_ewc-own` (95 % intervals over {glue:text}`l2_ewc-over`).
+# {glue:text}`l2_ewc-own` (95 % intervals over {glue:text}`l2_ewc-over`). The variance of the figure's cells is split:
+# {glue:text}`l2_ewc-shares`. What is left belongs to single cells, the diagonal and noise among them.
 #
 # The intervals on this page are over {glue:text}`l2_ewc-over`; the paper averages three seeds, this page has
 # {glue:text}`l2_ewc-seeds`. To train again changes all languages together, and that is what an interval over seeds
@@ -1092,6 +1105,7 @@ for strength in strengths:
 # :class: important
 # - {glue:text}`l2_ewc-verdict-l2`
 # - {glue:text}`l2_ewc-verdict-ewc`
+# - {glue:text}`l2_ewc-own`.
 # - Half of the Fisher information of {glue:text}`l2_ewc-focus` sits in {glue:text}`l2_ewc-half` of the weights. Along
 #   the way of fine-tuning the divergence is {glue:text}`l2_ewc-near-tuned` times EWC's diagonal form near the start and
 #   {glue:text}`l2_ewc-end-tuned` times at its end.
