@@ -12,7 +12,7 @@ import gc
 import io
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any
@@ -109,17 +109,18 @@ def same_batches(shape: Shape, repeats: int) -> dict[str, Any]:
     examples = [
         {**{name: tensor[i] for name, tensor in batch.inputs.items()}, "labels": batch.labels[i]} for i in range(n)
     ]
-    ours, theirs, difference = [], [], None
-    for repeat in range(repeats + 1):
-        mine, other = copy.deepcopy(model), copy.deepcopy(model)
-        theirs.append(trainer_run(other, examples, shape.batch, 0, train_sampling_strategy="sequential"))
-        ours.append(our_run(mine, train, shape.batch, 0))
-        if repeat == 0:
-            difference = _apart(model, mine, other)
-        del mine, other
-        gc.collect()  # the Trainer and its optimizer refer to each other
-    # the first of each warms up
-    timing = timing_of(theirs[1:], ours[1:])
+    trained = {}
+
+    def theirs(repeat: int) -> float:
+        trained["theirs"] = copy.deepcopy(model)
+        return trainer_run(trained["theirs"], examples, shape.batch, 0, train_sampling_strategy="sequential")
+
+    def ours(repeat: int) -> float:
+        trained["ours"] = copy.deepcopy(model)
+        return our_run(trained["ours"], train, shape.batch, 0)
+
+    timing = in_turn(theirs, ours, repeats)
+    difference = _apart(model, trained["ours"], trained["theirs"])
     return finished(
         OPERATION,
         "xlgen",
@@ -139,14 +140,30 @@ def own_batches(
 ) -> Timing:
     """The "own batches" job: ours are bucketed by length; the Trainer's are padded to their longest."""
     examples = [_example(train, i) for i in range(len(train))]
-    ours, theirs = [], []
-    for repeat in range(repeats + 1):
+
+    def theirs(repeat: int) -> float:
         collator = DataCollatorWithPadding(tokenizer)
-        theirs.append(
-            trainer_run(copy.deepcopy(model), examples, batch_size, repeat, data_collator=collator, **settings)
-        )
-        ours.append(our_run(copy.deepcopy(model), train, batch_size, repeat))
-    return timing_of(theirs[1:], ours[1:])
+        return trainer_run(copy.deepcopy(model), examples, batch_size, repeat, data_collator=collator, **settings)
+
+    def ours(repeat: int) -> float:
+        return our_run(copy.deepcopy(model), train, batch_size, repeat)
+
+    return in_turn(theirs, ours, repeats)
+
+
+def in_turn(theirs: Callable[[int], float], ours: Callable[[int], float], repeats: int) -> Timing:
+    """Time both, the one first and then the other, so that neither always finds the memory as the other left it.
+
+    Args:
+        theirs, ours: give the seconds of the repeat of a number; the first of each warms up.
+        repeats: pairs that are timed.
+    """
+    seconds = {theirs: [], ours: []}
+    for repeat in range(repeats + 1):
+        for run in (theirs, ours) if repeat % 2 else (ours, theirs):
+            seconds[run].append(run(repeat))
+            gc.collect()  # the Trainer and its optimizer refer to each other
+    return timing_of(seconds[theirs][1:], seconds[ours][1:])
 
 
 def _example(train: Encoded, i: int) -> dict[str, list[int] | int]:

@@ -239,6 +239,14 @@ def test_the_verdict_compares_with_the_best_right_peer():
     assert report.best_peer(ours, [ours, {**slow, "unit": "another step"}]) is None
 
 
+def test_two_loops_are_timed_in_turn_and_each_is_first_every_other_time():
+    order = []
+    runs = {name: lambda repeat, name=name: order.append((repeat, name)) or {"a": 2.0, "b": 1.0}[name] for name in "ab"}
+    timing = throughput.in_turn(runs["a"], runs["b"], 3)
+    assert (timing.ratio, timing.n) == (0.5, 3)
+    assert order == [(0, "b"), (0, "a"), (1, "a"), (1, "b"), (2, "b"), (2, "a"), (3, "a"), (3, "b")]
+
+
 def test_the_committed_tables_can_be_shown():
     for table in report.load().values():
         assert table["facts"]["date"] and table["facts"]["cpu"]
