@@ -132,14 +132,20 @@ first_seed = len(looked_into) + 3 * len(others)
 found = records.obtain(protocol, options, workers=workers, live=max(live, first_seed))
 runs = found.runs
 measured = {k: v["accuracy"] for k, (v,) in found.measured.items()}
-frobenius = {k: v["frobenius"]["all"] for k, (v,) in found.measured.items()}
+frobenius = {
+    k: v["frobenius"]["all"] for k, (v,) in found.measured.items()
+}  # fmt: skip
 
 setups, own = looked_into, ("EWC own", lam)
 
 
 def alone(task: str) -> list[str]:
     """Languages with an EWC model of their own."""
-    return [code for code in TASKS[task].languages if (task, (f"EWC {code}", lam), every_seed[0]) in runs]
+    return [
+        code
+        for code in TASKS[task].languages
+        if (task, (f"EWC {code}", lam), every_seed[0]) in runs
+    ]  # fmt: skip
 
 
 tabled = [vanilla, ("L2", lam), own]
@@ -184,12 +190,13 @@ chapters.table(
 english = TASKS[main].source_language
 
 
-def by_language(task: str, setup: tuple[str, float], seed: int) -> dict:
-    """Test accuracy by language; EWC's own: of the language's model."""
+def by_language(task: str, setup: tuple, seed: int) -> dict:
+    """Test accuracy; of EWC's own, each language's from its model."""
     if setup != own:
         return measured[task, setup, seed]
     usual = measured[task, (first, lam), seed]
-    return {code: measured.get((task, (f"EWC {code}", lam), seed), usual)[code] for code in usual}
+    keys = {code: (task, (f"EWC {code}", lam), seed) for code in usual}
+    return {c: measured.get(key, usual)[c] for c, key in keys.items()}
 
 
 def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
@@ -203,9 +210,15 @@ def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
 
 def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
     """Difference of two setups, mean over languages [points]."""
-    pairs = [(by_language(task, new, s), by_language(task, old, s)) for s in every_seed]
+    pairs = [
+        (by_language(task, new, s), by_language(task, old, s))
+        for s in every_seed
+    ]  # fmt: skip
     codes = codes or [code for code in pairs[0][0] if code != english]
-    differences = 100 * np.array([[a[c].value - b[c].value for c in codes] for a, b in pairs])
+    differences = np.array([
+        [100 * (a[c].value - b[c].value) for c in codes]
+        for a, b in pairs
+    ])  # fmt: skip
     if len(every_seed) > 1:
         return interval_of_mean(differences.mean(axis=1))
     if len(codes) > 1:
