@@ -129,7 +129,9 @@ looked_into = [vanilla] + [
 ]
 # The second half of this page looks into these models of the first seed.
 first_seed = len(looked_into) + 3 * len(others)
-found = records.obtain(protocol, options, workers=workers, live=max(live, first_seed))
+found = records.obtain(
+    protocol, options, workers=workers, live=max(live, first_seed)
+)  # fmt: skip
 runs = found.runs
 measured = {k: v["accuracy"] for k, (v,) in found.measured.items()}
 frobenius = {
