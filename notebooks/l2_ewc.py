@@ -19,8 +19,8 @@
 # ```{admonition} What you will learn
 # :class: tip
 # - Why L2 is EWC with a Fisher information of 1, and how to scale the latter so that both share one $\lambda$.
-# - Whether EWC needs text in the language that it is to protect.
-# - What is traded between English and the other languages as $\lambda$ grows, and how far the weights then move.
+# - What is traded between English and the other languages as $\lambda$ grows, and whether EWC needs text in the
+#   language that it is to protect.
 # - How to measure forgetting itself, as a divergence in nats, and where EWC's quadratic approximation of it breaks.
 # ```
 
@@ -29,9 +29,7 @@ preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real Engl
 tasks: list = []  # the first is looked at closely; empty: XNLI and PAWS-X, or their miniatures
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seeds: list = [0, 1, 2]  # random seeds, every setup is trained with each
-live: int = (
-    1  # models trained in this build even where a record is committed, all that are looked into at least [count]
-)
+live: int = 1  # models trained in this build even where a record is committed, those looked into at least [count]
 lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC
 lam: float = 0.01  # strength in the tables of scores; one of the sweep, or added to it
 language: str = "fr"  # target language of EWC's text in the sweep and where the weights are looked into
