@@ -119,14 +119,14 @@ protocol = protocols.regularisers(
 )
 vanilla, first = protocols.VANILLA, f"EWC {focus}"
 texts = [focus, *chapters.words(variants)]
-looked_into = [vanilla] + [
+setups = [vanilla] + [
     (name, strength)
     for strength in strengths
     for name in ("L2", *(f"EWC {text}" for text in texts))
     if (main, (name, strength), every_seed[0]) in protocol.configs
 ]
 # The second half of this page looks into these models of the first seed.
-first_seed = len(looked_into) + 3 * len(others)
+first_seed = len(setups) + 3 * len(others)
 found = records.obtain(
     protocol, options, workers=workers, live=max(live, first_seed)
 )  # fmt: skip
@@ -136,7 +136,7 @@ frobenius = {
     k: v["frobenius"]["all"] for k, (v,) in found.measured.items()
 }  # fmt: skip
 
-setups, own = looked_into, ("EWC own", lam)
+own = ("EWC own", lam)  # no model: of each language, its own
 
 
 def alone(task: str) -> list[str]:
@@ -246,7 +246,7 @@ def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
 
 # %% tags=["hide-input"]
 PAPER = "anonymous2021frustratingly"
-NUMBER, TITLE = {"xnli": 2, "pawsx": 9}, {"xnli": "XNLI", "pawsx": "PAWSX"}
+NUMBER = {"xnli": 2, "pawsx": 9}
 ROWS = {"vanilla": "vanilla", "L2": "w/ l2", "EWC": "w/ ewc"}
 
 
@@ -355,6 +355,7 @@ matrix = {
         for text in alone(task)
     }
     for task in (main, *others)
+    if alone(task)
 }
 wide = [len(next(iter(rows.values()))) for rows in matrix.values()]
 fig, axes = plt.subplots(1, len(matrix), figsize=(10.4, 0.38 * max(map(len, matrix.values())) + 1.6), squeeze=False,
@@ -953,10 +954,11 @@ def gaps(claim: str, task: str, names: dict, codes: list[str]) -> dict:
 
 def settle(claim: str, numbers: dict, keys: list) -> None:
     """Record the evidence for a claim, from the models of these setups."""
+    models_of = {task: [(f"EWC {code}", lam) for code in dict.fromkeys([focus, *alone(task)])] for task, _ in keys}
     involved = [
         (task, each, one)
         for task, setup in keys
-        for each in ([(f"EWC {code}", lam) for code in alone(task)] if setup == own else [setup])
+        for each in (models_of[task] if setup == own else [setup])
         for one in every_seed
     ]
     evidence[claim] = ledger.record(
