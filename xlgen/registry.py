@@ -28,30 +28,17 @@ class Registry(Generic[T]):
     def __init__(self, kind: str):
         self.kind = kind
         self._entries: dict[str, T] = {}
-        self._versions: dict[str, int] = {}
 
-    def add(self, name: str, entry: T, version: int = 1) -> T:
-        """Enter ``entry`` under ``name``; a name can be taken only once.
-
-        Args:
-            name: what it is asked for by.
-            entry: the thing itself.
-            version: of the algorithm. It is part of the name of every stored result that the entry has made, so it is
-                raised whenever a change of the code can change a number.
-        """
+    def add(self, name: str, entry: T) -> T:
+        """Enter ``entry`` under ``name``; a name can be taken only once."""
         if name in self._entries:
             raise ValueError(f"{self.kind} {name!r} is registered twice")
-        self._entries[name], self._versions[name] = entry, version
+        self._entries[name] = entry
         return entry
 
-    def register(self, name: str, version: int = 1) -> Callable[[T], T]:
+    def register(self, name: str) -> Callable[[T], T]:
         """Decorator form of :meth:`add`."""
-        return lambda entry: self.add(name, entry, version)
-
-    def version(self, name: str) -> int:
-        """The version of the algorithm of ``name``."""
-        self[name]
-        return self._versions[name]
+        return lambda entry: self.add(name, entry)
 
     def __getitem__(self, name: str) -> T:
         try:
