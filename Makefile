@@ -4,6 +4,7 @@
 # make notebooks  write notebooks/*.ipynb from the .py beside them
 # make bench      time everything beside the peers (half an hour); ARGS passes options, such as ARGS="--size small"
 # make records    train and measure the models that the book does not train itself, and write records/ (hours)
+# make version    give changed sources a version: WHY="what changed", and SAME=1 if no number can change by it
 # make readme     take the README's picture and tables from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
 # Variables: PYTHON (interpreter of the environment), VENV (its folder).
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint notebooks bench records readme clean
+.PHONY: help book test lint notebooks bench records version readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -48,6 +49,9 @@ bench: $(STAMP)
 
 records: $(STAMP)
 	$(BIN)/python -m xlgen record $(ARGS)
+
+version: $(STAMP)
+	PYTHONPATH=. $(BIN)/python tests/pin.py --why "$(WHY)" $(if $(SAME),--same)
 
 readme: $(STAMP)
 	$(BIN)/python -m xlgen.readme

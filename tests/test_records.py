@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from xlgen import protocols, records, study
+from xlgen import protocols, records, store, study
 from xlgen.chapters import records_box
 from xlgen.config import RunConfig, RunOptions
-from xlgen.errors import UnknownName
+from xlgen.errors import ConfigError, UnknownName
 from xlgen.presets import config_for
 from xlgen.protocols.settings import TITLES
 from xlgen.published import printed_table
 from xlgen.recorded import read
-from xlgen.store import StoreError
+from xlgen.store import StoreError, read_json
 from xlgen.study import MeasureConfig
 from xlgen.tasks import TASKS
 
@@ -30,11 +30,23 @@ def tiny_protocol(measures=MEASURES) -> protocols.Protocol:
     return protocols.Protocol(configs, dict.fromkeys(configs, measures))
 
 
+COMMIT = "0123456789" * 4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def clean():
+    """Tests run in trees with changes too."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (store, records):
+            patch.setattr(module, "git_commit", lambda folder: COMMIT)
+        yield patch
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A store with two models, and their records."""
-    store, folder = tmp_path_factory.mktemp("store"), tmp_path_factory.mktemp("records")
-    options = RunOptions(store=store, progress=False, threads=1)
+    options = RunOptions(store=tmp_path_factory.mktemp("store"), progress=False, threads=1)
+    folder = tmp_path_factory.mktemp("records")
     protocol = tiny_protocol()
     paths = [
         records._make(c.hash, study.resolve(c, options), MEASURES, options, folder) for c in protocol.configs.values()
@@ -70,19 +82,64 @@ def test_what_is_recorded_is_not_trained(made, tmp_path):
     assert here.live == frozenset(KEYS) and here.measured == found.measured
 
 
-def test_live_models_are_compared_with_their_records(made):
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory, made):
+    """Another store."""
+    return replace(made[1], store=tmp_path_factory.mktemp("elsewhere"))
+
+
+def test_a_run_is_not_compared_with_the_record_that_was_written_from_it(made):
     protocol, options, folder, _ = made
-    found = records.obtain(protocol, options, live=1, folder=folder)
+    found = records.obtain(protocol, options, live=2, folder=folder)
+    assert found.live == frozenset(KEYS) and found.comparison == ()
+    assert "found again" not in records_box(found).data
+
+
+def test_a_record_keeps_the_manifest_of_each_measure(made):
+    _, options, _, paths = made
+    recorded = read(paths[0])
+    for name, one in recorded.measured.items():
+        assert one["manifest"] == read_json(options.store / name / "manifest.json") and one["manifest"]["kind"] == "measure"
+        assert one["config"]["code"]["evaluation"] >= 1
+
+
+@pytest.mark.parametrize("commit", [COMMIT + "+", None])
+@pytest.mark.parametrize("kind", ["run", "measure"])
+def test_numbers_of_no_commit_are_not_recorded(made, tmp_path, kind, commit):
+    recorded = read(made[3][0])
+    if kind == "run":
+        bad = replace(recorded, manifest={**recorded.manifest, "commit": commit})
+    else:
+        name, one = next(iter(recorded.measured.items()))
+        other = {**one, "manifest": {**one["manifest"], "commit": commit}}
+        bad = replace(recorded, measured={**recorded.measured, name: other})
+    with pytest.raises(StoreError, match="without changes"):
+        bad.write(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("commit", [COMMIT + "+", None])
+def test_records_are_not_made_with_uncommitted_code(monkeypatch, tmp_path, commit):
+    monkeypatch.setattr(records, "git_commit", lambda folder: commit)
+    with pytest.raises(ConfigError, match="without changes"):
+        records.make(["seeds"], options=RunOptions(store=tmp_path), folder=tmp_path)
+
+
+def test_live_models_are_compared_with_their_records(made, elsewhere):
+    protocol, _, folder, _ = made
+    found = records.obtain(protocol, elsewhere, live=1, folder=folder)
     assert found.live == {KEYS[0]} and found.comparison
     assert {one.key for one in found.comparison} == {KEYS[0]} and all(one.relative == 0 for one in found.comparison)
     assert {one.measure for one in found.comparison} == {"accuracy", "margin"}
 
 
-def test_the_box_says_what_was_trained_and_how_far_it_is_from_its_record(made):
-    protocol, options, folder, _ = made
-    one, both = (records.obtain(protocol, options, live=live, folder=folder) for live in (1, 2))
-    assert "Of the 2 models of this protocol 1 was trained here. The numbers of the other 1" in records_box(one).data
-    assert "2 were trained here.</p>" in records_box(both).data and "8 of the 8 recorded" in records_box(both).data
+def test_the_box_says_what_was_trained_and_how_far_it_is_from_its_record(made, elsewhere):
+    protocol, _, folder, _ = made
+    one, both = (records.obtain(protocol, elsewhere, live=live, folder=folder) for live in (1, 2))
+    text = records_box(one).data
+    assert "Of the 2 models of this protocol 1 was trained in this store" in text and "The numbers of the other 1" in text
+    assert "2 were trained in this store, by this version of the code.</p>" in records_box(both).data
+    assert "8 of the 8 recorded" in records_box(both).data
     moved = replace(one.comparison[0], recorded=2.0, here=2.5)
     text = records_box(replace(one, comparison=(moved, *one.comparison[1:]))).data
     assert (

@@ -15,7 +15,7 @@ from typing import Any
 
 from xlgen.errors import ConfigError, UnknownName
 
-SCHEMA = 1
+SCHEMA = 2
 """Part of every hash: raised when the meaning of a stored result changes, so that older ones are not reused."""
 
 
@@ -25,7 +25,8 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_YOUNGER = ("start", "language")
+_YOUNGER = {"start": "", "language": ""}
+"""Settings that are younger than the first results, with what they are in those: left out of the hash while so."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class RunConfig:
         data: fingerprint of the data actually read (filled in by the loader), so that other data is another run.
         start: name of the stored run whose fine-tuned weights, head included, training begins from; empty begins with
             the pretrained encoder and a new head.
+        code: versions of the code that trains it, by part (filled in by the loader); see :mod:`xlgen.code`.
         language: of the training rows. The source language, or empty: its training split. Another language: the first
             half of its development rows, with the second half to choose the checkpoint (stickland2021regularising).
     """
@@ -83,6 +85,7 @@ class RunConfig:
     data: str = ""
     start: str = ""
     language: str = ""
+    code: Mapping[str, int | str] = field(default_factory=dict)
 
     def __post_init__(self):
         def need(ok: bool, name: str, expected: str):
@@ -107,14 +110,14 @@ class RunConfig:
     def hash(self) -> str:
         """The run's name in the store.
 
-        Settings that are younger than the first results are left out while they are empty, so that those keep theirs.
+        The encoder counts by its contents, which are part of ``data`` once that is known, and not by what it is called.
         """
-        named = {key: value for key, value in self.to_dict().items() if key not in _YOUNGER or value != ""}
-        return digest({"schema": SCHEMA, "run": named})
+        named = {key: value for key, value in self.to_dict().items() if key not in _YOUNGER or value != _YOUNGER[key]}
+        return digest({"schema": SCHEMA, "run": named | ({"model": ""} if self.data else {})})
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values."""
-        return asdict(self) | {"hyper": dict(self.hyper), "tuning_hyper": dict(self.tuning_hyper)}
+        return asdict(self) | {key: dict(getattr(self, key)) for key in ("hyper", "tuning_hyper", "code")}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 import torch
 from torch import Tensor
 
+from xlgen import code
 from xlgen.batch import IGNORE, Batch
 from xlgen.config import digest
 from xlgen.errors import ModelError
@@ -227,6 +229,15 @@ def fingerprint(tokenizer) -> str:
     return digest([tokenizers.__version__, backend.to_str(), *inputs])
 
 
+def key_of(rows: Any, tokenizer, max_length: int) -> str:
+    """Digest of all that decides the sub-words of rows: their contents, the tokenizer, the length, and the code.
+
+    Raises:
+        ModelError: as :func:`fingerprint`.
+    """
+    return digest([rows.fingerprint, fingerprint(tokenizer), max_length, code.of_tokens()])
+
+
 def encode(
     rows: Rows, tokenizer, max_length: int, cache_dir: Path | None = None, position_ids: bool = False
 ) -> Encoded:
@@ -245,7 +256,7 @@ def encode(
     Raises:
         ModelError: as :func:`fingerprint`.
     """
-    key = digest({"rows": rows.fingerprint, "tokenizer": fingerprint(tokenizer), "max_length": max_length})
+    key = key_of(rows, tokenizer, max_length)
 
     def build(tensors: dict[str, Tensor]) -> Encoded:
         labels = torch.tensor(rows.labels, dtype=torch.int64)

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xlgen import mlm, models
+from xlgen import code, mlm, models
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, seed_of
 from xlgen.errors import ConfigError
@@ -83,7 +83,7 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
         ModelError: as :func:`xlgen.mlm.load`.
     """
     store, model_print = Store(options.store), models.fingerprint(name)
-    key = digest([SCHEMA, "fisher", model_print, text.fingerprint, asdict(settings)])
+    key = digest([SCHEMA, "fisher", model_print, text.fingerprint, asdict(settings), code.of_text()])
     if store.get(key) is None:
         log.info("Fisher information of %d paragraphs in %s", len(text), ", ".join(text.languages))
         device = accelerator_for(options.device).device

@@ -182,6 +182,7 @@ def build(values: Mapping[str, Any]) -> RunConfig:
         UnknownName: a key is neither a setting nor a hyper-parameter of the objective or the tuning.
         ConfigError: a value of the wrong type or out of its range.
     """
+    values = {key: value for key, value in values.items() if key != "code"}  # the loader's to say, not the user's
     settings = {key: _typed(key, value) for key, value in values.items() if key in TYPES and key not in HYPER}
     for key in HYPER:
         if not isinstance(values.get(key, {}), Mapping):

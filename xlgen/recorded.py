@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +29,8 @@ class Recorded:
         summary: entry of the best checkpoint; see :class:`xlgen.train.Trained`.
         log: one entry a look at the development set.
         manifest: what it was computed with.
-        measured: by name of the result in the store: what was measured (``"config"``), and the ``"values"``.
+        measured: by name of the result in the store: what was measured (``"config"``), the ``"values"``, and what they
+            were computed with (``"manifest"``).
     """
 
     config: RunConfig
@@ -64,7 +66,18 @@ class Recorded:
         return {language: Value(**value) for language, value in self.measured[key]["values"].items()}
 
     def write(self, folder: Path) -> Path:
-        """Write ``folder/<key>.json``, atomically."""
+        """Write ``folder/<key>.json``, atomically.
+
+        Raises:
+            StoreError: a number is not of a commit, so that nobody could compute it again.
+        """
+        for manifest in (self.manifest, *(one["manifest"] for one in self.measured.values())):
+            commit = manifest["commit"] or "no commit"
+            if not re.fullmatch("[0-9a-f]{40}", commit):
+                raise StoreError(
+                    f"run {self.key} was {'trained' if manifest['kind'] == 'run' else 'measured'} with code of {commit}; "
+                    "expected a commit without changes (+). Commit, delete this result, and run again."
+                )
         content = encode(
             {
                 "config": self.config.to_dict(),

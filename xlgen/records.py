@@ -15,12 +15,13 @@ from typing import Any
 
 from xlgen import notebook
 from xlgen.config import RunOptions
+from xlgen.errors import ConfigError
 from xlgen.measures import Value
 from xlgen.parallel import Job, side_by_side
 from xlgen.protocols import PROTOCOLS, Protocol
 from xlgen.recorded import Recorded, read
 from xlgen.runs import Run, resolve, run, run_many
-from xlgen.store import Store, read_json
+from xlgen.store import Store, git_commit, read_json
 from xlgen.study import MeasureConfig, measure, measure_many, names_in_store
 
 Measured = dict[str, dict[str, Value]]
@@ -52,8 +53,8 @@ class Obtained:
         runs: by key.
         measured: by key, what each of the protocol's measure configurations gave.
         measures: the configurations, by key.
-        live: keys of the models that were trained in this store.
-        comparison: numbers of the live models that have a record, beside it.
+        live: keys of the models that were trained in this store, by code of the same version.
+        comparison: numbers of the live models that have a record of another training, beside it.
     """
 
     runs: Mapping[Hashable, Run | Recorded]
@@ -118,7 +119,7 @@ def obtain(
     trained = dict(zip(here, run_many([configs[key] for key in here], options, workers), strict=True))
     runs = {key: trained.get(key) or records[key] for key in configs}
     measured = _measure(runs, protocol.measures, options, workers)
-    both = [key for key in configs if key in trained and key in records]
+    both = [key for key in configs if key in trained and key in records and _again(trained[key], records[key])]
     recorded = {key: tuple(measure(records[key], one, options) for one in protocol.measures[key]) for key in both}
     comparison = tuple(
         Difference(key, name, language, value.value, now[name][language].value)
@@ -152,9 +153,12 @@ def make(
 
     Raises:
         UnknownName: there is no such protocol.
+        ConfigError: files differ from the commit, so that nobody could make the records again.
         XlgenError: as for training and measuring; the records written until then are whole.
     """
     options, folder = options or RunOptions(), default_folder() if folder is None else folder
+    if (commit := git_commit(notebook.root()) or "no commit").endswith(("+", "commit")):
+        raise ConfigError(f"the code is of {commit}; expected a commit without changes (+). Commit, then make records.")
     plan = _plan(names, preset, options)
     if workers > 1 and len(plan) > 1:
         values = {"protocols": list(names), "preset": preset, "folder": str(folder)}
@@ -191,6 +195,11 @@ def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, E
     return plan
 
 
+def _again(trained: Run, record: Recorded) -> bool:
+    """Whether the run is another training than the one that the record was written from."""
+    return trained.manifest["created"] != record.manifest["created"]
+
+
 def _make(key: str, config: Any, measures: Sequence[MeasureConfig], options: RunOptions, folder: Path) -> Path:
     source = run(config, options)
     for one in measures:
@@ -203,7 +212,7 @@ def _record(source: Run, measures: Sequence[MeasureConfig], options: RunOptions)
     names = sorted({name for one in measures for name in names_in_store(source, one, options).values()})
     folders = {name: Store(options.store).get(name) for name in names}
     measured = {
-        name: {"config": read_json(folder / "config.json"), "values": read_json(folder / "values.json")}
+        name: {part: read_json(folder / f"{part}.json") for part in ("config", "values", "manifest")}
         for name, folder in folders.items()
     }
     return Recorded(source.config, source.summary, source.log, source.manifest, measured)

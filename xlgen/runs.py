@@ -10,7 +10,7 @@ from typing import Any
 
 from accelerate import PartialState
 
-from xlgen import models, stages
+from xlgen import code, models, stages
 from xlgen import tuning as tunings
 from xlgen.anchors import check, texts_for
 from xlgen.config import RunConfig, RunOptions, digest
@@ -19,6 +19,7 @@ from xlgen.objectives import create
 from xlgen.parallel import Job, side_by_side
 from xlgen.prepare import read
 from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
+from xlgen.tasks import TASKS
 from xlgen.train import Trained, train
 
 
@@ -73,9 +74,10 @@ class Run:
 
 
 def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
-    """Fill in what the hash must cover: the objective's defaults, the first stage's name, data and encoder.
+    """Fill in what the hash must cover: the objective's defaults, the first stage's name, data, encoder, and code.
 
-    The first stage's name is a hash of all that determines its weights, so it stands for them in this run's.
+    Settings that mean the same are given one spelling. The first stage's name is a hash of all that determines its
+    weights, so it stands for them in this run's.
 
     Raises:
         UnknownName: the task, its language, the objective or a hyper-parameter does not exist.
@@ -86,15 +88,30 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
     objective = create(config.objective, config.hyper)
     tuning = tunings.create(config.tuning, config.tuning_hyper)
     check(config, objective)
-    config = stages.resolved(config, options)
+    config = _all_of_them(stages.resolved(config, options), options)
+    if config.micro_batch_size == config.batch_size:
+        config = config.with_(micro_batch_size=0)
     texts = [text.fingerprint for text in texts_for(config, objective, options)]
-    found = digest([*(rows.fingerprint for rows in read(config, options)), models.fingerprint(config.model), *texts])
+    task = TASKS[config.task]
+    facts = [task.kind, task.metric, *task.labels]
+    rows = [rows.fingerprint for rows in read(config, options)]
+    found = digest([facts, *rows, models.fingerprint(config.model), *texts])
     if config.data not in ("", found):
         raise DataError(
             f"the configuration was made for data {config.data}, but {found} is what can be read now (task, data "
             "folder or encoder have changed); remove its 'data' entry to train on them."
         )
-    return config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=found)
+    versions = code.of_run(type(objective), type(tuning))
+    return config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=found, code=versions)
+
+
+def _all_of_them(config: RunConfig, options: RunOptions) -> RunConfig:
+    """The same with 0 for numbers of rows that are no fewer than there are."""
+    train, dev = read(config.with_(train_size=0, dev_size=0), options)
+    return config.with_(
+        train_size=config.train_size if config.train_size < len(train) else 0,
+        dev_size=config.dev_size if config.dev_size < len(dev) else 0,
+    )
 
 
 def run(config: RunConfig, options: RunOptions) -> Run:

@@ -52,7 +52,8 @@ def folder_of(config: RunConfig, options: RunOptions) -> Path:
         {"task": c.task, "model": c.model, "tuning": tunings.create(c.tuning, c.tuning_hyper)} for c in (config, first)
     )
     for key, value in wanted.items():
-        if value != found[key]:
+        same = value == found[key] or (key == "model" and models.fingerprint(value) == models.fingerprint(found[key]))
+        if not same:
             raise ConfigError(
                 f"the run {folder.name} to start from has {key} {found[key]!r}, and this run has {value!r}; expected "
                 f"the same. Train a first stage with this {key}, or change it here."

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from xlgen import models
+from xlgen import code, models
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
@@ -273,7 +273,10 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
 
 def _keys(source: Run | Recorded | Checkpoint, config: MeasureConfig) -> dict[str, str]:
     """Each measure's name in the store."""
-    return {name: digest([SCHEMA, source.key, source.task, asdict(_only(config, name))]) for name in config.names}
+    return {
+        name: digest([SCHEMA, source.key, source.task, asdict(_only(config, name)), code.of_measure(MEASURES[name])])
+        for name in config.names
+    }
 
 
 def _only(config: MeasureConfig, name: str) -> MeasureConfig:
@@ -288,7 +291,8 @@ def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOption
         values = compute(measured, [name], config.settings)[name]
         only = _only(config, name)
         with store.write(keys[name]) as folder:
-            write_json(folder / "config.json", asdict(only) | {"source": source.key, "task": source.task})
+            facts = {"source": source.key, "task": source.task, "code": code.of_measure(MEASURES[name])}
+            write_json(folder / "config.json", asdict(only) | facts)
             write_json(folder / "values.json", {language: asdict(value) for language, value in values.items()})
             write_json(folder / MANIFEST, manifest("measure", threads=torch.get_num_threads(), device=options.device))
 

@@ -14,10 +14,8 @@ from pathlib import Path
 
 import torch
 
-from xlgen import data
 from xlgen.batch import IGNORE
-from xlgen.config import digest
-from xlgen.data import CHUNK, Encoded
+from xlgen.data import CHUNK, Encoded, key_of
 from xlgen.errors import ConfigError
 from xlgen.readers_tagging import TaggedRows
 from xlgen.token_cache import remembered
@@ -105,7 +103,7 @@ def encode_tagged(
         ConfigError: ``max_length`` has no room for a word.
         ModelError: the tokenizer is not a fast one, or cannot pad.
     """
-    key = digest({"tagged": rows.fingerprint, "tokenizer": data.fingerprint(tokenizer), "max_length": max_length})
+    key = key_of(rows, tokenizer, max_length)
 
     def tensors() -> dict[str, torch.Tensor]:
         room = Frame.of(tokenizer).room(max_length)
