@@ -1,7 +1,7 @@
 """Give the parts whose source has changed a version in ``xlgen/versions.csv`` (``make version``).
 
-``--why`` says what changed. A change that can alter a number raises the version; ``--same`` keeps it, and then ``--why``
-says why no number changes.
+``--why`` says what changed. A change that can alter a number raises the version; ``--same`` keeps it, and then
+``--why`` says why no number changes.
 """
 
 from __future__ import annotations

@@ -164,7 +164,10 @@ def test_a_changed_source_renames_the_runs_that_rest_on_it(package, file, concer
 
 
 def test_a_changed_measure_is_measured_again(tmp_path, monkeypatch):
-    options, config = RunOptions(store=tmp_path, progress=False, threads=1), MeasureConfig(("accuracy",), ("en",), "test", 20)
+    options, config = (
+        RunOptions(store=tmp_path, progress=False, threads=1),
+        MeasureConfig(("accuracy",), ("en",), "test", 20),
+    )
     run = study.run(config_for("mini", **TINY), options)
     before = study.measure(run, config, options)["accuracy"]["en"].value
     monkeypatch.setitem(MEASURES._entries, "accuracy", half)

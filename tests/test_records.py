@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from xlgen import protocols, records, store, study
-from xlgen.chapters import records_box
+from xlgen.chapters import collect, records_box
 from xlgen.config import RunConfig, RunOptions
 from xlgen.errors import ConfigError, UnknownName
 from xlgen.presets import config_for
@@ -99,7 +99,10 @@ def test_a_record_keeps_the_manifest_of_each_measure(made):
     _, options, _, paths = made
     recorded = read(paths[0])
     for name, one in recorded.measured.items():
-        assert one["manifest"] == read_json(options.store / name / "manifest.json") and one["manifest"]["kind"] == "measure"
+        assert (
+            one["manifest"] == read_json(options.store / name / "manifest.json")
+            and one["manifest"]["kind"] == "measure"
+        )
         assert one["config"]["code"]["evaluation"] >= 1
 
 
@@ -137,7 +140,9 @@ def test_the_box_says_what_was_trained_and_how_far_it_is_from_its_record(made, e
     protocol, _, folder, _ = made
     one, both = (records.obtain(protocol, elsewhere, live=live, folder=folder) for live in (1, 2))
     text = records_box(one).data
-    assert "Of the 2 models of this protocol 1 was trained in this store" in text and "The numbers of the other 1" in text
+    assert (
+        "Of the 2 models of this protocol 1 was trained in this store" in text and "The numbers of the other 1" in text
+    )
     assert "2 were trained in this store, by this version of the code.</p>" in records_box(both).data
     assert "8 of the 8 recorded" in records_box(both).data
     moved = replace(one.comparison[0], recorded=2.0, here=2.5)
@@ -149,11 +154,13 @@ def test_the_box_says_what_was_trained_and_how_far_it_is_from_its_record(made, e
 
 def test_rows_have_everything_that_was_measured(made):
     protocol, options, folder, _ = made
-    both = (*MEASURES, replace(MEASURES[0], split="dev"))
-    found = records.obtain(tiny_protocol(both), options, live=2, folder=folder)
+    splits = (*MEASURES, *(replace(MEASURES[0], split=split) for split in ("dev", "dev_held")))
+    found = records.obtain(tiny_protocol(splits), options, live=2, folder=folder)
     rows = found.rows()
-    assert {row["measure"] for row in rows} == {"accuracy", "margin", "dev_accuracy", "dev_margin"}
-    assert len(rows) == len(KEYS) * 2 * 2 * 2
+    names = {f"{split}{name}" for split in ("", "dev_", "dev_held_") for name in ("accuracy", "margin")}
+    assert {row["measure"] for row in rows} == names and len(rows) == len(KEYS) * 2 * 6
+    collected = {row["measure"] for row in collect(list(found.runs.values()), splits, options)}
+    assert collected - {name for name in collected if name.endswith("_correct")} == names
     row = next(r for r in rows if (r["key"], r["language"], r["measure"]) == (KEYS[1], "de", "dev_margin"))
     assert row["value"] == found.measured[KEYS[1]][1]["margin"]["de"].value and row["seed"] == 1
 

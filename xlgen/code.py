@@ -36,9 +36,7 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "training": ("train", "prepare", "stages", "optimizers", "halves"),
         "gradients": tuple(f"objectives.{name}" for name in ("base", "accumulate", "ascent", "divergence")),
         "segmentation": ("segment", "subwords"),
-        "fisher": tuple(
-            f"fisher.{name}" for name in ("engine", "recorder", "modules", "factors", "trace", "diagonal")
-        ),
+        "fisher": tuple(f"fisher.{name}" for name in ("engine", "recorder", "modules", "factors", "trace", "diagonal")),
         "text": ("fishers", "mlm"),
     }
 )
@@ -191,9 +189,7 @@ def _parsed(module: str) -> ast.Module:
     return ast.parse(path(module).read_text(encoding="utf-8"))
 
 
-def _versions(
-    modules: Iterable[str], entries: Iterable[Callable], without: Iterable[str] = ()
-) -> dict[str, int | str]:
+def _versions(modules: Iterable[str], entries: Iterable[Callable], without: Iterable[str] = ()) -> dict[str, int | str]:
     """Versions of modules and of entries of registries; an entry from outside the package is a part by itself."""
     inside, outside = list(modules), {}
     for entry in entries:
@@ -209,6 +205,6 @@ def _source(entry: Callable) -> str:
         return inspect.getsource(entry)
     except (OSError, TypeError):
         raise XlgenError(
-            f"the source of {entry.__qualname__} cannot be read, so its results could not be told from those of another "
-            "version; define it in a file."
+            f"the source of {entry.__qualname__} cannot be read, so its results could not be told from those of "
+            "another version; define it in a file."
         ) from None

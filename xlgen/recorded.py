@@ -75,8 +75,8 @@ class Recorded:
             commit = manifest["commit"] or "no commit"
             if not re.fullmatch("[0-9a-f]{40}", commit):
                 raise StoreError(
-                    f"run {self.key} was {'trained' if manifest['kind'] == 'run' else 'measured'} with code of {commit}; "
-                    "expected a commit without changes (+). Commit, delete this result, and run again."
+                    f"run {self.key}: its {manifest['kind']} is of {commit}; expected a commit without changes (+). "
+                    "Commit, delete this result, and run again."
                 )
         content = encode(
             {

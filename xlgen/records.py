@@ -66,7 +66,7 @@ class Obtained:
     def rows(self) -> list[dict[str, Any]]:
         """Everything measured, for :mod:`xlgen.analysis`: a row for each model, measure and language.
 
-        Measures on the development split are named ``dev_…``.
+        Measures on another split than the test split are named after it, ``dev_…`` or ``dev_held_…``.
         """
         return [
             {
@@ -75,7 +75,7 @@ class Obtained:
                 "objective": self.runs[key].config.objective,
                 "seed": self.runs[key].config.seed,
                 "language": language,
-                "measure": ("dev_" if config.split.startswith("dev") else "") + name,
+                "measure": config.named(name),
             }
             | asdict(value)
             for key, parts in self.measured.items()

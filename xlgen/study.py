@@ -103,6 +103,10 @@ class MeasureConfig:
             if not isinstance(value, int) or value < least:
                 raise ConfigError(f"{name} is {value!r}; expected a whole number >= {least}.")
 
+    def named(self, name: str) -> str:
+        """What a measure is called in tables of several splits: as it is on the test split, else ``dev_margin``."""
+        return name if self.split == "test" else f"{self.split}_{name}"
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MeasureConfig:
         """Inverse of :func:`dataclasses.asdict`; unknown keys are an error with a suggestion."""

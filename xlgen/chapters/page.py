@@ -57,14 +57,12 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
 def records_box(found: records.Obtained) -> HTML:
     """A box: which models were trained here, and how far their numbers are from the committed records."""
     total, live = len(found.runs), len(found.live)
-    first = (
-        f"Of the {total} models of this protocol {live} {'was' if live == 1 else 'were'} trained in this store, by this "
-        "version of the code."
-    )
+    were = "was" if live == 1 else "were"
+    first = f"Of the {total} models of this protocol {live} {were} trained in this store, by this version of the code."
     if live < total:
         first += (
-            f" The numbers of the other {total - live} are read from committed records, which “make records” wrote with "
-            "the same version."
+            f" The numbers of the other {total - live} are read from committed records, which “make records” wrote "
+            "with the same version."
         )
     again = found.comparison
     if not again:
@@ -73,8 +71,8 @@ def records_box(found: records.Obtained) -> HTML:
     worst = max(again, key=lambda one: one.relative)
     models = len({one.key for one in again})
     second = (
-        f"{models} of those trained here {'has' if models == 1 else 'have'} a record of another training too. {same} of the {len(again)} "
-        "recorded numbers were found again to the last bit"
+        f"{models} of those trained here {'has' if models == 1 else 'have'} a record of another training too. {same} "
+        f"of the {len(again)} recorded numbers were found again to the last bit"
     )
     if worst.relative:
         second += (

@@ -72,12 +72,11 @@ def collect(
     """
     rows = []
     for config in configs:
-        prefix = "" if config.split == "test" else f"{config.split}_"
         for run, measured in zip(runs, study.measure_many(runs, config, options, workers), strict=True):
             who = {"objective": run.config.objective, "seed": run.config.seed}
             for name, values in measured.items():
                 for language, value in values.items():
-                    row = who | {"language": language, "measure": prefix + name} | asdict(value)
+                    row = who | {"language": language, "measure": config.named(name)} | asdict(value)
                     rows.append(row)
                     if "correct_only" in value.extra:
                         rows.append(_correct_only(row))
