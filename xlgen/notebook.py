@@ -138,8 +138,8 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path
     """Run a chapter in a fresh kernel; ``target`` appears, or changes, only when every cell has succeeded.
 
     So does the chapter's evidence for the ledger: the chapter runs on a copy of the folder, and its file is put in
-    place when it has succeeded. That is done before ``target`` changes, so that whoever is killed between the two
-    leaves whole evidence and a chapter that is still out of date.
+    place when it has succeeded, before ``target`` is: whoever is killed between the two leaves whole evidence and a
+    chapter that is out of date.
 
     Args:
         source: the ``.py``, in ``notebooks/`` of a checkout; the cells' working directory is the checkout.
@@ -188,6 +188,7 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path
             "output_path": _relative(target, source),
         }
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        target.unlink(missing_ok=True)  # killed before the last line, the chapter is out of date, whatever it says then
         publish(draft / f"{source.stem}.json", evidence)
         os.replace(partial, target)
     failed.unlink(missing_ok=True)

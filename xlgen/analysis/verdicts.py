@@ -43,7 +43,7 @@ def difference_of_z(r: float, n: int, other: float, n_other: int) -> float:
     Raises:
         AnalysisError: a sample has fewer than 4 points, or a number is no correlation.
     """
-    if min(n, n_other) < MIN_POINTS or not max(abs(r), abs(other)) <= 1:
+    if min(n, n_other) < MIN_POINTS or not (abs(r) <= 1 and abs(other) <= 1):
         raise AnalysisError(
             f"r = {r} of {n} and {other} of {n_other} points; expected correlations of at least {MIN_POINTS} points."
         )
