@@ -66,7 +66,7 @@ def test_the_last_record_of_a_claim_and_scale_counts(tmp_path):
         (SHARE, {"value": -0.25}, r"share in \[0, 1\]"), (SPREAD, {"value": -1.0}, "ratio in"),
         (ledger.CLAIMS["l2-f1-english"], {}, "one number for 'smallest > largest'"),
         (ledger.CLAIMS["l2-f1-english"], {"value": {"a > b": 1}}, "one number for 'smallest > largest'"),
-        (ledger.CLAIMS["l2-f1-english"], dict.fromkeys(("value", "low", "high"), {"smallest > largest": 1.0}), "and p each"),
+        (ledger.CLAIMS["l2-f1-english"], dict.fromkeys(("value", "low", "high"), {"smallest > largest": 1}), "and p"),
         (
             ledger.CLAIMS["l2-f1-english"],
             dict.fromkeys(("value", "low", "high", "p"), {"smallest > largest": 2.0}),
@@ -235,7 +235,7 @@ def test_the_interval_of_a_ratio_of_spreads_covers_the_truth_as_often_as_it_says
     logs = ledger.spreads({"a": [1, 3, 5], "b": [1, 2, 3]}, ["a > b", "b > a"])
     assert logs["value"] == pytest.approx({"a > b": math.log(2), "b > a": -math.log(2)})
     assert logs["low"]["a > b"] == pytest.approx(-logs["high"]["b > a"])
-    assert logs["p"]["a > b"] == pytest.approx(2 * stats.f.sf(4, 2, 2)) and logs["p"]["b > a"] == logs["p"]["a > b"]
+    assert logs["p"]["a > b"] == pytest.approx(2 * stats.f.sf(4, 2, 2))
     with pytest.raises(ledger.LedgerError, match="1 and 3 scores"):
         ledger.spread_ratio([1], [1, 2, 3])
 
