@@ -55,12 +55,15 @@ from myst_nb import glue
 
 from xlgen import chapters, figures, fisher, ledger, models, protocols, records
 from xlgen.analysis import (
+    AGREES,
+    DISAGREES,
     AnalysisError,
     binomial_interval,
     correlate,
     interval_of_mean,
     partial_correlation,
     signed,
+    verdict,
 )
 from xlgen.notebook import provenance
 from xlgen.protocols.penalties import WEIGHTS
@@ -450,9 +453,10 @@ def told(c) -> str:
 
 def sign(c) -> int:
     """Of a correlation whose interval excludes 0; 0 where it does not."""
-    if c is None or c.status != "ok" or math.isnan(c.pearson.low) or 0 in c.pearson:
+    if c is None:
         return 0
-    return 1 if c.pearson.value > 0 else -1
+    r = c.pearson
+    return {AGREES: 1, DISAGREES: -1}.get(verdict(r.value, (r.low, r.high), sign=1, n=c.n).outcome, 0)
 
 
 DIRECTION = {
@@ -997,9 +1001,8 @@ for name, (value, keys, unit) in numbers.items():
         ours = ledger.record("fisher", claim.id, **value, **used, **evidence)
         ends = "" if math.isnan(value["low"]) else f" [{signed(value['low'], 2)}, {signed(value['high'], 2)}]"
         shown = f"{signed(value['value'], 2)}{ends} ({unit}, n = {value['n']})"
-    verdict = ledger.verdict(claim, ours)
-    sentences[name] = f"{claim.sentence} Ours: {shown}. {verdict.outcome[0].upper()}{verdict.outcome[1:]}: "
-    sentences[name] += f"{verdict.because}."
+    judged = str(ledger.verdict(claim, ours))
+    sentences[name] = f"{claim.sentence} Ours: {shown}. {judged[0].upper()}{judged[1:]}."
     glue(f"fisher-verdict-{name}", sentences[name], display=False)
 best_fpen = winner["fpen"]
 choices = {

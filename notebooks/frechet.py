@@ -357,7 +357,9 @@ for source, title in SOURCES.items():
         p = f"{ours.pearson.p:.2g}" if ours.status == "ok" else ""
         rho = signed(ours.spearman.value) if ours.status == "ok" else ""
         theirs = f"{fisher_interval(cell.number, n)}, n = {n}" if cell else "not printed"
-        outcome = verdict(cell.number, ours).outcome if cell else ""
+        r, outcome = ours.pearson, ""
+        if cell:
+            outcome = verdict(r.value, (r.low, r.high), cell.number, n=ours.n, n_published=n).outcome
         outcomes.append((source, task, outcome))
         body.append((f"{title}: {task}", str(ours), p, rho, theirs, outcome))
 glue("frechet-four", f"{np.tanh(1.96):.2f}", display=False)

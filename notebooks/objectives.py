@@ -64,7 +64,6 @@ from xlgen.analysis import (
     paired,
     pearson,
     signed,
-    verdict,
 )
 from xlgen.errors import UnknownName
 from xlgen.notebook import provenance
@@ -244,8 +243,9 @@ glue("objectives-flattest", flattest, display=False)
 #
 # Margin (development split) and difference-based sharpness (test split), each correlated with test accuracy over the
 # {glue:text}`objectives-targets` target languages, within each model. Each of the paper's cells gets a verdict by a fixed
-# rule: our data *cannot say* where our interval includes 0; otherwise the signs agree or not, and the paper's number
-# lies in our interval or not.
+# rule: our data *cannot say* where our interval includes 0; otherwise the signs agree or not, and where they do, the
+# two coefficients differ or are not shown to: both are estimates over a few languages, and the test of the difference of
+# two Fisher $z$ takes the uncertainty of both.
 
 # %% tags=["hide-input"]
 first_runs = [row for row in rows if row["seed"] == seed]
@@ -266,7 +266,7 @@ def compared(measure: str) -> list[tuple]:
     for name, ours in within(measure).items():
         cell = cells(measure)[name]
         printed = "not printed" if cell is None else f"{cell.interval}"
-        outcome = "" if cell is None else verdict(cell.value, ours).outcome
+        outcome = "" if cell is None else cell.verdict(ours).outcome
         p = "" if ours.status != "ok" else f"{ours.pearson.p:.2g}"
         lines.append((f"{name}, {chapters.NAMES[measure]}", printed, str(ours), p, outcome))
     return lines
@@ -709,7 +709,7 @@ if pairs:
         name
         for name, (one, other) in pairs.items()
         if (cell := chapters.published(first.task, "dev_margin", name))
-        and verdict(cell.value, one).outcome != verdict(cell.value, other).outcome
+        and cell.verdict(one).outcome != cell.verdict(other).outcome
     ]
     choices["margin-split"] = (
         f"With the margin of the test split in place of the development split's, r with accuracy changes most for "

@@ -64,6 +64,7 @@ from xlgen.analysis import (
     mean_of_others,
     pearson,
     signed,
+    within_minus_pooled,
 )
 from xlgen.errors import ConfigError
 from xlgen.notebook import provenance
@@ -1059,7 +1060,7 @@ glue("synthesis-across", across_words, display=False)
 # ledger's fixed rules give. Correlations over languages are means over seeds with an interval over languages; orderings
 # of objectives are mean differences over seeds with Student-t intervals; the correlation over models in Figure 5 has
 # Fisher's interval, which takes the models for independent, and is too narrow for four objectives; the share of searches
-# at an end has a Student-t interval over languages, or Wilson's where all languages have the same share.
+# at an end is a median over seeds, whose interval needs six of them.
 
 # %% tags=["hide-input"]
 folder = chapters.ledger_folder(options.store)
@@ -1101,7 +1102,7 @@ def pooled_with(measure: str):
 
 
 def depends():
-    """Stronger within objectives than over all of them? One difference a seed."""
+    """More negative within objectives than over all of them? One difference of signed coefficients a seed."""
     gaps, used = [], []
     for s in every_seed:
         some = [(o, s) for o in names if (o, s) in sharp]
@@ -1109,7 +1110,7 @@ def depends():
             continue
         pick = [keys.index(key) for key in some]
         x, y = tables["sharpness_difference"][pick], accuracy[pick]
-        gaps.append(float(np.mean(np.abs(pearson(x, y))) - abs(pearson(x.ravel(), y.ravel()))))
+        gaps.append(-within_minus_pooled(x, y))  # the claimed direction is a negative correlation
         used += some
     return (ledger.of(interval_of_mean(gaps)), used) if gaps else None
 
@@ -1129,17 +1130,11 @@ def over_runs():
 
 
 def at_an_end():
-    """The share of searches that ended at an end of the bracket, by language, and its mean over languages."""
+    """The share of searches that ended at an end of the bracket, of all languages and objectives, by seed."""
     some = [r for r in rows if r["measure"] == "sharpness_alpha" and r["language"] in languages]
-    shares = [np.mean([r["status"] != "ok" for r in some if r["language"] == code]) for code in languages if some]
-    if not shares:
-        return None
-    if np.ptp(shares) == 0:  # no interval over languages that are all the same
-        numbers = ledger.share(sum(r["status"] != "ok" for r in some), len(some))
-    else:
-        mean = interval_of_mean(shares)
-        numbers = ledger.of(Interval(mean.value, max(0.0, mean.low), min(1.0, mean.high), mean.n))
-    return numbers, list(dict.fromkeys(r["key"] for r in some))
+    ended = {s: [r["status"] != "ok" for r in some if r["key"][1] == s] for s in every_seed}
+    shares = [np.mean(each) for each in ended.values() if each]
+    return (ledger.share(shares), list(dict.fromkeys(r["key"] for r in some))) if shares else None
 
 
 claims = {claim.id: claim for claim in ledger.claims(chapter="synthesis")}

@@ -9,21 +9,22 @@ import pytest
 from scipy import stats
 
 from xlgen.analysis import (
+    AGREES,
     CANNOT_SAY,
     DISAGREES,
     FEWEST,
-    IN_INTERVAL,
     SIGN_ONLY,
     AnalysisError,
-    Coefficient,
-    Correlation,
+    Interval,
     binomial_interval,
     correlate,
     correlations,
+    difference_of_z,
     fisher_interval,
     interval_of_mean,
     kendall,
     over_seeds,
+    p_of_mean,
     paired,
     partial_correlation,
     pearson,
@@ -31,6 +32,8 @@ from xlgen.analysis import (
     signed,
     spearman,
     verdict,
+    verdict_of_pairs,
+    within_minus_pooled,
 )
 from xlgen.errors import UnknownName
 
@@ -357,58 +360,128 @@ def test_over_seeds_refuses():
 
 # ------------------------------------------------------------------------------------------------------ verdicts
 
-
-def ours(value, low, high, status="ok", n=14):
-    one = Coefficient(value, low, high, (low, high), 0.01)
-    return Correlation(n, 0, one, one, one, False, status, "" if status == "ok" else "x constant")
+NAN = math.nan
 
 
 @pytest.mark.parametrize(
-    ("published", "result", "outcome", "words"),
+    ("published", "numbers", "facts", "outcome", "words"),
     [
-        (-0.845, ours(-0.7, -0.9, -0.3), IN_INTERVAL, "lies in it"),
-        (-0.9, ours(-0.7, -0.9, -0.3), IN_INTERVAL, "lies in it"),  # ends included
-        (0.5, ours(0.7, 0.3, 0.9), IN_INTERVAL, "lies in it"),
-        (-0.95, ours(-0.7, -0.9, -0.3), SIGN_ONLY, "lies outside it"),
-        (-0.1, ours(-0.7, -0.9, -0.3), SIGN_ONLY, "lies outside it"),
-        (0.1, ours(-0.7, -0.9, -0.3), DISAGREES, "not our sign"),
-        (-0.8, ours(0.7, 0.3, 0.9), DISAGREES, "not our sign"),
-        (0.0, ours(0.7, 0.3, 0.9), DISAGREES, "not our sign"),
-        (-0.4, ours(-0.3, -0.7, 0.2), CANNOT_SAY, "lies in it"),
-        (0.1, ours(-0.3, -0.7, 0.2), CANNOT_SAY, "lies in it"),
-        (-0.9, ours(-0.3, -0.7, 0.2), CANNOT_SAY, "lies outside it"),
-        (0.9, ours(-0.3, -0.7, 0.2), CANNOT_SAY, "lies outside it"),
-        (0.5, ours(0.3, 0.0, 0.6), CANNOT_SAY, "includes 0"),  # ends included
-        (-0.8, ours(-0.9, -0.99, -0.1, n=FEWEST - 1), CANNOT_SAY, "over 4 points, fewer than 5"),
-        (0.8, ours(-0.9, -0.99, -0.1, n=FEWEST - 1), CANNOT_SAY, "over 4 points, fewer than 5"),
-        (-0.8, ours(-0.9, -0.99, -0.1, n=FEWEST), IN_INTERVAL, "lies in it"),
-        (0.5, ours(math.nan, math.nan, math.nan, "undefined"), CANNOT_SAY, "no interval"),
-        (0.5, ours(1.0, math.nan, math.nan), CANNOT_SAY, "no interval"),
+        (-0.845, (-0.7, -0.9, -0.3), {"n": 14, "n_published": 14}, AGREES, "not shown to differ (z = 0.87"),
+        (-0.95, (-0.7, -0.9, -0.3), {"n": 14, "n_published": 14}, SIGN_ONLY, "differ (z = 2.26, ours over 14"),
+        (-0.95, (-0.7, -0.9, -0.3), {"n": 14, "n_published": 4}, AGREES, "not shown to differ"),
+        (-0.95, (-0.7, -0.9, -0.3), {"n": 14}, SIGN_ONLY, "taken as exact, lies outside it: its number of points"),
+        (-0.85, (-0.7, -0.9, -0.3), {"n": 14}, AGREES, "lies in it"),
+        (-0.9, (-0.7, -0.9, -0.3), {}, AGREES, "lies in it"),  # ends included
+        (-0.95, (-0.7, -0.9, -0.3), {}, SIGN_ONLY, "taken as exact, lies outside it: the paper gives no interval"),
+        (0.1, (-0.7, -0.9, -0.3), {"n": 14, "n_published": 14}, DISAGREES, "on the other side"),
+        (0.0, (0.7, 0.3, 0.9), {"n": 14, "n_published": 14}, DISAGREES, "on the other side"),
+        (-0.4, (-0.3, -0.7, 0.2), {"n": 14, "n_published": 14}, CANNOT_SAY, "includes 0"),
+        (0.5, (0.3, 0.0, 0.6), {"n": 14}, CANNOT_SAY, "includes 0"),  # ends included
+        (-0.8, (-0.9, -0.99, -0.1), {"n": FEWEST - 1, "n_published": 14}, CANNOT_SAY, "over 4 points, fewer than 5"),
+        (-0.8, (-0.9, -0.99, -0.1), {"n": FEWEST, "n_published": 14}, AGREES, "not shown to differ"),
+        (0.5, (NAN, NAN, NAN), {}, CANNOT_SAY, "no interval"),
+        (0.5, (1.0, NAN, NAN), {"n": 14}, CANNOT_SAY, "no interval"),
+        (None, (-0.7, -0.9, -0.3), {"sign": -1}, AGREES, "a direction and no number"),
+        (None, (-0.7, -0.9, -0.3), {"sign": 1}, DISAGREES, "on the other side"),
     ],
+)  # fmt: skip
+def test_verdict(published, numbers, facts, outcome, words):
+    value, *ends = numbers
+    found = verdict(value, ends, published, **facts)
+    assert found.outcome == outcome and words in found.because and str(found) == f"{outcome}: {found.because}"
+    mirrored = facts | ({"sign": -facts["sign"]} if "sign" in facts else {})
+    other = None if published is None else -published
+    assert verdict(-value, [-ends[1], -ends[0]], other, **mirrored).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("ends", "outcome"),
+    [((-0.4, 0.5), AGREES), ((0.51, 0.9), DISAGREES), ((-0.9, -0.6), DISAGREES), ((0.1, 0.6), CANNOT_SAY)],
 )
-def test_verdict(published, result, outcome, words):
-    found = verdict(published, result)
-    assert found.outcome == outcome
-    assert words in found.sentence and signed(published) in found.sentence and str(result) in found.sentence
-    assert outcome in found.sentence.lower()
-    ends = (-v for v in (result.pearson.value, result.pearson.high, result.pearson.low))
-    mirrored = ours(*ends, result.status, result.n)
-    assert verdict(-published, mirrored).outcome == outcome
+def test_verdict_of_a_small_number(ends, outcome):
+    assert verdict(sum(ends) / 2, ends, bound=0.5).outcome == outcome
+
+
+def test_verdict_of_a_ratio_has_its_null_at_one():
+    assert verdict(0.5, (0.3, 0.9), 0.4, 1).outcome == AGREES
+    assert verdict(0.5, (0.3, 1.1), 0.4, 1).outcome == CANNOT_SAY
+    assert verdict(2.0, (1.1, 4.0), 0.4, 1).outcome == DISAGREES
+
+
+def test_the_difference_of_two_coefficients_is_standard_normal_where_they_are_of_one_population():
+    """And a pair beyond each other's interval is none: that happens three times as often."""
+    rng, z, outside = np.random.default_rng(0), [], 0
+    for _ in range(4_000):
+        x = rng.normal(size=(2, 14))
+        r, other = pearson(x, 0.8 * x + 0.6 * rng.normal(size=(2, 14)))
+        z.append(difference_of_z(r, 14, other, 14))
+        outside += other not in fisher_interval(r, 14)
+    reached = np.mean(np.abs(z) > stats.norm.ppf(0.975))
+    assert abs(reached - 0.05) < 3 * math.sqrt(0.05 * 0.95 / 4_000) and outside / 4_000 > 0.12
+    assert difference_of_z(0.954, 14, 0.990, 14) == pytest.approx(-1.81, abs=0.01)
+    assert difference_of_z(1.0, 14, 0.9, 14) == math.inf and difference_of_z(1.0, 14, 1.0, 9) == 0
+    for facts in ((0.5, 3, 0.5, 14), (1.2, 14, 0.5, 14), (0.5, 14, NAN, 14)):
+        with pytest.raises(AnalysisError, match="expected correlations of at least 4 points"):
+            difference_of_z(*facts)
 
 
 def test_four_points_are_never_settled_however_well_they_lie_on_a_line():
     def best(n: int):
         return correlate(np.arange(n), np.arange(n) + 1e-3 * np.arange(n) ** 2)
 
-    assert 0 not in best(FEWEST - 1).pearson and verdict(0.9, best(FEWEST - 1)).outcome == CANNOT_SAY
+    def judged(n: int):
+        r = best(n).pearson
+        return verdict(r.value, (r.low, r.high), 0.9, n=n, n_published=14).outcome
+
+    assert 0 not in best(FEWEST - 1).pearson and judged(FEWEST - 1) == CANNOT_SAY
     assert best(FEWEST - 1).pearson.p > 0.05 > best(FEWEST).pearson.p
-    assert verdict(0.9, best(FEWEST)).outcome != CANNOT_SAY
+    assert judged(FEWEST) != CANNOT_SAY
 
 
-def test_verdict_refuses_what_is_no_correlation():
-    for r in (1.2, math.nan):
-        with pytest.raises(AnalysisError):
-            verdict(r, ours(0.5, 0.1, 0.8))
+def test_verdict_refuses_what_is_no_claim():
+    for r in (1.2, NAN):
+        with pytest.raises(AnalysisError, match="expected a number, of a correlation"):
+            verdict(0.5, (0.1, 0.8), r, n=14)
+    with pytest.raises(AnalysisError, match="nothing is claimed"):
+        verdict(0.5, (0.1, 0.8))
+
+
+@pytest.mark.parametrize(
+    ("values", "lows", "p", "outcome"),
+    [
+        ((2, 3), (1, 1), (0.01, 0.01), AGREES),
+        ((2, 3), (1, 1), (0.04, 0.04), AGREES),  # all of them: no correction
+        ((2, 0.5), (1, -1), (0.02, 0.4), SIGN_ONLY), ((2, 0.5), (1, -1), (0.03, 0.4), CANNOT_SAY),
+        ((2, -0.5), (1, -2), (0.01, 0.4), CANNOT_SAY),
+        ((2, -2), (1, -3), (0.01, 0.01), DISAGREES), ((2, -2), (-1, -3), (0.3, 0.02), DISAGREES),
+        ((2, -2), (-1, -3), (0.3, 0.03), CANNOT_SAY),  # one of two: corrected, p = 0.06
+        ((2, 3), (NAN, NAN), (NAN, NAN), CANNOT_SAY),
+    ],
+)  # fmt: skip
+def test_verdict_of_pairs(values, lows, p, outcome):
+    value, low, chance = (dict(zip(("a > b", "a > c"), part, strict=True)) for part in (values, lows, p))
+    found = verdict_of_pairs(value, low, chance)
+    assert found.outcome == outcome and ("−2.000 for a > c (p = 0.0" in found.because) == (outcome == DISAGREES)
+
+
+def test_the_p_value_of_a_mean_is_that_of_students_t():
+    x = np.random.default_rng(0).normal(0.5, size=7)
+    assert p_of_mean(interval_of_mean(x)) == pytest.approx(stats.ttest_1samp(x, 0).pvalue)
+    assert math.isnan(p_of_mean(interval_of_mean([0.1]))) and p_of_mean(Interval(0, 0, 0, 3)) == 1
+    assert math.isnan(p_of_mean(interval_of_mean([0.3 - 0.2, 0.4 - 0.3, 0.1])))  # the same but for rounding
+
+
+def test_coefficients_within_minus_pooled_is_zero_in_the_mean_where_there_is_nothing():
+    """The difference of absolute values is not: it is +0.1."""
+    rng = np.random.default_rng(0)
+    tables = rng.normal(size=(2_000, 2, 4, 14))
+    found = np.array([within_minus_pooled(x, y) for x, y in tables])
+    absolute = [np.abs(pearson(x, y)).mean() - abs(pearson(x.ravel(), y.ravel())) for x, y in tables]
+    stderr = found.std() / math.sqrt(len(found))
+    assert abs(found.mean()) < 3 * stderr < 0.02 < 0.1 < np.mean(absolute)
+    x = rng.normal(size=(4, 14))
+    shifted = x + 9 * np.arange(4)[:, None]
+    assert within_minus_pooled(shifted, -x + 9 * np.arange(4)[:, None]) < -1.5  # −1 within, near +1 over all points
 
 
 # ---------------------------------------------------------------------------------------------------------- rows

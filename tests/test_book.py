@@ -17,7 +17,7 @@ import yaml
 from torch import nn
 
 import xlgen
-from xlgen import chapters, notebook, sphinxext
+from xlgen import notebook, sphinxext
 from xlgen.batch import Batch
 from xlgen.cli import parser
 from xlgen.errors import UnknownName
@@ -293,12 +293,11 @@ def executed(monkeypatch):
     """Executions are recorded rather than done."""
     done = []
 
-    def execute(source, target, given, **facts):
+    def execute(source, target, given, evidence, **facts):
         done.append((source.stem, given))
         if "writes" in source.read_text():  # evidence that depends on the chapter's text alone
-            folder = chapters.ledger_folder()
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / f"{source.stem}.json").write_text(source.read_text())
+            evidence.mkdir(parents=True, exist_ok=True)
+            (evidence / f"{source.stem}.json").write_text(source.read_text())
         target.parent.mkdir(exist_ok=True)
         facts = {"seconds": 1.0, **facts}
         target.write_text(sphinxext.json.dumps({"metadata": {"xlgen": facts}}))
@@ -324,8 +323,7 @@ def test_only_what_is_stale_is_executed(checkout, executed):
     assert refresh() == ["two", "one"]
 
 
-def test_what_a_chapter_rewrites_is_read_by_a_later_one_in_the_same_build(checkout, executed, monkeypatch):
-    monkeypatch.setenv(notebook.LEDGER, "another")
+def test_what_a_chapter_rewrites_is_read_by_a_later_one_in_the_same_build(checkout, executed):
     one, two = (checkout / "notebooks" / f"{name}.py" for name in ("one", "two"))
     one.write_text(CHAPTER + "# writes\n")
     two.write_text(CHAPTER.replace("# %%\n", '# %% tags=["reads:book/notebooks/ledger"]\n'))
@@ -338,7 +336,6 @@ def test_what_a_chapter_rewrites_is_read_by_a_later_one_in_the_same_build(checko
     assert sphinxext.refresh([one, two], folder, {}) == ["one", "two"]
     (folder / "one.ipynb").unlink()
     assert sphinxext.refresh([one, two], folder, {}) == ["one"]  # the same evidence once more
-    assert os.environ[notebook.LEDGER] == "another"
 
 
 def test_unknown_chapters_are_answered_with_a_suggestion(checkout, executed):

@@ -18,7 +18,7 @@ def evidence(folder):
     numbers = {"value": 1.0, "low": 0.5, "high": 1.5}
     ledger.record("l2_ewc", GAIN.id, **numbers, **common, seeds=[0, 1, 2, 5], run_keys=keys, live=False)
     pairs = {key: dict.fromkeys(PAIRS.pairs, value) for key, value in numbers.items()}
-    ledger.record("l2_ewc", PAIRS.id, **pairs, **common, seeds=[0])
+    ledger.record("l2_ewc", PAIRS.id, **pairs, p=dict.fromkeys(PAIRS.pairs, 0.01), **common, seeds=[0])
     ledger.record("objectives", "bassi-t1-margin-sam", value=math.nan, low=math.nan, high=math.nan, **common, seeds=[0])
     ledger.not_run("l2_ewc", "l2-f2-steps", "a < b & c", folder=folder)
     return ledger.rows(ledger.load(folder))
@@ -62,6 +62,19 @@ def test_the_menus_name_what_the_rows_carry_and_are_hidden_without_scripts(tmp_p
     bar = ElementTree.fromstring(shown[: shown.index("</div>") + 6].replace(" hidden>", ">"))
     menus = {menu.get("name"): {option.text for option in menu.iter("option")} for menu in bar.iter("select")}
     assert menus == {key: values | {"all"} for key, values in carried.items()}
+
+
+def test_error_rates_are_shown_with_what_is_promised():
+    rates = [
+        ledger.Rate("a < b", "settled, either way", 0.05, 0.04, 1.0, 400),
+        ledger.Rate("c", "agrees", math.nan, 0.25, math.nan, 100),
+    ]
+    shown = ElementTree.fromstring(page.error_rates(rates).data)
+    body = [[words(cell) for cell in row] for row in shown.iter("tr")][1:]
+    assert body == [
+        ["a < b", "settled, either way", "5", "4.0 ± 1.1", "100.0"],
+        ["c", "agrees", "nothing", "25.0 ± 4.3", "none"],
+    ]
 
 
 def test_verdicts_are_told_apart_without_colour():

@@ -8,8 +8,10 @@ import pytest
 from scipy import stats
 
 from xlgen import ledger, published
+from xlgen.analysis import AnalysisError
 from xlgen.errors import UnknownName
-from xlgen.ledger import records
+from xlgen.ledger import files
+from xlgen.ledger.claims import FEWEST_RUNS
 from xlgen.store import StoreError
 
 NAN = math.nan
@@ -29,7 +31,9 @@ def test_records_come_back_as_they_were(tmp_path):
     whole = [dict.fromkeys(pairs.pairs, number) for number in (1.0, NAN, NAN)]
     kept = [
         keep(tmp_path, run_keys=["abc"], live=False),
-        keep(tmp_path, pairs, value=whole[0], low=whole[1], high=whole[2], n=np.int64(5), seeds=np.arange(3)),
+        keep(
+            tmp_path, pairs, value=whole[0], low=whole[1], high=whole[2], p=whole[1], n=np.int64(5), seeds=np.arange(3)
+        ),
         keep(tmp_path, PRINTED, value=np.float32(-0.5), low=-0.75, high=-0.25),
     ]
     assert sorted(map(repr, ledger.load(tmp_path))) == sorted(map(repr, kept))
@@ -62,6 +66,12 @@ def test_the_last_record_of_a_claim_and_scale_counts(tmp_path):
         (SHARE, {"value": -0.25}, r"share in \[0, 1\]"), (SPREAD, {"value": -1.0}, "ratio in"),
         (ledger.CLAIMS["l2-f1-english"], {}, "one number for 'smallest > largest'"),
         (ledger.CLAIMS["l2-f1-english"], {"value": {"a > b": 1}}, "one number for 'smallest > largest'"),
+        (ledger.CLAIMS["l2-f1-english"], dict.fromkeys(("value", "low", "high"), {"smallest > largest": 1}), "and p"),
+        (
+            ledger.CLAIMS["l2-f1-english"],
+            dict.fromkeys(("value", "low", "high", "p"), {"smallest > largest": 2.0}),
+            "expected p-values in",
+        ),
         (GAIN, {"chapter": "frechet"}, "run by the chapter 'l2_ewc', not by 'frechet'"),
     ],
 )  # fmt: skip
@@ -88,8 +98,8 @@ def test_choices_lie_beside_the_records_and_go_with_them(tmp_path):
             ledger.choice(*facts, folder=tmp_path)
     with pytest.raises(ledger.LedgerError, match="nothing is said"):
         ledger.choice("theory", "korean", " ", folder=tmp_path)
-    (tmp_path / "theory-choices.json").write_text('[{"chapter": "theory"}]')
-    with pytest.raises(ledger.LedgerError, match="theory-choices.json"):
+    (tmp_path / "theory.json").write_text('{"evidence": [], "choices": [{"chapter": "theory"}]}')
+    with pytest.raises(ledger.LedgerError, match=r"theory.json holds no choices"):
         ledger.choices(tmp_path)
 
 
@@ -104,18 +114,19 @@ def test_unknown_names_are_refused(tmp_path):
         ledger.not_run("l2_ewc", GAIN.id, " ", folder=tmp_path)
 
 
-@pytest.mark.parametrize("change", ["other chapter", "field", "number", "claim", "list", "json"])
+@pytest.mark.parametrize("change", ["other chapter", "field", "number", "claim", "list", "json", "part"])
 def test_a_file_that_is_not_one_is_named(tmp_path, change):
     keep(tmp_path)
     path = tmp_path / "l2_ewc.json"
-    entries = json.loads(path.read_text())
+    entries = json.loads(path.read_text())["evidence"]
     if change == "other chapter":
         path.rename(tmp_path / "frechet.json")
-    elif change == "json":
-        path.write_text("[")
+    elif change in ("json", "part"):
+        path.write_text("[" if change == "json" else '{"evidence": []}')
     else:
         edits = {"field": {"colour": 1}, "number": {"n": 0}, "claim": {"claim": "x"}, "list": {}}
-        path.write_text(json.dumps({} if change == "list" else [entries[0] | edits[change]]))
+        one = {"evidence": [entries[0] | edits[change]], "choices": []}
+        path.write_text(json.dumps({"evidence": {}, "choices": []} if change == "list" else one))
     with pytest.raises((ledger.LedgerError, StoreError), match=r"(l2_ewc|frechet)\.json"):
         ledger.load(tmp_path)
 
@@ -128,9 +139,13 @@ def test_a_record_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
         path.write_text("[{")
         raise OSError("no space left")
 
-    monkeypatch.setattr(records, "write_json", torn)
-    with pytest.raises(OSError, match="no space"):
-        keep(tmp_path, value=1.25)
+    monkeypatch.setattr(files, "write_json", torn)
+    for write in (
+        lambda: keep(tmp_path, value=1.25),
+        lambda: ledger.choice("l2_ewc", "korean", "A sentence.", folder=tmp_path),
+    ):
+        with pytest.raises(OSError, match="no space"):
+            write()
     assert (tmp_path / "l2_ewc.json").read_bytes() == before and len(list(tmp_path.iterdir())) == 1
 
 
@@ -163,11 +178,37 @@ def test_how_numbers_are_shown():
     assert by["l2-t15-en"] == "ewc_two > ewc: 0.80\newc_mix > ewc: 0.76"
 
 
-def test_a_share_is_shown_with_its_count_where_it_is_one(tmp_path):
-    keep(tmp_path, SHARE, **ledger.share(3, 13))
-    keep(tmp_path, SHARE, **ledger.share(3, 13) | {"value": 0.25, "scale": "real data"})
-    found = [row.ours for row in ledger.rows(ledger.load(tmp_path)) if row.claim is SHARE]
-    assert [words.partition(" [")[0] for words in found] == ["3 of 13: 0.231", "0.250"]
+def test_a_share_is_shown_with_its_interval_where_it_has_one(tmp_path):
+    keep(tmp_path, SHARE, **ledger.share([3 / 13]))
+    keep(tmp_path, SHARE, **ledger.share([0.1, 0.2, 0.2, 0.3, 0.3, 0.4]), scale="real data")
+    found = [row for row in ledger.rows(ledger.load(tmp_path)) if row.claim is SHARE]
+    assert [row.ours for row in found] == ["0.231", "0.250 [0.100, 0.400]"]
+    assert found[0].because.startswith("over 1 run, which settle no share") and found[1].verdict == "agrees"
+
+
+def test_the_interval_of_a_share_is_the_inverse_of_the_sign_test():
+    for n in range(1, 30):
+        x = np.random.default_rng(n).random(n)
+        found = ledger.share(x)
+        assert found["value"] == np.median(x) and found["n"] == n
+        if n < FEWEST_RUNS:
+            assert math.isnan(found["low"]) and math.isnan(found["high"])
+            continue
+        for end in (found["low"], found["high"]):
+            for median, inside in ((end + 1e-9, end == found["low"]), (end - 1e-9, end != found["low"])):
+                above = int(np.sum(x > median))
+                assert (stats.binomtest(above, n).pvalue > 0.05) == inside
+    assert 2 * 0.5**FEWEST_RUNS < 0.05 < 2 * 0.5 ** (FEWEST_RUNS - 1)
+    for wrong in ([], [0.5, 1.2], [math.nan]):
+        with pytest.raises(AnalysisError, match="one number in"):
+            ledger.share(wrong)
+
+
+def test_a_tie_counts_half():
+    assert ledger.wins([1, 2, 3, 4], [1, 1, 4, 3]) == (0.5 + 1 + 0 + 1) / 4
+    for scores in (([1], [1, 2]), ([], [])):
+        with pytest.raises(ledger.LedgerError, match="one of each for every language"):
+            ledger.wins(*scores)
 
 
 def test_differences_are_paired():
@@ -176,6 +217,7 @@ def test_differences_are_paired():
     test = stats.ttest_rel(scores["a"], scores["b"])
     assert found["n"] == 4 and found["value"] == pytest.approx({"a > b": 0.75, "b > a": -0.75})
     assert (found["low"]["a > b"], found["high"]["a > b"]) == pytest.approx(tuple(test.confidence_interval(0.95)))
+    assert found["p"] == pytest.approx(dict.fromkeys(("a > b", "b > a"), test.pvalue))
     with pytest.raises(UnknownName, match="name in a pair 'c'"):
         ledger.differences(scores, ["a > c"])
     with pytest.raises(ledger.LedgerError, match="2 and 4 scores"):
@@ -193,13 +235,9 @@ def test_the_interval_of_a_ratio_of_spreads_covers_the_truth_as_often_as_it_says
     logs = ledger.spreads({"a": [1, 3, 5], "b": [1, 2, 3]}, ["a > b", "b > a"])
     assert logs["value"] == pytest.approx({"a > b": math.log(2), "b > a": -math.log(2)})
     assert logs["low"]["a > b"] == pytest.approx(-logs["high"]["b > a"])
+    assert logs["p"]["a > b"] == pytest.approx(2 * stats.f.sf(4, 2, 2))
     with pytest.raises(ledger.LedgerError, match="1 and 3 scores"):
         ledger.spread_ratio([1], [1, 2, 3])
-
-
-@pytest.mark.parametrize("wins", range(14))
-def test_a_share_can_be_recorded(tmp_path, wins):
-    assert keep(tmp_path, SHARE, **ledger.share(wins, 13)).value == wins / 13
 
 
 def test_what_was_not_run_has_its_reason(tmp_path):

@@ -202,7 +202,7 @@ def test_a_failing_cell_leaves_the_earlier_output_alone(checkout, tmp_path):
     with pytest.raises(
         notebook.NotebookError, match=r"tiny failed in cell 3 .*out.failed.ipynb.*: ValueError: one"
     ) as e:
-        notebook.execute(checkout, target, {})
+        notebook.execute(checkout, target, {}, tmp_path / "ledger")
     assert e.value.trace.endswith("ValueError: one\ntwo") and "\x1b" not in e.value.trace
     assert target.read_text() == "earlier"
     assert "42 none" in printed(tmp_path / "out.failed.ipynb")

@@ -223,6 +223,8 @@ def test_a_gain_is_paired_by_group():
     assert found.p == pytest.approx(stats.ttest_rel([1, 2, 2.5], [2, 1.5, 4]).pvalue)
     assert found.p_flip == sign_flip(d)
     assert gain(ours, ours).p == 1 and gain(ours, ours).p_flip == 1
+    alike = gain({"a": 1.3, "b": 2.3, "c": 0.3}, {"a": 1.2, "b": 2.2, "c": 0.2})  # no t, and no certainty of p = 0
+    assert math.isnan(alike.p) and alike.p_flip == 2**-2
     with pytest.raises(AnalysisError, match="expected the same"):
         gain(ours, {"a": 1.0})
 

@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import shlex
+import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ KERNEL = {
 
 
 LEDGER = "XLGEN_LEDGER"
-"""Environment variable: the folder that chapters write evidence to (:func:`xlgen.chapters.ledger_folder`)."""
+"""Environment variable: the folder of evidence for a chapter that is executed (:func:`ledger_folder`)."""
 
 
 class NotebookError(XlgenError):
@@ -133,13 +134,18 @@ def parameters(source: Path) -> dict[str, dict[str, Any]]:
     return papermill.inspect_notebook(read(source))
 
 
-def execute(source: Path, target: Path, given: Mapping[str, Any], **facts: Any) -> NotebookNode:
+def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path, **facts: Any) -> NotebookNode:
     """Run a chapter in a fresh kernel; ``target`` appears, or changes, only when every cell has succeeded.
+
+    So does the chapter's evidence for the ledger: the chapter runs on a copy of the folder, and its file is put in
+    place when it has succeeded, before ``target`` is: whoever is killed between the two leaves whole evidence and a
+    chapter that is out of date.
 
     Args:
         source: the ``.py``, in ``notebooks/`` of a checkout; the cells' working directory is the checkout.
         target: the executed ``.ipynb``; the copy of a run that failed is kept beside it as ``*.failed.ipynb``.
         given: parameters that replace the defaults of the chapter.
+        evidence: folder of the ledger.
         facts: entries of the ``xlgen`` metadata of the executed notebook, beside the seconds that it took.
 
     Raises:
@@ -156,17 +162,21 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], **facts: Any) 
     target.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix=".running-", dir=target.parent) as folder:
-        partial = Path(folder) / target.name
+        partial, draft = Path(folder) / target.name, Path(folder).absolute() / "ledger"
+        draft.mkdir()
+        for path in evidence.glob("[!.]*.json"):
+            shutil.copy(path, draft)
         try:
-            notebook = papermill.execute_notebook(
-                read(source),
-                partial,
-                parameters=dict(given),
-                kernel_name="python3",
-                cwd=source.absolute().parents[1],
-                progress_bar={"desc": source.stem, "disable": None, "leave": False},
-                extra_arguments=["--log-level=ERROR"],  # no warning that loopback is not encrypted
-            )
+            with _environment(LEDGER, str(draft)):
+                notebook = papermill.execute_notebook(
+                    read(source),
+                    partial,
+                    parameters=dict(given),
+                    kernel_name="python3",
+                    cwd=source.absolute().parents[1],
+                    progress_bar={"desc": source.stem, "disable": None, "leave": False},
+                    extra_arguments=["--log-level=ERROR"],  # no warning that loopback is not encrypted
+                )
         except papermill.PapermillExecutionError as error:
             partial.replace(failed)
             trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).strip()
@@ -178,9 +188,45 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], **facts: Any) 
             "output_path": _relative(target, source),
         }
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
+        target.unlink(missing_ok=True)  # killed before the last line, the chapter is out of date, whatever it says then
+        publish(draft / f"{source.stem}.json", evidence)
         os.replace(partial, target)
     failed.unlink(missing_ok=True)
     return notebook
+
+
+def publish(draft: Path, folder: Path) -> None:
+    """Put a chapter's file of evidence into ``folder``, atomically; without one, take out what is there."""
+    kept = folder / draft.name
+    if not draft.exists():
+        kept.unlink(missing_ok=True)
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    os.replace(shutil.copy(draft, folder / f".{draft.name}"), kept)  # copied first: a rename needs one file system
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+        if before is not None:
+            os.environ[name] = before
+
+
+def ledger_folder(store: Path | None = None) -> Path:
+    """Where a chapter writes its evidence for the ledger, and where the ledger's page reads that of all of them.
+
+    For a chapter that :func:`execute` runs, it is the copy that is made there. A chapter whose cells are run by hand,
+    perhaps with other parameters, writes beside its results.
+
+    Args:
+        store: folder of the results; by default ``runs/`` of the checkout.
+    """
+    return Path(os.environ[LEDGER]) if os.environ.get(LEDGER) else (store or root() / "runs") / "ledger"
 
 
 def run(name: str, given: Mapping[str, Any] | None = None, out: Path | None = None) -> Path:
@@ -201,7 +247,8 @@ def run(name: str, given: Mapping[str, Any] | None = None, out: Path | None = No
     given = dict(given or {})
     source = find(name)
     target = out or root() / "build" / "notebooks" / f"{source.stem}-{digest(given)}.ipynb"
-    execute(source, target.absolute(), given)
+    store = Path(given["store"]).expanduser() if given.get("store") else None
+    execute(source, target.absolute(), given, ledger_folder(store))
     return target
 
 

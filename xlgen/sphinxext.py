@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -92,7 +90,7 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
 
     Raises:
         UnknownName: there is no such chapter or parameter.
-        NotebookError: a cell failed; the chapter's earlier output is still in place.
+        NotebookError: a cell failed; the chapter's earlier output and evidence are still in place.
     """
     library = library_fingerprint()
     chapters = {source.stem: source for source in sources}
@@ -117,24 +115,10 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
         number = f"{len(executed)}/{len(executed) + len(left)}"
         log.info("executing %s: %s …", number, name)
         facts = {"fingerprint": current[name], "parameters": given[name]}
-        with evidence_in(folder / "ledger"):
-            done = notebook.execute(source, folder / f"{name}.ipynb", given[name], **facts)
+        done = notebook.execute(source, folder / f"{name}.ipynb", given[name], folder / "ledger", **facts)
         seconds = done.metadata.xlgen.seconds
         log.info("executed %s: %s in %.0f s; left: %s", number, name, seconds, ", ".join(left) or "none")
     return executed
-
-
-@contextmanager
-def evidence_in(folder: Path) -> Iterator[None]:
-    """Chapters that are executed in the block write their evidence to ``folder``."""
-    before = os.environ.get(notebook.LEDGER)
-    os.environ[notebook.LEDGER] = str(folder.absolute())
-    try:
-        yield
-    finally:
-        del os.environ[notebook.LEDGER]
-        if before is not None:
-            os.environ[notebook.LEDGER] = before
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
@@ -147,7 +131,7 @@ def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     tags = {tag for cell in read for tag in cell.metadata.get("tags", []) if tag.startswith("reads:")}
     top = source.absolute().parents[1]
     folders = [top / tag.removeprefix("reads:") for tag in sorted(tags)]
-    files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.suffix in (".py", ".json")]
+    files = [path for folder in folders for path in sorted(folder.rglob("[!.]*")) if path.suffix in (".py", ".json")]
     contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])

@@ -20,6 +20,7 @@ from xlgen.analysis.correlation import (
     partial_correlation,
     pearson,
     spearman,
+    within_minus_pooled,
 )
 from xlgen.analysis.gains import Errors, Gain, errors, gain, sign_flip
 from xlgen.analysis.holm import holm
@@ -31,18 +32,29 @@ from xlgen.analysis.intervals import (
     binomial_interval,
     fisher_interval,
     interval_of_mean,
+    p_of_mean,
     signed,
 )
 from xlgen.analysis.predictor import LAMS, Predicted, Ridge, leave_one_out, mean_of_others, ridge
 from xlgen.analysis.rows import Pairs, Row, Run, correlations, paired, pivot
 from xlgen.analysis.seeds import OverSeeds, over_seeds
-from xlgen.analysis.verdicts import CANNOT_SAY, DISAGREES, FEWEST, IN_INTERVAL, SIGN_ONLY, Verdict, verdict
+from xlgen.analysis.verdicts import (
+    AGREES,
+    CANNOT_SAY,
+    DISAGREES,
+    FEWEST,
+    SIGN_ONLY,
+    Verdict,
+    difference_of_z,
+    verdict,
+    verdict_of_pairs,
+)
 
 __all__ = [
+    "AGREES",
     "CANNOT_SAY",
     "DISAGREES",
     "FEWEST",
-    "IN_INTERVAL",
     "LAMS",
     "LEVEL",
     "MIN_POINTS",
@@ -67,6 +79,7 @@ __all__ = [
     "clustered",
     "correlate",
     "correlations",
+    "difference_of_z",
     "errors",
     "fisher_interval",
     "gain",
@@ -76,6 +89,7 @@ __all__ = [
     "leave_one_out",
     "mean_of_others",
     "over_seeds",
+    "p_of_mean",
     "paired",
     "partial_correlation",
     "pearson",
@@ -85,4 +99,6 @@ __all__ = [
     "signed",
     "spearman",
     "verdict",
+    "verdict_of_pairs",
+    "within_minus_pooled",
 ]

@@ -26,6 +26,21 @@ def pearson(x: NDArray, y: NDArray, axis: int = -1) -> NDArray:
     return np.where(undefined, np.nan, np.clip(r, -1, 1))
 
 
+def within_minus_pooled(x: NDArray, y: NDArray) -> float:
+    r"""By how much Pearson's r is larger within the rows of a table, in the mean, than over all its points.
+
+    .. math:: \frac1G \sum_g r_g - r_{\text{pooled}}
+
+    The coefficients are signed. A difference of absolute values would be positive where there is nothing: the mean of
+    \|r\| over 14 points of noise is 0.22, over 56 points 0.11. This one is 0 in the mean then.
+
+    Args:
+        x: (rows, columns).
+        y: the same shape.
+    """
+    return float(pearson(x, y).mean() - pearson(x.ravel(), y.ravel()))
+
+
 def spearman(x: NDArray, y: NDArray, axis: int = -1) -> NDArray:
     """Compute Spearman's ρ along ``axis``: Pearson's r of the ranks, ties sharing their mean rank."""
     return pearson(stats.rankdata(x, axis=axis), stats.rankdata(y, axis=axis), axis)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
-from xlgen.analysis.intervals import AnalysisError, Interval, finite, interval_of_mean
+from xlgen.analysis.intervals import AnalysisError, Interval, finite, interval_of_mean, p_of_mean
 
 EXACT = 14
 """Most values whose signs are flipped in all possible ways."""
@@ -62,7 +61,7 @@ class Gain:
 
     Attributes:
         difference: mean of (error − baseline's error) with its Student-t interval over groups; negative is better.
-        p: two-sided p-value of Student's t.
+        p: two-sided p-value of Student's t; ``nan`` where all differences are the same and not 0: there is no t.
         p_flip: two-sided p-value of flipping the signs of the groups' differences.
         better: groups in which the error is smaller.
     """
@@ -82,8 +81,8 @@ def gain(ours: Mapping[Hashable, float], baseline: Mapping[Hashable, float]) -> 
     if set(ours) != set(baseline) or len(ours) < 2:
         raise AnalysisError(f"errors of {len(ours)} and {len(baseline)} groups; expected the same, at least 2.")
     d = np.array([ours[group] - baseline[group] for group in ours])
-    p = float(stats.ttest_1samp(d, 0).pvalue) if np.ptp(d) else float(d[0] == 0)  # all the same: no t statistic
-    return Gain(interval_of_mean(d), p, sign_flip(d), int((d < 0).sum()))
+    difference = interval_of_mean(d)
+    return Gain(difference, p_of_mean(difference), sign_flip(d), int((d < 0).sum()))
 
 
 def sign_flip(values: ArrayLike, *, seed: int = 0, resamples: int = 9_999) -> float:

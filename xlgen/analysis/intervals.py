@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +13,8 @@ from scipy import stats
 from xlgen.errors import XlgenError
 
 LEVEL = 0.95
+Z = float(stats.norm.ppf((1 + LEVEL) / 2))
+"""A standard normal number is farther from 0 in 5 of 100 cases."""
 MIN_POINTS = 4
 """Fewest points of a correlation: Fisher's z has no variance with three."""
 
@@ -49,8 +52,7 @@ def fisher_ends(r: float, stderr: float) -> tuple[float, float]:
     """
     if abs(r) >= 1:
         return math.nan, math.nan
-    reach = stats.norm.ppf((1 + LEVEL) / 2) * stderr
-    return math.tanh(math.atanh(r) - reach), math.tanh(math.atanh(r) + reach)
+    return math.tanh(math.atanh(r) - Z * stderr), math.tanh(math.atanh(r) + Z * stderr)
 
 
 def fisher_interval(r: float, n: int, given: int = 0) -> Interval:
@@ -73,6 +75,12 @@ def fisher_interval(r: float, n: int, given: int = 0) -> Interval:
     return Interval(r, *fisher_ends(r, 1 / math.sqrt(n - 3 - given)), n)
 
 
+@cache
+def student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t with that many degrees of freedom."""
+    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+
+
 def interval_of_mean(values: ArrayLike) -> Interval:
     r"""Compute the mean and its Student-t interval, :math:`\bar x \pm t_{n-1, 0.975}\, s / \sqrt n`.
 
@@ -86,8 +94,26 @@ def interval_of_mean(values: ArrayLike) -> Interval:
     mean = float(values.mean())
     if n == 1:
         return Interval(mean, math.nan, math.nan, 1)
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, n - 1) * values.std(ddof=1) / math.sqrt(n))
+    alike = np.ptp(values) <= 1e-12 * np.abs(values).max()  # but for rounding
+    spread = 0.0 if alike else values.std(ddof=1)
+    reach = float(student(n - 1) * spread / math.sqrt(n))
     return Interval(mean, mean - reach, mean + reach, n)
+
+
+def p_of_mean(interval: Interval) -> float:
+    r"""The two-sided p-value of a mean of 0, from the mean's Student-t interval over ``n`` values.
+
+    .. math:: t = \frac{\bar x}{(\text{high} - \text{low}) / 2}\, t_{n-1, 0.975}
+
+    ``nan`` where there is no interval, or where all values are the same and not 0: they have no t.
+    """
+    half = (interval.high - interval.low) / 2
+    if math.isnan(half) or interval.n < 2 or (half == 0 and interval.value != 0):
+        return math.nan
+    if half == 0:
+        return 1.0
+    t = interval.value / half * student(interval.n - 1)
+    return float(2 * stats.t.sf(abs(t), interval.n - 1))
 
 
 def binomial_interval(share: float, n: int) -> Interval:

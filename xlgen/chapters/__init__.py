@@ -15,8 +15,9 @@ from xlgen.chapters.page import (
     table,
     unlearnt,
 )
-from xlgen.chapters.parameters import MIN_TARGETS, given, ledger_folder, options_for, scale_of, spoken, words
+from xlgen.chapters.parameters import MIN_TARGETS, given, options_for, scale_of, spoken, words
 from xlgen.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from xlgen.notebook import ledger_folder
 
 __all__ = [
     "MIN_TARGETS",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from xlgen import records
-from xlgen.analysis import Correlation, Interval, signed, verdict
+from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
 from xlgen.published import Published, find
 
@@ -141,7 +141,7 @@ def beside(task: str, measure: str, objective: str, ours: Correlation) -> str:
     cell, name = published(task, measure, objective), NAMES.get(measure, measure)
     if cell is None:
         return f"{name}, {objective}: the paper prints no correlation for {task.removeprefix('mini-')}. Ours: {ours}."
-    return f"{name}, {objective} (Table {cell.table}, {cell.row}). {verdict(cell.value, ours).sentence}"
+    return f"{name}, {objective} (Table {cell.table}, {cell.row}). {cell.beside(ours)}"
 
 
 def unlearnt(reached: Iterable[Interval], guess: float, language: str) -> HTML | None:

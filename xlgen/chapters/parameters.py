@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from xlgen.config import RunOptions
 from xlgen.errors import ConfigError, UnknownName
-from xlgen.notebook import LEDGER, root
+from xlgen.notebook import root
 from xlgen.tasks import Task
 
 MIN_TARGETS = 5
@@ -49,18 +48,6 @@ def options_for(store: str = "", data_dir: str = "", text_dir: str = "", threads
     data, text = (Path(name).expanduser() if name else None for name in (data_dir, text_dir))
     folder = Path(store).expanduser() if store else root() / "runs"
     return RunOptions(store=folder, data_dir=data, text_dir=text, threads=threads, progress=False)
-
-
-def ledger_folder(store: Path | None = None) -> Path:
-    """Where a chapter writes its evidence for the ledger.
-
-    While the book is built it is a folder of the book, which only chapters of that build write to. A chapter that is
-    run by hand, perhaps with other parameters, writes beside its results.
-
-    Args:
-        store: folder of the results; by default ``runs/`` of the checkout.
-    """
-    return Path(os.environ[LEDGER]) if os.environ.get(LEDGER) else (store or root() / "runs") / "ledger"
 
 
 def scale_of(preset: str, changed: Mapping[str, object]) -> str:

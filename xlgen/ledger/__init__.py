@@ -14,14 +14,16 @@ A chapter records its evidence and the ledger's page joins it with the claims::
     table = ledger.rows(ledger.load(folder))
 """
 
-from xlgen.ledger import bassi, l2_stability, l2_transfer, stickland  # noqa: F401 (they enter their claims)
+from xlgen.analysis import AGREES, Verdict
 from xlgen.ledger.choices import Choice, choice, choices
 from xlgen.ledger.claims import CHAPTERS, CLAIMS, KINDS, Claim, LedgerError, claims
-from xlgen.ledger.evidence import differences, of, share, spread_ratio, spreads
-from xlgen.ledger.records import SCALES, Record, clear, load, not_run, record
-from xlgen.ledger.table import Row, counts, rows
-from xlgen.ledger.verdicts import AGREES, NOT_RUN, OUTCOMES, Verdict, verdict
+from xlgen.ledger.evidence import differences, of, of_pairs, share, spread_ratio, spreads, wins
+from xlgen.ledger.files import clear
+from xlgen.ledger.rates import Rate, error_rates
+from xlgen.ledger.records import SCALES, Record, load, not_run, record
+from xlgen.ledger.table import NOT_RUN, OUTCOMES, Row, counts, rows, verdict
 
 __all__ = ["AGREES", "CHAPTERS", "CLAIMS", "KINDS", "NOT_RUN", "OUTCOMES", "SCALES", "Choice", "Claim", "LedgerError"]
-__all__ += ["Record", "Row", "Verdict", "choice", "choices", "claims", "clear", "counts", "differences", "load"]
-__all__ += ["not_run", "of", "record", "rows", "share", "spread_ratio", "spreads", "verdict"]
+__all__ += ["Rate", "Record", "Row", "Verdict", "choice", "choices", "claims", "clear", "counts", "differences"]
+__all__ += ["error_rates", "load", "not_run", "of", "of_pairs", "record", "rows", "share", "spread_ratio", "spreads"]
+__all__ += ["verdict", "wins"]

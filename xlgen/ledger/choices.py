@@ -1,6 +1,6 @@
 """How much a choice matters: sentences that chapters compute where the papers contradict themselves or each other.
 
-They lie beside the records, one JSON file a chapter, and are taken out with them by :func:`xlgen.ledger.clear`.
+They lie in the chapter's file beside its evidence and are taken out with it by :func:`xlgen.ledger.clear`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from xlgen.errors import UnknownName
+from xlgen.ledger import files
 from xlgen.ledger.claims import CHAPTERS, LedgerError
 from xlgen.published import contradictions
-from xlgen.store import read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ class Choice:
             raise LedgerError(f"nothing is said of {self.contradiction!r}; expected a sentence with numbers.")
 
 
-def path_of(chapter: str, folder: Path) -> Path:
-    """The file of a chapter's choices."""
-    return folder / f"{chapter}-choices.json"
-
-
 def choice(chapter: str, contradiction: str, sentence: str, *, folder: Path) -> Choice:
     """Record how much a choice matters; the last sentence of a chapter on a contradiction counts.
 
@@ -52,8 +47,7 @@ def choice(chapter: str, contradiction: str, sentence: str, *, folder: Path) -> 
     """
     made = Choice(chapter, contradiction, sentence)
     kept = [one for one in _read(chapter, folder) if one.contradiction != contradiction]
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(path_of(chapter, folder), [asdict(one) for one in (*kept, made)])
+    files.write(chapter, "choices", [asdict(one) for one in (*kept, made)], folder)
     return made
 
 
@@ -68,10 +62,8 @@ def choices(folder: Path) -> tuple[Choice, ...]:
 
 
 def _read(chapter: str, folder: Path) -> list[Choice]:
-    path = path_of(chapter, folder)
-    if not path.exists():
-        return []
-    entries, names = read_json(path), {field.name for field in fields(Choice)}
-    if not isinstance(entries, list) or any(not isinstance(one, dict) or set(one) != names for one in entries):
+    entries, names = files.read(chapter, "choices", folder), {field.name for field in fields(Choice)}
+    if any(set(one) != names for one in entries):
+        path = files.path_of(chapter, folder)
         raise LedgerError(f"{path} holds no choices of a chapter; delete it and run the chapter again.")
     return [Choice(**one) for one in entries]

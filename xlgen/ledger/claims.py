@@ -1,13 +1,18 @@
-"""What the papers claim, item by item: a sentence, the published number, and the evidence that would test it."""
+"""What the papers claim, item by item: a sentence, the published number, and the evidence that would test it.
+
+The claims are the rows of ``claims.csv``, to be read beside the papers; its first lines say what the columns are.
+"""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 
 from xlgen.analysis import FEWEST
 from xlgen.errors import XlgenError
-from xlgen.published import PAPERS, Number
+from xlgen.published import PAPERS, Number, numbers
 from xlgen.registry import Registry
 
 CHAPTERS = {
@@ -31,6 +36,11 @@ class LedgerError(XlgenError):
     """A claim, or a record of its evidence, that is not as the ledger needs it."""
 
 
+FEWEST_RUNS = 6
+"""Fewest runs that can settle a share: of the 2ⁿ ways in which n runs can lie on the sides of one half, two have all on
+one side, which is fewer than 5 % of them from six runs on."""
+
+
 @dataclass(frozen=True)
 class Kind:
     """A kind of evidence.
@@ -48,23 +58,35 @@ class Kind:
 
 _SETTLED = (
     "cannot say where the 95 % interval is missing or includes {null}; does not agree where the value lies on the "
-    "other side of {null} than claimed; otherwise agrees where the published number lies in the interval or none is "
-    "published, and agrees in sign only where it lies outside"
+    "other side of {null} than claimed; otherwise agrees where no number is published, or "
+)
+_EXACT = (
+    "where the published number lies in the interval; agrees in sign only where it lies outside, as if it were exact, "
+    "because no uncertainty of it is known (the row says so)"
 )
 
 KINDS: Mapping[str, Kind] = {
     "correlation": Kind(
-        0, "correlation", f"cannot say with fewer than {FEWEST} points; otherwise {_SETTLED.format(null='0')}"
+        0,
+        "correlation",
+        f"cannot say with fewer than {FEWEST} points; {_SETTLED.format(null='0')}where the two coefficients are not "
+        "shown to differ; agrees in sign only where they differ: two-sided 5 % test of the difference of two Fisher z, "
+        "with the numbers of points of both",
     ),
-    "difference": Kind(0, "difference, in the paper's units", _SETTLED.format(null="0")),
-    "ratio": Kind(1, "ratio", _SETTLED.format(null="1")),
-    "share": Kind(0.5, "share", _SETTLED.format(null="one half")),
+    "difference": Kind(0, "difference, in the paper's units", _SETTLED.format(null="0") + _EXACT),
+    "ratio": Kind(1, "ratio", _SETTLED.format(null="1") + _EXACT),
+    "share": Kind(
+        0.5,
+        "share of languages, median over runs",
+        f"the interval is over runs and not over the languages, which move together in a model; there is none with "
+        f"fewer than {FEWEST_RUNS} runs; {_SETTLED.format(null='one half')}{_EXACT}",
+    ),
     "ordering": Kind(
         0,
         "one difference a pair",
-        "agrees where every pair differs in the claimed direction and its 95 % interval excludes 0; does not agree "
-        "where an interval that excludes 0 has the other direction; agrees in sign only where every pair has the "
-        "claimed direction and at least one interval excludes 0; otherwise cannot say",
+        "does not agree where a pair differs the other way with p < 5 %, corrected by Holm for the number of pairs; "
+        "agrees where the 95 % interval of every pair lies on the claimed side of 0; agrees in sign only where every "
+        "pair has the claimed direction and at least one of them a corrected p < 5 %; otherwise cannot say",
     ),
     "small": Kind(
         None,
@@ -94,6 +116,7 @@ class Claim:
         sign: the direction claimed, +1 or −1 from the null; 0 leaves it to the published number.
         pairs: of an ordering: ``"a > b"``, the names of what is compared.
         bound: of a small value.
+        n: languages that a published coefficient is taken to be over; 0 where that is not known.
         needs: what it takes that may not be at hand; the reason it was not run if no chapter says another.
     """
 
@@ -107,6 +130,7 @@ class Claim:
     sign: int = 0
     pairs: tuple[str, ...] = ()
     bound: float | None = None
+    n: int = 0
     needs: str = ""
 
     def __post_init__(self):
@@ -146,7 +170,43 @@ class Claim:
 
 
 CLAIMS: Registry[Claim] = Registry("claim")
-"""Every claim, in the order of the ledger."""
+"""Every claim, in the order of the file."""
+
+
+def _read(row: Mapping[str, str]) -> Claim:
+    """The claim in a row of ``claims.csv``."""
+    words = {key: row[key] for key in ("id", "paper", "item", "sentence", "kind", "chapter", "needs")}
+    return Claim(
+        **words,
+        numbers=tuple(_number(row, *rows) for rows in zip(_list(row["row"]), _others(row), strict=True)),
+        sign={"": 0, "+": 1, "-": -1}[row["sign"]],
+        pairs=_list(row["pairs"]),
+        bound=float(row["bound"]) if row["bound"] else None,
+        n=int(row["n"] or 0),
+    )
+
+
+def _number(row: Mapping[str, str], first: str, other: str) -> Number:
+    """What follows from the cells of one row of the paper's table, or of one row against another."""
+    how, paper, table, part = row["how"], row["paper"], int(row["table"]), row["part"] or "value"
+    if how == "value":
+        return numbers.value(paper, table, first, row["column"], part)
+    if how == "share":
+        return numbers.share(paper, (table, first), (int(row["against"] or table), other), part)
+    return numbers.compare(how, paper, table, row["column"], (first, other), part)
+
+
+def _list(cell: str) -> tuple[str, ...]:
+    return tuple(cell.split("; ")) if cell else ()
+
+
+def _others(row: Mapping[str, str]) -> tuple[str, ...]:
+    return _list(row["other"]) or ("",) * len(_list(row["row"]))
+
+
+with (resources.files(__package__) / "claims.csv").open(encoding="utf-8", newline="") as _file:
+    for _row in csv.DictReader(line for line in _file if not line.startswith("#")):
+        CLAIMS.add(_row["id"], _read(_row))
 
 
 def claims(*, paper: str = "", item: str = "", chapter: str = "") -> tuple[Claim, ...]:

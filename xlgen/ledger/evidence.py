@@ -1,4 +1,4 @@
-"""From scores to the numbers of a record: value, low, high and n, as keywords of :func:`xlgen.ledger.record`."""
+"""From scores to the numbers of a record (value, low, high, p, n), as keywords of :func:`xlgen.ledger.record`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from xlgen.analysis import LEVEL, Correlation, Interval, binomial_interval, interval_of_mean
+from xlgen.analysis import LEVEL, AnalysisError, Correlation, Interval, interval_of_mean, p_of_mean
 from xlgen.errors import UnknownName
 from xlgen.ledger.claims import LedgerError
 
@@ -37,8 +37,13 @@ def differences(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> 
         if first.shape != second.shape:
             raise LedgerError(f"{pair!r}: {len(first)} and {len(second)} scores; expected one of each for every point.")
         found[pair] = interval_of_mean(first - second)
+    return of_pairs(found)
+
+
+def of_pairs(found: Mapping[str, Interval]) -> dict[str, Any]:
+    """The numbers of an ordering whose pairs have these Student-t intervals; n is that of the smallest."""
     parts = {key: {pair: getattr(one, key) for pair, one in found.items()} for key in ("value", "low", "high")}
-    return parts | {"n": min(one.n for one in found.values())}
+    return parts | {"p": {pair: p_of_mean(one) for pair, one in found.items()}, "n": min(i.n for i in found.values())}
 
 
 def spreads(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict[str, Any]:
@@ -54,7 +59,14 @@ def spreads(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict
     """
     found = {pair: spread_ratio(*_scores(scores, pair)) for pair in pairs}
     parts = {key: {pair: math.log(one[key]) for pair, one in found.items()} for key in ("value", "low", "high")}
+    parts["p"] = {pair: _p_of_ratio(found[pair]["value"], *map(len, _scores(scores, pair))) for pair in pairs}
     return parts | {"n": min(one["n"] for one in found.values())}
+
+
+def _p_of_ratio(ratio: float, n1: int, n2: int) -> float:
+    """Two-sided p-value of the F test of two equal variances, from the ratio of the standard deviations."""
+    below = stats.f.cdf(ratio**2, n1 - 1, n2 - 1)
+    return float(2 * min(below, 1 - below))
 
 
 def _scores(scores: Mapping[str, Sequence[float]], pair: str) -> list[Sequence[float]]:
@@ -65,13 +77,39 @@ def _scores(scores: Mapping[str, Sequence[float]], pair: str) -> list[Sequence[f
     return [scores[name] for name in names]
 
 
-def share(wins: int, n: int) -> dict[str, Any]:
-    """A share of ``n`` languages, with Wilson's interval.
+def wins(first: Sequence[float], second: Sequence[float]) -> float:
+    """The share of languages in which the first score is above the second; a tie counts half, so that ½ says nothing.
 
     Raises:
-        AnalysisError: ``wins`` is not in 0..n.
+        LedgerError: there are differently many scores, or none.
     """
-    return of(binomial_interval(wins / n if n else math.nan, n))
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape or not first.size:
+        raise LedgerError(f"{first.size} and {second.size} scores; expected one of each for every language.")
+    return float(np.mean((1 + np.sign(first - second)) / 2))
+
+
+def share(of_runs: Sequence[float]) -> dict[str, Any]:
+    r"""In which share of the languages is it so? The median of one share a run, with its interval over runs.
+
+    The languages of one model are no independent draws: they share its weights, and a lucky seed moves all of them. So
+    runs (seeds, settings) are what is drawn, and a share of one run has no interval. With :math:`x_{(1)} \le \dots \le
+    x_{(n)}` the shares of n runs, the interval is
+
+    .. math:: [x_{(k)},\, x_{(n+1-k)}], \qquad k = \max\{k : P(B_{n,1/2} < k) \le 0.025\},
+
+    which covers the median of the shares' distribution with at least 95 %, whatever that distribution (the inverse of
+    the sign test). There is none (k = 0) with fewer than six runs.
+
+    Raises:
+        AnalysisError: there are none, or one is not in [0, 1].
+    """
+    x = np.sort(np.asarray(of_runs, dtype=float))
+    if len(x) == 0 or not ((x >= 0) & (x <= 1)).all():
+        raise AnalysisError(f"shares are {list(of_runs)}; expected one number in [0, 1] for each run.")
+    k = int(stats.binom.ppf((1 - LEVEL) / 2, len(x), 0.5))
+    low, high = (float(x[k - 1]), float(x[-k])) if k else (math.nan, math.nan)
+    return {"value": float(np.median(x)), "low": low, "high": high, "n": len(x)}
 
 
 def spread_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:

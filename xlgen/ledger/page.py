@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from xlgen.analysis import CANNOT_SAY, DISAGREES, SIGN_ONLY
+from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY
 from xlgen.ledger.choices import Choice
 from xlgen.ledger.claims import CHAPTERS
-from xlgen.ledger.table import Row
-from xlgen.ledger.verdicts import AGREES, NOT_RUN, OUTCOMES
+from xlgen.ledger.rates import Rate
+from xlgen.ledger.table import NOT_RUN, OUTCOMES, Row
 from xlgen.published import Contradiction
 
 if TYPE_CHECKING:
@@ -96,6 +97,24 @@ def _ranges(numbers: Sequence[int]) -> str:
         else:
             groups.append([number])
     return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
+
+
+def error_rates(rates: Iterable[Rate]) -> HTML:
+    """A table of :func:`xlgen.ledger.error_rates`, in percent with the standard error of the simulation."""
+    head = ("What is so", "Wrong then", "Promised at most [%]", "Found [%]", "Of those settled [%]")
+    cells = "".join(f'<th scope="col">{_text(cell)}</th>' for cell in head)
+    body = "".join(
+        f'<tr><th scope="row">{_text(rate.situation)}</th><td>{_text(rate.error)}</td>'
+        f"<td>{'nothing' if math.isnan(rate.promised) else f'{100 * rate.promised:g}'}</td>"
+        f"<td>{100 * rate.value:.1f} ± {100 * rate.stderr:.1f}</td>"
+        f"<td>{'none' if math.isnan(rate.of_settled) else f'{100 * rate.of_settled:.1f}'}</td></tr>"
+        for rate in rates
+    )
+    caption = "How often a verdict is wrong, by simulation (± standard error at the promised rate)"
+    return _html(
+        f'<table class="dataframe"><caption>{_text(caption)}</caption><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
 
 
 def controls(rows: Iterable[Row]) -> HTML:

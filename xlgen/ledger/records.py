@@ -1,23 +1,19 @@
-"""Evidence for claims, one JSON file a chapter, written as the chapter runs.
+"""Evidence for claims, in one JSON file a chapter, written as the chapter runs.
 
-A chapter calls :func:`clear` once, then :func:`record` or :func:`not_run` for each of its claims. A file is replaced
-atomically, so that whoever reads it finds a whole one; a chapter is written by one process at a time.
+A chapter calls :func:`xlgen.ledger.clear` once, then :func:`record` or :func:`not_run` for each of its claims.
 """
 
 from __future__ import annotations
 
 import math
-import os
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from xlgen.errors import UnknownName, XlgenError
-from xlgen.ledger.choices import path_of
+from xlgen.ledger import files
 from xlgen.ledger.claims import CHAPTERS, CLAIMS, Claim, LedgerError
-from xlgen.store import read_json, write_json
 
 SCALES = ("miniature", "real data", "paper")
 """How close to the paper: the shipped miniature; the paper's data, but another model or size; the paper's setting."""
@@ -35,6 +31,7 @@ class Record:
         value: the number; of an ordering, one for each pair.
         low: lower end of its 95 % interval, ``nan`` where it has none; of an ordering, one for each pair.
         high: upper end.
+        p: of an ordering, each pair's two-sided p-value of a difference of 0, ``nan`` where it has none; else ``nan``.
         n: points (languages, models, runs) behind each number.
         seeds: of the runs.
         scale: one of :data:`SCALES`.
@@ -48,6 +45,7 @@ class Record:
     value: Value = math.nan
     low: Value = math.nan
     high: Value = math.nan
+    p: Value = math.nan
     n: int = 0
     seeds: tuple[int, ...] = ()
     scale: str = ""
@@ -70,6 +68,7 @@ def record(
     seeds: Sequence[int],
     low: Value,
     high: Value,
+    p: Value = math.nan,
     scale: str,
     run_keys: Sequence[str] = (),
     folder: Path,
@@ -85,6 +84,7 @@ def record(
         seeds: of the runs.
         low: lower end of the 95 % interval, ``nan`` where there is none.
         high: upper end.
+        p: of an ordering, the p-value of each pair.
         scale: one of :data:`SCALES`.
         run_keys: of the runs in the store.
         folder: of the records.
@@ -94,7 +94,7 @@ def record(
         UnknownName: there is no such chapter or claim.
         LedgerError: the claim is another chapter's, or a number is not what its kind of evidence needs.
     """
-    numbers = (_plain(value), _plain(low), _plain(high), int(n), tuple(int(seed) for seed in seeds))
+    numbers = (*map(_plain, (value, low, high, p)), int(n), tuple(int(seed) for seed in seeds))
     made = Record(chapter, claim_id, *numbers, scale, tuple(run_keys), live)
     kept = [one for one in _read(folder, chapter) if one.claim != claim_id or one.scale not in ("", scale)]
     _write(folder, chapter, [*kept, made])
@@ -115,18 +115,6 @@ def not_run(chapter: str, claim_id: str, reason: str, *, folder: Path) -> Record
     return made
 
 
-def clear(chapter: str, *, folder: Path) -> None:
-    """Take out what a chapter has recorded, its choices too, before it runs again.
-
-    Raises:
-        UnknownName: there is no such chapter.
-    """
-    if chapter not in CHAPTERS:
-        raise UnknownName("chapter", chapter, CHAPTERS)
-    for path in (folder / f"{chapter}.json", path_of(chapter, folder)):
-        path.unlink(missing_ok=True)
-
-
 def load(folder: Path) -> tuple[Record, ...]:
     """Every record of every chapter.
 
@@ -138,12 +126,9 @@ def load(folder: Path) -> tuple[Record, ...]:
 
 
 def _read(folder: Path, chapter: str) -> list[Record]:
-    path = folder / f"{chapter}.json"
-    if not path.exists():
-        return []
-    entries = read_json(path)
+    entries, path = files.read(chapter, "evidence", folder), files.path_of(chapter, folder)
     names = {field.name for field in fields(Record)}
-    if not isinstance(entries, list) or any(not isinstance(entry, dict) or set(entry) != names for entry in entries):
+    if any(set(entry) != names for entry in entries):
         raise LedgerError(f"{path} holds no records of a chapter; delete it and run the chapter again.")
     if any(entry["chapter"] != chapter for entry in entries):
         raise LedgerError(f"{path} holds records of another chapter; delete it and run the chapters again.")
@@ -154,13 +139,7 @@ def _read(folder: Path, chapter: str) -> list[Record]:
 
 
 def _write(folder: Path, chapter: str, records: Sequence[Record]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{chapter}-{uuid.uuid4().hex}"
-    try:
-        write_json(temporary, [asdict(one) for one in records])
-        os.replace(temporary, folder / f"{chapter}.json")
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write(chapter, "evidence", [asdict(one) for one in records], folder)
 
 
 def _known(chapter: str, claim_id: str) -> Claim:
@@ -188,10 +167,14 @@ def _check(record: Record, claim: Claim) -> None:
     if record.n < 1 or not record.seeds:
         raise LedgerError(f"{what}: n is {record.n} and seeds are {record.seeds}; expected at least one of each.")
     numbers = (record.value, record.low, record.high)
-    if claim.pairs and not all(isinstance(part, Mapping) and set(part) == set(claim.pairs) for part in numbers):
-        raise LedgerError(f"{what}: value, low and high each need one number for {', '.join(map(repr, claim.pairs))}.")
-    if not claim.pairs and any(isinstance(part, Mapping) for part in numbers):
+    every = (*numbers, record.p)
+    if claim.pairs and not all(isinstance(part, Mapping) and set(part) == set(claim.pairs) for part in every):
+        names = ", ".join(map(repr, claim.pairs))
+        raise LedgerError(f"{what}: value, low, high and p each need one number for {names}.")
+    if not claim.pairs and any(isinstance(part, Mapping) for part in every):
         raise LedgerError(f"{what}: value, low and high are each one number, as its kind is {claim.kind!r}.")
+    if claim.pairs and not all(math.isnan(p) or 0 <= p <= 1 for p in record.p.values()):
+        raise LedgerError(f"{what}: p is {record.p}; expected p-values in [0, 1], or nan.")
     triples = [tuple(part[pair] for part in numbers) for pair in claim.pairs] if claim.pairs else [numbers]
     lowest, highest = {"correlation": (-1, 1), "share": (0, 1), "ratio": (0, math.inf), "procedure": (0, 1)}.get(
         claim.kind, (-math.inf, math.inf)

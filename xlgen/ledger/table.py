@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from xlgen.analysis import signed
+from xlgen import analysis
+from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY, Verdict, signed, verdict_of_pairs
 from xlgen.errors import UnknownName
-from xlgen.ledger.claims import CLAIMS, Claim
+from xlgen.ledger.claims import CLAIMS, Claim, LedgerError
 from xlgen.ledger.records import SCALES, Record
-from xlgen.ledger.verdicts import shown, verdict
 from xlgen.published import PAPERS, Number
+
+NOT_RUN = "not run"
+OUTCOMES = (AGREES, SIGN_ONLY, DISAGREES, CANNOT_SAY, NOT_RUN)
+"""Every verdict of the ledger."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,41 @@ class Row:
     chapter: str
     run_keys: tuple[str, ...]
     live: bool | None
+
+
+def verdict(claim: Claim, ours: Record | None) -> Verdict:
+    """Compare a claim with what was found, by :attr:`Claim.rule`.
+
+    Args:
+        claim: what is claimed.
+        ours: what was found; ``None`` where no chapter has recorded anything.
+
+    Raises:
+        LedgerError: the record is of another claim.
+    """
+    if ours is None:
+        return Verdict(NOT_RUN, f"needs {claim.needs}" if claim.needs else "no chapter has recorded it")
+    if ours.claim != claim.id:
+        raise LedgerError(f"the record is of claim {ours.claim!r}; expected {claim.id!r}.")
+    if ours.reason:
+        return Verdict(NOT_RUN, ours.reason)
+    if claim.kind == "procedure":
+        return Verdict(AGREES, "carried out") if ours.value == 1 else Verdict(DISAGREES, "could not be carried out")
+    if claim.pairs:
+        return verdict_of_pairs(ours.value, ours.low, ours.p)
+    if claim.kind == "share" and math.isnan(ours.low):
+        few = f"over {ours.n} run{'s' * (ours.n != 1)}, which settle no share: the languages of a model move together"
+        return Verdict(CANNOT_SAY, few)
+    return analysis.verdict(
+        ours.value,
+        (ours.low, ours.high),
+        claim.published,
+        claim.null or 0.0,
+        sign=claim.direction,
+        n=ours.n if claim.kind == "correlation" else None,
+        n_published=claim.n,
+        bound=claim.bound,
+    )
 
 
 def rows(results: Iterable[Record]) -> tuple[Row, ...]:
@@ -131,6 +171,11 @@ def _ours(claim: Claim, one: Record) -> str:
         return "carried out" if one.value == 1 else "not carried out"
     if claim.pairs:
         return "\n".join(f"{pair}: {shown(one.value[pair], one.low[pair], one.high[pair])}" for pair in claim.pairs)
-    wins = one.value * one.n
-    counted = claim.kind == "share" and abs(wins - round(wins)) < 1e-6
-    return (f"{round(wins)} of {one.n}: " if counted else "") + shown(one.value, one.low, one.high)
+    return shown(one.value, one.low, one.high)
+
+
+def shown(value: float, low: float, high: float) -> str:
+    """A number with its interval, for a table."""
+    if math.isnan(value):
+        return "undefined"
+    return signed(value) if math.isnan(low) else f"{signed(value)} [{signed(low)}, {signed(high)}]"

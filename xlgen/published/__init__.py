@@ -13,7 +13,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from xlgen.analysis import Interval, fisher_interval
+from xlgen import analysis
+from xlgen.analysis import Correlation, Interval, Verdict, fisher_interval, signed
 from xlgen.errors import UnknownName
 from xlgen.published.conflicts import Contradiction, contradictions
 from xlgen.published.numbers import Number
@@ -57,6 +58,16 @@ class Published:
     def interval(self) -> Interval:
         """The 95 % Fisher-z interval that the coefficient has at ``n``; the paper does not print it."""
         return fisher_interval(self.value, self.n)
+
+    def verdict(self, ours: Correlation) -> Verdict:
+        """Does our Pearson correlation agree with it, by :func:`xlgen.analysis.verdict` with both numbers of points?"""
+        r = ours.pearson
+        return analysis.verdict(r.value, (r.low, r.high), self.value, n=ours.n, n_published=self.n)
+
+    def beside(self, ours: Correlation) -> str:
+        """Both coefficients and the verdict, in a sentence."""
+        said = str(self.verdict(ours))
+        return f"Published r = {signed(self.value)}; ours: {ours}. {said[0].upper()}{said[1:]}."
 
 
 @dataclass(frozen=True)
