@@ -25,6 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
+        _check_processes(args.command)
         COMMANDS[args.command](args)
     except XlgenError as error:
         print("xlgen:", " ".join(str(error).split()), file=sys.stderr)
@@ -33,6 +34,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("xlgen: interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
         return 130
     return 0
+
+
+def _check_processes(command: str) -> None:
+    """Refuse, in one of several processes, the commands that do not share their work."""
+    if command in ("run", "list"):
+        return
+    from xlgen.processes import started
+
+    if started() > 1:
+        raise ConfigError(
+            f"xlgen {command} was started in {started()} processes, which would all do the same; expected one. Only "
+            "xlgen run shares its work: start this one without torchrun or accelerate launch."
+        )
 
 
 def _options(args: argparse.Namespace) -> RunOptions:
@@ -63,9 +77,13 @@ def _run(args: argparse.Namespace) -> None:
     else:
         config = config_for(args.preset or "mini", **given)
     options = _options(args)
+    from accelerate import PartialState
+
     from xlgen import study
 
     run = study.run(config, options)
+    if not PartialState().is_main_process:
+        return
     best = run.summary
     print(
         f"run {run.key}: {run.config.task}, {run.config.objective}, seed {run.config.seed}: "

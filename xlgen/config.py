@@ -25,7 +25,7 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_YOUNGER = {"start": "", "language": ""}
+_YOUNGER = {"start": "", "language": "", "dropout_stream": ""}
 """Settings that are younger than the first results, with what they are in those: left out of the hash while so."""
 
 
@@ -46,7 +46,8 @@ class RunConfig:
         dev_size: English development pairs used to choose the best checkpoint; 0 is all of them.
         epochs: passes over the training pairs.
         batch_size: examples of one optimizer step.
-        micro_batch_size: examples of one forward pass; 0 is ``batch_size``.
+        micro_batch_size: examples of one forward pass; 0 is ``batch_size``. Several processes share a step micro-batch by
+            micro-batch, so that :func:`xlgen.runs.resolve` lowers it to ``batch_size`` divided by their number.
         lr: peak learning rate.
         warmup: fraction of the steps with linearly rising learning rate; it then falls linearly to 0.
         weight_decay: the optimizer's decoupled weight decay on all weights but biases and LayerNorm.
@@ -60,6 +61,9 @@ class RunConfig:
         code: versions of the code that trains it, by part (filled in by the loader); see :mod:`xlgen.code`.
         language: of the training rows. The source language, or empty: its training split. Another language: the first
             half of its development rows, with the second half to choose the checkpoint (stickland2021regularising).
+        dropout_stream: what one stream of random numbers draws the dropout masks of: empty, all of a step, one
+            micro-batch after the other; ``"micro_batch"``, one micro-batch, which is what several processes can share
+            (and what :func:`xlgen.runs.resolve` fills in for them).
     """
 
     task: str = "mini-xnli"
@@ -86,6 +90,7 @@ class RunConfig:
     start: str = ""
     language: str = ""
     code: Mapping[str, int | str] = field(default_factory=dict)
+    dropout_stream: str = ""
 
     def __post_init__(self):
         def need(ok: bool, name: str, expected: str):
@@ -103,6 +108,7 @@ class RunConfig:
         need(self.weight_decay >= 0, "weight_decay", "a number >= 0")
         need(self.clip >= 0, "clip", "a gradient norm, or 0 for no clipping")
         need(self.dropout is None or 0 <= self.dropout < 1, "dropout", "a probability in [0, 1), or None")
+        need(self.dropout_stream in ("", "micro_batch"), "dropout_stream", "'micro_batch', or '' for one of each step")
         need(self.max_length >= 8, "max_length", "at least 8 sub-words")
         need(self.evals_per_epoch >= 1, "evals_per_epoch", "at least 1")
 
@@ -136,6 +142,9 @@ class RunConfig:
 @dataclass(frozen=True)
 class RunOptions:
     """How to run, without effect on the numbers of one machine and thread count.
+
+    Nor has the number of processes that share the run: the weights of a configuration are the same to the last bit. Of
+    a configuration that they cannot share, :func:`xlgen.runs.resolve` makes another one, with a name of its own.
 
     Attributes:
         store: folder of the results.

@@ -20,7 +20,8 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from xlgen.config import RunOptions
-from xlgen.errors import TrainingError
+from xlgen.errors import ConfigError, TrainingError
+from xlgen.processes import started
 from xlgen.store import write_json
 
 
@@ -44,7 +45,13 @@ def side_by_side(jobs: Sequence[Job], workers: int, options: RunOptions) -> None
 
     Raises:
         TrainingError: a job failed; the others are stopped, and resume from their checkpoints when asked for again.
+        ConfigError: this process is one of several that share each run.
     """
+    if started() > 1:
+        raise ConfigError(
+            f"{workers} workers are asked for in each of {started()} processes that share every run; expected one of "
+            "the two. Set workers=1, or start one process, without torchrun or accelerate launch."
+        )
     waiting = list(enumerate(jobs))
     running: dict[subprocess.Popen, tuple[Job, Path, float]] = {}
     show = options.progress and sys.stderr.isatty()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -14,10 +15,12 @@ from xlgen import code, models, stages
 from xlgen import tuning as tunings
 from xlgen.anchors import check, texts_for
 from xlgen.config import RunConfig, RunOptions, digest
+from xlgen.device import accelerator_for
 from xlgen.errors import DataError
 from xlgen.objectives import create
 from xlgen.parallel import Job, side_by_side
 from xlgen.prepare import read
+from xlgen.processes import Processes, started
 from xlgen.store import MANIFEST, Store, manifest, read_json, write_json
 from xlgen.tasks import TASKS
 from xlgen.train import Trained, train
@@ -76,8 +79,9 @@ class Run:
 def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
     """Fill in what the hash must cover: the objective's defaults, the first stage's name, data, encoder, and code.
 
-    Settings that mean the same are given one spelling. The first stage's name is a hash of all that determines its
-    weights, so it stands for them in this run's.
+    Settings that mean the same are given one spelling. In several processes also what these can share is filled in, if
+    it is not: see ``micro_batch_size`` and ``dropout_stream``. The first stage's name is a hash of all that determines
+    its weights, so it stands for them in this run's.
 
     Raises:
         UnknownName: the task, its language, the objective or a hyper-parameter does not exist.
@@ -89,8 +93,6 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
     tuning = tunings.create(config.tuning, config.tuning_hyper)
     check(config, objective)
     config = _all_of_them(stages.resolved(config, options), options)
-    if config.micro_batch_size == config.batch_size:
-        config = config.with_(micro_batch_size=0)
     texts = [text.fingerprint for text in texts_for(config, objective, options)]
     task = TASKS[config.task]
     facts = [task.kind, task.metric, *task.labels]
@@ -102,7 +104,9 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
             "folder or encoder have changed); remove its 'data' entry to train on them."
         )
     versions = code.of_run(type(objective), type(tuning))
-    return config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=found, code=versions)
+    config = config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=found, code=versions)
+    config = _to_share(config, started())
+    return config.with_(micro_batch_size=0) if config.micro_batch_size == config.batch_size else config
 
 
 def _all_of_them(config: RunConfig, options: RunOptions) -> RunConfig:
@@ -114,10 +118,22 @@ def _all_of_them(config: RunConfig, options: RunOptions) -> RunConfig:
     )
 
 
+def _to_share(config: RunConfig, processes: int) -> RunConfig:
+    """The configuration with a micro-batch for each of several processes, and dropout masks that do not join them.
+
+    The result is that of one process with the same micro-batches, and has its name.
+    """
+    if processes > 1:
+        largest = min(config.micro_batch_size or config.batch_size, math.ceil(config.batch_size / processes))
+        config = config.with_(micro_batch_size=largest, dropout_stream="micro_batch")
+    return config.with_(dropout_stream="") if config.dropout == 0 else config
+
+
 def run(config: RunConfig, options: RunOptions) -> Run:
-    """Train, unless the store has the run; see :func:`xlgen.train.train`."""
+    """Train, unless the store has the run; see :func:`xlgen.train.train`. Several processes call it together."""
     config, store = resolve(config, options), Store(options.store)
-    if store.get(config.hash) is None:
+    processes = Processes.of(accelerator_for(options.device)) if started() > 1 else Processes()
+    if any(processes.gather(store.get(config.hash) is None)):
         _store(train(config, options, store.partial(config.hash)), config, store)
     return Run(config, store.get(config.hash))
 

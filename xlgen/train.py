@@ -2,7 +2,8 @@
 
 A run is a function of its configuration. All randomness of a step (dropout, sampled labels) is drawn from a seed made
 of the run's seed and the step's number, and the order of the examples from the seed and the epoch, so a checkpoint
-needs no generator states, and a run that was interrupted and resumed ends in the same bits as one that was not.
+needs no generator states, and a run that was interrupted and resumed ends in the same bits as one that was not. Nothing
+depends on the number of processes that share a step either (:mod:`xlgen.processes`).
 """
 
 from __future__ import annotations
@@ -25,12 +26,13 @@ from xlgen.batch import Batch, count
 from xlgen.checkpoint import Progress
 from xlgen.chunks import chunk_counts, f1_of
 from xlgen.config import RunConfig, RunOptions
-from xlgen.device import accelerator_for, average, forked, seed_of, share, threads
-from xlgen.errors import TrainingError
+from xlgen.device import accelerator_for, forked, seed_of, threads
+from xlgen.errors import ConfigError, TrainingError
 from xlgen.evaluate import losses, predict
 from xlgen.objectives import Step
 from xlgen.objectives.ascent import norm, with_gradient
 from xlgen.prepare import Loop, prepare
+from xlgen.processes import Processes
 from xlgen.tasks import TASKS
 
 log = logging.getLogger(__name__)
@@ -71,15 +73,28 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
 
     Raises:
         TrainingError: a loss, gradient or logit is not finite.
+        ConfigError: of several processes, not all can read the store, or the setting ``dropout_stream`` is for one.
         XlgenError: the model, the data or a setting cannot be used.
     """
     accelerator = accelerator_for(options.device)
+    processes = Processes.of(accelerator)
+    if processes.number > 1 and config.dropout != 0 and not config.dropout_stream:
+        raise ConfigError(
+            f"dropout_stream is '', one stream of dropout masks a step, which {processes.number} processes cannot "
+            "share; set dropout_stream='micro_batch', as xlgen.runs.resolve does, or dropout=0."
+        )
     with threads(options.threads), forked(accelerator.device):
         loop, tokenizer = prepare(config, options, accelerator)
         progress, best = Progress(), {}
         if resume is not None and resume.is_file():
             progress, best = checkpoint.load(resume, loop.model, loop.optimizer)
             log.info("resumed at step %d of %d", progress.step, loop.steps)
+        begin = processes.gather(progress.step)
+        if len({*begin}) > 1:
+            raise ConfigError(
+                f"the processes would begin at steps {', '.join(map(str, begin))}, because not all of them see the "
+                f"checkpoint {resume}; expected a store that all share, such as a folder on a network file system."
+            )
         try:
             best = _fit(loop, options, progress, best, resume)
         except TrainingError:
@@ -118,7 +133,7 @@ def _fit(
         total=loop.steps,
         initial=progress.step,
         desc=f"{config.objective}, seed {config.seed}",
-        disable=not (options.progress and sys.stderr.isatty()),
+        disable=not (options.progress and sys.stderr.isatty() and loop.accelerator.is_main_process),
     )
     with bar:
         while progress.step < loop.steps:
@@ -145,19 +160,19 @@ def _save(resume: Path, loop: Loop, progress: Progress, best: dict[str, Tensor])
 def _update(loop: Loop, number: int, micro_batches: list[Batch]) -> dict[str, float]:
     """One optimizer step; return what the objective logs: means over the step's examples."""
     config, accelerator = loop.config, loop.accelerator
-    who = (config.seed, number, accelerator.process_index)
+    who = (config.seed, number, 0)  # the 0 has no meaning today: it is part of what the seeds have always been made of
     torch.manual_seed(seed_of("dropout", *who))
     step = Step(
         number,
         torch.Generator().manual_seed(seed_of("objective", *who)),
         accelerator.backward,
+        processes=Processes.of(accelerator),
+        own_masks=bool(config.dropout_stream),
         anchors=loop.anchors,
     )
-    mine = share(micro_batches, accelerator)
     loop.model.train()
     loop.optimizer.zero_grad()
-    logged = loop.objective.gradient(loop.model, mine, step) if mine else {}
-    logged = average(loop.model, logged, count(mine), accelerator)
+    logged = loop.objective.gradient(loop.model, [batch.to(accelerator.device) for batch in micro_batches], step)
     gradients = [w.grad for w in with_gradient(loop.model).values()]
     size = float(norm(gradients))
     if not (math.isfinite(logged["loss"]) and math.isfinite(size)):

@@ -77,16 +77,29 @@ def factor(p: Tensor) -> Tensor:
 
 
 def draw(p: Tensor, generator: torch.Generator | None) -> Tensor:
-    """Labels (U,) drawn from probabilities (U, C) by inverting their distribution function.
+    """Labels (U,) drawn from probabilities (U, C).
+
+    Raises:
+        ConfigError: there is no generator.
+    """
+    return inverted(p, uniform(len(p), generator))
+
+
+def uniform(n: int, generator: torch.Generator | None) -> Tensor:
+    """(n, 1) uniform numbers on the CPU: what :func:`draw` draws ``n`` labels with, at once or in parts.
 
     Raises:
         ConfigError: there is no generator.
     """
     if generator is None:
         raise ConfigError("labels 'sample' need a generator, such as torch.Generator().manual_seed(0).")
-    u = torch.rand(len(p), 1, dtype=torch.float64, generator=generator).to(p.device)
+    return torch.rand(n, 1, dtype=torch.float64, generator=generator)
+
+
+def inverted(p: Tensor, u: Tensor) -> Tensor:
+    """Labels (U,) where the distribution functions of ``p`` (U, C) reach ``u`` (U, 1)."""
     # the last class takes what rounding leaves between its cumulative probability and 1
-    return (p.cumsum(dim=-1)[:, :-1] <= u).sum(dim=-1)
+    return (p.cumsum(dim=-1)[:, :-1] <= u.to(p.device)).sum(dim=-1)
 
 
 def _model(p: Tensor, labels: Tensor) -> Iterator[Tensor]:

@@ -118,7 +118,7 @@ class EWC:
 
 
 def _anchored(model: nn.Module, batches: Sequence[Batch], step: Step, lam: float) -> dict[str, float]:
-    logs = accumulate(batches, step, cross_entropy(model))
+    logs = accumulate(model, batches, step, cross_entropy(model))
     penalty = sum(_pull(model, anchor, lam) for anchor in step.anchors)
     return {**logs, "penalty": finite(penalty, "penalty", step)}
 

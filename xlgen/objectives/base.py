@@ -1,15 +1,17 @@
 """What a training objective is: a gradient procedure.
 
 An objective is a frozen dataclass of its hyper-parameters. It receives the model and *all micro-batches of one
-optimizer step*, and leaves the gradient in ``p.grad``. The schedule, clipping, accumulation and data parallelism live
-in the training loop and never see the method; SAM therefore works with accumulation and mixed precision, and a new
-objective is one new file.
+optimizer step*, and leaves the gradient in ``p.grad``. Schedule and clipping live in the training loop, accumulation and
+data parallelism in :func:`~xlgen.objectives.accumulate.accumulate`, and none of them sees the method; SAM therefore
+works with all of them, and a new objective is one new file.
+
+In several processes each is given the whole step, and each has to leave the gradient of the whole step. What
+``accumulate`` computes is shared among them; an objective without it does all of the work in each, and is right.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -17,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.processes import Processes
 from xlgen.registry import Registry
 
 OBJECTIVES: Registry[type] = Registry("objective")
@@ -44,14 +47,17 @@ class Step:
         number: 0-based index of the optimizer step.
         generator: source of the objective's own randomness (sampled labels); a CPU generator seeded by the loop.
         backward: runs the backward pass of a scalar (``accelerator.backward`` in the loop).
-        no_sync: context in which gradients are not reduced over processes (SAM's ascent; all but the last micro-batch).
+        processes: that share the micro-batches; this one alone by default.
+        own_masks: every micro-batch draws its dropout masks from a stream of its own, so that each can be computed
+            without those before it; see ``dropout_stream`` of :class:`~xlgen.config.RunConfig`.
         anchors: for objectives with ``needs_anchors``; the same at every step.
     """
 
     number: int = 0
     generator: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
     backward: Callable[[Tensor], None] = torch.Tensor.backward
-    no_sync: Callable[[], AbstractContextManager] = nullcontext
+    processes: Processes = Processes()
+    own_masks: bool = False
     anchors: Sequence[Anchor] = ()
 
 

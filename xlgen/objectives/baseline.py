@@ -27,4 +27,4 @@ class Baseline:
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss``."""
-        return accumulate(batches, step, cross_entropy(model))
+        return accumulate(model, batches, step, cross_entropy(model))

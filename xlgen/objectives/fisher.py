@@ -28,9 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
-from xlgen.fisher.labels import draw
+from xlgen.fisher.labels import inverted, uniform
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
-from xlgen.objectives.ascent import collected, norm, perturbed, replayed, with_gradient
+from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.hyper import need
 
@@ -48,8 +48,9 @@ class FisherPenalty:
     The finite difference costs one more forward and backward pass (and, for sampled labels, one more backward pass)
     and works with any attention kernel. Its passes see the same dropout masks. It needs gradients in float32: the
     rounding of half precision is as large as the difference. Double backward is exact, keeps the graphs of all
-    micro-batches until the end of the step and needs eager attention. Over several processes each penalises the
-    gradient of its own examples; only the finite difference with true labels penalises that of all.
+    micro-batches until the end of the step and needs eager attention. The penalty is that of the gradient of all
+    examples of the step, in several processes too: these share the passes of the finite difference, while each does all
+    of double backward's, which they do not make faster.
 
     Attributes:
         weight: :math:`\\lambda`, >= 0.
@@ -93,7 +94,7 @@ class FisherPenalty:
             TrainingError: the loss or the penalty is not finite.
         """
         if step.number % self.every_k:
-            return accumulate(batches, step, cross_entropy(model))
+            return accumulate(model, batches, step, cross_entropy(model))
         method = self._double_backward if self.needs_double_backward else self._finite_difference
         logs, penalty = method(model, batches, step)
         return {**logs, "penalty": penalty, "fisher_trace": count(batches) * penalty}
@@ -101,11 +102,11 @@ class FisherPenalty:
     def _double_backward(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> Logs:
         total, theta = count(batches), [w for w in model.parameters() if w.requires_grad]
         loss, fisher_loss = 0.0, 0.0
-        for batch in batches:
+        for batch, u in zip(batches, self._uniform(batches, step), strict=True):
             share = batch.units / total
             logits, true = scored(model(**batch.inputs).logits, batch.labels)
             loss = loss + share * F.cross_entropy(logits, true)
-            fisher_loss = fisher_loss + share * F.cross_entropy(logits, self._labels(logits, true, step))
+            fisher_loss = fisher_loss + share * F.cross_entropy(logits, self._labels(logits, true, u, step))
         g = torch.autograd.grad(fisher_loss, theta, create_graph=True, allow_unused=True)
         penalty = sum(part.square().sum() for part in g if part is not None)
         step.backward(loss + self.weight * self.every_k * penalty)
@@ -130,37 +131,41 @@ class FisherPenalty:
         with perturbed(theta, direction, self.h / size if size > 0 else 0.0, keep=true):
             if true and theta:
                 torch._foreach_mul_(direction, 1 - scale)  # the same memory as the gradient of the loss
-            accumulate(batches, step, terms)
+            accumulate(model, batches, step, terms)
         return logs, size**2
 
     def _mean_gradient(
         self, model: nn.Module, batches: Sequence[Batch], step: Step
     ) -> tuple[dict[str, float], list[Tensor], dict[str, Tensor]]:
-        """Accumulate the cross-entropy's gradient; return its logs, the penalty's labels and :math:`\\bar g`.
+        """Accumulate the cross-entropy's gradient; return its logs, the penalty's labels (of this process) and :math:`\\bar g`.
 
         With true labels the two gradients are one and share their memory.
         """
-        total, labels, g = count(batches), [], {}
-        trained = {name: w for name, w in model.named_parameters() if w.requires_grad}
+        labels, g, uniform = [], {}, iter(step.processes.mine(self._uniform(batches, step)))
 
-        def terms(batch: Batch) -> tuple[Tensor, Mapping[str, Tensor]]:
+        def terms(batch: Batch) -> tuple[Tensor | tuple[Tensor, Tensor], Mapping[str, Tensor]]:
             logits, true = scored(model(**batch.inputs).logits, batch.labels)
             loss = F.cross_entropy(logits, true)
-            labels.append(self._labels(logits, true, step))
-            if self.labels == "sample":
-                with collected(trained, g):
-                    (batch.units / total * F.cross_entropy(logits, labels[-1])).backward(retain_graph=True)
-            return loss, {"loss": loss}
+            labels.append(self._labels(logits, true, next(uniform), step))
+            if self.labels == "true":
+                return loss, {"loss": loss}
+            return (loss, F.cross_entropy(logits, labels[-1])), {"loss": loss}
 
-        logs = accumulate(batches, step, terms)
+        logs = accumulate(model, batches, step, terms, g)
         return logs, labels, g if self.labels == "sample" else {n: w.grad for n, w in with_gradient(model).items()}
 
-    def _labels(self, logits: Tensor, true: Tensor, step: Step) -> Tensor:
-        """The penalty's labels (U,): true, or drawn from the model.
+    def _uniform(self, batches: Sequence[Batch], step: Step) -> Sequence[Tensor | None]:
+        """What each micro-batch's labels are drawn with: one random number a unit, (U, 1).
 
-        One random number a unit, so that cutting a step into micro-batches does not change the draw.
+        Neither cutting a step into micro-batches nor sharing these among processes changes the draw.
         """
         if self.labels == "true":
+            return [None] * len(batches)
+        return uniform(count(batches), step.generator).split([batch.units for batch in batches])
+
+    def _labels(self, logits: Tensor, true: Tensor, u: Tensor | None, step: Step) -> Tensor:
+        """The penalty's labels (U,): true, or drawn from the model."""
+        if u is None:
             return true
         finite(logits.detach().abs().max(), "the largest logit", step)
-        return draw(logits.detach().double().softmax(dim=-1), step.generator)
+        return inverted(logits.detach().double().softmax(dim=-1), u)

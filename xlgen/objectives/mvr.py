@@ -86,7 +86,7 @@ class MVR:
             objective = 0.5 * loss + 0.5 * view_loss + self.lam * kl
             return objective, {"loss": loss, "view_loss": view_loss, "kl": kl}
 
-        return accumulate(batches, step, terms)
+        return accumulate(model, batches, step, terms)
 
 
 def shared(batch: Batch, logits: Tensor, view_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -82,4 +82,4 @@ class Consistency:
             kl = divergence(clean, perturbed, direction=self.direction, temperature=self.kl_t, detach=self.detach)
             return loss + self.lam * kl, {"loss": loss, "kl": kl}
 
-        return accumulate(batches, step, terms)
+        return accumulate(model, batches, step, terms)

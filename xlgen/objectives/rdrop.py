@@ -67,4 +67,4 @@ class RDrop:
             kl = divergence(p1, p2, direction=self.direction, temperature=self.kl_t)
             return loss + self.alpha * kl, {"loss": loss, "kl": kl}
 
-        return accumulate(batches, step, terms)
+        return accumulate(model, batches, step, terms)

@@ -33,9 +33,9 @@ from xlgen.objectives.hyper import need
 class SAM:
     """Take the gradient where the loss, to first order, is worst within a radius of the weights.
 
-    The ascent and the descent each run over *all* micro-batches of the step, so accumulation changes nothing. Over
-    several processes each ascends the loss of its own examples, as the paper does per accelerator: the first pass is
-    never reduced. The direction does not depend on the scale of the loss.
+    The ascent and the descent each run over *all* micro-batches of the step, of all processes, so neither accumulation
+    nor the number of processes changes anything. (The paper lets each accelerator ascend the loss of its own examples.)
+    The direction does not depend on the scale of the loss.
 
     With ``rho = 0`` nothing is special-cased: both passes see the same weights and, with ``same_dropout``, the same
     masks and leave the same random state, so that a whole run equals the baseline's bit for bit, at twice the cost.
@@ -72,14 +72,14 @@ class SAM:
             TrainingError: a loss or the norm of the ascent is not finite.
         """
         with replayed(model) if self.same_dropout else nullcontext():
-            ascent = accumulate(batches, step, cross_entropy(model), sync=False)
+            ascent = accumulate(model, batches, step, cross_entropy(model))
         parameters = with_gradient(model)
         direction, size = self.direction(parameters)
         size = finite(size, "the norm of SAM's ascent", step)
         model.zero_grad(set_to_none=True)
         # a gradient of exactly 0 has no direction: stay
         with perturbed(list(parameters.values()), direction, self.rho / size if size > 0 else 0.0):
-            descent = accumulate(batches, step, cross_entropy(model))
+            descent = accumulate(model, batches, step, cross_entropy(model))
         return {"loss": ascent["loss"], "sam_loss": descent["loss"], "ascent_norm": size}
 
     def direction(self, parameters: Mapping[str, nn.Parameter]) -> tuple[list[Tensor], Tensor]:

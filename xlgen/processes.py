@@ -1,0 +1,81 @@
+"""Several processes as one: each differentiates some micro-batches of a step, all add up all gradients in one order.
+
+A gradient is a sum over micro-batches, and floating-point sums depend on their order. Averaging what each process has
+summed by itself changes the last bits, and AdamW, which divides a gradient by its own size, makes of them differences
+as large as the learning rate wherever the true gradient is 0: the biases of attention's keys. So the micro-batch is
+the unit: it is computed by one process, whole, and every process adds the gradients of all of them up one by one, as
+one process would. The weights are then the same to the last bit, however many processes there are.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, distributed
+
+T = TypeVar("T")
+
+BLOCK = 2**22
+"""Numbers that are exchanged at a time: what a process receives of all others is in memory at once."""
+
+
+def started() -> int:
+    """How many processes ``torchrun`` or ``accelerate launch`` has started to work on the same run; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that share a step.
+
+    Attributes:
+        index: of this one.
+        number: of all.
+    """
+
+    index: int = 0
+    number: int = 1
+
+    @classmethod
+    def of(cls, accelerator: Accelerator) -> Processes:
+        """Those that ``accelerator`` has joined."""
+        return cls(accelerator.process_index, accelerator.num_processes)
+
+    def mine(self, items: Sequence[T]) -> Sequence[T]:
+        """What this process works on, of one item for each micro-batch of a step: in turn, round after round."""
+        return items[self.index :: self.number]
+
+    def gather(self, value: T) -> list[T]:
+        """Everybody's ``value``, in the order of the processes; it has to be picklable, its tensors on the CPU."""
+        if self.number == 1:
+            return [value]
+        values: list[Any] = [None] * self.number
+        distributed.all_gather_object(values, value)
+        return values
+
+    def add(self, sums: dict[str, Tensor], parts: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> None:
+        """Add everybody's ``parts`` to ``sums``, name by name in the order of the processes.
+
+        Args:
+            sums: the same in all processes, before and after. What no process has a part of is not entered: a weight
+                without a gradient stays one without, which weight decay passes over.
+            parts: of this process; some names or all may be missing.
+            like: all names, in the same order in all processes, and tensors of the shape, type and device of theirs.
+        """
+        owners = self.gather(frozenset(parts))
+        for name, tensor in like.items():
+            having = [index for index, names in enumerate(owners) if name in names]
+            if having:
+                shape, kind = tensor.shape, {"dtype": tensor.dtype, "device": tensor.device}
+                total = sums.setdefault(name, torch.zeros(shape, **kind))
+                mine = parts[name] if name in parts else torch.zeros(shape, **kind)
+                for into, block in zip(total.view(-1).split(BLOCK), mine.reshape(-1).split(BLOCK), strict=True):
+                    received = [torch.empty_like(block) for _ in owners]
+                    distributed.all_gather(received, block)
+                    for index in having:
+                        into.add_(received[index])
