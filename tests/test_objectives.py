@@ -2,7 +2,6 @@
 
 import copy
 import math
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -155,27 +154,6 @@ def test_a_loss_that_is_not_finite_stops_training(name, hyper):
         gradient(create(name, hyper), model, [examples(4)], Step(number=7))
     assert "\n" not in str(error.value)
     assert torch.isfinite(model.classifier.weight).all()
-
-
-@pytest.mark.parametrize(("name", "hyper"), ALL)
-def test_every_backward_pass_but_the_last_is_local(name, hyper):
-    """No reduction over processes, but of the last micro-batch of the last pass (and, for Fisher, of the loss's)."""
-    inside, events = [False], []
-
-    @contextmanager
-    def no_sync():
-        inside[0] = True
-        yield
-        inside[0] = False
-
-    def backward(loss):
-        events.append("local" if inside[0] else "sync")
-        loss.backward()
-
-    gradient(create(name, hyper), bert(), cut(examples(6), 2, 2, 2), Step(backward=backward, no_sync=no_sync))
-    once = ["local", "local", "sync"]
-    expected = {"baseline": once, "mvr": once, "sam": ["local"] * 3 + once, "fisher": once + once}[name]
-    assert events == (["sync"] if hyper.get("method") == "double_backward" else expected)
 
 
 @pytest.mark.parametrize(("name", "hyper"), ALL)

@@ -63,12 +63,12 @@ def side_by_side(jobs: Sequence[Job], workers: int, options: RunOptions) -> None
                 place = Path(folder) / str(number)
                 running[_start(job, place, options)] = job, place, time.perf_counter()
             for process in [process for process in running if process.poll() is not None]:
-                job, place, started = running.pop(process)
+                job, place, begun = running.pop(process)
                 if process.returncode:
                     raise TrainingError(f"{job.label} failed: {_reason(place, process.returncode)}")
                 bar.update()
                 if show:
-                    bar.write(f"{job.label}: {time.perf_counter() - started:.0f} s", file=sys.stderr)
+                    bar.write(f"{job.label}: {time.perf_counter() - begun:.0f} s", file=sys.stderr)
             time.sleep(0.05)
 
 
