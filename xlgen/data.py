@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -223,10 +224,23 @@ def fingerprint(tokenizer) -> str:
         rules = [metadata.version(package) for package in ("transformers", "sacremoses")]
         return digest([*rules, tokenizer.get_vocab(), merges, tokenizer.do_lowercase_and_remove_accent, *inputs])
     backend = tokenizer.backend_tokenizer
-    # Left behind by the last call, and set again by the next one: no part of the tokenizer's identity.
+    with _bare(backend):
+        return digest([tokenizers.__version__, backend.to_str(), *inputs])
+
+
+@contextmanager
+def _bare(backend: tokenizers.Tokenizer) -> Iterator[None]:
+    """Without the truncation and padding of the last call, which are no part of a tokenizer's identity."""
+    truncation, padding = backend.truncation, backend.padding
     backend.no_truncation()
     backend.no_padding()
-    return digest([tokenizers.__version__, backend.to_str(), *inputs])
+    try:
+        yield
+    finally:
+        if truncation is not None:
+            backend.enable_truncation(**truncation)
+        if padding is not None:
+            backend.enable_padding(**padding)
 
 
 def key_of(rows: Any, tokenizer, max_length: int) -> str:

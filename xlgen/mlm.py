@@ -23,6 +23,7 @@ from xlgen.data import Encoded
 from xlgen.device import seed_of
 from xlgen.errors import ModelError
 from xlgen.models import locate, quiet, takes_position_ids
+from xlgen.models.settings import plain
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -53,6 +54,7 @@ def load(name: str) -> PreTrainedModel:
                     "text; use an encoder such as mBERT or XLM-R, or what needs no text: the objective 'l2', or the "
                     "measure 'frechet' of the task's examples."
                 )
+            plain(config, name)
             model, info = AutoModelForMaskedLM.from_pretrained(
                 folder,
                 config=config,

@@ -7,7 +7,6 @@ nothing, and asking with another setting, other data or another encoder is anoth
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -242,7 +241,7 @@ def class_order(model: torch.nn.Module, task: Task) -> list[int]:
     known = [label.lower() for label in task.labels]
     if sorted(spelled) == sorted(known):
         return [spelled.index(label) for label in known]
-    if all(re.fullmatch(r"label_\d+", name.lower()) for name in names):
+    if [name.lower() for name in names] == [f"label_{i}" for i in range(len(task.labels))]:
         log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
         return list(range(len(task.labels)))
     raise ModelError(

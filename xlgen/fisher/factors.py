@@ -100,9 +100,11 @@ class Norms:
 
     def total(self) -> Tensor:
         """The sum, (B,), float64. Nothing can be added to it any more: the inputs are let go."""
-        products: dict[tuple[int, torch.dtype], list[Tensor]] = {}
+        products: dict[tuple[int, int, torch.dtype], list[Tensor]] = {}
         for (_, places), (right, grams) in self._inputs.items():
-            sums = products.setdefault((places, right.dtype), [torch.zeros_like(gram) for gram in grams])
+            # inputs of other lengths (a decoder's, and those behind a prompt) may reach the logits by as many places
+            key = places, right.shape[1], right.dtype
+            sums = products.setdefault(key, [torch.zeros_like(gram) for gram in grams])
             for (rows, columns), gram, product in zip(_blocks(places), grams, sums, strict=True):
                 product.addcmul_(gram, torch.bmm(right[:, rows], right[:, columns].mT))
         self._inputs.clear()

@@ -17,9 +17,12 @@ from torch import Tensor, nn
 from xlgen import tuning as tunings
 from xlgen.device import seed_of
 from xlgen.errors import ConfigError, ModelError
+from xlgen.models.classes import class_names
 from xlgen.models.families import kind_of
 from xlgen.models.locate import first_line, locate
 from xlgen.models.messages import quiet
+from xlgen.models.settings import plain
+from xlgen.store import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -55,6 +58,7 @@ def load_classifier(
     """
     method = tunings.create(tuning, tuning_hyper)
     model, fresh = _load(name, n_labels, seed=seed, kind=kind, eager=eager, dropout=dropout)
+    model.config.problem_type = None  # of what the checkpoint was trained on, perhaps; the new head chooses a class
     if method.inserts and tunings.of(model).inserts:
         raise ModelError(
             f"{name!r} was tuned with {model.config.xlgen_tuning['name']!r} before; go on with tuning 'full' or "
@@ -76,14 +80,23 @@ def load_finetuned(name: str, n_labels: int, *, eager: bool = True, kind: str = 
 
     Raises:
         ModelError: as :func:`load_classifier`; or weights are missing, such as the head's, or the head has another
-            number of classes.
+            number of classes, or :func:`~xlgen.models.classes.class_names` cannot tell which class is which.
     """
     model, fresh = _load(name, n_labels, seed=0, kind=kind, eager=eager)
+    if model.config.problem_type in ("regression", "multi_label_classification"):
+        raise ModelError(
+            f"problem_type in the config.json of {name!r} is {model.config.problem_type!r}: its head was not trained "
+            "to choose one of the classes; expected single_label_classification, or none."
+        )
     if fresh:
         raise ModelError(
             f"{name!r} lacks {len(fresh)} weights of a classifier with {n_labels} classes ({min(fresh)}, …); "
             "expected a checkpoint fine-tuned on the task."
         )
+    names = class_names(read_json(locate(name) / "config.json"), n_labels)
+    if names is not None:
+        model.config.id2label = dict(enumerate(names))
+        model.config.label2id = {label: i for i, label in enumerate(names)}
     return model
 
 
@@ -137,6 +150,7 @@ def _load(
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
             config = AutoConfig.from_pretrained(folder, num_labels=n_labels, trust_remote_code=False)
+            plain(config, name)
             if dropout is not None:
                 _set_dropout(config, dropout)
             if config.is_encoder_decoder:
@@ -154,9 +168,16 @@ def _load(
             )
             names = {key for key, _ in model.named_parameters()}
             fresh = names & ({*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]})
+            base = model.base_model_prefix + "."
+            others = sorted(key for key, *_ in info["mismatched_keys"] if key.startswith(base))
             fresh |= _restore(tunings.of(model).apply(model), names, folder)
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
+    if others:  # new weights are for the head alone
+        raise ModelError(
+            f"{len(others)} weights of {name!r} have other shapes than its config.json says ({others[0]}, …); "
+            "expected the configuration that the weights were saved with."
+        )
     if len(fresh) > len(names) / 2:
         raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
     return model, fresh

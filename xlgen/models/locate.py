@@ -47,9 +47,21 @@ def fingerprint(name: str) -> str:
 
 
 def _checked(folder: Path, name: str) -> Path:
+    full = any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json"))
+    if (folder / "adapter_config.json").is_file():
+        if full:  # merged, or still to be merged? transformers would add the adapter without asking
+            raise ModelError(
+                f"{folder} has full weights and adapter_config.json, and nothing says whether the adapter is in these "
+                "weights already; if it was merged, remove adapter_config.json, else merge it in PEFT with "
+                f"merge_and_unload() and save_pretrained(folder), and give that folder for {name!r}."
+            )
+        raise ModelError(
+            f"{folder} has an adapter without the model that it belongs to; expected full weights for {name!r}: load "
+            "both in PEFT, merge them with merge_and_unload(), and give the folder of save_pretrained(folder)."
+        )
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json; expected a Hugging Face model folder for {name!r}.")
-    if any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
+    if full:
         return folder
     raise ModelError(
         f"{name!r} has no model.safetensors, and pickled weights are refused because reading them can run code; "
