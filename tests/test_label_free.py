@@ -19,11 +19,12 @@ from xlgen.data import encode
 from xlgen.errors import ConfigError, DataError, ModelError, UnknownName
 from xlgen.evaluate import Predictions
 from xlgen.measures import LABEL_FREE, MEASURES, Subject, settings_of, typological_distance
-from xlgen.measures.atc import threshold
+from xlgen.measures.atc import threshold, thresholds
 from xlgen.measures.representation_distance import pooled
 from xlgen.measures.transport import carried
 from xlgen.protocols.base import LABEL_FREE_MEASURES
 from xlgen.readers import Rows
+from xlgen.readers_tagging import TaggedRows
 from xlgen.store import StoreError
 from xlgen.tagging import encode_tagged
 from xlgen.tasks import TASKS
@@ -266,6 +267,22 @@ def test_standard_errors_are_those_of_fresh_samples(draw):
         assert covered > 0.85, (name, covered)
 
 
+def test_thresholds_are_those_of_resampled_examples():
+    source, generator = sentences(30, seed=11), torch.Generator().manual_seed(0)
+    score, wrong = source.log_probs.amax(dim=1), source.logits.argmax(dim=1) != source.labels
+    for t in thresholds(score, wrong, source):
+        chosen = torch.randint(source.examples, (source.examples,), generator=generator)
+        units = torch.cat([torch.nonzero(source.example == i)[:, 0] for i in chosen])
+        assert t == threshold(score[units], wrong[units])
+
+
+def test_the_error_of_transport_holds_the_sampling_of_labels():
+    """With few labels and many predictions, they are nearly all of it."""
+    found = [value("cot", drawn(1000, 2 * seed), drawn(40, 2 * seed + 1)) for seed in range(60)]
+    ratio = np.sqrt(np.mean([v.stderr**2 for v in found])) / np.std([v.value for v in found], ddof=1)
+    assert 0.75 < ratio < 1.35
+
+
 def test_one_example_has_no_standard_error():
     alone, pair = drawn(1, seed=0), drawn(2, seed=3)
     for name in OF_PREDICTIONS:
@@ -404,7 +421,7 @@ def test_the_error_of_the_distance_is_that_of_fresh_samples(monkeypatch):
     scale = np.array([2.0, 1.0, 0.5])
 
     def draw(model, batches, language=""):
-        n, shift = (60, 0.0) if language == "en" else (80, 2.0)
+        n, shift = (60, 0.0) if language == "en" else (80, 10.0)  # far away the source's spread counts most
         return torch.tensor(rng.normal(size=(n, 3)) * scale + [shift, 0, 0]), None
 
     monkeypatch.setattr(module, "pooled", draw)
@@ -462,7 +479,7 @@ def test_sub_words_by_hand(encoder):
 
 def test_a_script_without_spaces_has_no_words_to_count(encoder):
     tokenizer = models.load_tokenizer(str(encoder))
-    texts = {"zh": Rows(("我喜欢茶。",), ("OK 他不喜欢。",), (0,)), "ja": TASKS["tagged"].rows("en", "test")}
+    texts = {"zh": Rows(("我喜欢茶。",), ("OK 他不喜欢。",), (0,)), "ja": TaggedRows((("我", "喜欢"),), ((0, 1),))}
     found = MEASURES["fertility"](Subject(nn.Identity(), {}, texts=texts, tokenizer=tokenizer))
     assert found["zh"].status == "unspaced" and math.isnan(found["zh"].value) and found["zh"].extra["per_character"] > 0
     assert found["ja"].status == "ok", "the words of tagging are given"
