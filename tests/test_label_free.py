@@ -572,6 +572,15 @@ def trained(encoder, tmp_path_factory):
         TASKS._entries.update(old)
 
 
+def test_a_study_reads_the_source_for_calibrated_measures_alone(trained, monkeypatch):
+    (runs, where), asked, original = trained, [], study._source_rows
+    monkeypatch.setattr(study, "_source_rows", lambda *args: asked.append(1) or original(*args))
+    study.measure(runs["toy"], study.MeasureConfig(("confidence", "fertility"), ("xx",), size=7), where)
+    assert not asked
+    study.measure(runs["toy"], study.MeasureConfig(("doc",), ("xx",), size=7), where)
+    assert asked
+
+
 @pytest.mark.parametrize("task", ["toy", "tagged"])
 def test_kept_logits_give_the_measures_of_the_model(trained, task):
     (run, where), size = (trained[0][task], trained[1]), 11
