@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from xlgen import code, models
+from xlgen.batch import Batch
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
@@ -129,12 +130,25 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
     order, positions = class_order(model, task), models.takes_position_ids(model)
     max_length = models.longest_input(model, source.max_length)
-    batches = {}
-    for language, rows in _rows(task, config, options).items():
+
+    def batched(rows: Rows | TaggedRows) -> list[Batch]:
         encoded = tokens(rows.relabelled(order), tokenizer, max_length, options, positions)
-        batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
-    names = tuple(task.labels[order.index(i)] for i in range(len(order)))
-    return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
+        return [batch.to(device) for batch in encoded.batches(config.batch_size)]
+
+    texts = _rows(task, config, options)
+    return Subject(
+        model,
+        batches={language: batched(rows) for language, rows in texts.items()},
+        split=config.split,
+        reference=_reference(source, model),
+        labels=tuple(task.labels[order.index(i)] for i in range(len(order))),
+        kind=task.kind,
+        source=lambda: batched(_source_rows(task, config, options)),
+        source_language=task.source_language,
+        texts=texts,
+        tokenizer=tokenizer,
+        encoder=source.pretrained,
+    )
 
 
 def measure(
@@ -257,6 +271,11 @@ def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, R
     }
 
 
+def _source_rows(task: Task, config: MeasureConfig, options: RunOptions) -> Rows | TaggedRows:
+    """The labelled rows that measures are calibrated on: as many of the source language as of each language."""
+    return task.rows(task.source_language, "dev", options.data_dir).take(config.size)
+
+
 def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) -> MeasureConfig:
     """Fill in languages, settings and the fingerprint of the examples; names are checked."""
     if config.split == "train":
@@ -270,6 +289,8 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
             if key not in known:
                 raise UnknownName(f"setting of {name!r}", key, known)
         settings[name] = known | dict(given)
+        if "calibration" in known:  # what it was calibrated on is part of its name in the store
+            settings[name]["calibration"] = _source_rows(task, config, options).fingerprint
     config = replace(config, languages=config.languages or task.languages, settings=settings)
     found = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
     return replace(config, data=digest(found))

@@ -14,9 +14,10 @@ from dataclasses import asdict
 from typing import Any
 
 from xlgen.errors import TrainingError, UnknownName
-from xlgen.measures.base import ALL, MEASURES, Predictions, Subject, Value
+from xlgen.measures.base import ALL, MEASURES, Predictions, Subject, Value, label_free
 
-__all__ = ["ALL", "MEASURES", "Predictions", "Subject", "Value", "from_dict", "measure", "settings_of", "to_dict"]
+__all__ = ["ALL", "LABEL_FREE", "MEASURES", "Predictions", "Subject", "Value", "from_dict", "label_free", "measure"]
+__all__ += ["settings_of", "to_dict"]
 
 
 def settings_of(name: str) -> dict[str, Any]:
@@ -84,3 +85,6 @@ def _plain(item: Any) -> Any:
 
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")
+
+LABEL_FREE = frozenset(name for name, entry in MEASURES.items() if getattr(entry, "label_free", False))
+"""The measures that need no label of the language they are computed in; see :func:`~xlgen.measures.base.label_free`."""

@@ -14,7 +14,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.errors import ConfigError
 from xlgen.evaluate import Predictions, predict
+from xlgen.readers import Rows
+from xlgen.readers_tagging import TaggedRows
 from xlgen.registry import Registry
 
 ALL = "all"
@@ -56,6 +59,11 @@ class Subject:
         kind: ``"sequence"`` or ``"token"``: whether a unit is an example or a word.
         reference: pretrained weights by parameter name, on the CPU; parameters that the pretrained model lacks (the
             new head) are absent.
+        source: called when it is first needed, gives the labelled development examples of the source language.
+        source_language: its code.
+        texts: per language, the text of the examples, for measures of the text and its segmentation.
+        tokenizer: the model's.
+        encoder: name of the model that fine-tuning started from; empty if unknown.
     """
 
     model: nn.Module
@@ -64,11 +72,55 @@ class Subject:
     reference: Mapping[str, Tensor] | None = None
     labels: tuple[str, ...] = ()
     kind: str = "sequence"
+    source: Callable[[], Sequence[Batch]] | None = None
+    source_language: str = "en"
+    texts: Mapping[str, Rows | TaggedRows] = field(default_factory=dict)
+    tokenizer: Any = None
+    encoder: str = ""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the languages that are measured."""
+        return tuple(self.__dict__.get("predictions", self.batches))
 
     @cached_property
     def predictions(self) -> dict[str, Predictions]:
         """Logits and labels of every language, from one forward pass shared by all measures that need no gradient."""
         return {language: predict(self.model, batches, language) for language, batches in self.batches.items()}
+
+    @cached_property
+    def source_batches(self) -> Sequence[Batch]:
+        """The labelled development examples of the source language, read once.
+
+        Raises:
+            ConfigError: the subject was made without them.
+        """
+        if self.source is None:
+            raise ConfigError(
+                f"this measure compares with labelled development examples in {self.source_language!r}, which the "
+                "subject lacks; give them as Subject(source=…), or measure through xlgen.study."
+            )
+        return self.source()
+
+    @cached_property
+    def calibration(self) -> Predictions:
+        """Logits and labels of the source's development examples: one forward pass, shared as the predictions are."""
+        return predict(self.model, self.source_batches, self.source_language)
+
+    def calibrated_on(self, fingerprint: str) -> str:
+        """What a label-free measure that uses :attr:`calibration` was computed on, in words."""
+        source = f"{len(self.calibration)} units of dev in {self.source_language} {fingerprint}".rstrip()
+        return f"{self.split}, no labels, eval mode; calibrated on {source}"
+
+
+def label_free(measure: Measure) -> Measure:
+    """Mark a measure that never looks at the labels of the examples it is computed on.
+
+    It may use those of the source's development set (:attr:`Subject.calibration`). The marked ones are
+    :data:`xlgen.measures.LABEL_FREE`.
+    """
+    measure.label_free = True
+    return measure
 
 
 Measure = Callable[..., dict[str, Value]]

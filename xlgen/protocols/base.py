@@ -19,6 +19,25 @@ SIZE = 500
 FEW = 100
 """Examples of each language and split for what moves the weights or takes gradients."""
 PREDICTED = ("accuracy", "loss", "margin", "margin_p10", "margin_logit", "margin_logit_p10")
+LABEL_FREE_MEASURES = (
+    "confidence",
+    "confidence_scaled",
+    "doc",
+    "atc",
+    "atc_entropy",
+    "entropy",
+    "entropy_of_mean",
+    "nuclear_norm",
+    "cot",
+    "cott",
+    "dropout_agreement",
+    "representation_distance",
+    "fertility",
+    "unknown_rate",
+    "pretraining_share",
+)
+"""Measures that need no label of the language, but `typological_distance`, which needs a database: all of one subject
+cost eight forward passes (one shared, one for the representations, four with dropout, and the source's two)."""
 
 
 @dataclass(frozen=True)
