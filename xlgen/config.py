@@ -25,7 +25,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_YOUNGER = ("start", "language")
+PRECISIONS = ("float32", "bf16")
+"""In what training computes; see :mod:`xlgen.precision`."""
+
+_YOUNGER = {"start": "", "language": "", "precision": "float32"}
+"""Settings that are younger than the first results, with the values that those have."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class RunConfig:
 
     Attributes:
         task: name of a task in :data:`xlgen.tasks.TASKS`.
-        model: ``"mini"`` (the shipped encoder), a hub id, or a folder.
+        model: ``"mini"`` (the shipped encoder), a packaged encoder such as ``"e5-small"``, a hub id, or a folder.
         objective: name of an objective in :data:`xlgen.objectives.OBJECTIVES`.
         hyper: the objective's own hyper-parameters; those not given take the objective's defaults.
         tuning: which parameters are trained: a name in :data:`xlgen.tuning.TUNINGS`.
@@ -58,6 +62,8 @@ class RunConfig:
             the pretrained encoder and a new head.
         language: of the training rows. The source language, or empty: its training split. Another language: the first
             half of its development rows, with the second half to choose the checkpoint (stickland2021regularising).
+        precision: of the forward and backward passes of training: ``"float32"``, or ``"bf16"``, mixed (see
+            :mod:`xlgen.precision`). Weights, evaluation and measures are in float32.
     """
 
     task: str = "mini-xnli"
@@ -83,6 +89,7 @@ class RunConfig:
     data: str = ""
     start: str = ""
     language: str = ""
+    precision: str = "float32"
 
     def __post_init__(self):
         def need(ok: bool, name: str, expected: str):
@@ -102,14 +109,16 @@ class RunConfig:
         need(self.dropout is None or 0 <= self.dropout < 1, "dropout", "a probability in [0, 1), or None")
         need(self.max_length >= 8, "max_length", "at least 8 sub-words")
         need(self.evals_per_epoch >= 1, "evals_per_epoch", "at least 1")
+        need(self.precision in PRECISIONS, "precision", " or ".join(map(repr, PRECISIONS)))
 
     @property
     def hash(self) -> str:
         """The run's name in the store.
 
-        Settings that are younger than the first results are left out while they are empty, so that those keep theirs.
+        Settings that are younger than the first results are left out while they have the value of those, so that those
+        keep their names.
         """
-        named = {key: value for key, value in self.to_dict().items() if key not in _YOUNGER or value != ""}
+        named = {key: value for key, value in self.to_dict().items() if key not in _YOUNGER or value != _YOUNGER[key]}
         return digest({"schema": SCHEMA, "run": named})
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from xlgen import models
+from xlgen import models, vocabulary
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
@@ -120,7 +120,10 @@ def load_model(source: Run | Checkpoint) -> torch.nn.Module:
 
 
 def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
-    """The model and the examples that measures are functions of."""
+    """The model and the examples that measures are functions of.
+
+    A large vocabulary is cut to the sub-words of the examples, which changes no measure (:mod:`xlgen.vocabulary`).
+    """
     task, device = TASKS[source.task], accelerator_for(options.device).device
     model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
     order, positions = class_order(model, task), models.takes_position_ids(model)
@@ -129,8 +132,10 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
     for language, rows in _rows(task, config, options).items():
         encoded = tokens(rows.relabelled(order), tokenizer, max_length, options, positions)
         batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
+    reference = _reference(source, model)
+    vocabulary.cut(model, (batch.inputs["input_ids"] for part in batches.values() for batch in part))
     names = tuple(task.labels[order.index(i)] for i in range(len(order)))
-    return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
+    return Subject(model, batches, config.split, reference, names, task.kind)
 
 
 def measure(
