@@ -130,7 +130,9 @@ def test_a_flipped_byte_never_crashes_the_reader(tmp_path):
                 everything(put(tmp_path / "w", bytes(data)))
             except ModelError:
                 errors += 1
-    assert errors > BEFORE_WEIGHTS / 2  # most of them are seen; those that are not are values, which the checksum covers
+    assert (
+        errors > BEFORE_WEIGHTS / 2
+    )  # most of them are seen; those that are not are values, which the checksum covers
 
 
 @pytest.mark.parametrize("value", [-1, 0, 2**31 - 1])
