@@ -25,7 +25,10 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_YOUNGER = {"start": "", "language": "", "dropout_stream": ""}
+PRECISIONS = ("float32", "bf16")
+"""In what training computes; see :mod:`xlgen.precision`."""
+
+_YOUNGER = {"start": "", "language": "", "dropout_stream": "", "precision": "float32"}
 """Settings that are younger than the first results, with what they are in those: left out of the hash while so."""
 
 
@@ -35,7 +38,7 @@ class RunConfig:
 
     Attributes:
         task: name of a task in :data:`xlgen.tasks.TASKS`.
-        model: ``"mini"`` (the shipped encoder), a hub id, or a folder.
+        model: ``"mini"`` (the shipped encoder), a packaged encoder such as ``"e5-small"``, a hub id, or a folder.
         objective: name of an objective in :data:`xlgen.objectives.OBJECTIVES`.
         hyper: the objective's own hyper-parameters; those not given take the objective's defaults.
         tuning: which parameters are trained: a name in :data:`xlgen.tuning.TUNINGS`.
@@ -64,6 +67,8 @@ class RunConfig:
         dropout_stream: what one stream of random numbers draws the dropout masks of: empty, all of a step, one
             micro-batch after the other; ``"micro_batch"``, one micro-batch, which is what several processes can share
             (and what :func:`xlgen.runs.resolve` fills in for them).
+        precision: of the forward and backward passes of training: ``"float32"``, or ``"bf16"``, mixed (see
+            :mod:`xlgen.precision`). Weights, evaluation and measures are in float32.
     """
 
     task: str = "mini-xnli"
@@ -91,6 +96,7 @@ class RunConfig:
     language: str = ""
     code: Mapping[str, int | str] = field(default_factory=dict)
     dropout_stream: str = ""
+    precision: str = "float32"
 
     def __post_init__(self):
         def need(ok: bool, name: str, expected: str):
@@ -111,6 +117,7 @@ class RunConfig:
         need(self.dropout_stream in ("", "micro_batch"), "dropout_stream", "'micro_batch', or '' for one of each step")
         need(self.max_length >= 8, "max_length", "at least 8 sub-words")
         need(self.evals_per_epoch >= 1, "evals_per_epoch", "at least 1")
+        need(self.precision in PRECISIONS, "precision", " or ".join(map(repr, PRECISIONS)))
 
     @property
     def hash(self) -> str:

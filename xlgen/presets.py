@@ -91,6 +91,20 @@ MODELS.add(
         "google/mt5-small",
     ),
 )
+MODELS.add(
+    "e5-small",
+    Model(
+        "multilingual-e5-small from 4 bits: 100 languages, 118 million parameters; needs the extra `real`, no hub",
+        PRETRAINED | {"lr": 1e-4, "warmup": 0.1},  # twelve layers of a third of mBERT's width, and a new pooler
+    ),
+)
+MODELS.add(
+    "minilm-en",
+    Model(
+        "all-MiniLM-L6-v2, English: 23 million parameters; needs the extra `real`, no hub",
+        PRETRAINED | {"lr": 1e-4, "warmup": 0.1},
+    ),
+)
 
 PRESETS: Registry[Preset] = Registry("preset")
 PRESETS.add(

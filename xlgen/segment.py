@@ -140,6 +140,10 @@ class Segmenter:
         rng = _python_rng(generator)
         return self.template.fill(self._segment(first, rng), self._segment(second, rng), max_length)
 
+    def reachable(self, text: str) -> set[int]:
+        """The ids of all pieces that a segmentation of ``text`` can have."""
+        return {id for word in self.split(text) for id in self.model.reachable(self._lattice(word))}
+
     @property
     def unknown_rate(self) -> float:
         """Fraction of all words segmented so far that contain the unknown piece (0 before the first)."""

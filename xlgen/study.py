@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
 import torch
 
-from xlgen import code, models
+from xlgen import code, models, vocabulary
 from xlgen.batch import Batch
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, threads
@@ -125,7 +125,10 @@ def load_model(source: Run | Checkpoint) -> torch.nn.Module:
 
 
 def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
-    """The model and the examples that measures are functions of."""
+    """The model and the examples that measures are functions of.
+
+    A large vocabulary is cut to the sub-words of the examples, which changes no measure (:mod:`xlgen.vocabulary`).
+    """
     task, device = TASKS[source.task], accelerator_for(options.device).device
     model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
     order, positions = class_order(model, task), models.takes_position_ids(model)
@@ -136,11 +139,14 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
         return [batch.to(device) for batch in encoded.batches(config.batch_size)]
 
     texts = _rows(task, config, options)
+    batches = {language: batched(rows) for language, rows in texts.items()}
+    reference = _reference(source, model)
+    vocabulary.cut(model, _ids(batches.values(), lambda: batched(_source_rows(task, config, options))))
     return Subject(
         model,
-        batches={language: batched(rows) for language, rows in texts.items()},
+        batches=batches,
         split=config.split,
-        reference=_reference(source, model),
+        reference=reference,
         labels=tuple(task.labels[order.index(i)] for i in range(len(order))),
         kind=task.kind,
         source=lambda: batched(_source_rows(task, config, options)),
@@ -149,6 +155,13 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
         tokenizer=tokenizer,
         encoder=source.pretrained,
     )
+
+
+def _ids(parts: Iterable[Sequence[Batch]], source: Callable[[], Sequence[Batch]]) -> Iterator[torch.Tensor]:
+    """The sub-words of all examples, and then of those that measures are calibrated on, read when they are asked for."""
+    for part in parts:
+        yield from (batch.inputs["input_ids"] for batch in part)
+    yield from (batch.inputs["input_ids"] for batch in source())
 
 
 def measure(

@@ -18,6 +18,7 @@ from xlgen.batch import Batch
 from xlgen.errors import TrainingError
 from xlgen.evaluate import predict, predictions_and_gradient
 from xlgen.measures.base import Predictions
+from xlgen.vocabulary import kept, whole_shape
 
 FORWARD = 1 / 3
 """Cost of a forward pass alone, in forward and backward passes."""
@@ -70,7 +71,7 @@ class Attack:
     def start(self, alpha: float, generator: torch.Generator) -> None:
         """Set w + u with u uniform in the middle half of the ball; drawn on the CPU in the order of the names."""
         for name, p in self.parameters.items():
-            uniform = torch.rand(p.shape, generator=generator, dtype=torch.float32) - 0.5
+            uniform = kept(p, torch.rand(whole_shape(p), generator=generator, dtype=torch.float32)) - 0.5
             p.copy_(self.origin[name] + uniform.to(p) * self.bound(name, alpha))
 
     @torch.no_grad()

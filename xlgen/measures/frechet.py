@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 
 import torch
@@ -15,6 +16,7 @@ from xlgen.fisher import diagonal
 from xlgen.frechet import Distances, distances
 from xlgen.layers import embedding_tables, encoder, layer_of
 from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.vocabulary import whole_shape
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,8 @@ def frechet(
             found[language].append({name: part.cpu() for name, part in each.items()})
     d, origin = distances(found, tables, counts), list(found).index(source)
     on = f"{subject.split}, {labels} labels, eval mode, parameters: {parameters}"
-    size = sum(part.numel() for part in found[source][0].values())
+    sizes = {name: math.prod(whole_shape(p)) for name, p in subject.model.named_parameters()}
+    size = sum(sizes[name] for name in found[source][0])
     return {language: _value(d, origin, i, sum(counts[language]), on, size) for i, language in enumerate(found)}
 
 

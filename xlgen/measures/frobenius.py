@@ -10,6 +10,7 @@ from xlgen.errors import ModelError
 from xlgen.layers import embedding_tables, layer_of
 from xlgen.measures.base import ALL, MEASURES, Subject, Value
 from xlgen.perturb import distance, norm, weights
+from xlgen.vocabulary import whole_shape
 
 
 def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
@@ -24,9 +25,9 @@ def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
     if not shared:
         raise ModelError("the pretrained weights share no parameter name with the model; give those of its encoder.")
     for name, p in shared.items():
-        if p.shape != subject.reference[name].shape:
-            found = tuple(subject.reference[name].shape)
-            raise ModelError(f"pretrained {name!r} has shape {found}, the model's {tuple(p.shape)}; they must agree.")
+        shape, found = whole_shape(p), tuple(subject.reference[name].shape)
+        if shape != found:
+            raise ModelError(f"pretrained {name!r} has shape {found}, the model's {shape}; they must agree.")
     return shared
 
 
@@ -59,7 +60,7 @@ def frobenius(subject: Subject) -> dict[str, Value]:
             subject.reference,
         ),
         "by_layer": {group: distance(ps, subject.reference) for group, ps in groups.items()},
-        "parameters": sum(p.numel() for p in shared.values()),
+        "parameters": sum(subject.reference[name].numel() for name in shared),
         "excluded": list(excluded),
         "excluded_norm": norm(excluded.values()),
     }

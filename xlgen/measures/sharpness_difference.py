@@ -18,7 +18,7 @@ from xlgen.batch import Batch
 from xlgen.errors import ConfigError
 from xlgen.evaluate import loss_and_gradient, losses, predict
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.perturb import distance, gaussian, norm, restored, weights
+from xlgen.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
 
 log = logging.getLogger(__name__)
 
@@ -120,11 +120,13 @@ def explore(
     with restored(parameters) as origin:
         for seed in seeds:
             direction = gaussian(parameters, 1.0, torch.Generator().manual_seed(seed))
-            length = norm(direction.values())
+            ww, we, ee = gaussian_left_out(parameters, torch.Generator().manual_seed(seed))
+            length = math.hypot(norm(direction.values()), math.sqrt(ee))
             for scale in noise_scales:
                 noise_norms[scale].append(scale * length)
+                outside = ww + 2 * scale * we + scale**2 * ee, scale**2 * ee
                 noisy = {name: origin[name] + (scale * direction[name]).to(p) for name, p in parameters.items()}
-                ball = Ball(parameters, origin, noisy, n, lam, project)
+                ball = Ball(parameters, origin, noisy, n, lam, project, outside)
                 for language, batches in subject.batches.items():
                     log.info("sharpness_difference: noise %d of scale %g, %s", seed, scale, language)
                     draw = _draw(subject.model, batches, language, ball, at_optimum[language], control)
@@ -141,7 +143,11 @@ def explore(
 
 @dataclass(frozen=True)
 class Ball:
-    """Where one draw takes place: the live parameters, w_0 and w = w_0 + ε, with Algorithm 1's n and λ."""
+    """Where one draw takes place: the live parameters, w_0 and w = w_0 + ε, with Algorithm 1's n and λ.
+
+    ``outside``: ||w||² and ||w - w_0||² over the rows that a cut of the vocabulary has left out. They have no gradient,
+    so both are the same before and after the ascent; a projection of them changes no logit.
+    """
 
     parameters: Mapping[str, Tensor]
     origin: Mapping[str, Tensor]
@@ -149,6 +155,7 @@ class Ball:
     n: float
     lam: float
     project: bool
+    outside: tuple[float, float] = (0.0, 0.0)
 
     @torch.no_grad()
     def to_noise(self) -> None:
@@ -165,8 +172,9 @@ class Ball:
     @torch.no_grad()
     def clip(self) -> tuple[float, float, bool]:
         """Project the weights on the ball (lines 5-8); return the distance before, the radius, and whether it moved."""
-        far = distance(self.parameters, self.origin)
-        radius = self.lam * norm(self.parameters.values())
+        weight, moved = self.outside
+        far = math.hypot(distance(self.parameters, self.origin), math.sqrt(moved))
+        radius = self.lam * math.hypot(norm(self.parameters.values()), math.sqrt(weight))
         clipped = self.project and far > radius
         if clipped:
             for name, p in self.parameters.items():

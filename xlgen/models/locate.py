@@ -1,13 +1,13 @@
-"""Where a model is: the shipped miniature, a folder, or a name on the hub."""
+"""Where a model is: the shipped miniature, one that a package brings, a folder, or a name on the hub."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from xlgen.errors import ModelError
+from xlgen.models.packaged import PACKAGED, folder_of, sha256
 from xlgen.presets import MODELS, spellings_of
 
 MINI = Path(__file__).parents[1] / "mini" / "encoder"
@@ -20,14 +20,18 @@ FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 def locate(name: str) -> Path:
     """The folder of a model; what the hub's cache lacks is downloaded.
 
-    A cached copy is used as it is, without asking the hub for a newer one.
+    A cached copy is used as it is, without asking the hub for a newer one. A packaged encoder and the folder that it
+    was converted to are one model with one :func:`fingerprint`.
 
     Args:
-        name: ``"mini"``, a folder, or a hub id.
+        name: ``"mini"``, a name in :data:`xlgen.models.packaged.PACKAGED`, a folder, or a hub id.
 
     Raises:
-        ModelError: there is no such model, the hub cannot be reached, or the folder is not a safetensors model.
+        ModelError: there is no such model, the hub cannot be reached, or the folder is not a safetensors model; or as
+            :func:`xlgen.models.packaged.folder_of`.
     """
+    if name in PACKAGED:
+        return folder_of(name)
     folder = MINI if name == "mini" else Path(name).expanduser()
     if name != "mini" and not (name and folder.is_dir()):
         if not name or name[0] in ".~" or folder.is_absolute() or len(folder.parts) > 2:
@@ -41,8 +45,7 @@ def fingerprint(name: str) -> str:
     total = hashlib.sha256()
     folder = locate(name)
     for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
-        facts = path.stat()
-        total.update(f"{path.name} {_sha256(path, facts.st_size, facts.st_mtime_ns)}\n".encode())
+        total.update(f"{path.name} {sha256(path)}\n".encode())
     return total.hexdigest()[:16]
 
 
@@ -93,9 +96,3 @@ def _close(name: str) -> str:
 def first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".:")[:200]
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -33,6 +33,7 @@ from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.hyper import need
+from xlgen.precision import float32
 
 LABELS = ("sample", "true")
 METHODS = ("finite_difference", "double_backward")
@@ -47,10 +48,11 @@ class FisherPenalty:
 
     The finite difference costs one more forward and backward pass (and, for sampled labels, one more backward pass)
     and works with any attention kernel. Its passes see the same dropout masks. It needs gradients in float32: the
-    rounding of half precision is as large as the difference. Double backward is exact, keeps the graphs of all
-    micro-batches until the end of the step and needs eager attention. The penalty is that of the gradient of all
-    examples of the step, in several processes too: these share the passes of the finite difference, while each does all
-    of double backward's, which they do not make faster.
+    rounding of half precision is larger than the difference. Steps with the penalty are therefore computed in float32
+    also where the run's precision is lower. Double backward is exact, keeps the graphs of all micro-batches until the
+    end of the step and needs eager attention. The penalty is that of the gradient of all examples of the step, in
+    several processes too: these share the passes of the finite difference, while each does all of double backward's,
+    which they do not make faster.
 
     Attributes:
         weight: :math:`\\lambda`, >= 0.
@@ -96,7 +98,8 @@ class FisherPenalty:
         if step.number % self.every_k:
             return accumulate(model, batches, step, cross_entropy(model))
         method = self._double_backward if self.needs_double_backward else self._finite_difference
-        logs, penalty = method(model, batches, step)
+        with float32(model):
+            logs, penalty = method(model, batches, step)
         return {**logs, "penalty": penalty, "fisher_trace": count(batches) * penalty}
 
     def _double_backward(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> Logs:
