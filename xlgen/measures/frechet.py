@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 
 from xlgen.batch import Batch
+from xlgen.batch import examples as count_examples
 from xlgen.device import seed_of
 from xlgen.errors import ConfigError, UnknownName
 from xlgen.evaluate import subset
@@ -21,7 +22,7 @@ log = logging.getLogger(__name__)
 PARAMETERS = ("encoder", "blocks", "all")
 
 
-@MEASURES.register("frechet")
+@MEASURES.register("frechet", version=2)
 def frechet(
     subject: Subject,
     *,
@@ -76,7 +77,7 @@ def frechet(
     for language, batches in subject.batches.items():
         log.info("frechet: %s", language)
         dealt = _dealt(subset(batches, examples), folds, language)
-        counts[language] = [sum(map(len, fold)) for fold in dealt]
+        counts[language] = [count_examples(fold) for fold in dealt]
         found[language] = []
         for k, fold in enumerate(dealt):
             draws = torch.Generator().manual_seed(seed_of("frechet", seed, k))

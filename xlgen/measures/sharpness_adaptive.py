@@ -22,6 +22,7 @@ from xlgen.batch import Batch
 from xlgen.errors import ConfigError
 from xlgen.evaluate import losses, predict, predictions_and_gradient, subset
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.sampling import clustered
 from xlgen.perturb import norm, restored, weights
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,7 @@ def _value(found: Ascent, before: Predictions, tolerance: float, on: str) -> Val
         "loss": losses(before).mean().item(),
         "units": len(found.rises) + 1 / 3,
     }
-    stderr = found.best.std().item() / math.sqrt(n) if n > 1 else None
-    return Value(value, stderr, n, on, "examples", status, extra)
+    return Value(value, clustered(found.best, before.example), n, on, "examples", status, extra)
 
 
 def _check(rho: float, steps: int, tolerance: float, examples: int) -> None:
