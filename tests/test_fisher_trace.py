@@ -168,8 +168,14 @@ def test_a_sentence_that_was_cut_is_one_example(kind, tmp_path):
         data = encode_tagged(rows, tokenizer, length)
         assert len(data) == (7 if length == 256 else 12)
         # one batch: the proxy sees nothing of pieces but their number
-        subject = Subject(model, {"en": [data.batch(torch.arange(len(data)))]}, kind="token")
-        found[length] = measure(subject, ["fisher_trace"], {"fisher_trace": {"labels": kind}})["fisher_trace"]["en"]
+        whole = [data.batch(torch.arange(len(data)))]
+        subject = Subject(model, {"en": whole, "xx": [data.batch(torch.arange(len(data) - 1))]}, kind="token")
+        settings = {"fisher_trace": {"labels": kind}, "frechet": {"labels": kind, "parameters": "all", "folds": 2}}
+        values = measure(subject, list(settings), settings)
+        found[length], found[length, "distance"] = values["fisher_trace"]["en"], values["frechet"]["xx"]
+    one, two = (found[length, "distance"] for length in (64, 256))
+    assert one.n == two.n == 6 and one.extra["trace"] == pytest.approx(two.extra["trace"], rel=1e-6)
+    assert one.value == pytest.approx(two.value, rel=1e-6) and one.stderr == pytest.approx(two.stderr, rel=1e-6)
     one, two = found[64], found[256]
     assert one.value == pytest.approx(two.value, rel=1e-9) and one.stderr == pytest.approx(two.stderr, rel=1e-9)
     assert one.n == two.n == 7

@@ -55,8 +55,9 @@ def trace(
     .. math:: \mathrm{Tr} F = \frac1N \sum_i E_{y \sim q_i} \big\| \nabla_\theta \log p_\theta(y | x_i) \big\|^2
 
     with :math:`\log p_\theta(y|x_i)` the sum over the scored units of example i (its class, its words, its hidden
-    sub-words), those of all pieces of a sentence that was cut. With one backward pass of activations it costs about three quarters of a training step; the model's
-    labels take one such pass for each class but one (in tagging: times the longest sentence's words).
+    sub-words), those of all pieces of a sentence that was cut. With one backward pass of activations it costs about
+    three quarters of a training step; the model's labels take one such pass for each class but one (in tagging: times
+    the longest sentence's words).
 
     Args:
         model: in any mode; computed in eval mode, and left exactly as it was.

@@ -28,7 +28,8 @@ def accuracy(subject: Subject) -> dict[str, Value]:
         n = len(predictions)
         right = (predictions.logits.argmax(dim=1) == predictions.labels).double()
         share = right.mean().item()
-        error = math.sqrt(share * (1 - share) / n) if subject.kind == "sequence" else clustered(right, predictions.example)
+        binomial = math.sqrt(share * (1 - share) / n)
+        error = binomial if subject.kind == "sequence" else clustered(right, predictions.example)
         result[language] = _value(share, error, n, subject)
     return result
 

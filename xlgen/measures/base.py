@@ -33,7 +33,8 @@ class Value:
             words of tagging) for means and functions of the units' losses, margins and answers; examples, which in
             tagging are sentences, for ``f1``, ``fisher_trace`` and ``frechet``; 0 for a measure of the weights alone.
         on: what it was computed on, in words: split, labels, mode.
-        stderr_kind: ``"examples"`` (sampling of examples: of whole sentences in tagging), ``"noise"`` (Monte Carlo over noise draws) or ``""``.
+        stderr_kind: ``"examples"`` (sampling of examples: of whole sentences in tagging), ``"noise"`` (Monte Carlo over
+            noise draws) or ``""``.
         status: ``"ok"`` or a word that says why the number should not be used (``"hit_lower"``…).
         extra: further numbers that explain the value.
     """

@@ -56,10 +56,11 @@ def fisher_trace(
         seed: of the labels drawn for ``"sample"`` and for the proxy; the same draw for every language.
 
     Returns:
-        Per language Tr F [nats² / parameter²], its standard error over examples, sentences in tagging (with ``"sample"`` that includes the
-        noise of the labels), and in ``extra``: ``per_unit``; ``proxy``, :math:`B \|\bar g\|^2` averaged over batches
-        in proportion to their examples (a piece of a sentence is a part of one), with sampled labels (true ones for ``"true"``); ``proxy_stderr`` over batches;
-        ``proxy_batch``, the B of its batches (all but the last of a length have it).
+        Per language Tr F [nats² / parameter²], its standard error over examples, sentences in tagging (with
+        ``"sample"`` that includes the noise of the labels), and in ``extra``: ``per_unit``; ``proxy``,
+        :math:`B \|\bar g\|^2` averaged over batches in proportion to their examples (a piece of a sentence is a part of
+        one), with sampled labels (true ones for ``"true"``); ``proxy_stderr`` over batches; ``proxy_batch``, the B of
+        its batches (all but the last of a length have it).
 
     Raises:
         ConfigError: a setting is out of its range.

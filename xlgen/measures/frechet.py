@@ -40,9 +40,9 @@ def frechet(
     source language. The languages' embeddings are largely different rows of one table, which alone makes them distant:
     ``"blocks"`` leaves the tables out, and ``extra`` has both.
 
-    The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so
-    that translations of each other are left out together. ``folds`` diagonals of every language are in memory at once,
-    4 bytes a parameter; with ``folds=1`` it is one, without a standard error.
+    The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so that
+    translations of each other are left out together; a sentence that was cut in pieces is one. ``folds`` diagonals of
+    every language are in memory at once, 4 bytes a parameter; with ``folds=1`` it is one, without a standard error.
 
     Args:
         subject: model and examples; left exactly as they were.

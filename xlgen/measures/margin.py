@@ -2,10 +2,10 @@
 
 γ_i = f_{y_i}(x_i) - max_{j ≠ y_i} f_j(x_i)   [bassi2024generalization, section 3.2]
 
-The paper averages γ over the examples (in tagging: over the words) with f the predicted probabilities (``margin``). jiang2020fantastic takes logits
-and the 10th percentile; ``margin_p10``, ``margin_logit`` and ``margin_logit_p10`` are the other
-combinations. The mean margin of probabilities is nearly a function of accuracy (a confident model has γ ≈ ±1), so the
-margin of the correctly classified alone is given too.
+The paper averages γ over the examples (in tagging: over the words) with f the predicted probabilities (``margin``).
+jiang2020fantastic takes logits and the 10th percentile; ``margin_p10``, ``margin_logit`` and ``margin_logit_p10`` are
+the other combinations. The mean margin of probabilities is nearly a function of accuracy (a confident model has γ ≈
+±1), so the margin of the correctly classified alone is given too.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from xlgen.perturb import norm, restored, weights
 log = logging.getLogger(__name__)
 
 
-@MEASURES.register("sharpness_adaptive")
+@MEASURES.register("sharpness_adaptive", version=2)
 def sharpness_adaptive(
     subject: Subject, *, rho: float = 0.1, steps: int = 10, tolerance: float = 0.05, examples: int = 256
 ) -> dict[str, Value]:
@@ -49,9 +49,10 @@ def sharpness_adaptive(
         examples: the first so many examples of each language; 0 is all of them.
 
     Returns:
-        Per language the largest rise met, at least 0 [nats], its standard error over examples given the perturbation,
-        and the status ``"ok"`` or ``"not_converged"`` (a worse perturbation is likely). ``extra``: ``rises`` (the rise
-        after each step), ``loss`` L(w) and ``units`` (cost in forward and backward passes over the examples).
+        Per language the largest rise met, at least 0 [nats], its standard error over examples (sentences in tagging)
+        given the perturbation, and the status ``"ok"`` or ``"not_converged"`` (a worse perturbation is likely).
+        ``extra``: ``rises`` (the rise after each step), ``loss`` L(w) and ``units`` (cost in forward and backward
+        passes over the examples).
 
     Raises:
         ConfigError: a setting is out of range.

@@ -86,10 +86,11 @@ def sharpness_difference(
 
     Returns:
         Per language φ [nats], the Monte-Carlo standard error over ε (with one draw that over examples, and then
-        ``stderr_kind`` says so), and in ``extra`` one number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm`` n ||∇L(w)||, ``distance`` ||w' - w_0|| before
-        projection, ``radius`` p and ``phi_noise`` (the control); further ``clipped`` (share of draws that were
-        projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ (how much of φ is due to the
-        gradient), ``stderr_examples`` (standard error over examples, given w'; in tagging clustered by sentence) and ``seeds``.
+        ``stderr_kind`` says so), and in ``extra`` one number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm``
+        n ||∇L(w)||, ``distance`` ||w' - w_0|| before projection, ``radius`` p and ``phi_noise`` (the control); further
+        ``clipped`` (share of draws that were projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ
+        (how much of φ is due to the gradient), ``stderr_examples`` (standard error over examples, given w'; in tagging
+        clustered by sentence) and ``seeds``.
 
     Raises:
         ConfigError: a setting is out of range.
