@@ -36,7 +36,7 @@ hyper: dict = {}  # any hyper-parameter of the objective or other setting of the
 size: int = 60  # test examples of each language [count]; 0: all
 scales: list = [0.0001, 0.05, 0.1]  # noise scales measured beside the paper's four [parameter units]
 noise_seeds: list = [0, 1, 2]  # seeds of the noise draws behind each value, at least two
-alpha_size: int = 32  # test examples of each language for the search of alpha [count], at most size
+alpha_size: int = 40  # test examples of each language for the search of alpha [count], at most size
 rounds: int = 3  # repetitions of each timing [count]
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 
@@ -617,7 +617,9 @@ chapters.table(
         )
         for lang in languages
     ],
-    f"Two criteria for the search on {len(first_few[languages[0]])} examples of each language; units: forward and backward passes",
+    f"Two criteria for the search on {len(first_few[languages[0]])} examples of each language; units: forward and backward "
+    f"passes. An accuracy is not tolerated from {searches['accuracy_deviation'][source].extra['threshold_count']} lost "
+    "answers on",
 )
 
 

@@ -52,7 +52,8 @@ class RunConfig:
         micro_batch_size: examples of one forward pass; 0 is ``batch_size``. Several processes share a step micro-batch
             by micro-batch, so that :func:`xlgen.runs.resolve` lowers it to ``batch_size`` divided by their number.
         lr: peak learning rate.
-        warmup: fraction of the steps with linearly rising learning rate; it then falls linearly to 0.
+        warmup: fraction of the steps with linearly rising learning rate, the first of them with 0; it then falls
+            linearly to 0.
         weight_decay: the optimizer's decoupled weight decay on all weights but biases and LayerNorm.
         clip: largest norm of the gradient; 0 is no clipping.
         dropout: dropout probability of the encoder and the head; ``None`` keeps the model's own.

@@ -173,11 +173,11 @@ def subset(batches: Sequence[Batch], n: int) -> list[Batch]:
         if not groups or sum(map(len, groups[-1])) + len(part) > size:
             groups.append([])
         groups[-1].append(part)
-    return [_join(group) for group in groups]
+    return [join(group) for group in groups]
 
 
-def _join(group: Sequence[Batch]) -> Batch:
-    """One batch with the rows of all, each tensor padded to the longest."""
+def join(group: Sequence[Batch]) -> Batch:
+    """One batch with the rows of all, each tensor padded to the longest on the right with zeros; views are left out."""
 
     def cat(tensors: Sequence[Tensor], fill: int) -> Tensor:
         width = max(tensor.shape[-1] for tensor in tensors)

@@ -22,8 +22,8 @@ from xlgen.device import threads
 from xlgen.errors import DataError, ModelError
 from xlgen.evaluate import Predictions
 from xlgen.measures import dropout_agreement, representation_distance
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import Subject, Value
+from xlgen.measures.sampling import clustered
 from xlgen.runs import Run
 from xlgen.store import StoreError, read_tensors, write_tensors
 from xlgen.tasks import TASKS

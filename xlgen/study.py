@@ -158,7 +158,7 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
 
 
 def _ids(parts: Iterable[Sequence[Batch]], source: Callable[[], Sequence[Batch]]) -> Iterator[torch.Tensor]:
-    """The sub-words of all examples, and then of those that measures are calibrated on, read when they are asked for."""
+    """The sub-words of all examples, and then of those that measures are calibrated on, read when asked for."""
     for part in parts:
         yield from (batch.inputs["input_ids"] for batch in part)
     yield from (batch.inputs["input_ids"] for batch in source())

@@ -116,7 +116,10 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
-    """The learning rate of optimizer step ``step`` (0-based) relative to its peak: linear up, then linear down to 0."""
+    """The learning rate of optimizer step ``step`` (0-based) relative to its peak: linear up, then linear down to 0.
+
+    As in transformers, the first step of a warm-up has the rate 0 and moves no weight.
+    """
     rising = math.ceil(warmup * steps)
     if step < rising:
         return step / rising

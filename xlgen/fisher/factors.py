@@ -40,6 +40,10 @@ class Outer:
     right: Tensor
     key: Hashable
 
+    def together(self) -> Outer:
+        """The same with all rows as one example, whose gradient is the sum of theirs."""
+        return Outer(self.left.flatten(0, 1)[None], self.right.flatten(0, 1)[None], self.key)
+
     def places(self) -> int:
         """Places after which nothing of any example reaches the logits, rounded up: 0 if nothing does."""
         end = self.left.shape[1]
@@ -64,6 +68,10 @@ class Rows:
 
     ids: Tensor
     right: Tensor
+
+    def together(self) -> Rows:
+        """The same with all rows as one example."""
+        return Rows(self.ids.flatten()[None], self.right.flatten(0, 1)[None])
 
 
 Use = Outer | Rows

@@ -30,10 +30,14 @@ class Value:
 
     Attributes:
         value: the estimate; ``nan`` only with a status that says why.
-        stderr: its standard error, of the kind ``stderr_kind`` names; ``None`` where the value is exact.
-        n: examples it was computed on (0 for a measure of the weights alone).
+        stderr: its standard error, of the kind ``stderr_kind`` names; ``None`` where the value is exact given the
+            weights, or where there is one example or no proper value.
+        n: what it was computed on, counted in the measure's own terms: units (the examples of classification, the
+            words of tagging) for means and functions of the units' losses, margins and answers; examples, which in
+            tagging are sentences, for ``f1``, ``fisher_trace`` and ``frechet``; 0 for a measure of the weights alone.
         on: what it was computed on, in words: split, labels, mode.
-        stderr_kind: ``"examples"`` (sampling of examples), ``"noise"`` (Monte Carlo over noise draws) or ``""``.
+        stderr_kind: ``"examples"`` (sampling of examples: of whole sentences in tagging), ``"noise"`` (Monte Carlo over
+            noise draws) or ``""``.
         status: ``"ok"`` or a word that says why the number should not be used (``"hit_lower"``…).
         extra: further numbers that explain the value.
     """

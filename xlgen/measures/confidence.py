@@ -7,8 +7,8 @@ Read as a forecast of accuracy it is right where the model is calibrated, and to
 
 from __future__ import annotations
 
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("confidence", version=1)

@@ -13,8 +13,8 @@ import torch
 from scipy.optimize import brentq
 from torch import Tensor
 
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("confidence_scaled", version=1)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("doc", version=1)

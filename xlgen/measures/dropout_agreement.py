@@ -16,8 +16,8 @@ from xlgen.batch import scored
 from xlgen.device import forked, seed_of
 from xlgen.errors import ConfigError, ModelError
 from xlgen.evaluate import Predictions, evaluating, gather
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("dropout_agreement", version=1)

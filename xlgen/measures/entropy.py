@@ -11,8 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 def entropies(predictions: Predictions) -> Tensor:

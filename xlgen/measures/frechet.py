@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from xlgen.batch import Batch
+from xlgen.batch import examples as count_examples
 from xlgen.device import seed_of
 from xlgen.errors import ConfigError, UnknownName
 from xlgen.evaluate import subset
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 PARAMETERS = ("encoder", "blocks", "all")
 
 
-@MEASURES.register("frechet")
+@MEASURES.register("frechet", version=2)
 def frechet(
     subject: Subject,
     *,
@@ -41,9 +42,9 @@ def frechet(
     source language. The languages' embeddings are largely different rows of one table, which alone makes them distant:
     ``"blocks"`` leaves the tables out, and ``extra`` has both.
 
-    The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so
-    that translations of each other are left out together. ``folds`` diagonals of every language are in memory at once,
-    4 bytes a parameter; with ``folds=1`` it is one, without a standard error.
+    The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so that
+    translations of each other are left out together; a sentence that was cut in pieces is one. ``folds`` diagonals of
+    every language are in memory at once, 4 bytes a parameter; with ``folds=1`` it is one, without a standard error.
 
     Args:
         subject: model and examples; left exactly as they were.
@@ -78,7 +79,7 @@ def frechet(
     for language, batches in subject.batches.items():
         log.info("frechet: %s", language)
         dealt = _dealt(subset(batches, examples), folds, language)
-        counts[language] = [sum(map(len, fold)) for fold in dealt]
+        counts[language] = [count_examples(fold) for fold in dealt]
         found[language] = []
         for k, fold in enumerate(dealt):
             draws = torch.Generator().manual_seed(seed_of("frechet", seed, k))

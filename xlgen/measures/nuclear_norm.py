@@ -10,8 +10,8 @@ import math
 
 import torch
 
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("nuclear_norm", version=1)

@@ -22,12 +22,13 @@ from xlgen.batch import Batch
 from xlgen.errors import ConfigError
 from xlgen.evaluate import losses, predict, predictions_and_gradient, subset
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.sampling import clustered
 from xlgen.perturb import norm, restored, weights
 
 log = logging.getLogger(__name__)
 
 
-@MEASURES.register("sharpness_adaptive")
+@MEASURES.register("sharpness_adaptive", version=2)
 def sharpness_adaptive(
     subject: Subject, *, rho: float = 0.1, steps: int = 10, tolerance: float = 0.05, examples: int = 256
 ) -> dict[str, Value]:
@@ -48,9 +49,10 @@ def sharpness_adaptive(
         examples: the first so many examples of each language; 0 is all of them.
 
     Returns:
-        Per language the largest rise met, at least 0 [nats], its standard error over examples given the perturbation,
-        and the status ``"ok"`` or ``"not_converged"`` (a worse perturbation is likely). ``extra``: ``rises`` (the rise
-        after each step), ``loss`` L(w) and ``units`` (cost in forward and backward passes over the examples).
+        Per language the largest rise met, at least 0 [nats], its standard error over examples (sentences in tagging)
+        given the perturbation, and the status ``"ok"`` or ``"not_converged"`` (a worse perturbation is likely).
+        ``extra``: ``rises`` (the rise after each step), ``loss`` L(w) and ``units`` (cost in forward and backward
+        passes over the examples).
 
     Raises:
         ConfigError: a setting is out of range.
@@ -132,8 +134,7 @@ def _value(found: Ascent, before: Predictions, tolerance: float, on: str) -> Val
         "loss": losses(before).mean().item(),
         "units": len(found.rises) + 1 / 3,
     }
-    stderr = found.best.std().item() / math.sqrt(n) if n > 1 else None
-    return Value(value, stderr, n, on, "examples", status, extra)
+    return Value(value, clustered(found.best, before.example), n, on, "examples", status, extra)
 
 
 def _check(rho: float, steps: int, tolerance: float, examples: int) -> None:

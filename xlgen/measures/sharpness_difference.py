@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from xlgen.batch import Batch
 from xlgen.errors import ConfigError
 from xlgen.evaluate import loss_and_gradient, losses, predict
-from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.sampling import clustered
 from xlgen.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ class Draw:
     """One run of Algorithm 1 for one language and one ε.
 
     Attributes:
-        rises: (N,) loss of each example at w' minus its loss at w_0 [nats]; φ is their mean.
+        rises: (U,) loss of each unit at w' minus its loss at w_0 [nats]; φ is their mean.
         noise_rise: φ of the same noise without the ascent step; ``None`` if not asked for.
         ascent: n ||∇L(w)||.
         distance: ||w' - w_0|| before the projection.
@@ -44,7 +45,7 @@ class Draw:
     clipped: bool
 
 
-@MEASURES.register("sharpness_difference")
+@MEASURES.register("sharpness_difference", version=2)
 def sharpness_difference(
     subject: Subject,
     *,
@@ -84,11 +85,12 @@ def sharpness_difference(
         control: also compute φ of the noise without the ascent step (one more forward pass a draw).
 
     Returns:
-        Per language φ [nats], the Monte-Carlo standard error over ε (``None`` with one draw), and in ``extra`` one
-        number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm`` n ||∇L(w)||, ``distance`` ||w' - w_0|| before
-        projection, ``radius`` p and ``phi_noise`` (the control); further ``clipped`` (share of draws that were
-        projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ (how much of φ is due to the
-        gradient), ``stderr_examples`` (standard error over examples, given w') and ``seeds``.
+        Per language φ [nats], the Monte-Carlo standard error over ε (with one draw that over examples, and then
+        ``stderr_kind`` says so), and in ``extra`` one number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm``
+        n ||∇L(w)||, ``distance`` ||w' - w_0|| before projection, ``radius`` p and ``phi_noise`` (the control); further
+        ``clipped`` (share of draws that were projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ
+        (how much of φ is due to the gradient), ``stderr_examples`` (standard error over examples, given w'; in tagging
+        clustered by sentence) and ``seeds``.
 
     Raises:
         ConfigError: a setting is out of range.
@@ -113,7 +115,8 @@ def explore(
     Returns:
         By scale, by language, what `sharpness_difference` returns for it.
     """
-    at_optimum = {language: losses(p) for language, p in subject.predictions.items()}
+    predictions = subject.predictions
+    at_optimum = {language: losses(p) for language, p in predictions.items()}
     parameters = weights(subject.model)
     draws = {scale: {language: [] for language in subject.batches} for scale in noise_scales}
     noise_norms = {scale: [] for scale in noise_scales}
@@ -134,7 +137,7 @@ def explore(
     on = f"{subject.split}, true labels, eval mode, all parameters"
     return {
         scale: {
-            language: _value(each, at_optimum[language], on, {"seeds": list(seeds), "noise_norm": noise_norms[scale]})
+            language: _value(each, predictions[language], on, {"seeds": list(seeds), "noise_norm": noise_norms[scale]})
             for language, each in draws[scale].items()
         }
         for scale in noise_scales
@@ -200,11 +203,11 @@ def _draw(
     return Draw(losses(predict(model, batches, language)) - at_optimum, noise_rise, ascent, far, radius, clipped)
 
 
-def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[str, object]) -> Value:
+def _value(draws: Sequence[Draw], at_optimum: Predictions, on: str, shared: Mapping[str, object]) -> Value:
     """Average the draws of one language."""
     phi = torch.stack([draw.rises.mean() for draw in draws])
     rises = torch.stack([draw.rises for draw in draws]).mean(dim=0)
-    value = phi.mean().item()
+    value, sampling = phi.mean().item(), clustered(rises, at_optimum.example)
     extra = {
         **shared,
         "phi": phi.tolist(),
@@ -212,14 +215,15 @@ def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[s
         "distance": [draw.distance for draw in draws],
         "radius": [draw.radius for draw in draws],
         "clipped": sum(draw.clipped for draw in draws) / len(draws),
-        "loss": at_optimum.mean().item(),
-        "stderr_examples": rises.std().item() / math.sqrt(len(rises)) if len(rises) > 1 else None,
+        "loss": losses(at_optimum).mean().item(),
+        "stderr_examples": sampling,
     }
     if draws[0].noise_rise is not None:
         extra["phi_noise"] = [draw.noise_rise for draw in draws]
         extra["ascent_share"] = 1 - sum(extra["phi_noise"]) / len(draws) / value if value else math.nan
-    stderr = phi.std().item() / math.sqrt(len(phi)) if len(phi) > 1 else None
-    return Value(value, stderr, len(at_optimum), on, "noise", extra=extra)
+    if len(draws) == 1:
+        return Value(value, sampling, len(at_optimum), on, "examples", extra=extra)
+    return Value(value, phi.std().item() / math.sqrt(len(phi)), len(at_optimum), on, "noise", extra=extra)
 
 
 def check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:

@@ -17,7 +17,7 @@ SCALES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """Three orders of magnitude around the paper's four scales, 0.001 to 0.02."""
 
 
-@MEASURES.register("sharpness_sweep")
+@MEASURES.register("sharpness_sweep", version=2)
 def sharpness_sweep(
     subject: Subject,
     *,
@@ -46,9 +46,9 @@ def sharpness_sweep(
         control: also compute φ without the ascent step.
 
     Returns:
-        Per language φ at ``noise_scale`` [nats] with its Monte-Carlo standard error and the ``extra`` of
+        Per language φ at ``noise_scale`` [nats] with the standard error and the ``extra`` of
         ``sharpness_difference``; and in ``extra["curve"]`` one entry a scale, ascending: ``scale``, ``phi``,
-        ``stderr``, ``clipped`` and, with ``control``, ``phi_noise`` (each a mean over the draws).
+        ``stderr`` (of the same kind), ``clipped`` and, with ``control``, ``phi_noise`` (each a mean over the draws).
 
     Raises:
         ConfigError: a setting is out of range.

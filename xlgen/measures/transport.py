@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from xlgen.measures.accuracy import clustered
 from xlgen.measures.atc import at_threshold, threshold, thresholds
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("cot", version=1)

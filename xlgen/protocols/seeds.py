@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from xlgen.protocols.base import FEW, PREDICTED, PROTOCOLS, SIZE, Protocol, config, name_of
+from xlgen.protocols.base import ALPHA, FEW, PREDICTED, PROTOCOLS, SIZE, Protocol, config, name_of
 from xlgen.study import MeasureConfig
 
 
@@ -37,14 +37,13 @@ def seeds(
         for seed in seeds
         for objective in objectives
     }
-    alpha = {"examples": 24, "alpha_min": 1e-5, "bisections": 7, "restarts": 1, "steps": 3}
     settings = {
         "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
-        "sharpness_alpha": alpha,
-        "sharpness_adaptive": {"examples": 16},
+        "sharpness_alpha": ALPHA,
+        "sharpness_adaptive": {"examples": 40},
         "fisher_trace": {"examples": 48, "proxy": False},
         "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
-        "frechet": {"examples": 16, "labels": "model"},
+        "frechet": {"examples": 40, "labels": "model"},
         "frobenius": {},
     }
     predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
