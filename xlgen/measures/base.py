@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.coerce import checked
 from xlgen.evaluate import Predictions, predict
 from xlgen.registry import Registry
 
@@ -72,4 +73,13 @@ class Subject:
 
 
 Measure = Callable[..., dict[str, Value]]
-MEASURES: Registry[Measure] = Registry("measure")
+
+
+class Measures(Registry[Measure]):
+    """Measures by name; their settings are read as the functions declare them (:mod:`xlgen.coerce`)."""
+
+    def add(self, name: str, entry: Measure, version: int = 1) -> Measure:
+        return super().add(name, checked(entry), version)
+
+
+MEASURES = Measures("measure")
