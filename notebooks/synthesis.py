@@ -72,6 +72,8 @@ from xlgen.published import contradictions
 from xlgen.tasks import TASKS
 
 figures.use_style()
+objectives = chapters.words(objectives)
+seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
 
 # %% [markdown]
 # ## What was measured
@@ -86,13 +88,13 @@ options = chapters.options_for(
     data_dir=data_dir,
     threads=threads,
 )
-names, every_seed = chapters.words(objectives), chapters.words(seeds, int)
+names, every_seed = objectives, seeds
 protocol = protocols.seeds(
     preset,
     task=task,
     objectives=names,
     seeds=every_seed,
-    thorough=chapters.words(thorough, int),
+    thorough=thorough,
     size=size,
     **chapters.given(
         model=model,
@@ -1373,6 +1375,6 @@ chapters.box("important", "Which measure predicts transfer, and how surely", *ve
 provenance(
     [found.runs[key].key for key in keys],
     {"preset": preset, "task": first.task, "model": first.config.model, "objectives": names, "seeds": every_seed}
-    | {"thorough": chapters.words(thorough, int), "size": size, "resamples": resamples}
+    | {"thorough": thorough, "size": size, "resamples": resamples}
     | chapters.given(train_size=train_size, epochs=epochs),
 )

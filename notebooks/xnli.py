@@ -74,6 +74,8 @@ from xlgen.study import run_many
 from xlgen.tasks import TASKS
 
 figures.use_style()
+seeds, noise_seeds = chapters.words(seeds, int), chapters.words(noise_seeds, int)
+languages, hyper = chapters.words(languages), chapters.by_name(hyper)
 
 # %% [markdown]
 # ## Train, or find in the store
@@ -94,10 +96,10 @@ configs = [
         task or None,
         **settings | hyper | {"objective": objective, "seed": seed},
     )
-    for seed in chapters.words(seeds, int)
+    for seed in seeds
 ]
 facts = TASKS[configs[0].task]
-spoken = chapters.spoken(facts, chapters.words(languages))
+spoken = chapters.spoken(facts, languages)
 english, targets = facts.source_language, spoken[1:]
 runs = run_many(configs, options, workers)
 
@@ -170,7 +172,7 @@ measures = chapters.study_measures(
     sharpness_size=sharpness_size,
     alpha_size=alpha_size,
     noise_scale=noise_scale,
-    noise_seeds=chapters.words(noise_seeds, int),
+    noise_seeds=noise_seeds,
     criterion=alpha_criterion,
     threshold=alpha_threshold,
 )

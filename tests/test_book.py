@@ -174,7 +174,7 @@ def test_the_example_of_an_objective_trains(tmp_path):
         assert logs["loss"] > 0
     assert torch.equal(gradients["smoothing", "0"], gradients["baseline", ""])
     assert not torch.allclose(gradients["smoothing", "0.5"], gradients["baseline", ""])
-    with pytest.raises(Exception, match=r"alpha is 1.0; expected a share in \[0, 1\)"):
+    with pytest.raises(Exception, match=r"alpha is 1; expected a share in \[0, 1\)"):
         create("smoothing", {"alpha": 1})
 
 

@@ -190,7 +190,7 @@ def test_sweep_shares_the_optimum_and_the_draws(toy, data, monkeypatch):
     [
         ({"noise_scales": ()}, "noise_scales"),
         ({"noise_scales": (0.1, 0.1)}, "noise_scales"),
-        ({"noise_scales": (0.1, -1.0)}, "noise_scale"),
+        ({"noise_scales": (0.1, -1.0)}, "noise_scales"),
         ({"noise_scale": -1.0}, "noise_scale"),
         ({"noise_seeds": ()}, "noise_seeds"),
         ({"lam": 0}, "lam"),

@@ -11,16 +11,18 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
 from xlgen import code, models, vocabulary
 from xlgen.batch import Batch
+from xlgen.coerce import AtLeast0, AtLeast1, settle
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
-from xlgen.measures import MEASURES, Subject, Value, settings_of
+from xlgen.measures import MEASURES, Subject, Value, typed
 from xlgen.measures import measure as compute
 from xlgen.parallel import Job, side_by_side
 from xlgen.prepare import tokens
@@ -65,7 +67,10 @@ class Checkpoint:
     model: str
     task: str
     pretrained: str = ""
-    max_length: int = 128
+    max_length: Annotated[int, Field(ge=8, description="at least 8 sub-words")] = 128
+
+    def __post_init__(self):
+        settle(self)
 
     @cached_property
     def key(self) -> str:
@@ -91,18 +96,13 @@ class MeasureConfig:
     names: tuple[str, ...] = ("accuracy", "margin")
     languages: tuple[str, ...] = ()
     split: str = "test"
-    size: int = 0
+    size: AtLeast0 = 0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    batch_size: int = 64
+    batch_size: AtLeast1 = 64
     data: str = ""
 
     def __post_init__(self):
-        object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "languages", tuple(self.languages))
-        for name in ("size", "batch_size"):
-            value, least = getattr(self, name), int(name == "batch_size")
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} is {value!r}; expected a whole number >= {least}.")
+        settle(self)
 
     def named(self, name: str) -> str:
         """What a measure is called in tables of several splits: as it is on the test split, else ``dev_margin``."""
@@ -297,12 +297,8 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
         MEASURES[name]
     settings = {}
     for name in config.names:
-        known, given = settings_of(name), config.settings.get(name, {})
-        for key in given:
-            if key not in known:
-                raise UnknownName(f"setting of {name!r}", key, known)
-        settings[name] = known | dict(given)
-        if "calibration" in known:  # what it was calibrated on is part of its name in the store
+        settings[name] = typed(name, config.settings.get(name, {}))
+        if "calibration" in settings[name]:  # what it was calibrated on is part of its name in the store
             settings[name]["calibration"] = _source_rows(task, config, options).fingerprint
     config = replace(config, languages=config.languages or task.languages, settings=settings)
     found = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}

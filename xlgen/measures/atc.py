@@ -24,7 +24,7 @@ RESAMPLES = 200
 """Bootstrap samples of the source's examples: the threshold's part of the standard error is then good to some 5 %."""
 
 
-@MEASURES.register("atc", version=1)
+@MEASURES.register("atc")
 @label_free
 def atc(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the share of units whose maximum confidence reaches the source's threshold.
@@ -41,7 +41,7 @@ def atc(subject: Subject, calibration: str = "") -> dict[str, Value]:
     return _measure(subject, lambda predictions: predictions.log_probs.amax(dim=1).exp(), calibration)
 
 
-@MEASURES.register("atc_entropy", version=1)
+@MEASURES.register("atc_entropy")
 @label_free
 def atc_entropy(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the share of units whose negative entropy reaches the source's threshold; see `atc`."""

@@ -14,6 +14,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.coerce import checked
 from xlgen.errors import ConfigError
 from xlgen.evaluate import Predictions, predict
 from xlgen.readers import Rows
@@ -128,4 +129,13 @@ def label_free(measure: Measure) -> Measure:
 
 
 Measure = Callable[..., dict[str, Value]]
-MEASURES: Registry[Measure] = Registry("measure")
+
+
+class Measures(Registry[Measure]):
+    """Measures by name; their settings are read as the functions declare them (:mod:`xlgen.coerce`)."""
+
+    def add(self, name: str, entry: Measure) -> Measure:
+        return super().add(name, checked(entry))
+
+
+MEASURES = Measures("measure")

@@ -11,7 +11,7 @@ from xlgen.measures.base import MEASURES, Subject, Value, label_free
 from xlgen.measures.sampling import clustered
 
 
-@MEASURES.register("confidence", version=1)
+@MEASURES.register("confidence")
 @label_free
 def confidence(subject: Subject) -> dict[str, Value]:
     """Average the probability of the predicted class over the units.

@@ -17,7 +17,7 @@ from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_fre
 from xlgen.measures.sampling import clustered
 
 
-@MEASURES.register("confidence_scaled", version=1)
+@MEASURES.register("confidence_scaled")
 @label_free
 def confidence_scaled(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Average the probability of the predicted class, at the temperature that suits the source.

@@ -14,7 +14,7 @@ from xlgen.measures.base import MEASURES, Subject, Value, label_free
 from xlgen.measures.sampling import clustered
 
 
-@MEASURES.register("doc", version=1)
+@MEASURES.register("doc")
 @label_free
 def doc(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the source's accuracy minus what confidence falls.

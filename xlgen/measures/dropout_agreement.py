@@ -20,7 +20,7 @@ from xlgen.measures.base import MEASURES, Subject, Value, label_free
 from xlgen.measures.sampling import clustered
 
 
-@MEASURES.register("dropout_agreement", version=1)
+@MEASURES.register("dropout_agreement")
 @label_free
 def dropout_agreement(subject: Subject, masks: int = 4, seed: int = 0) -> dict[str, Value]:
     """Average over pairs of dropout masks the share of units that both label alike.

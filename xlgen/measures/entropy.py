@@ -20,7 +20,7 @@ def entropies(predictions: Predictions) -> Tensor:
     return torch.special.entr(predictions.log_probs.exp()).sum(dim=1)
 
 
-@MEASURES.register("entropy", version=1)
+@MEASURES.register("entropy")
 @label_free
 def entropy(subject: Subject) -> dict[str, Value]:
     """Average the entropy of the predictions over the units [nats], in [0, log C].
@@ -35,7 +35,7 @@ def entropy(subject: Subject) -> dict[str, Value]:
     return result
 
 
-@MEASURES.register("entropy_of_mean", version=1)
+@MEASURES.register("entropy_of_mean")
 @label_free
 def entropy_of_mean(subject: Subject) -> dict[str, Value]:
     """Compute the entropy of the mean prediction [nats], in [0, log C].

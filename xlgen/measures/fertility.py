@@ -25,7 +25,7 @@ UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "T
 """Scripts without spaces between words, as the names of their characters begin."""
 
 
-@MEASURES.register("fertility", version=1)
+@MEASURES.register("fertility")
 @label_free
 def fertility(subject: Subject) -> dict[str, Value]:
     """Count sub-words a word [1].
@@ -48,7 +48,7 @@ def fertility(subject: Subject) -> dict[str, Value]:
     return result
 
 
-@MEASURES.register("unknown_rate", version=1)
+@MEASURES.register("unknown_rate")
 @label_free
 def unknown_rate(subject: Subject) -> dict[str, Value]:
     """Compute the share of sub-words that are the unknown one.

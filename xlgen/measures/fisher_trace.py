@@ -17,14 +17,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from xlgen.batch import Batch, scored
-from xlgen.errors import ConfigError, TrainingError
+from xlgen.coerce import AtLeast0
+from xlgen.errors import TrainingError
 from xlgen.evaluate import differentiable, evaluating, subset
 from xlgen.fisher import trace
 from xlgen.fisher.labels import LABELS, draw
@@ -34,9 +35,9 @@ from xlgen.perturb import norm
 log = logging.getLogger(__name__)
 
 
-@MEASURES.register("fisher_trace", version=2)
+@MEASURES.register("fisher_trace")
 def fisher_trace(
-    subject: Subject, *, labels: str = "model", examples: int = 0, proxy: bool = True, seed: int = 0
+    subject: Subject, *, labels: Literal[LABELS] = "model", examples: AtLeast0 = 0, proxy: bool = True, seed: int = 0
 ) -> dict[str, Value]:
     r"""Compute Tr F per language: the mean squared norm of the gradients of single examples.
 
@@ -63,13 +64,10 @@ def fisher_trace(
         its batches (all but the last of a length have it).
 
     Raises:
+        UnknownName: no such labels.
         ConfigError: a setting is out of its range.
         TrainingError: a value is not finite.
     """
-    if labels not in LABELS:
-        raise ConfigError(f"labels is {labels!r}; expected one of {', '.join(map(repr, LABELS))}.")
-    if examples < 0:
-        raise ConfigError(f"examples is {examples!r}; expected a number of examples >= 1, or 0 for all.")
     result = {}
     for language, batches in subject.batches.items():
         log.info("fisher_trace: %s", language)

@@ -5,15 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
 from xlgen.batch import Batch
 from xlgen.batch import examples as count_examples
+from xlgen.coerce import AtLeast0, AtLeast1
 from xlgen.device import seed_of
-from xlgen.errors import ConfigError, UnknownName
+from xlgen.errors import ConfigError
 from xlgen.evaluate import subset
 from xlgen.fisher import diagonal
+from xlgen.fisher.labels import LABELS
 from xlgen.frechet import Distances, distances
 from xlgen.layers import embedding_tables, encoder, layer_of
 from xlgen.measures.base import MEASURES, Subject, Value
@@ -24,15 +27,15 @@ log = logging.getLogger(__name__)
 PARAMETERS = ("encoder", "blocks", "all")
 
 
-@MEASURES.register("frechet", version=2)
+@MEASURES.register("frechet")
 def frechet(
     subject: Subject,
     *,
-    labels: str = "true",
-    parameters: str = "encoder",
+    labels: Literal[LABELS] = "true",
+    parameters: Literal[PARAMETERS] = "encoder",
     source: str = "en",
-    examples: int = 0,
-    folds: int = 5,
+    examples: AtLeast0 = 0,
+    folds: AtLeast1 = 5,
     seed: int = 0,
 ) -> dict[str, Value]:
     """Compute d²(F_source, F_language) of the diagonal Fisher informations on the task's examples.
@@ -62,16 +65,13 @@ def frechet(
         ``row`` (d² to every language), ``trace`` Tr F over the chosen parameters, and their number ``parameters``.
 
     Raises:
-        UnknownName: no such choice of parameters.
-        ConfigError: the source language is not among the languages, or fewer examples than folds.
+        UnknownName: no such labels or choice of parameters.
+        ConfigError: a setting is out of its range, the source language is not among the languages, or there are fewer
+            examples than folds.
         ModelError: a Fisher information is 0 or not finite.
     """
-    if parameters not in PARAMETERS:
-        raise UnknownName("choice of parameters", parameters, PARAMETERS)
     if source not in subject.batches:
         raise ConfigError(f"frechet needs the source language {source!r} among the languages; add it.")
-    if folds < 1:
-        raise ConfigError(f"frechet: folds is {folds}; expected a whole number >= 1.")
     tables = embedding_tables(subject.model)
     names = dict(subject.model.named_parameters()) if parameters == "all" else encoder(subject.model)
     names = [name for name in names if not (parameters == "blocks" and layer_of(name, tables) == "embeddings")]

@@ -20,10 +20,15 @@ def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
         ModelError: the subject has no pretrained weights, none of their names fits, or a shape differs.
     """
     if subject.reference is None:
-        raise ModelError("the distance from initialisation needs the pretrained weights; give Subject(reference=...).")
+        raise ModelError(
+            "the distance from initialisation needs the pretrained weights; say with --pretrained what the model was "
+            "fine-tuned from (in Python: Checkpoint.pretrained, or Subject.reference), or leave this measure out."
+        )
     shared = {name: p for name, p in weights(subject.model).items() if name in subject.reference}
     if not shared:
-        raise ModelError("the pretrained weights share no parameter name with the model; give those of its encoder.")
+        raise ModelError(
+            "the pretrained weights share no parameter name with the model; expected those that it was fine-tuned from."
+        )
     for name, p in shared.items():
         shape, found = whole_shape(p), tuple(subject.reference[name].shape)
         if shape != found:

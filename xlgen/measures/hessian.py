@@ -29,7 +29,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
-from xlgen.errors import ConfigError, ModelError, TrainingError
+from xlgen.coerce import AtLeast0, AtLeast1, Positive
+from xlgen.errors import ModelError, TrainingError
 from xlgen.evaluate import differentiable, evaluating, losses, predict, subset
 from xlgen.measures.base import MEASURES, Subject, Value
 from xlgen.measures.sampling import clustered
@@ -44,9 +45,9 @@ Vector = Mapping[str, Tensor]
 """A direction in the space of the weights, by parameter name."""
 
 
-@MEASURES.register("hessian_eigenvalue", version=2)
+@MEASURES.register("hessian_eigenvalue")
 def hessian_eigenvalue(
-    subject: Subject, *, iterations: int = 40, tolerance: float = 0.01, examples: int = 64, seed: int = 0
+    subject: Subject, *, iterations: AtLeast1 = 40, tolerance: Positive = 0.01, examples: AtLeast0 = 64, seed: int = 0
 ) -> dict[str, Value]:
     """Compute the largest (most positive) eigenvalue of the Hessian of the mean cross-entropy, per language.
 
@@ -72,12 +73,6 @@ def hessian_eigenvalue(
         ModelError: the model's attention cannot be differentiated twice.
         TrainingError: a second derivative is not finite.
     """
-    if iterations < 1:
-        raise ConfigError(f"iterations is {iterations!r}; expected at least 1.")
-    if not 0 < tolerance < math.inf:
-        raise ConfigError(f"tolerance is {tolerance!r}; expected a share > 0, such as 0.01.")
-    if examples < 0:
-        raise ConfigError(f"examples is {examples!r}; expected a number of examples, or 0 for all of them.")
     parameters = weights(subject.model)
     result = {}
     for language, batches in subject.batches.items():
@@ -155,8 +150,8 @@ def product(model: nn.Module, batches: Sequence[Batch], parameters: Mapping[str,
             if "not implemented" not in str(error):
                 raise
             raise ModelError(
-                "the Hessian needs attention that can be differentiated twice; load the model with "
-                'attn_implementation="eager".'
+                "hessian_eigenvalue needs attention that can be differentiated twice, and this model's cannot; leave "
+                'the measure out (in Python, load the model with attn_implementation="eager").'
             ) from error
         torch._foreach_add_(result, hv)
     return dict(zip(names, result, strict=True))

@@ -55,25 +55,25 @@ def percentile_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float |
     return value, None if effect is None else (high - low) / 2
 
 
-@MEASURES.register("margin", version=2)
+@MEASURES.register("margin")
 def margin(subject: Subject) -> dict[str, Value]:
     """Average the margin of the probabilities over the units: the paper's margin, in [-1, 1]."""
     return _measure(subject, "prob", "mean")
 
 
-@MEASURES.register("margin_p10", version=2)
+@MEASURES.register("margin_p10")
 def margin_p10(subject: Subject) -> dict[str, Value]:
     """Compute the 10th percentile of the margin of the probabilities, in [-1, 1]."""
     return _measure(subject, "prob", "p10")
 
 
-@MEASURES.register("margin_logit", version=2)
+@MEASURES.register("margin_logit")
 def margin_logit(subject: Subject) -> dict[str, Value]:
     """Average the margin of the logits over the units [logits]."""
     return _measure(subject, "logit", "mean")
 
 
-@MEASURES.register("margin_logit_p10", version=2)
+@MEASURES.register("margin_logit_p10")
 def margin_logit_p10(subject: Subject) -> dict[str, Value]:
     """Compute the 10th percentile of the margin of the logits [logits], as in jiang2020fantastic."""
     return _measure(subject, "logit", "p10")

@@ -14,7 +14,7 @@ from xlgen.measures.base import MEASURES, Subject, Value, label_free
 from xlgen.measures.sampling import clustered
 
 
-@MEASURES.register("nuclear_norm", version=1)
+@MEASURES.register("nuclear_norm")
 @label_free
 def nuclear_norm(subject: Subject) -> dict[str, Value]:
     """Compute the nuclear norm of the probabilities, as a share of the largest possible.

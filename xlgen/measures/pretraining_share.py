@@ -26,7 +26,7 @@ CORPORA: Mapping[str, tuple[Mapping[str, float], str]] = {
 """By what the encoder's name holds, the size of its text by language, and the unit."""
 
 
-@MEASURES.register("pretraining_share", version=1)
+@MEASURES.register("pretraining_share")
 @label_free
 def pretraining_share(subject: Subject) -> dict[str, Value]:
     """Look up the encoder's text of the language, relative to English [decades].

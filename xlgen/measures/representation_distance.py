@@ -53,7 +53,7 @@ def pooled(model: nn.Module, batches: Sequence[Batch], language: str = "") -> tu
     return total / torch.zeros(n, dtype=torch.float64).index_add_(0, index, counts)[:, None], predictions
 
 
-@MEASURES.register("representation_distance", version=1)
+@MEASURES.register("representation_distance")
 @label_free
 def representation_distance(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Measure how far the mean representation is from the source's, in spreads of the source.

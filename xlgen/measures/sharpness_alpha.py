@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from xlgen.errors import ConfigError, UnknownName
+from xlgen.coerce import AtLeast0, AtLeast1, NotNegative, Positive
+from xlgen.errors import ConfigError
 from xlgen.evaluate import losses, subset
 from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
@@ -48,22 +50,22 @@ CRITERIA: dict[str, Callable[[Predictions, Predictions], Tensor]] = {
 SEARCHES = ("bisection", "plain", "guided")
 
 
-@MEASURES.register("sharpness_alpha", version=2)
+@MEASURES.register("sharpness_alpha")
 def sharpness_alpha(
     subject: Subject,
     *,
-    criterion: str = "accuracy_deviation",
-    threshold: float = 0.1,
-    alpha_min: float = 1e-6,
-    alpha_max: float = 0.1,
-    search: str = "bisection",
-    bisections: int = 9,
-    restarts: int = 2,
-    steps: int = 5,
-    tolerance: float = 0.05,
+    criterion: Literal[tuple(CRITERIA)] = "accuracy_deviation",
+    threshold: Positive = 0.1,
+    alpha_min: Positive = 1e-6,
+    alpha_max: Positive = 0.1,
+    search: Literal[SEARCHES] = "bisection",
+    bisections: AtLeast1 = 9,
+    restarts: AtLeast1 = 2,
+    steps: AtLeast1 = 5,
+    tolerance: Positive = 0.05,
     relative: bool = False,
-    epsilon: float = 1e-6,
-    examples: int = 256,
+    epsilon: NotNegative = 1e-6,
+    examples: AtLeast0 = 256,
     seed: int = 0,
 ) -> dict[str, Value]:
     """Search the largest α whose worst perturbation u, ||u||_∞ ≤ α, is still tolerated; the value is 1/α².
@@ -134,11 +136,8 @@ def sharpness_alpha(
         ModelError: the pretrained weights do not fit the model.
         TrainingError: the unperturbed model's logits are not finite.
     """
-    if criterion not in CRITERIA:
-        raise UnknownName("criterion", criterion, CRITERIA)
-    if search not in SEARCHES:
-        raise UnknownName("search", search, SEARCHES)
-    _check(threshold, alpha_min, alpha_max, bisections, restarts, steps, tolerance, epsilon, examples)
+    if alpha_min >= alpha_max:
+        raise ConfigError(f"alpha_min is {alpha_min!r}, alpha_max {alpha_max!r}; expected alpha_min < alpha_max.")
     moved = None if subject.reference is None else distance(shared_weights(subject), subject.reference)
     unperturbed = subject.predictions
     parameters = weights(subject.model)
@@ -213,29 +212,3 @@ def _bracket(attack: Attack, low: float, high: float, bisections: int, tolerance
     if attack.deviation(attack.before, attack.before).mean() >= attack.threshold:
         return low, low, "hit_lower"
     return guide(attack, low, high, tolerance) if guided else bisect(attack, low, high, bisections)
-
-
-def _check(
-    threshold: float,
-    alpha_min: float,
-    alpha_max: float,
-    bisections: int,
-    restarts: int,
-    steps: int,
-    tolerance: float,
-    epsilon: float,
-    examples: int,
-) -> None:
-    if threshold <= 0:
-        raise ConfigError(f"threshold is {threshold!r}; expected a deviation > 0, such as 0.1.")
-    if not 0 < alpha_min < alpha_max:
-        raise ConfigError(f"alpha_min is {alpha_min!r}, alpha_max {alpha_max!r}; expected 0 < alpha_min < alpha_max.")
-    for name, value in {"bisections": bisections, "restarts": restarts, "steps": steps}.items():
-        if value < 1:
-            raise ConfigError(f"{name} is {value!r}; expected at least 1.")
-    if not 0 < tolerance < math.inf:
-        raise ConfigError(f"tolerance is {tolerance!r}; expected a number > 0, such as 0.05.")
-    if epsilon < 0:
-        raise ConfigError(f"epsilon is {epsilon!r}; expected a number >= 0.")
-    if examples < 0:
-        raise ConfigError(f"examples is {examples!r}; expected a number of examples, or 0 for all of them.")

@@ -10,12 +10,13 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
-from xlgen.errors import ConfigError
+from xlgen.coerce import Different, NotNegative, Positive
 from xlgen.evaluate import loss_and_gradient, losses, predict
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
 from xlgen.measures.sampling import clustered
@@ -45,14 +46,14 @@ class Draw:
     clipped: bool
 
 
-@MEASURES.register("sharpness_difference", version=2)
+@MEASURES.register("sharpness_difference")
 def sharpness_difference(
     subject: Subject,
     *,
-    noise_scale: float = 0.001,
-    n: float = 0.05,
-    lam: float = 0.05,
-    noise_seeds: Sequence[int] = (0, 1, 2),
+    noise_scale: NotNegative = 0.001,
+    n: NotNegative = 0.05,
+    lam: Positive = 0.05,
+    noise_seeds: Annotated[Sequence[int], *Different] = (0, 1, 2),
     project: bool = True,
     control: bool = True,
 ) -> dict[str, Value]:
@@ -96,7 +97,6 @@ def sharpness_difference(
         ConfigError: a setting is out of range.
         TrainingError: a loss or gradient is not finite.
     """
-    check(noise_scale, n, lam, noise_seeds)
     seeds = list(noise_seeds) if noise_scale > 0 else list(noise_seeds)[:1]
     return explore(subject, [noise_scale], n, lam, seeds, project, control)[noise_scale]
 
@@ -224,15 +224,3 @@ def _value(draws: Sequence[Draw], at_optimum: Predictions, on: str, shared: Mapp
     if len(draws) == 1:
         return Value(value, sampling, len(at_optimum), on, "examples", extra=extra)
     return Value(value, phi.std().item() / math.sqrt(len(phi)), len(at_optimum), on, "noise", extra=extra)
-
-
-def check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:
-    """Raise a :class:`ConfigError` for a setting of Algorithm 1 that is out of range."""
-    if noise_scale < 0:
-        raise ConfigError(f"noise_scale is {noise_scale!r}; expected a standard deviation >= 0, such as 0.001.")
-    if n < 0:
-        raise ConfigError(f"n is {n!r}; expected a step size >= 0, such as 0.05.")
-    if lam <= 0:
-        raise ConfigError(f"lam is {lam!r}; expected a relative radius > 0, such as 0.05.")
-    if len(noise_seeds) == 0 or len(set(noise_seeds)) != len(noise_seeds):
-        raise ConfigError(f"noise_seeds is {noise_seeds!r}; expected at least one seed, all different.")

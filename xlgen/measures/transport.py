@@ -24,7 +24,7 @@ from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_fre
 from xlgen.measures.sampling import clustered
 
 
-@MEASURES.register("cot", version=1)
+@MEASURES.register("cot")
 @label_free
 def cot(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by 1 - W, the cost of carrying predictions to the source's labels.
@@ -51,7 +51,7 @@ def cot(subject: Subject, calibration: str = "") -> dict[str, Value]:
     return result
 
 
-@MEASURES.register("cott", version=1)
+@MEASURES.register("cott")
 @label_free
 def cott(subject: Subject, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the share of units that are carried at no more than the source's threshold.

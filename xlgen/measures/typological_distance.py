@@ -31,7 +31,7 @@ FEATURES = {
 """The file of each kind of features, and how their names begin."""
 
 
-@MEASURES.register("typological_distance", version=1)
+@MEASURES.register("typological_distance")
 @label_free
 def typological_distance(subject: Subject, features: str = "syntactic") -> dict[str, Value]:
     """Look up how far the language is from the source in the features of grammar, sound, family or place.

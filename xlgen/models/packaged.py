@@ -18,6 +18,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from xlgen import code
 from xlgen.errors import ModelError
 from xlgen.models import e5
 from xlgen.registry import Registry
@@ -166,7 +167,8 @@ def _sha256(path: Path, size: int, changed: int) -> str:
 def _identity(name: str) -> str:
     """Eight hex digits of what a folder is made of, so that other files or another version of this are another one."""
     row = PACKAGED[name]
-    return hashlib.sha256(repr((PACKAGED.version(name), sorted(row.files.items()))).encode()).hexdigest()[:8]
+    made = [code.source(module) for module in ("models.e5", "models.q4")]
+    return hashlib.sha256(repr((made, sorted(row.files.items()))).encode()).hexdigest()[:8]
 
 
 def _source(name: str, row: Packaged, path: str, expected: str) -> Path:

@@ -18,21 +18,20 @@ forward difference
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
+from xlgen.coerce import AtLeast1, NotNegative, Positive, settle
 from xlgen.fisher.labels import inverted, uniform
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
-from xlgen.objectives.hyper import need
 from xlgen.precision import float32
 
 LABELS = ("sample", "true")
@@ -68,18 +67,14 @@ class FisherPenalty:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = False
 
-    weight: float = 0.01
-    labels: str = "sample"
-    every_k: int = 1
-    method: str = "finite_difference"
-    h: float = 1e-4
+    weight: NotNegative = 0.01
+    labels: Literal[LABELS] = "sample"
+    every_k: AtLeast1 = 1
+    method: Literal[METHODS] = "finite_difference"
+    h: Positive = 1e-4
 
     def __post_init__(self):
-        need(self, "weight", 0 <= self.weight < math.inf, "a number >= 0, such as 0.01")
-        need(self, "labels", self.labels in LABELS, " or ".join(map(repr, LABELS)))
-        need(self, "every_k", self.every_k >= 1, "a number of steps >= 1")
-        need(self, "method", self.method in METHODS, " or ".join(map(repr, METHODS)))
-        need(self, "h", 0 < self.h < math.inf, "a step length > 0, such as 1e-4")
+        settle(self)
 
     @property
     def needs_double_backward(self) -> bool:
