@@ -26,7 +26,7 @@ RESAMPLES = 200
 
 @MEASURES.register("atc")
 @label_free
-def atc(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def atc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the share of units whose maximum confidence reaches the source's threshold.
 
     Args:
@@ -43,12 +43,12 @@ def atc(subject: Subject, calibration: str = "") -> dict[str, Value]:
 
 @MEASURES.register("atc_entropy")
 @label_free
-def atc_entropy(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def atc_entropy(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the share of units whose negative entropy reaches the source's threshold; see `atc`."""
     return _measure(subject, lambda predictions: -entropies(predictions), calibration)
 
 
-def _measure(subject: Subject, score, calibration: str) -> dict[str, Value]:
+def _measure(subject: Subject, *, score, calibration: str) -> dict[str, Value]:
     source = subject.calibration
     s, wrong = score(source), source.logits.argmax(dim=1) != source.labels
     t, drawn = threshold(s, wrong), thresholds(s, wrong, source)

@@ -19,7 +19,7 @@ from xlgen.measures.sampling import clustered
 
 @MEASURES.register("confidence_scaled")
 @label_free
-def confidence_scaled(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def confidence_scaled(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Average the probability of the predicted class, at the temperature that suits the source.
 
     Args:

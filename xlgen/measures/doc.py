@@ -16,7 +16,7 @@ from xlgen.measures.sampling import clustered
 
 @MEASURES.register("doc")
 @label_free
-def doc(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def doc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the source's accuracy minus what confidence falls.
 
     Args:

@@ -22,7 +22,7 @@ from xlgen.measures.sampling import clustered
 
 @MEASURES.register("dropout_agreement")
 @label_free
-def dropout_agreement(subject: Subject, masks: int = 4, seed: int = 0) -> dict[str, Value]:
+def dropout_agreement(subject: Subject, *, masks: int = 4, seed: int = 0) -> dict[str, Value]:
     """Average over pairs of dropout masks the share of units that both label alike.
 
     Args:

@@ -55,7 +55,7 @@ def pooled(model: nn.Module, batches: Sequence[Batch], language: str = "") -> tu
 
 @MEASURES.register("representation_distance")
 @label_free
-def representation_distance(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def representation_distance(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Measure how far the mean representation is from the source's, in spreads of the source.
 
     Args:

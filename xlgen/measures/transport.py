@@ -26,7 +26,7 @@ from xlgen.measures.sampling import clustered
 
 @MEASURES.register("cot")
 @label_free
-def cot(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def cot(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by 1 - W, the cost of carrying predictions to the source's labels.
 
     Args:
@@ -53,7 +53,7 @@ def cot(subject: Subject, calibration: str = "") -> dict[str, Value]:
 
 @MEASURES.register("cott")
 @label_free
-def cott(subject: Subject, calibration: str = "") -> dict[str, Value]:
+def cott(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     """Forecast accuracy by the share of units that are carried at no more than the source's threshold.
 
     Args:

@@ -33,7 +33,7 @@ FEATURES = {
 
 @MEASURES.register("typological_distance")
 @label_free
-def typological_distance(subject: Subject, features: str = "syntactic") -> dict[str, Value]:
+def typological_distance(subject: Subject, *, features: str = "syntactic") -> dict[str, Value]:
     """Look up how far the language is from the source in the features of grammar, sound, family or place.
 
     Args:
