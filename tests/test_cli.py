@@ -276,7 +276,7 @@ def test_notebook_passes_typed_parameters(xlgen_, monkeypatch):
     from xlgen import notebook
 
     calls = []
-    monkeypatch.setattr(notebook, "execute", lambda source, target, given: calls.append(given))
+    monkeypatch.setattr(notebook, "execute", lambda source, target, given, evidence: calls.append(given))
     parameters = ["-p", "objective", "sam", "-p", "rho", "1e-1", "-p", "seeds", "1,2", "-p", "hyper", '{"eta": 0.1}']
     code, out, _ = xlgen_("notebook", "xnli", *parameters, "-p", "epochs", "None", "-p", "size", "8", "-p", "model", "")
     assert code == 0 and out.strip().endswith(".ipynb")

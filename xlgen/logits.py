@@ -238,7 +238,7 @@ def agreement(kept: Sequence[Kept], split: str = "test", size: int = 0) -> dict[
         found = [_first(part.predictions, size) for part in parts]
         each = dropout_agreement.agreement([one.logits.argmax(dim=1) for one in found])
         on = f"{split}, no labels, {len(kept)} models"
-        result[language] = Value(each.mean().item(), clustered(each, found[0]), len(each), on, "examples")
+        result[language] = Value(each.mean().item(), clustered(each, found[0].example), len(each), on, "examples")
     return result
 
 

@@ -48,7 +48,7 @@ def atc_entropy(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     return _measure(subject, lambda predictions: -entropies(predictions), calibration)
 
 
-def _measure(subject: Subject, *, score, calibration: str) -> dict[str, Value]:
+def _measure(subject: Subject, score, calibration: str) -> dict[str, Value]:
     source = subject.calibration
     s, wrong = score(source), source.logits.argmax(dim=1) != source.labels
     t, drawn = threshold(s, wrong), thresholds(s, wrong, source)
@@ -85,7 +85,7 @@ def thresholds(score: Tensor, wrong: Tensor, source: Predictions) -> Tensor | No
 def at_threshold(score: Tensor, predictions: Predictions, t: float, drawn: Tensor | None, on: str) -> Value:
     """Share of the scores (U,) that reach t, with the uncertainty of the sample and of t."""
     reached = (score >= t).double()
-    error = clustered(reached, predictions)
+    error = clustered(reached, predictions.example)
     if drawn is not None and error is not None:
         shares = 1 - torch.searchsorted(score.sort().values, drawn).double() / len(score)
         error = math.hypot(error, shares.std().item())

@@ -48,7 +48,7 @@ def confidence_scaled(subject: Subject, *, calibration: str = "") -> dict[str, V
         each, best = p.max(dim=1)
         # d max p / dβ = p_max (f_max - Σ_j p_j f_j)
         ahead = predictions.logits.gather(1, best[:, None])[:, 0] - (p * predictions.logits).sum(1)
-        slope, error = (each * ahead).mean().item(), clustered(each, predictions)
+        slope, error = (each * ahead).mean().item(), clustered(each, predictions.example)
         total = None if error is None or beta_error is None else math.hypot(error, slope * beta_error)
         result[language] = Value(each.mean().item(), total, len(each), on, "examples", extra=extra)
     return result
@@ -76,5 +76,5 @@ def inverse_temperature(source: Predictions) -> tuple[float, float | None, str]:
     beta = brentq(lambda beta: scores(beta).mean().item(), 0, end, xtol=1e-12 * end)
     p = torch.softmax(beta * f, dim=1)
     curvature = ((p * f.square()).sum(dim=1) - (p * f).sum(dim=1).square()).mean().item()
-    error = clustered(scores(beta), source)
+    error = clustered(scores(beta), source.example)
     return beta, None if error is None else error / curvature, "ok"

@@ -31,14 +31,14 @@ def doc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     source = subject.calibration
     sure = source.log_probs.amax(dim=1).exp()
     right = (source.logits.argmax(dim=1) == source.labels).double()
-    gap, gap_error = (right - sure).mean().item(), clustered(right - sure, source)
+    gap, gap_error = (right - sure).mean().item(), clustered(right - sure, source.example)
     on = (
         f"{subject.split}, no labels, eval mode; calibrated on {len(source)} units of the source {calibration}".rstrip()
     )
     result = {}
     for language, predictions in subject.predictions.items():
         each = predictions.log_probs.amax(dim=1).exp()
-        error = clustered(each, predictions)
+        error = clustered(each, predictions.example)
         total = None if error is None or gap_error is None else math.hypot(error, gap_error)
         result[language] = Value(each.mean().item() + gap, total, len(each), on, "examples", extra={"gap": gap})
     return result

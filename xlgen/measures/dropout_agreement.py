@@ -48,7 +48,7 @@ def dropout_agreement(subject: Subject, *, masks: int = 4, seed: int = 0) -> dic
         passes = [_pass(model, batches, language, seed_of("dropout", seed, language, k)) for k in range(masks)]
         each = agreement([p.logits.argmax(dim=1) for p in passes])
         on = f"{subject.split}, no labels, {masks} dropout masks"
-        result[language] = Value(each.mean().item(), clustered(each, passes[0]), len(each), on, "examples")
+        result[language] = Value(each.mean().item(), clustered(each, passes[0].example), len(each), on, "examples")
     return result
 
 

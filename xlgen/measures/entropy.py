@@ -56,4 +56,4 @@ def entropy_of_mean(subject: Subject) -> dict[str, Value]:
 
 def _value(value: float, each: Tensor, predictions: Predictions, subject: Subject) -> Value:
     on = f"{subject.split}, no labels, eval mode"
-    return Value(value, clustered(each, predictions), len(each), on, "examples")
+    return Value(value, clustered(each, predictions.example), len(each), on, "examples")

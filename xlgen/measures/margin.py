@@ -79,7 +79,7 @@ def margin_logit_p10(subject: Subject) -> dict[str, Value]:
     return _measure(subject, "logit", "p10")
 
 
-def _measure(subject: Subject, *, space: str, reduce: str) -> dict[str, Value]:
+def _measure(subject: Subject, space: str, reduce: str) -> dict[str, Value]:
     """Margins of the units, per language; ``extra`` has the same statistic over the correctly classified (γ > 0)."""
     statistic = mean_and_error if reduce == "mean" else percentile_and_error
     result = {}

@@ -33,5 +33,7 @@ def nuclear_norm(subject: Subject) -> dict[str, Value]:
         there = singular > singular[0] * 1e-12
         each = (p @ right[there].T).square() @ (1 / singular[there]) * (units / (2 * scale))
         on = f"{subject.split}, no labels, eval mode"
-        result[language] = Value(singular.sum().item() / scale, clustered(each, predictions), units, on, "examples")
+        result[language] = Value(
+            singular.sum().item() / scale, clustered(each, predictions.example), units, on, "examples"
+        )
     return result

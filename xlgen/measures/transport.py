@@ -44,7 +44,7 @@ def cot(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
         cost = 1 - predictions.log_probs.exp()
         plan, v = carried(cost, source.labels)
         each, counts = (cost - v).amin(dim=1), v[source.labels]
-        errors = clustered(each, predictions), clustered(counts, source)
+        errors = clustered(each, predictions.example), clustered(counts, source.example)
         error = None if None in errors else math.hypot(*errors)
         value = 1 - (plan * cost).sum().item()
         result[language] = Value(value, error, len(cost), on, "examples")
