@@ -32,7 +32,7 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "encoding": ("batch", "data", "tagging", "models.tokens"),
         "models": ("layers", "vocabulary", "models.families", "models.load", "tuning", "tuning.base"),
-        "evaluation": ("evaluate", "perturb", "measures.base"),
+        "evaluation": ("evaluate", "perturb", "representations", "measures.base"),
         "training": ("train", "prepare", "stages", "optimizers", "halves"),
         "gradients": (
             *("processes", "precision"),

@@ -21,9 +21,10 @@ from xlgen.config import RunOptions
 from xlgen.device import threads
 from xlgen.errors import DataError, ModelError
 from xlgen.evaluate import Predictions
-from xlgen.measures import dropout_agreement, representation_distance
+from xlgen.measures import dropout_agreement
 from xlgen.measures.base import Subject, Value
 from xlgen.measures.sampling import clustered
+from xlgen.representations import pooled
 from xlgen.runs import Run
 from xlgen.store import StoreError, read_tensors, write_tensors
 from xlgen.tasks import TASKS
@@ -165,12 +166,33 @@ def keep(
         labels = subject.labels
         for language in missing:
             with threads(options.threads):
-                r, predictions = representation_distance.pooled(subject.model, subject.batches[language], language)
-            variance = r.var(dim=0, correction=min(1, len(r) - 1))
-            parts[split, language] = Part(predictions, r.mean(dim=0), variance, rows[language].fingerprint)
+                found = pooled(subject.model, subject.batches[language], language)
+            parts[split, language] = _part(*found, rows[language].fingerprint)
     kept = Kept(run.key, run.task, labels, task.kind, task.source_language, run.pretrained, parts)
     _write(path, kept)
     return path
+
+
+def keep_measured(run: Run, subject: Subject, options: RunOptions, folder: Path | None = None) -> Path:
+    """Keep the logits that a subject has been measured by, beside what the file has of other splits and languages.
+
+    Args:
+        run: a stored run.
+        subject: of it, as :func:`xlgen.study.measure` hands it over.
+        options: how; the store says where.
+        folder: of the files, in place of the one beside the store.
+    """
+    task, path = TASKS[run.task], place(run.key, options, folder)
+    parts = dict(read(path).parts) if path.is_file() else {}
+    for language, found in subject.represented.items():
+        parts[subject.split, language] = _part(*found, subject.texts[language].fingerprint)
+    kept = Kept(run.key, run.task, subject.labels, task.kind, task.source_language, run.pretrained, parts)
+    _write(path, kept)
+    return path
+
+
+def _part(r: Tensor, predictions: Predictions, data: str) -> Part:
+    return Part(predictions, r.mean(dim=0), r.var(dim=0, correction=min(1, len(r) - 1)), data)
 
 
 def read(path: Path) -> Kept:

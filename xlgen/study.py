@@ -165,7 +165,10 @@ def _ids(parts: Iterable[Sequence[Batch]], source: Callable[[], Sequence[Batch]]
 
 
 def measure(
-    source: Run | Recorded | Checkpoint, config: MeasureConfig, options: RunOptions
+    source: Run | Recorded | Checkpoint,
+    config: MeasureConfig,
+    options: RunOptions,
+    then: Callable[[Subject], object] | None = None,
 ) -> dict[str, dict[str, Value]]:
     """Measure a model; measures that the store has are read.
 
@@ -173,6 +176,7 @@ def measure(
         source: a stored run, the record of one, or a model that was fine-tuned elsewhere.
         config: what to measure, on what.
         options: how.
+        then: called with the subject, its predictions made, if anything had to be measured.
 
     Returns:
         By measure, by language (or ``"all"``), the value.
@@ -190,7 +194,9 @@ def measure(
     missing = [name for name in config.names if store.get(keys[name]) is None]
     if missing:
         with threads(options.threads):
-            _compute(source, replace(config, names=tuple(missing)), options, keys)
+            measured = _compute(source, replace(config, names=tuple(missing)), options, keys)
+        if then is not None:
+            then(measured)
     return {
         name: {language: Value(**value) for language, value in read_json(store.get(key) / "values.json").items()}
         for name, key in keys.items()
@@ -318,7 +324,7 @@ def _only(config: MeasureConfig, name: str) -> MeasureConfig:
     return replace(config, names=(name,), settings={name: config.settings[name]})
 
 
-def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions, keys: Mapping[str, str]) -> None:
+def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions, keys: Mapping[str, str]) -> Subject:
     """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
     store, measured = Store(options.store), subject(source, config, options)
     for name in config.names:
@@ -329,6 +335,7 @@ def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOption
             write_json(folder / "config.json", asdict(only) | facts)
             write_json(folder / "values.json", {language: asdict(value) for language, value in values.items()})
             write_json(folder / MANIFEST, manifest("measure", threads=torch.get_num_threads(), device=options.device))
+    return measured
 
 
 def _reference(source: Run | Checkpoint, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:

@@ -20,6 +20,7 @@ from xlgen.evaluate import Predictions, predict
 from xlgen.readers import Rows
 from xlgen.readers_tagging import TaggedRows
 from xlgen.registry import Registry
+from xlgen.representations import pooled
 
 ALL = "all"
 """The language key of a measure that belongs to the model rather than to a language."""
@@ -91,7 +92,14 @@ class Subject:
     @cached_property
     def predictions(self) -> dict[str, Predictions]:
         """Logits and labels of every language, from one forward pass shared by all measures that need no gradient."""
+        if "represented" in self.__dict__:
+            return {language: predictions for language, (_, predictions) in self.represented.items()}
         return {language: predict(self.model, batches, language) for language, batches in self.batches.items()}
+
+    @cached_property
+    def represented(self) -> dict[str, tuple[Tensor, Predictions]]:
+        """Representations (N, d) of every language's examples, and the predictions of the same forward pass."""
+        return {language: pooled(self.model, batches, language) for language, batches in self.batches.items()}
 
     @cached_property
     def source_batches(self) -> Sequence[Batch]:

@@ -11,46 +11,9 @@ The directions in which languages differ, and not the examples, are what it sees
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-import torch
-from torch import Tensor, nn
-
-from xlgen.batch import Batch
-from xlgen.evaluate import Predictions, predict
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-
-
-class Pooling(nn.Module):
-    """A classifier that also keeps r(x) of every row it is given, by the row's place in the passes."""
-
-    def __init__(self, model: nn.Module):
-        super().__init__()
-        self.model, self.sums, self.counts = model, [], []
-
-    def forward(self, **inputs: Tensor):
-        output = self.model(**inputs, output_hidden_states=True)
-        states = output.get("hidden_states")
-        hidden = states[-1] if states is not None else output.encoder_last_hidden_state
-        mask = inputs["attention_mask"]
-        hidden = hidden[:, -mask.shape[1] :].double()  # without the places of a soft prompt
-        self.sums.append((hidden * mask[:, :, None]).sum(dim=1).cpu())
-        self.counts.append(mask.sum(dim=1).cpu())
-        return output
-
-
-def pooled(model: nn.Module, batches: Sequence[Batch], language: str = "") -> tuple[Tensor, Predictions]:
-    """r(x) of every example (N, d) in float64, and the predictions of the same forward pass.
-
-    The pieces of a sentence that was cut count by their sub-words.
-    """
-    pooling = Pooling(model)
-    predictions = predict(pooling, batches, language)
-    index = torch.cat([batch.index.cpu() for batch in batches])
-    sums, counts = torch.cat(pooling.sums), torch.cat(pooling.counts).double()
-    n = int(index.max()) + 1
-    total = torch.zeros(n, sums.shape[1], dtype=torch.float64).index_add_(0, index, sums)
-    return total / torch.zeros(n, dtype=torch.float64).index_add_(0, index, counts)[:, None], predictions
+from xlgen.representations import pooled
 
 
 @MEASURES.register("representation_distance")
@@ -73,8 +36,7 @@ def representation_distance(subject: Subject, *, calibration: str = "") -> dict[
     spread = math.sqrt(squares.mean().item())
     on = f"{subject.split}, no labels, eval mode; from {len(source)} examples of the source {calibration}".rstrip()
     result = {}
-    for language, batches in subject.batches.items():
-        r, _ = pooled(subject.model, batches, language)
+    for language, (r, _) in subject.represented.items():
         difference = r.mean(dim=0) - source.mean(dim=0)
         length = difference.norm()
         towards = difference / length.clamp(min=1e-300)
