@@ -425,6 +425,7 @@ def test_the_error_of_the_distance_is_that_of_fresh_samples(monkeypatch):
         return torch.tensor(rng.normal(size=(n, 3)) * scale + [shift, 0, 0]), None
 
     monkeypatch.setattr(module, "pooled", draw)
+    monkeypatch.setattr(measures.base, "pooled", draw)
     for _ in range(300):
         subject = Subject(nn.Identity(), {"de": []}, source=lambda: [])
         found.append(MEASURES["representation_distance"](subject)["de"])
@@ -600,6 +601,20 @@ def test_kept_logits_give_the_measures_of_the_model(trained, task):
             assert found.value == pytest.approx(expected.value, abs=step, nan_ok=True), name
             if expected.stderr is not None and step == 2e-3:
                 assert found.stderr == pytest.approx(expected.stderr, rel=0.05, abs=1e-3), name
+    names = ("representation_distance", "accuracy")
+    (folder := path.parent / task).mkdir()
+    study.measure(  # one pass for the measures and for what is kept
+        run,
+        study.MeasureConfig(names, ("en", "xx"), "test", batch_size=63),
+        where,
+        lambda subject: logits.keep_measured(run, subject, where, folder),
+    )
+    again = logits.read(folder / path.name)
+    assert set(again.parts) == {("test", "en"), ("test", "xx")} and again.labels == kept.labels
+    for key, part in again.parts.items():
+        assert part.data == kept.parts[key].data
+        assert torch.allclose(part.predictions.logits, kept.parts[key].predictions.logits, atol=1e-3)
+        assert torch.allclose(part.mean, kept.parts[key].mean, atol=1e-5)
     whole = study.subject(run, study.MeasureConfig((), ("xx",), "test"), where)
     r, predictions = pooled(whole.model, whole.batches["xx"])
     part = kept.parts["test", "xx"]
