@@ -12,7 +12,7 @@ from xlgen import code, protocols, records, store, study
 from xlgen.chapters import collect, records_box
 from xlgen.config import RunConfig, RunOptions
 from xlgen.errors import ConfigError, UnknownName
-from xlgen.measures import MEASURES
+from xlgen.measures import MEASURES as EVERY_MEASURE
 from xlgen.objectives import OBJECTIVES
 from xlgen.presets import config_for
 from xlgen.protocols.settings import TITLES
@@ -341,5 +341,5 @@ def test_every_committed_number_is_of_a_version_of_the_code_that_is_known():
         assert record.config.code == code.of_run(objective, tuning), path.name
         for name, one in record.measured.items():
             (measure,) = one["config"]["names"]
-            assert one["config"]["code"] == code.of_measure(MEASURES[measure]), (path.name, measure, name)
+            assert one["config"]["code"] == code.of_measure(EVERY_MEASURE[measure]), (path.name, measure, name)
             assert one["config"]["source"] == record.key and one["manifest"]["kind"] == "measure"
