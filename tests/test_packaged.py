@@ -185,7 +185,6 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setenv("XLGEN_CACHE", str(tmp_path / "cache"))
     row = Packaged("toye5", "1.0", {"toye5/w.bin": packaged.sha256(file)}, packaged._e5, "a card")
     monkeypatch.setitem(PACKAGED._entries, "toy-e5", row)
-    monkeypatch.setitem(PACKAGED._versions, "toy-e5", 1)
     return file
 
 

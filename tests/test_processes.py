@@ -325,7 +325,7 @@ def test_without_dropout_its_stream_is_not_in_the_name(folder, several):
 
 
 def test_dropout_streams_are_checked(folder):
-    with pytest.raises(ConfigError, match="dropout_stream is 'example'; expected 'micro_batch', or ''"):
+    with pytest.raises(ConfigError, match="dropout_stream is 'example'; expected '' or 'micro_batch'"):
         case(folder, "sam", dropout_stream="example")
 
 

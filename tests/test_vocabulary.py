@@ -192,6 +192,8 @@ def numbers(value, path=()):
 
 @pytest.mark.parametrize("name", sorted(MEASURES))
 def test_every_measure_is_that_of_the_whole_model(encoder, tmp_path, whole, name):
+    if name == "typological_distance":
+        pytest.importorskip("urielplus")
     task = "tagged" if name == "f1" else "toy"
     source = run(config(encoder, epochs=2, task=task), options(tmp_path))
     asked = study.MeasureConfig(names=(name,), size=12)
@@ -207,7 +209,7 @@ def test_every_measure_is_that_of_the_whole_model(encoder, tmp_path, whole, name
         assert {*a} == {*b} and value.on == expected[language].on
         for place in a:
             if "residual" not in str(place):  # of Lanczos: what is left when it stops
-                assert a[place] == pytest.approx(b[place], rel=2e-3, abs=1e-6), place
+                assert a[place] == pytest.approx(b[place], rel=2e-3, abs=1e-6, nan_ok=True), place
 
 
 def _now(function, *args):
