@@ -18,11 +18,12 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from xlgen import plain
 from xlgen.batch import IGNORE, Batch
 from xlgen.data import Encoded
 from xlgen.device import seed_of
 from xlgen.errors import ModelError
-from xlgen.models import locate, quiet, takes_position_ids
+from xlgen.models import configuration, locate, quiet, takes_position_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -41,12 +42,12 @@ def load(name: str) -> PreTrainedModel:
         ModelError: as :func:`xlgen.models.locate`; or the model was not pretrained as a masked language model, as mT5
             was not, or its head was not saved.
     """
-    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig, AutoModelForMaskedLM
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
     folder = locate(name)
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            config, _ = configuration(folder, name)
             if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
                 raise ModelError(
                     f"{name!r} ({config.model_type}) is no masked language model, so there is no Fisher information of "
@@ -94,13 +95,7 @@ def batches(
     """
     if tokenizer.mask_token_id is None:
         raise ModelError(f"the tokenizer of {tokenizer.name_or_path!r} has no mask sub-word; use a masked LM's.")
-    coded = tokenizer(
-        list(paragraphs),
-        truncation=True,
-        max_length=max_length,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-    )
+    coded = plain.encode(tokenizer, paragraphs, max_length=max_length)
     hidden, labels = [], []
     for number, (ids, special) in enumerate(zip(coded["input_ids"], coded["special_tokens_mask"], strict=True)):
         places = _places(special, torch.Generator().manual_seed(seed_of("mask", seed, list(ids))))

@@ -1,5 +1,7 @@
 """Any Hugging Face encoder as a classifier: the shipped miniature, a folder, or a name on the hub."""
 
+from xlgen.models.classes import class_order, named
+from xlgen.models.configuration import configuration
 from xlgen.models.families import COUNTS_FROM_ZERO, longest_input, takes_position_ids
 from xlgen.models.load import load_classifier, load_finetuned, pretrained_weights, save
 from xlgen.models.locate import FILES, MINI, fingerprint, locate
@@ -10,12 +12,15 @@ __all__ = [
     "COUNTS_FROM_ZERO",
     "FILES",
     "MINI",
+    "class_order",
+    "configuration",
     "fingerprint",
     "load_classifier",
     "load_finetuned",
     "load_tokenizer",
     "locate",
     "longest_input",
+    "named",
     "pretrained_weights",
     "quiet",
     "save",

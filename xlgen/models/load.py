@@ -5,6 +5,7 @@ Weights are read from safetensors and nothing else, and no code that comes with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +18,8 @@ from torch import Tensor, nn
 from xlgen import tuning as tunings
 from xlgen.device import seed_of
 from xlgen.errors import ConfigError, ModelError
+from xlgen.models.classes import class_names
+from xlgen.models.configuration import configuration
 from xlgen.models.families import kind_of
 from xlgen.models.locate import first_line, locate
 from xlgen.models.messages import quiet
@@ -128,7 +131,7 @@ def _load(
     name: str, n_labels: int, *, seed: int, kind: str, eager: bool = False, dropout: float | None = None
 ) -> tuple[PreTrainedModel, set[str]]:
     """The classifier as it was stored, tuning included, and the names of its parameters that the checkpoint lacks."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     heads = {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
     if kind not in heads:
@@ -136,11 +139,10 @@ def _load(
     folder = locate(name)
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(folder, num_labels=n_labels, trust_remote_code=False)
+            config, written = configuration(folder, name, num_labels=n_labels)
+            config.problem_type = None  # a loss is never asked of the model; see _check_head for the logits
             if dropout is not None:
                 _set_dropout(config, dropout)
-            if config.is_encoder_decoder:
-                config.use_cache = False  # a classifier generates nothing, and the cache is a copy of keys and values
             torch.manual_seed(seed)
             model, info = heads[kind].from_pretrained(
                 folder,
@@ -159,7 +161,54 @@ def _load(
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     if len(fresh) > len(names) / 2:
         raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
+    _check_encoder(model, info, name)
+    classes = None
+    if fresh.isdisjoint(key for key, _ in tunings.head(model)):
+        classes = class_names(written, name)
+        _check_head(model, written, classes, name)
+    config = model.config
+    config.id2label = dict(enumerate(classes or (f"LABEL_{i}" for i in range(n_labels))))
+    config.label2id = {label: i for i, label in config.id2label.items()}
     return model, fresh
+
+
+def _check_encoder(model: nn.Module, info: Mapping[str, Any], name: str) -> None:
+    """Refuse an encoder whose weights are not those that its config.json describes; a pooler may be new.
+
+    Raises:
+        ModelError: weights are missing, left over, or of another size: transformers would draw new ones, or leave
+            whole layers out.
+    """
+    prefix, names = f"{model.base_model_prefix}.", {key for key, _ in model.named_parameters()}
+    kinds = {re.sub(r"\.\d+\.", ".*.", key) for key in names}
+    new = {*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]}
+    new = {key for key in new & names if key.startswith(prefix) and "pooler" not in key}
+    left = {key for key in info["unexpected_keys"] if re.sub(r"\.\d+\.", ".*.", key) in kinds}
+    for keys, what in ((new, "lacks, or has in another size,"), (left, "has")):
+        if keys:
+            raise ModelError(
+                f"config.json and weights of {name!r} are of different encoders: the checkpoint {what} {len(keys)} "
+                f"weights ({min(keys)}, …) that the configuration {'needs' if keys is new else 'has no place for'}; "
+                "correct the sizes in config.json."
+            )
+
+
+def _check_head(model: nn.Module, written: Mapping[str, Any], classes: list[str] | None, name: str) -> None:
+    """Refuse a stored head that is not one for classes, of texts or of words as the model's kind is.
+
+    Raises:
+        ModelError: it was trained for something else, or has another number of classes than names.
+    """
+    made, problem = type(model).__name__, written.get("problem_type") or "single_label_classification"
+    if problem != "single_label_classification":
+        raise ModelError(f"the head of {name!r} is for {problem}; expected one for one class of several.")
+    if (stored := written.get("architectures")) and made not in stored:
+        raise ModelError(f"the head of {name!r} is that of {', '.join(stored)}; expected {made}.")
+    if classes is not None and len(classes) != model.config.num_labels:
+        raise ModelError(
+            f"the config.json of {name!r} names {len(classes)} classes ({', '.join(classes)}), its head has "
+            f"{model.config.num_labels}; correct id2label and label2id."
+        )
 
 
 @torch.no_grad()
