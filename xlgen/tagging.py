@@ -1,15 +1,17 @@
 """From tagged sentences to sub-words: the label of a word stands on its first one.
 
-Every word is tokenised by itself, as it stands in a sentence: after a space (:func:`xlgen.plain.word_prefix`). Its first sub-word carries its label; the others, and the special sub-words, carry
-:data:`~xlgen.batch.IGNORE`. As in hu2020xtreme's code, nothing is cut off: a sentence that does not fit goes on in a
-further piece that starts with a whole word, and a word that comes out empty, or longer than a whole piece, becomes the
-unknown sub-word. So every word of the data is scored exactly once, with any tokenizer and length.
+Every word is tokenised by itself, as it stands in a sentence: after a space (:func:`xlgen.plain.word_prefix`). Its
+first sub-word carries its label; the others, and the special sub-words, carry :data:`~xlgen.batch.IGNORE`. As in
+hu2020xtreme's code, nothing is cut off: a sentence that does not fit goes on in a further piece that starts with a
+whole word, and a word that comes out empty, or longer than a whole piece, becomes the unknown sub-word. So every word
+of the data is scored exactly once, with any tokenizer and length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -32,8 +34,11 @@ class Frame:
 
     @classmethod
     def of(cls, tokenizer) -> Frame:
-        """Read the frame off an encoded text."""
-        text, framed = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+        """Read the frame off an encoded text: "a", or where the tokenizer makes nothing of it, a piece that it has."""
+        for example in chain("a", tokenizer.get_vocab()):
+            if text := plain.encode(tokenizer, [example], special=False)["input_ids"][0]:
+                break
+        framed = plain.encode(tokenizer, [example])["input_ids"][0]
         first = next(i for i in range(len(framed)) if framed[i : i + len(text)] == text)
         return cls(framed[:first], framed[first + len(text) :])
 

@@ -161,7 +161,7 @@ def _load(
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     if len(fresh) > len(names) / 2:
         raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
-    _check_encoder(model, info, name)
+    _check_encoder(f"{model.base_model_prefix}.", names, info, name)
     classes = None
     if fresh.isdisjoint(key for key, _ in tunings.head(model)):
         classes = class_names(written, name)
@@ -172,25 +172,29 @@ def _load(
     return model, fresh
 
 
-def _check_encoder(model: nn.Module, info: Mapping[str, Any], name: str) -> None:
+def _check_encoder(prefix: str, names: set[str], info: Mapping[str, Any], name: str) -> None:
     """Refuse an encoder whose weights are not those that its config.json describes; a pooler may be new.
+
+    Args:
+        prefix: of the encoder's parameters.
+        names: of the model's parameters, before a tuning has inserted any.
+        info: transformers' report.
+        name: what the user called the model.
 
     Raises:
         ModelError: weights are missing, left over, or of another size: transformers would draw new ones, or leave
             whole layers out.
     """
-    prefix, names = f"{model.base_model_prefix}.", {key for key, _ in model.named_parameters()}
     kinds = {re.sub(r"\.\d+\.", ".*.", key) for key in names}
     new = {*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]}
     new = {key for key in new & names if key.startswith(prefix) and "pooler" not in key}
     left = {key for key in info["unexpected_keys"] if re.sub(r"\.\d+\.", ".*.", key) in kinds}
-    for keys, what in ((new, "lacks, or has in another size,"), (left, "has")):
-        if keys:
-            raise ModelError(
-                f"config.json and weights of {name!r} are of different encoders: the checkpoint {what} {len(keys)} "
-                f"weights ({min(keys)}, …) that the configuration {'needs' if keys is new else 'has no place for'}; "
-                "correct the sizes in config.json."
-            )
+    if new or left:
+        what = "lacks, or has in another size" if new else "has in layers that config.json does not have"
+        raise ModelError(
+            f"config.json and the weights of {name!r} are of different encoders: {len(new or left)} weights "
+            f"({min(new or left)}, …) that the checkpoint {what}; correct the sizes in config.json."
+        )
 
 
 def _check_head(model: nn.Module, written: Mapping[str, Any], classes: list[str] | None, name: str) -> None:

@@ -126,7 +126,7 @@ def _as_described(tokenizer: PreTrainedTokenizerBase, folder: Path, stated: Mapp
 
 def _check_numbers(tokenizer: PreTrainedTokenizerBase, config: PretrainedConfig, name: str) -> None:
     """Refuse special sub-words that are others for the model than for its tokenizer, and padding on the left."""
-    for key, token in (("pad_token_id", "pad_token"), ("pad_index", "pad_token"), ("eos_token_id", "eos_token")):
+    for key, token in (("pad_token_id", "pad_token"), ("eos_token_id", "eos_token")):
         if key == "eos_token_id" and not config.is_encoder_decoder:
             continue  # an encoder reads none
         model, own = getattr(config, key, None), getattr(tokenizer, f"{token}_id")
