@@ -195,7 +195,15 @@ def test_a_language_model_s_flags_are_set_aside_and_its_decoder_may_not_be_absen
     before = loss()
     edit(folder, {"return_dict": False, "output_hidden_states": True, "chunk_size_feed_forward": 4})
     torch.testing.assert_close(loss(), before)
-    edit(folder, {"is_decoder": True})
+    for key in ("attn_implementation", "_attn_implementation"):
+        edit(folder, {key: "flash_attention_2"})
+        torch.testing.assert_close(loss(), before)
+        assert models.load_classifier(str(folder), 3, seed=0).config._attn_implementation == "sdpa"
+        edit(folder, {key: None})
+    edit(folder, {"num_hidden_layers": 1})
+    with pytest.raises(ModelError, match="in layers that config.json does not have"):
+        loss()
+    edit(folder, {"num_hidden_layers": 2, "is_decoder": True})
     with pytest.raises(ModelError, match="decoder"):
         loss()
     edit(folder, {"is_decoder": False, "tie_word_embeddings": False})
@@ -233,6 +241,21 @@ def test_training_goes_on_from_a_head_in_the_task_s_order_only(folder, tmp_path,
         prepare.prepare(config(start), where, study.accelerator_for("cpu"))
     model = models.load_classifier(str(start), 5, seed=0)  # a new head has no part of the old one's names
     assert not models.named(model)
+
+
+def test_the_pretrained_weights_do_not_depend_on_the_head_that_lies_with_them(folder):
+    stored = folder()
+    edit(stored, {"problem_type": "regression", "id2label": OTHER})
+    reference = models.pretrained_weights(str(stored), models.load_classifier(str(stored), 5, seed=0))
+    assert "bert.encoder.layer.1.output.dense.weight" in reference and "classifier.weight" not in reference
+
+
+def test_an_encoder_saved_without_a_head_and_a_prefix_is_one(tmp_path):
+    folder = save_encoder(tmp_path / "encoder")
+    expected = load_file(folder / "model.safetensors")["bert.encoder.layer.1.output.dense.weight"]
+    BertForMaskedLM.from_pretrained(folder).bert.save_pretrained(folder)
+    model = models.load_classifier(str(folder), 3, seed=0)
+    assert torch.equal(model.bert.encoder.layer[1].output.dense.weight, expected)
 
 
 # --- adapters --------------------------------------------------------------------------------------------------------

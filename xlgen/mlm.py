@@ -23,7 +23,7 @@ from xlgen.batch import IGNORE, Batch
 from xlgen.data import Encoded
 from xlgen.device import seed_of
 from xlgen.errors import ModelError
-from xlgen.models import configuration, locate, quiet, takes_position_ids
+from xlgen.models import check_encoder, configuration, locate, quiet, takes_position_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -57,6 +57,7 @@ def load(name: str) -> PreTrainedModel:
             model, info = AutoModelForMaskedLM.from_pretrained(
                 folder,
                 config=config,
+                attn_implementation=None,  # not what config.json may name: all compute the same function
                 dtype=torch.float32,
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -65,12 +66,14 @@ def load(name: str) -> PreTrainedModel:
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name!r} cannot be loaded as a masked language model: {reason[:200].rstrip('.')}") from None
-    missing = {key for key, _ in model.named_parameters()} & {*info["missing_keys"]}
+    names = {key for key, _ in model.named_parameters()}
+    missing = names & {*info["missing_keys"]}
     if missing:
         raise ModelError(
             f"{name!r} lacks {len(missing)} weights of a masked language model ({min(missing)}, …): its head was not "
             "saved, and a new one knows no words; give the pretrained model itself."
         )
+    check_encoder(f"{model.base_model_prefix}.", names, info, name)
     return model.eval()
 
 

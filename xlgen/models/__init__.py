@@ -3,7 +3,7 @@
 from xlgen.models.classes import class_order, named
 from xlgen.models.configuration import configuration
 from xlgen.models.families import COUNTS_FROM_ZERO, longest_input, takes_position_ids
-from xlgen.models.load import load_classifier, load_finetuned, pretrained_weights, save
+from xlgen.models.load import check_encoder, load_classifier, load_finetuned, pretrained_weights, save
 from xlgen.models.locate import FILES, MINI, fingerprint, locate
 from xlgen.models.messages import quiet
 from xlgen.models.tokens import load_tokenizer
@@ -12,6 +12,7 @@ __all__ = [
     "COUNTS_FROM_ZERO",
     "FILES",
     "MINI",
+    "check_encoder",
     "class_order",
     "configuration",
     "fingerprint",

@@ -46,7 +46,7 @@ def configuration(folder: Path, name: str, **changes: Any) -> tuple[PretrainedCo
 
     written = read_json(folder / "config.json")
     check(written, name)
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, attn_implementation=None, **changes)
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
     for key, value in HANDED_OVER.items():
         if hasattr(config, key):
             setattr(config, key, value)

@@ -115,7 +115,7 @@ def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
     Raises:
         ModelError: as :func:`load_classifier`; or no parameter has the same name and shape in both.
     """
-    before, fresh = _load(name, model.config.num_labels, seed=0, kind=kind_of(model))
+    before, fresh = _load(name, model.config.num_labels, seed=0, kind=kind_of(model), head=False)
     shapes = {key: weight.shape for key, weight in model.named_parameters()}
     found = {
         key: weight.detach()
@@ -128,9 +128,20 @@ def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
 
 
 def _load(
-    name: str, n_labels: int, *, seed: int, kind: str, eager: bool = False, dropout: float | None = None
+    name: str,
+    n_labels: int,
+    *,
+    seed: int,
+    kind: str,
+    eager: bool = False,
+    dropout: float | None = None,
+    head: bool = True,
 ) -> tuple[PreTrainedModel, set[str]]:
-    """The classifier as it was stored, tuning included, and the names of its parameters that the checkpoint lacks."""
+    """The classifier as it was stored, tuning included, and the names of its parameters that the checkpoint lacks.
+
+    Its configuration names the classes of a stored head as config.json does, and those of a new one LABEL_0… Without
+    ``head`` a stored one is of no interest, whatever it is for.
+    """
     from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     heads = {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
@@ -161,9 +172,9 @@ def _load(
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     if len(fresh) > len(names) / 2:
         raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
-    _check_encoder(f"{model.base_model_prefix}.", names, info, name)
+    check_encoder(f"{model.base_model_prefix}.", names, info, name)
     classes = None
-    if fresh.isdisjoint(key for key, _ in tunings.head(model)):
+    if head and fresh.isdisjoint(key for key, _ in tunings.head(model)):
         classes = class_names(written, name)
         _check_head(model, written, classes, name)
     config = model.config
@@ -172,7 +183,7 @@ def _load(
     return model, fresh
 
 
-def _check_encoder(prefix: str, names: set[str], info: Mapping[str, Any], name: str) -> None:
+def check_encoder(prefix: str, names: set[str], info: Mapping[str, Any], name: str) -> None:
     """Refuse an encoder whose weights are not those that its config.json describes; a pooler may be new.
 
     Args:
