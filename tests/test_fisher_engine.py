@@ -443,6 +443,26 @@ def test_tuned_models_equal_the_loop(family, tuning):
         torch.testing.assert_close(entries, whole[name], rtol=1e-10, atol=1e-25)
 
 
+@pytest.mark.parametrize("tokens", [2, 4, 5])
+@pytest.mark.usefixtures("all_in_float64")
+def test_inputs_of_other_lengths_with_as_many_places_are_added(tokens):
+    """mT5's encoder sees a prompt that its decoder does not, and both stop at the same place of a short text."""
+    from xlgen import hyper
+    from xlgen.tuning import TUNINGS
+
+    sizes = dict(vocab_size=VOCAB, d_model=64, d_kv=16, d_ff=128, num_layers=1, num_heads=4, num_labels=CLASSES)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = transformers.MT5ForSequenceClassification(transformers.MT5Config(**sizes, decoder_start_token_id=0))
+        model = hyper.create(TUNINGS, "prompt", {"tokens": tokens}).apply(model.double()).double()
+    ids = torch.randint(5, VOCAB, (2, 52), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    for row, end in enumerate((40, 37)):
+        ids[row, end], ids[row, end + 1 :], mask[row, end + 1 :] = EOS, 0, 0
+    batch = Batch({"input_ids": ids, "attention_mask": mask}, torch.tensor([0, 1]), torch.arange(2))
+    assert_equal(model, [batch], "true")
+
+
 def state(model):
     hooks = [len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()]
     return hooks, [m.training for m in model.modules()], [p.requires_grad for p in model.parameters()]

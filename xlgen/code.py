@@ -30,8 +30,11 @@ VERSIONS = PACKAGE / "versions.csv"
 
 PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "encoding": ("batch", "data", "tagging", "models.tokens"),
-        "models": ("layers", "vocabulary", "models.families", "models.load", "tuning", "tuning.base"),
+        "encoding": ("batch", "data", "plain", "tagging", "models.tokens"),
+        "models": (
+            *("layers", "vocabulary", "tuning", "tuning.base"),
+            *(f"models.{name}" for name in ("classes", "configuration", "families", "load")),
+        ),
         "evaluation": ("evaluate", "perturb", "representations", "measures.base"),
         "training": ("train", "prepare", "stages", "optimizers", "halves"),
         "gradients": (

@@ -19,7 +19,7 @@ from xlgen.batch import Batch
 from xlgen.config import RunConfig, RunOptions
 from xlgen.data import Encoded, encode
 from xlgen.device import seed_of
-from xlgen.errors import DataError
+from xlgen.errors import DataError, ModelError
 from xlgen.halves import HALVES
 from xlgen.objectives import Anchor, Objective, create
 from xlgen.readers import Rows
@@ -73,6 +73,11 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
         tuning=config.tuning,
         tuning_hyper=config.tuning_hyper,
     ).to(accelerator.device)
+    if models.named(model) and models.class_order(model, task) != list(range(len(task.labels))):
+        raise ModelError(
+            f"{config.model!r} has a head whose classes are {', '.join(model.config.id2label.values())}; expected the "
+            f"order of {config.task}, {', '.join(task.labels)}, or a pretrained model without a head."
+        )
     if config.start:
         stages.begin(model, config, options)
     model.config.id2label = dict(enumerate(task.labels))

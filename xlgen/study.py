@@ -7,7 +7,6 @@ nothing, and asking with another setting, other data or another encoder is anoth
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
@@ -24,6 +23,7 @@ from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
 from xlgen.measures import MEASURES, Subject, Value, typed
 from xlgen.measures import measure as compute
+from xlgen.models import class_order
 from xlgen.parallel import Job, side_by_side
 from xlgen.prepare import tokens
 from xlgen.readers import Rows
@@ -260,28 +260,6 @@ def table(
                 numbers = {"value": v.value, "stderr": v.stderr, "n": v.n, "status": v.status}
                 rows.append(who | {"language": language, "measure": name} | numbers)
     return rows
-
-
-def class_order(model: torch.nn.Module, task: Task) -> list[int]:
-    """The model's class index of each of the task's labels, by the names in the model's configuration.
-
-    Models without names (``LABEL_0``…) are taken to have the task's order.
-
-    Raises:
-        ModelError: the names are others than the task's.
-    """
-    names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
-    spelled = [task.aliases.get(name.lower(), name).lower() for name in names]
-    known = [label.lower() for label in task.labels]
-    if sorted(spelled) == sorted(known):
-        return [spelled.index(label) for label in known]
-    if all(re.fullmatch(r"label_\d+", name.lower()) for name in names):
-        log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
-        return list(range(len(task.labels)))
-    raise ModelError(
-        f"the model's classes are {', '.join(names)}; expected {', '.join(task.labels)} in any order. Correct id2label "
-        "and label2id in its config.json."
-    )
 
 
 def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows | TaggedRows]:

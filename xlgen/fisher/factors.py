@@ -157,7 +157,8 @@ def _rows(uses: Sequence[Rows]) -> Tensor:
 def _blocks(places: int) -> list[tuple[slice, slice]]:
     """Rows and columns of the blocks: four at most, which compute 5/8 of a matrix."""
     step = max(-(-places // 4), STEP)
-    return [(slice(i, i + step), slice(i, places)) for i in range(0, places, step)]
+    # no row beyond the places: inputs of other lengths with as many places have blocks of the same shapes
+    return [(slice(i, min(i + step, places)), slice(i, places)) for i in range(0, places, step)]
 
 
 def _direct(left: Tensor, right: Tensor) -> Tensor:

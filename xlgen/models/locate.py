@@ -50,6 +50,12 @@ def fingerprint(name: str) -> str:
 
 
 def _checked(folder: Path, name: str) -> Path:
+    if (folder / "adapter_config.json").is_file():
+        raise ModelError(
+            f"{name!r} has adapter_config.json: either it is an adapter alone, or transformers would apply the adapter "
+            "to full weights that may contain it. Give a folder with the merged model: merge_and_unload() and "
+            "save_pretrained() in peft; if model.safetensors is that already, delete adapter_config.json."
+        )
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json; expected a Hugging Face model folder for {name!r}.")
     if any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
