@@ -72,6 +72,8 @@ from xlgen.study import MeasureConfig, load_model, run_many, subject
 from xlgen.tasks import TASKS
 
 figures.use_style()
+seeds = chapters.words(seeds, int)
+kl, fpen, wd = (chapters.words(some, float) for some in (kl, fpen, wd))
 
 # %% [markdown]
 # ## Three numbers, one name
@@ -126,11 +128,10 @@ chapters.box(
 # %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir, text_dir, threads)
 common = chapters.given(model=model, train_size=train_size, epochs=epochs)
-every_seed = chapters.words(seeds, int)
+every_seed = seeds
 weights = {}
 for kind, some in {"kl": kl, "fpen": fpen, "wd": wd}.items():
-    asked = chapters.words(some, float)
-    weights[kind] = asked or list(WEIGHTS[kind])
+    weights[kind] = some or list(WEIGHTS[kind])
 protocol = protocols.penalties(
     preset,
     **chapters.given(task=task),

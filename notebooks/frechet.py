@@ -67,6 +67,7 @@ from xlgen.study import MeasureConfig, measure, measure_many, run_many
 from xlgen.tasks import TASKS
 
 figures.use_style()
+tasks = chapters.words(tasks)
 
 # %% [markdown]
 # ## The distance
@@ -104,7 +105,7 @@ chapters.box(
 options = chapters.options_for(store, data_dir, text_dir, threads)
 prefix = "mini-" if preset == "mini" else ""
 usual = [prefix + name for name in ("xnli", "wikiann", "udpos", "pawsx")]
-wanted = chapters.words(tasks) or usual
+wanted = tasks or usual
 main = wanted[0]
 english = TASKS[main].source_language
 spoken = {task: TASKS[task].languages for task in wanted}

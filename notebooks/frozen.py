@@ -61,6 +61,7 @@ from xlgen.study import load_model, run_many
 from xlgen.tasks import TASKS
 
 figures.use_style()
+tasks, seeds = chapters.words(tasks), chapters.words(seeds, int)
 
 # %% [markdown]
 # ## What is trained
@@ -109,8 +110,8 @@ chapters.box(
 
 # %% tags=["hide-input"]
 options = chapters.options_for(store=store, data_dir=data_dir, threads=threads)
-wanted = chapters.words(tasks) or [protocols.name_of(task, preset) for task in ("xnli", "udpos")]
-every_seed = chapters.words(seeds, int)
+wanted = tasks or [protocols.name_of(task, preset) for task in ("xnli", "udpos")]
+every_seed = seeds
 first_task = wanted[0]
 english = TASKS[first_task].source_language
 NAMES = {"baseline": "vanilla", "l2": "L2", "prompt": "soft prompts", "bitfit": "BitFit", "adapter": "adapters"}

@@ -64,6 +64,8 @@ from xlgen.study import load_model
 from xlgen.tasks import TASKS
 
 figures.use_style()
+tasks, variants, ewc_languages = (chapters.words(some) for some in (tasks, variants, ewc_languages))
+seeds, lams = chapters.words(seeds, int), chapters.words(lams, float)
 
 # %% [markdown]
 # ## What is minimised
@@ -100,9 +102,9 @@ figures.use_style()
 # %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir, text_dir, threads)
 usual = [protocols.name_of(task, preset) for task in ("xnli", "pawsx")]
-main, *others = chapters.words(tasks) or usual
-focus, every_seed = language, chapters.words(seeds, int)
-strengths = sorted({*chapters.words(lams, float), lam})
+main, *others = tasks or usual
+focus, every_seed = language, seeds
+strengths = sorted({*lams, lam})
 common = chapters.given(model=model, train_size=train_size, epochs=epochs)
 protocol = protocols.regularisers(
     preset,
@@ -110,15 +112,15 @@ protocol = protocols.regularisers(
     strengths=strengths,
     strength=lam,
     language=focus,
-    variants=chapters.words(variants),
-    own=chapters.words(ewc_languages),
+    variants=variants,
+    own=ewc_languages,
     examples=examples,
     seeds=every_seed,
     size=size,
     **common,
 )
 vanilla, first = protocols.VANILLA, f"EWC {focus}"
-texts = [focus, *chapters.words(variants)]
+texts = [focus, *variants]
 setups = [vanilla] + [
     (name, strength)
     for strength in strengths
@@ -664,7 +666,7 @@ names15 = {"vanilla": "Vanilla", "L2": "w/ L2"}
 table15 = printed_table(PAPER, 15)
 rows15 = {row.split(", ", 1)[1]: row for row in table15.rows}
 body, beside = [], {}
-for setup in [vanilla, *((name, lam) for name in [first, *(f"EWC {c}" for c in chapters.words(variants)), "L2"])]:
+for setup in [vanilla, *((name, lam) for name in [first, *(f"EWC {c}" for c in variants), "L2"])]:
     name = setup[0]
     row = rows15.get(names15.get(name) or f"w/ EWC ({name.removeprefix('EWC ')})")
     reached = accuracy(main, setup)

@@ -894,7 +894,7 @@ chapters.table(("task", "demand", "asked", "measured", "verdict"), rows, f"Deman
 # label outside English, and every step open to inspection.
 
 # %% tags=["hide-input"]
-given = {"tasks": ",".join(tasks), "seeds": ",".join(map(str, seeds)), "model": model, "size": size}
+given = {"tasks": tasks, "seeds": seeds, "model": model, "size": size}
 provenance([run.key for run in runs], given)
 
 # %% [markdown]

@@ -36,7 +36,7 @@ epochs: int = None  # passes over the training pairs [count]; None: the preset's
 hyper: dict = {}  # hyper-parameters and settings of runs by objective, such as {sam: {rho: 0.1}}
 size: int = 500  # examples of each language and split for accuracy and margins [count]; 0: all
 sharpness_size: int = 100  # test examples of each language for the difference-based sharpness [count]
-alpha_size: int = 32  # test examples of each language for the search of alpha [count]
+alpha_size: int = 40  # test examples of each language for the search of alpha [count]
 noise_scale: float = 0.001  # standard deviation of the noise on the weights [parameter units]
 noise_seeds: list = [0, 1, 2]  # seeds of the noise draws that are averaged
 scales: list = [0.001, 0.005, 0.01, 0.02]  # noise scales of the sweep [parameter units], the paper's
@@ -72,6 +72,9 @@ from xlgen.study import MeasureConfig, run_many
 from xlgen.tasks import TASKS
 
 figures.use_style()
+objectives, languages = chapters.words(objectives), chapters.words(languages)
+seeds, extra_seeds, noise_seeds = (chapters.words(s, int) for s in (seeds, extra_seeds, noise_seeds))
+scales, hyper = chapters.words(scales, float), chapters.by_name(hyper)
 
 # %% [markdown]
 # ## What is minimised
@@ -102,10 +105,9 @@ figures.use_style()
 
 # %%
 options = chapters.options_for(store, data_dir, text_dir, threads)
-names = chapters.words(objectives)
-each, extra = (chapters.words(s, int) for s in (seeds, extra_seeds))
+names, each = objectives, seeds
 wanted = [(name, seed) for seed in each for name in names]
-wanted += [(names[0], seed) for seed in extra]
+wanted += [(names[0], seed) for seed in extra_seeds]
 for name in hyper:
     if name not in names:
         raise UnknownName("objective in hyper", name, names)
@@ -119,7 +121,7 @@ configs = [
     for name, seed in dict.fromkeys(wanted)
 ]
 facts = TASKS[configs[0].task]
-spoken = chapters.spoken(facts, chapters.words(languages))
+spoken = chapters.spoken(facts, languages)
 english, targets = facts.source_language, spoken[1:]
 runs = run_many(configs, options, workers)
 
@@ -161,7 +163,7 @@ measures = chapters.study_measures(
     sharpness_size=sharpness_size,
     alpha_size=alpha_size,
     noise_scale=noise_scale,
-    noise_seeds=chapters.words(noise_seeds, int),
+    noise_seeds=noise_seeds,
 )
 rows = chapters.collect(runs, measures, options, workers)
 
@@ -480,7 +482,7 @@ def at_scale(scale: float) -> list[dict]:
     return known + chapters.collect(models, [config], options, workers)
 
 
-sweep = {scale: at_scale(scale) for scale in chapters.words(scales, float)}
+sweep = {scale: at_scale(scale) for scale in scales}
 
 
 def swept(scale: float, name: str) -> list[float]:
@@ -782,6 +784,6 @@ chapters.box(
 # %% tags=["hide-input"]
 provenance(
     [run.key for run in runs],
-    {"objectives": ",".join(names), "preset": preset, "task": first.task, "model": first.model}
-    | {"seeds": each, "extra_seeds": extra},
+    {"objectives": names, "preset": preset, "task": first.task, "model": first.model}
+    | {"seeds": each, "extra_seeds": extra_seeds},
 )

@@ -64,6 +64,8 @@ from xlgen.protocols.penalties import STAGE_WEIGHTS
 from xlgen.tasks import TASKS
 
 figures.use_style()
+seeds, second = chapters.words(seeds, int), chapters.words(second)
+kl, fpen = chapters.words(kl, float), chapters.words(fpen, float)
 
 # %% [markdown]
 # ## The task
@@ -87,7 +89,7 @@ print("->", facts.labels[rows.labels[0]])
 # Every model below is fine-tuned on English alone and evaluated in all languages. First the plain ones:
 
 # %% tags=["reads:records"]
-each = chapters.words(seeds, int)
+each = seeds
 common = chapters.given(
     model=model, train_size=train_size, epochs=epochs
 )  # fmt: skip
@@ -459,10 +461,10 @@ print(f"r = {printed}: {math.ceil(needed)} languages")
 # trained one (`xlgen.halves`).
 
 # %%
-chosen = chapters.words(second)
+chosen = second
 weights = {
-    "kl": chapters.words(kl, float) or STAGE_WEIGHTS["kl"],
-    "fpen": chapters.words(fpen, float) or STAGE_WEIGHTS["fpen"],
+    "kl": kl or STAGE_WEIGHTS["kl"],
+    "fpen": fpen or STAGE_WEIGHTS["fpen"],
 }
 staged = protocols.stages(
     preset,

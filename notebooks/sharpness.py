@@ -36,7 +36,7 @@ hyper: dict = {}  # any hyper-parameter of the objective or other setting of the
 size: int = 60  # test examples of each language [count]; 0: all
 scales: list = [0.0001, 0.05, 0.1]  # noise scales measured beside the paper's four [parameter units]
 noise_seeds: list = [0, 1, 2]  # seeds of the noise draws behind each value, at least two
-alpha_size: int = 32  # test examples of each language for the search of alpha [count], at most size
+alpha_size: int = 40  # test examples of each language for the search of alpha [count], at most size
 rounds: int = 3  # repetitions of each timing [count]
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 
@@ -72,6 +72,8 @@ from xlgen.study import subject as load_subject
 from xlgen.tasks import TASKS
 
 figures.use_style()
+languages, hyper = chapters.words(languages), chapters.by_name(hyper)
+scales, noise_seeds = chapters.words(scales, float), chapters.words(noise_seeds, int)
 
 # %% [markdown]
 # ## Algorithm 1 in two dimensions
@@ -268,8 +270,7 @@ settings = chapters.given(
 )
 settings |= hyper | {"objective": objective, "seed": seed}
 config = config_for(preset, task or None, **settings)
-wanted = chapters.words(languages)
-languages = chapters.spoken(TASKS[config.task], wanted)
+languages = chapters.spoken(TASKS[config.task], languages)
 (run,) = run_many([config], options)
 on = MeasureConfig(languages=languages, size=size)
 subject = load_subject(run, on, options)
@@ -294,7 +295,7 @@ glue("sharpness-rms", f"{length / math.sqrt(P):.3f}", display=False)
 # %%
 NAME = "sharpness_difference"
 n, lam = (settings_of(NAME)[key] for key in ("n", "lam"))
-draws = chapters.words(noise_seeds, int)
+draws = noise_seeds
 
 
 def difference(scale: float) -> dict[str, Value]:
@@ -336,7 +337,7 @@ chapters.table(
 
 # %%
 PAPER = (0.001, 0.005, 0.01, 0.02)
-grid = sorted({*chapters.words(scales, float), *PAPER})
+grid = sorted({*scales, *PAPER})
 sweep = {scale: difference(scale) for scale in grid}
 
 
@@ -617,7 +618,9 @@ chapters.table(
         )
         for lang in languages
     ],
-    f"Two criteria for the search on {len(first_few[languages[0]])} examples of each language; units: forward and backward passes",
+    f"Two criteria for the search on {len(first_few[languages[0]])} examples of each language; units: forward and backward "
+    f"passes. An accuracy is not tolerated from {searches['accuracy_deviation'][source].extra['threshold_count']} lost "
+    "answers on",
 )
 
 

@@ -64,6 +64,7 @@ from xlgen.published import (
 from xlgen.tasks import TASKS
 
 figures.use_style()
+seeds, tasks = chapters.words(seeds, int), chapters.words(tasks)
 
 # %% [markdown]
 # ## What is trained
@@ -74,7 +75,7 @@ figures.use_style()
 # %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir, threads=threads)
 common = chapters.given(model=model, train_size=train_size, epochs=epochs)
-every_seed, wanted = chapters.words(seeds, int), chapters.words(tasks)
+every_seed, wanted = seeds, tasks
 sized = common | {"size": size}
 parts = {
     "seeds": protocols.seeds(preset, seeds=every_seed, **sized),

@@ -72,6 +72,8 @@ from xlgen.published import contradictions
 from xlgen.tasks import TASKS
 
 figures.use_style()
+objectives = chapters.words(objectives)
+seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
 
 # %% [markdown]
 # ## What was measured
@@ -86,13 +88,13 @@ options = chapters.options_for(
     data_dir=data_dir,
     threads=threads,
 )
-names, every_seed = chapters.words(objectives), chapters.words(seeds, int)
+names, every_seed = objectives, seeds
 protocol = protocols.seeds(
     preset,
     task=task,
     objectives=names,
     seeds=every_seed,
-    thorough=chapters.words(thorough, int),
+    thorough=thorough,
     size=size,
     **chapters.given(
         model=model,
@@ -678,7 +680,9 @@ plt.show()
 # $1/\alpha^2$ and $\mathrm{Tr}\,F$, which are positive by definition and spread over orders of magnitude, enter by their
 # logarithms; this was fixed before looking. Errors are in points of accuracy, as a mean over models within a language;
 # the intervals are Student-t over languages, and differences to a baseline are paired by language. (They are approximate:
-# the errors of two languages have most of their training rows in common.)
+# the errors of two languages have most of their training rows in common.) They are also for *this* test set: its sentences
+# are the same ones in all languages, translated, so that an unlucky choice of them is shared by the languages that are
+# left out and those that are learnt from, and no interval over languages contains it.
 
 # %%
 LOGARITHMIC = ("sharpness_alpha", "fisher_trace")
@@ -1371,6 +1375,6 @@ chapters.box("important", "Which measure predicts transfer, and how surely", *ve
 provenance(
     [found.runs[key].key for key in keys],
     {"preset": preset, "task": first.task, "model": first.config.model, "objectives": names, "seeds": every_seed}
-    | {"thorough": chapters.words(thorough, int), "size": size, "resamples": resamples}
+    | {"thorough": thorough, "size": size, "resamples": resamples}
     | chapters.given(train_size=train_size, epochs=epochs),
 )

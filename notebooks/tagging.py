@@ -77,6 +77,7 @@ from xlgen.tagging import Frame, word_ids
 from xlgen.tasks import TASKS
 
 figures.use_style()
+seeds, languages = chapters.words(seeds, int), chapters.words(languages)
 
 # %% [markdown]
 # ## What is scored
@@ -95,8 +96,7 @@ figures.use_style()
 
 # %%
 options = chapters.options_for(store, data_dir, text_dir, threads)
-every_seed = chapters.words(seeds, int)
-wanted = chapters.words(languages)
+every_seed, wanted = seeds, languages
 common = chapters.given(
     model=model, train_size=train_size, epochs=epochs
 )  # fmt: skip

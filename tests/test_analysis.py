@@ -550,5 +550,6 @@ def test_correlations_are_those_of_each_run():
     pairs = paired(rows(), "margin", without=["en"])
     assert found.keys() == pairs.keys()
     for run, result in found.items():
-        assert result == correlate(pairs[run].x, pairs[run].y, seed=3, resamples=199)
+        # as text, in which a nan is itself: from Python 3.13 on dataclasses compare field by field, and nan != nan
+        assert repr(result) == repr(correlate(pairs[run].x, pairs[run].y, seed=3, resamples=199))
     assert replace(found["sam", 1], n=0) != found["sam", 1]

@@ -148,8 +148,8 @@ def test_the_variants_of_the_paper(text, corpora):
     ("name", "hyper", "message"),
     [
         ("l2", {"lam": -1}, "lam is -1"),
-        ("l2", {"lam": "inf"}, "lam is inf"),
-        ("ewc", {"lam": "nan"}, "lam is nan"),
+        ("l2", {"lam": "inf"}, "lam is 'inf'"),
+        ("ewc", {"lam": "nan"}, "lam is 'nan'"),
         ("ewc", {"text": ""}, "'mix fr-en'"),
         ("ewc", {"text": "fr+"}, "'fr\\+en'"),
         ("ewc", {"text": "mix fr-fr"}, "text is 'mix fr-fr'"),

@@ -174,7 +174,7 @@ def test_the_example_of_an_objective_trains(tmp_path):
         assert logs["loss"] > 0
     assert torch.equal(gradients["smoothing", "0"], gradients["baseline", ""])
     assert not torch.allclose(gradients["smoothing", "0.5"], gradients["baseline", ""])
-    with pytest.raises(Exception, match=r"alpha is 1.0; expected a share in \[0, 1\)"):
+    with pytest.raises(Exception, match=r"alpha is 1; expected a share in \[0, 1\)"):
         create("smoothing", {"alpha": 1})
 
 
@@ -184,8 +184,8 @@ def test_the_example_of_a_measure_measures(tmp_path):
     undecided, decided = torch.zeros(8, 3).double(), torch.eye(3).double()[torch.arange(8) % 3] * 50
     labels = torch.zeros(8, dtype=torch.long)
     subject.predictions = {"en": Predictions(undecided, labels), "de": Predictions(decided, labels)}
-    values = MEASURES["entropy"](subject)
-    assert values["en"].value == pytest.approx(torch.tensor(3.0).log().item()) and values["en"].stderr < 1e-12
+    values = MEASURES["gini"](subject)
+    assert values["en"].value == pytest.approx(2 / 3) and values["en"].stderr < 1e-12
     assert values["de"].value == pytest.approx(0, abs=1e-12) and values["de"].n == 8
 
 

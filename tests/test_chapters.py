@@ -61,7 +61,7 @@ def test_a_list_is_read_in_every_form_that_papermill_hands_over(value, kind, exp
 
 
 def test_what_is_no_list_is_refused_in_one_line():
-    with pytest.raises(ConfigError, match="'0, one' is no list of int; expected entries separated by commas"):
+    with pytest.raises(ConfigError, match="a list is '0, one'; expected whole numbers separated by commas"):
         chapters.words("0, one", int)
 
 

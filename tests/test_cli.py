@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import pytest
@@ -81,7 +80,7 @@ def test_a_stored_configuration_reproduces_its_run_and_can_be_changed(xlgen_, tm
         (["--set", "epoch=3"], "Did you mean 'epochs'"),
         (["--objective", "sam", "--set", "roh=3"], "Did you mean 'rho'"),
         (["--set", "epochs=many"], "epochs is 'many'; expected a whole number"),
-        (["--set", "epochs=0"], "epochs is 0; expected at least 1"),
+        (["--set", "epochs=0"], "epochs is '0'; expected a whole number >= 1, such as 3."),
         (["--set", "epochs"], "not of the form key=value"),
         (["--preset", "papr"], "Did you mean 'paper'"),
         (["--threads", "-1"], "threads is -1"),
@@ -171,11 +170,93 @@ def test_a_checkpoint_of_ones_own_and_settings_of_a_measure(xlgen_, tmp_path):
         (["--model", "./x", "--task", "toy", "--set", "n=1"], "name the measure too"),
         (["--model", "./x", "--task", "toy", "--size", "-3"], "size is -3"),
         (["--model", "./x", "--task", "toy"], "no folder"),
+        (["--model", "./x", "--task", "toy", "--measures", ","], "--measures names none"),
+        (["--model", "./x", "--task", "toy", "--max-length", "4"], "max_length is 4; expected at least 8 sub-words"),
     ],
 )
 def test_measuring_fails_in_one_line(xlgen_, arguments, message):
     code, _, err = xlgen_("measure", *arguments, *xlgen_.common)
     assert code == 2 and message in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("steps=2.5", "sharpness_alpha.steps is '2.5'; expected a whole number >= 1, such as 5."),
+        ("steps=null", "sharpness_alpha.steps is 'null'; expected a whole number"),
+        ("threshold=-1e-3", "sharpness_alpha.threshold is '-1e-3'; expected a number > 0, such as 0.1."),
+        ("criterion=los_deviation", "Did you mean 'loss_deviation'?"),
+        ("stepz=2", "Did you mean 'steps'?"),
+    ],
+)
+def test_settings_of_a_measure_are_refused_as_they_were_typed(xlgen_, tmp_path, setting, message):
+    xlgen_.run()
+    key = stored(tmp_path)[0].hash
+    arguments = ["--measures", "accuracy,sharpness_alpha", "--set", f"sharpness_alpha.{setting}"]
+    code, out, err = xlgen_("measure", "--run", key, *arguments, *xlgen_.common)
+    assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+    assert Store(tmp_path / "runs").entries("measure") == []
+
+
+def test_a_measure_is_found_again_however_its_settings_are_spelled(xlgen_, tmp_path):
+    xlgen_.run()
+    key = stored(tmp_path)[0].hash
+    spelled = {"sharpness_difference": {"noise_scale": "1e-2", "noise_seeds": 0, "n": 1}}
+    (tmp_path / "asked.json").write_text(json.dumps({"names": "sharpness_difference", "size": 4, "settings": spelled}))
+    assert xlgen_("measure", "--run", key, "--config", tmp_path / "asked.json", *xlgen_.common)[0] == 0
+    settings = [("noise_scale", "0.01"), ("noise_seeds", "[0]"), ("n", "1.0")]
+    typed = [word for name, value in settings for word in ("--set", f"sharpness_difference.{name}={value}")]
+    arguments = ["--measures", "sharpness_difference", "--size", "4", *typed]
+    assert xlgen_("measure", "--run", key, *arguments, *xlgen_.common)[0] == 0
+    assert len(Store(tmp_path / "runs").entries("measure")) == 1
+    (tmp_path / "asked.json").write_text('{"settings": {"sharpness_difference": null}}')
+    code, _, err = xlgen_("measure", "--run", key, "--config", tmp_path / "asked.json", *xlgen_.common)
+    assert code == 2 and "settings is {'sharpness_difference': None}; expected values by name" in err
+
+
+def test_results_are_written_to_a_new_folder_and_nothing_is_measured_that_cannot_be_written(xlgen_, tmp_path):
+    xlgen_.run()
+    key = stored(tmp_path)[0].hash
+    out = tmp_path / "new" / "folder" / "rows.csv"
+    assert xlgen_("measure", "--run", key, "--measures", "accuracy", "--out", out, *xlgen_.common)[0] == 0
+    assert len(list(csv.DictReader(out.open()))) == 2
+    kept = out.read_bytes()
+    for bad in (out / "inside.csv", tmp_path / "new", tmp_path / ("x" * 300)):
+        code, printed, err = xlgen_("measure", "--run", key, "--measures", "margin", "--out", bad, *xlgen_.common)
+        assert (code, printed) == (2, "") and f"--out {bad} cannot be written" in err and err.count("\n") == 1
+        code, printed, err = xlgen_("frechet", "--languages", "en,de", "--out", bad, *xlgen_.common)
+        assert (code, printed) == (2, "") and f"--out {bad} cannot be written" in err
+        code, printed, err = xlgen_("notebook", "theory", "--out", bad)
+        assert (code, printed) == (2, "") and f"--out {bad} cannot be written" in err
+    assert out.read_bytes() == kept and len(Store(tmp_path / "runs").entries("measure")) == 1
+    code, _, err = xlgen_("record", "seeds", "--folder", out, *xlgen_.common)
+    assert code == 2 and "--folder" in err and "cannot be written" in err
+    # a name that is refused for another reason leaves nothing behind
+    untouched = tmp_path / "other.csv"
+    assert xlgen_("measure", "--run", key, "--measures", "margn", "--out", untouched, *xlgen_.common)[0] == 2
+    assert not untouched.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--examples", "0"], "examples is 0; expected a number of paragraphs"),
+        (["--folds", "0"], "folds is 0; expected 1 to 1000"),
+        (["--labels", "sampel"], "labels is 'sampel'; expected 'true' or 'sample'. Did you mean 'sample'?"),
+        (["--max-length", "4"], "max_length is 4; expected at least 8 sub-words"),
+    ],
+)
+def test_distances_of_text_are_refused_in_one_line(xlgen_, arguments, says):
+    code, out, err = xlgen_("frechet", "--languages", "en,de", *arguments, *xlgen_.common)
+    assert (code, out) == (2, "") and says in err and err.count("\n") == 1
+
+
+def test_errors_at_the_command_line_speak_of_its_options(xlgen_, tmp_path):
+    xlgen_.run()
+    folder = tmp_path / "runs" / stored(tmp_path)[0].hash / "model"
+    own = ["--model", folder, "--task", "toy", "--max-length", "24", "--size", "4"]
+    code, _, err = xlgen_("measure", *own, "--measures", "frobenius", *xlgen_.common)
+    assert code == 2 and "--pretrained" in err
 
 
 def test_lists_are_read_from_the_registries(xlgen_, tmp_path):
@@ -192,14 +273,21 @@ def test_lists_are_read_from_the_registries(xlgen_, tmp_path):
 
 
 def test_notebook_passes_typed_parameters(xlgen_, monkeypatch):
+    from xlgen import notebook
+
     calls = []
-    fake = types.SimpleNamespace(run=lambda *arguments: calls.append(arguments) or "written.ipynb")
-    monkeypatch.setitem(sys.modules, "xlgen.notebook", fake)
-    monkeypatch.setattr(xlgen, "notebook", fake, raising=False)
-    parameters = ["-p", "objective", "sam", "-p", "rho", "0.1", "-p", "seeds", "[1, 2]", "-p", "fast", "True"]
-    code, out, _ = xlgen_("notebook", "xnli", *parameters)
-    assert code == 0 and out.strip() == "written.ipynb"
-    assert calls == [("xnli", {"objective": "sam", "rho": 0.1, "seeds": [1, 2], "fast": True}, None)]
+    monkeypatch.setattr(notebook, "execute", lambda source, target, given, evidence: calls.append(given))
+    parameters = ["-p", "objective", "sam", "-p", "rho", "1e-1", "-p", "seeds", "1,2", "-p", "hyper", '{"eta": 0.1}']
+    code, out, _ = xlgen_("notebook", "xnli", *parameters, "-p", "epochs", "None", "-p", "size", "8", "-p", "model", "")
+    assert code == 0 and out.strip().endswith(".ipynb")
+    read = {"objective": "sam", "rho": 0.1, "seeds": ["1", "2"], "hyper": {"eta": 0.1}}
+    assert calls == [read | {"epochs": None, "size": 8, "model": ""}]
+    for wrong, message in {
+        "size": "size is 'x'; expected a whole number",
+        "hyper": "hyper is 'x'; expected values by",
+    }.items():
+        code, _, err = xlgen_("notebook", "xnli", "-p", wrong, "x")
+        assert code == 2 and message in err and len(calls) == 1
 
 
 def test_help_imports_neither_torch_nor_transformers():

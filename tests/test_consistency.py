@@ -88,7 +88,7 @@ def test_detach_holds_the_target_constant_and_nothing_else(direction, target):
 
 @pytest.mark.parametrize("kind", [MVR, RDrop, Consistency])
 def test_options_out_of_range_are_explained(kind):
-    with pytest.raises(ConfigError, match="direction is 'both'; expected 'forward', 'reverse', 'symmetric'"):
+    with pytest.raises(ConfigError, match="direction is 'both'; expected 'forward', 'reverse' or 'symmetric'"):
         kind(direction="both")
     with pytest.raises(ConfigError, match="kl_t is 0"):
         kind(kl_t=0)

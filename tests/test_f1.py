@@ -10,7 +10,7 @@ from xlgen.chunks import chunk_counts, chunks
 from xlgen.errors import ConfigError
 from xlgen.evaluate import Predictions
 from xlgen.measures import MEASURES, Subject
-from xlgen.measures.accuracy import clustered
+from xlgen.measures.sampling import clustered
 from xlgen.tasks import TASKS
 
 ENTITIES = TASKS["wikiann"].labels
@@ -143,10 +143,10 @@ def test_accuracy_of_words_has_an_error_clustered_by_sentence():
 def test_a_cluster_of_one_is_the_usual_error():
     x = torch.randn(50, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     one_each = Predictions(torch.zeros(50, 2), torch.zeros(50, dtype=torch.long))
-    assert clustered(x, one_each) == pytest.approx(x.std().item() / 50**0.5)
+    assert clustered(x, one_each.example) == pytest.approx(x.std().item() / 50**0.5)
     # Every unit twice in its example: the same information, so the same error.
     twice = Predictions(torch.zeros(100, 2), torch.zeros(100).long(), torch.arange(50).repeat_interleave(2))
-    assert clustered(x.repeat_interleave(2), twice) == pytest.approx(clustered(x, one_each))
+    assert clustered(x.repeat_interleave(2), twice.example) == pytest.approx(clustered(x, one_each.example))
 
 
 def test_accuracy_of_pairs_is_as_before():

@@ -4,6 +4,7 @@ Objectives, tunings and measures are read from their registries: a new one is in
 does not apply has to say so, with the alternatives, and is listed here.
 """
 
+import importlib.util
 import re
 from functools import cache
 
@@ -181,17 +182,18 @@ def subject(root, folder):
             str(folder(family)), 3, seed=0, kind=kind, eager=True, tuning=tuning, tuning_hyper=TUNING_HYPER.get(tuning)
         )
         task, tokenizer = TOYS[kind], models.load_tokenizer(str(folder(family)))
+        positions = models.takes_position_ids(model)
+        texts = {language: task.rows(language, "dev").take(6) for language in task.languages}
         batches = {
-            language: prepare.tokens(
-                task.rows(language, "dev").take(6), tokenizer, 24, options(root), models.takes_position_ids(model)
-            ).batches(4)
-            for language in task.languages
+            language: prepare.tokens(rows, tokenizer, 24, options(root), positions).batches(4)
+            for language, rows in texts.items()
         }
         reference = models.pretrained_weights(str(folder(family)), model)
         with torch.no_grad():
             for name, p in model.named_parameters():
                 p.add_(torch.randn(p.shape, generator=torch.Generator().manual_seed(len(name))) / 20)
-        return Subject(model, batches, "dev", reference, task.labels, kind)
+        more = {"source": lambda: batches["en"], "texts": texts, "tokenizer": tokenizer, "encoder": "xlm-roberta-base"}
+        return Subject(model, batches, "dev", reference, task.labels, kind, **more)
 
     return subject
 
@@ -223,6 +225,8 @@ def test_a_run_is_trained_stored_found_and_measured(tmp_path, folder, family, tu
 
 UNMEASURED = {("f1", "sequence"): "tag"}
 """Measures of one kind of task only, and what they say of the other."""
+if importlib.util.find_spec("urielplus") is None:
+    UNMEASURED |= dict.fromkeys((("typological_distance", kind) for kind in KINDS), "urielplus")
 
 
 def check_measure(subject, name):

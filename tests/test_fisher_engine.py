@@ -318,10 +318,64 @@ def test_the_order_of_the_batches_does_not_matter():
     assert expected.index.tolist() == list(range(10))
     shuffled = [batch.rows(torch.arange(len(batch)).flip(0)) for batch in reversed(data)]
     torch.testing.assert_close(trace(model, shuffled).values, expected.values, rtol=1e-12, atol=1e-30)
-    pieces = [replace(batch, index=batch.index * 0, piece=batch.index) for batch in shuffled]
-    cut = trace(model, pieces)
-    torch.testing.assert_close(cut.values, expected.values, rtol=1e-12, atol=1e-30)
-    assert cut.index.tolist() == [0] * 10
+
+
+SENTENCES = torch.tensor([0, 1, 0, 2, 3, 1, 0, 4, 3, 2])
+"""Which sentence each of ten rows is a piece of: one of three pieces, three of two, one whole."""
+
+
+def cut(data, sentences=SENTENCES):
+    """The same batches with rows that are pieces of sentences; pieces are of different lengths and batches."""
+    pieces = torch.tensor([int((sentences[:row] == sentences[row]).sum()) for row in range(len(sentences))])
+    return [replace(batch, index=sentences[batch.index], piece=pieces[batch.index]) for batch in data]
+
+
+@pytest.mark.parametrize(
+    ("family", "labels", "sentences"),
+    [*((family, "true", SENTENCES) for family in CONFIGS)]
+    + [("Bert", "model", SENTENCES), ("Bert", "true", torch.arange(10) // 2), ("MT5", "true", torch.arange(10) // 2)],
+)
+@pytest.mark.usefixtures("all_in_float64")
+def test_the_pieces_of_a_sentence_are_one_example(family, labels, sentences):
+    """Their gradients are added before they are squared, as a loop over the pieces does."""
+    model, data = build(family, "token").eval(), suited(family, "token")
+    numbers = sentences.unique().tolist()
+    if labels == "model":  # labels of different words are independent given the text: no cross terms
+        rows = naive(model, data, "model")
+        each = [[rows[row] for row in (sentences == number).nonzero()[:, 0].tolist()] for number in numbers]
+        expected = [{name: sum(row[name] for row in found) for name in found[0]} for found in each]
+    else:
+        parameters = dict(model.named_parameters())
+        sums = [{name: torch.zeros_like(p) for name, p in parameters.items()} for _ in numbers]
+        for p in parameters.values():
+            p.requires_grad_(True)
+        for batch in data:
+            for row, y, number in zip(range(len(batch)), batch.labels, batch.index, strict=True):
+                logits = model(**batch.rows(slice(row, row + 1)).inputs).logits[0]
+                loss = F.cross_entropy(logits, y, reduction="sum", ignore_index=IGNORE)
+                found = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
+                for name, g in zip(parameters, found, strict=True):
+                    if g is not None:
+                        sums[int(sentences[number])][name] += g
+        expected = [{name: g.square() for name, g in total.items()} for total in sums]
+    norms = torch.tensor([sum(x.sum().item() for x in total.values()) for total in expected], dtype=torch.float64)
+    found = trace(model, cut(data, sentences), labels)
+    assert found.index.tolist() == numbers and len(found) == len(numbers)
+    torch.testing.assert_close(found.values, norms, rtol=1e-9, atol=1e-10 * norms.max().item())
+    assert found.mean == pytest.approx(norms.mean().item(), rel=1e-9)
+    entries = diagonal(model, cut(data, sentences), labels)
+    for name, entry in entries.items():
+        mean = torch.stack([total[name] for total in expected]).mean(0)
+        assert (entry - mean).abs().max() <= 1e-9 * mean.max() + 1e-18, name
+
+
+def test_one_piece_a_sentence_changes_no_bit():
+    model, data = build("Bert", "token"), batches("token")
+    alone = [replace(batch, piece=torch.zeros_like(batch.index)) for batch in data]
+    for labels in ("true", "model", "sample"):
+        draws = lambda: torch.Generator().manual_seed(0)  # noqa: E731
+        one, two = (trace(model, each, labels, generator=draws()) for each in (data, alone))
+        assert torch.equal(one.values, two.values) and torch.equal(one.index, two.index)
 
 
 def test_an_input_changed_after_its_use_is_refused_as_autograd_does():
@@ -387,6 +441,26 @@ def test_tuned_models_equal_the_loop(family, tuning):
     _, whole = assert_equal(model, data, "model")
     for name, entries in diagonal(model, data, names=trained).items():
         torch.testing.assert_close(entries, whole[name], rtol=1e-10, atol=1e-25)
+
+
+@pytest.mark.parametrize("tokens", [2, 4, 5])
+@pytest.mark.usefixtures("all_in_float64")
+def test_inputs_of_other_lengths_with_as_many_places_are_added(tokens):
+    """mT5's encoder sees a prompt that its decoder does not, and both stop at the same place of a short text."""
+    from xlgen import hyper
+    from xlgen.tuning import TUNINGS
+
+    sizes = dict(vocab_size=VOCAB, d_model=64, d_kv=16, d_ff=128, num_layers=1, num_heads=4, num_labels=CLASSES)
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = transformers.MT5ForSequenceClassification(transformers.MT5Config(**sizes, decoder_start_token_id=0))
+        model = hyper.create(TUNINGS, "prompt", {"tokens": tokens}).apply(model.double()).double()
+    ids = torch.randint(5, VOCAB, (2, 52), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    for row, end in enumerate((40, 37)):
+        ids[row, end], ids[row, end + 1 :], mask[row, end + 1 :] = EOS, 0, 0
+    batch = Batch({"input_ids": ids, "attention_mask": mask}, torch.tensor([0, 1]), torch.arange(2))
+    assert_equal(model, [batch], "true")
 
 
 def state(model):

@@ -1,15 +1,21 @@
 """Labels of the Fisher information, and the measure Tr F."""
 
 import math
+import random
+from types import SimpleNamespace
 
 import pytest
+import tiny
 import torch
 from test_fisher_engine import CLASSES, batches, build, naive
+from transformers import AutoTokenizer
 
 from xlgen.batch import IGNORE
 from xlgen.errors import ConfigError
 from xlgen.fisher import diagonal, labels, trace
 from xlgen.measures import MEASURES, Subject, measure
+from xlgen.readers_tagging import TaggedRows
+from xlgen.tagging import encode_tagged
 
 torch.set_num_threads(1)
 
@@ -136,6 +142,45 @@ def test_the_proxy_is_the_fisher_penalty_times_the_batch():
     assert len({run.value for run in runs}) == 1
     found = torch.tensor([run.extra["proxy"] for run in runs])
     assert abs(found.mean().item() - runs[0].value) < 4 * found.std().item() / 10
+
+
+class Lookup(torch.nn.Module):
+    """A tagger of single sub-words: where a sentence is cut changes nothing of what it says."""
+
+    def __init__(self, vocab, classes):
+        super().__init__()
+        torch.manual_seed(0)
+        self.table, self.head = torch.nn.Embedding(vocab, 6), torch.nn.Linear(6, classes)
+        self.double()
+
+    def forward(self, input_ids, **_):
+        return SimpleNamespace(logits=self.head(self.table(input_ids)))
+
+
+@pytest.mark.parametrize("kind", ["model", "true"])
+def test_a_sentence_that_was_cut_is_one_example(kind, tmp_path):
+    """Tr F, its error, n and the proxy do not depend on max_length, up to what the context of a word does."""
+    draw, tokenizer = random.Random(0), AutoTokenizer.from_pretrained(tiny.save_encoder(tmp_path / "encoder"))
+    words = tuple(tuple(draw.choices(tiny.WORDS, k=k)) for k in (200, 3, 60, 7, 130, 1, 20))
+    rows = TaggedRows(words, tuple(tuple(tiny.WORDS.index(word) % 3 for word in each) for each in words))
+    model, found = Lookup(len(tiny.VOCAB), 3), {}
+    for length in (64, 256):
+        data = encode_tagged(rows, tokenizer, length)
+        assert len(data) == (7 if length == 256 else 12)
+        # one batch: the proxy sees nothing of pieces but their number
+        whole = [data.batch(torch.arange(len(data)))]
+        subject = Subject(model, {"en": whole, "xx": [data.batch(torch.arange(len(data) - 1))]}, kind="token")
+        settings = {"fisher_trace": {"labels": kind}, "frechet": {"labels": kind, "parameters": "all", "folds": 2}}
+        values = measure(subject, list(settings), settings)
+        found[length], found[length, "distance"] = values["fisher_trace"]["en"], values["frechet"]["xx"]
+    one, two = (found[length, "distance"] for length in (64, 256))
+    assert one.n == two.n == 6 and one.extra["trace"] == pytest.approx(two.extra["trace"], rel=1e-6)
+    assert one.value == pytest.approx(two.value, rel=1e-6) and one.stderr == pytest.approx(two.stderr, rel=1e-6)
+    one, two = found[64], found[256]
+    assert one.value == pytest.approx(two.value, rel=1e-9) and one.stderr == pytest.approx(two.stderr, rel=1e-9)
+    assert one.n == two.n == 7
+    for name in ("per_unit", "proxy", "proxy_batch"):
+        assert one.extra[name] == pytest.approx(two.extra[name], rel=1e-9), name
 
 
 def test_settings_are_checked():

@@ -186,25 +186,25 @@ def test_create_reads_strings_and_keeps_defaults():
         ("sam", {"roh": 0.1}, UnknownName, "unknown hyper-parameter of sam 'roh'. Did you mean 'rho'?"),
         ("fisher", {"wieght": 1}, UnknownName, "Did you mean 'weight'?"),
         ("baseline", {"rho": 0.1}, ConfigError, "baseline has no hyper-parameters; 'rho' was given."),
-        ("sam", {"rho": "big"}, ConfigError, "sam: rho is 'big'; expected a number."),
+        ("sam", {"rho": "big"}, ConfigError, "sam: rho is 'big'; expected a number >= 0, such as 0.05."),
         ("sam", {"rho": True}, ConfigError, "expected a number"),
         ("sam", {"rho": None}, ConfigError, "expected a number"),
         ("sam", {"adaptive": "maybe"}, ConfigError, "expected true or false"),
         ("sam", {"adaptive": 2}, ConfigError, "expected true or false"),
-        ("sam", {"rho": -0.1}, ConfigError, "rho is -0.1; expected a radius >= 0"),
-        ("sam", {"rho": "nan"}, ConfigError, "rho is nan"),
-        ("sam", {"rho": "inf"}, ConfigError, "rho is inf"),
-        ("sam", {"eta": -1}, ConfigError, "eta is -1.0"),
-        ("fisher", {"weight": -1}, ConfigError, "weight is -1.0"),
+        ("sam", {"rho": -0.1}, ConfigError, "rho is -0.1; expected a number >= 0"),
+        ("sam", {"rho": "nan"}, ConfigError, "rho is 'nan'"),
+        ("sam", {"rho": "inf"}, ConfigError, "rho is 'inf'"),
+        ("sam", {"eta": -1}, ConfigError, "eta is -1;"),
+        ("fisher", {"weight": -1}, ConfigError, "weight is -1;"),
         ("fisher", {"labels": "model"}, ConfigError, "labels is 'model'; expected 'sample' or 'true'"),
         ("fisher", {"method": "exact"}, ConfigError, "expected 'finite_difference' or 'double_backward'"),
         ("fisher", {"every_k": 0}, ConfigError, "every_k is 0"),
         ("fisher", {"every_k": "1.5"}, ConfigError, "expected a whole number"),
         ("fisher", {"every_k": "inf"}, ConfigError, "expected a whole number"),
-        ("fisher", {"h": 0}, ConfigError, "h is 0.0"),
+        ("fisher", {"h": 0}, ConfigError, "h is 0;"),
         ("mvr", {"p": 1.5}, ConfigError, r"p is 1.5; expected a probability in [0, 1]"),
-        ("mvr", {"lam": -1}, ConfigError, "lam is -1.0"),
-        ("mvr", {"kl_t": 0}, ConfigError, "kl_t is 0.0"),
+        ("mvr", {"lam": -1}, ConfigError, "lam is -1;"),
+        ("mvr", {"kl_t": 0}, ConfigError, "kl_t is 0;"),
     ],
 )
 def test_bad_names_and_values_are_explained(name, hyper, error, message):
@@ -371,7 +371,7 @@ def test_double_backward_is_the_gradient_of_the_squared_norm(labels, trained_mod
     batch, model = examples(8, seed=5), copy.deepcopy(trained_model)
     objective = FisherPenalty(weight=0.5, labels=labels, method="double_backward")
     found, logs = penalty(objective, model, batch)
-    y = objective._labels(model(**batch.inputs).logits, batch.labels, Step())
+    y = labels_of(objective, model(**batch.inputs).logits, batch, Step())
 
     def value():
         loss = F.cross_entropy(model(**batch.inputs).logits, y)
@@ -443,21 +443,26 @@ def test_a_penalty_without_weight_is_the_baseline(hyper):
         assert identical(found[1][0], found[0][0])
 
 
+def labels_of(objective, logits, batch, step):
+    """The labels of the penalty for a step of one micro-batch."""
+    (u,) = objective._uniform([batch], step)
+    return objective._labels(logits, batch.labels, u, step)
+
+
 def test_sampled_labels_follow_the_model_and_the_generator(monkeypatch):
     logits = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64).repeat(20_000, 1)
     batch = Batch({}, torch.zeros(20_000, dtype=torch.long), torch.arange(20_000))
     draws = [
-        FisherPenalty()._labels(logits, batch.labels, Step(generator=torch.Generator().manual_seed(s)))
-        for s in (0, 0, 1)
+        labels_of(FisherPenalty(), logits, batch, Step(generator=torch.Generator().manual_seed(s))) for s in (0, 0, 1)
     ]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
     frequencies = torch.bincount(draws[0], minlength=3) / 20_000
     torch.testing.assert_close(frequencies.double(), logits[0].softmax(0), atol=0.015, rtol=0)
-    certain = FisherPenalty()._labels(torch.tensor([[-900.0, 0.0, -900.0]]).repeat(9, 1), examples(9).labels, Step())
+    certain = labels_of(FisherPenalty(), torch.tensor([[-900.0, 0.0, -900.0]]).repeat(9, 1), examples(9), Step())
     assert certain.tolist() == [1] * 9
     monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.ones(*shape, dtype=torch.float64))
     assert (
-        FisherPenalty()._labels(logits[:9], examples(9).labels, Step()).tolist() == [2] * 9
+        labels_of(FisherPenalty(), logits[:9], examples(9), Step()).tolist() == [2] * 9
     )  # rounding finds no fourth class
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import math
 import multiprocessing
@@ -132,7 +134,9 @@ def _commands(folder):
     (folder / "commands").mkdir(exist_ok=True)
     settings = folder / "commands" / f"{os.environ['RANK']}.json"
     settings.write_text(json.dumps(case(folder, "baseline", epochs=2).to_dict()))
-    return cli.main(["run", "--config", str(settings), *common]), cli.main(["run", "--config", str(settings), *common])
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        codes = [cli.main(["run", "--config", str(settings), *common]) for _ in range(2)]
+    return codes, said.getvalue()
 
 
 class Linear(nn.Module):
@@ -165,7 +169,8 @@ def _gradients(step):
         return (loss, logits.square().mean()), {"loss": loss}
 
     logs = accumulate(model, _batches(3), step, terms, second)
-    return logs, {name: w.grad for name, w in model.named_parameters() if w.grad is not None}, second
+    first = {name: w.grad.tolist() for name, w in model.named_parameters() if w.grad is not None}
+    return logs, first, {name: g.tolist() for name, g in second.items()}
 
 
 # --- starting them ---------------------------------------------------------------------------------------------------
@@ -286,10 +291,8 @@ def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
     """So that weight decay, which passes over it in one process, does so in several."""
     logs, expected, second = _gradients(Step())
     assert expected.keys() == second.keys() == {"always", "sometimes"}
-    for found_logs, found, found_second in together(2, _who_has_gradients, folder):
-        assert found_logs == logs
-        for one, other in ((found, expected), (found_second, second)):
-            assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in other)
+    for found in together(2, _who_has_gradients, folder):
+        assert found == (logs, expected, second)
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -322,7 +325,7 @@ def test_without_dropout_its_stream_is_not_in_the_name(folder, several):
 
 
 def test_dropout_streams_are_checked(folder):
-    with pytest.raises(ConfigError, match="dropout_stream is 'example'; expected 'micro_batch', or ''"):
+    with pytest.raises(ConfigError, match="dropout_stream is 'example'; expected '' or 'micro_batch'"):
         case(folder, "sam", dropout_stream="example")
 
 
@@ -349,14 +352,13 @@ def test_processes_that_do_not_see_the_same_checkpoint_are_refused(folder, tmp_p
         assert said.startswith("the processes would begin at steps 2, 0,") and "a store that all share" in said
 
 
-def test_the_command_line_trains_once_and_says_so_once(folder, capfd):
-    answers = together(2, _commands, folder)
-    out = capfd.readouterr().out
-    assert answers == [(0, 0)] * 2
-    assert out.count("run ") == 2 and len(list((folder / "commands").glob("*/manifest.json"))) == 1
+def test_the_command_line_trains_once_and_says_so_once(folder):
+    (first, said), (second, silent) = together(2, _commands, folder)
+    assert first == second == [0, 0] and silent == ""
+    assert said.count("run ") == 2 and len(list((folder / "commands").glob("*/manifest.json"))) == 1
 
 
-@pytest.mark.parametrize("command", [["measure", "--run", "x"], ["frechet"], ["record"], ["notebook", "run", "xnli"]])
+@pytest.mark.parametrize("command", [["measure", "--run", "x"], ["frechet", "--languages", "en,fr"], ["record"]])
 def test_commands_that_do_not_share_their_work_want_one_process(several, capsys, command):
     several(2)
     assert cli.main(command) == 2

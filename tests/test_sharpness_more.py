@@ -190,7 +190,7 @@ def test_sweep_shares_the_optimum_and_the_draws(toy, data, monkeypatch):
     [
         ({"noise_scales": ()}, "noise_scales"),
         ({"noise_scales": (0.1, 0.1)}, "noise_scales"),
-        ({"noise_scales": (0.1, -1.0)}, "noise_scale"),
+        ({"noise_scales": (0.1, -1.0)}, "noise_scales"),
         ({"noise_scale": -1.0}, "noise_scale"),
         ({"noise_seeds": ()}, "noise_seeds"),
         ({"lam": 0}, "lam"),
@@ -282,7 +282,9 @@ def test_a_start_is_the_same_whenever_it_is_used(toy, data):
     hook = toy.register_forward_pre_hook(lambda module, _: seen.append(module.hidden.weight.detach().clone()))
     parameters = perturb.weights(toy)
     with perturb.restored(parameters) as origin:
-        attack = Attack(toy, batches_of(*data, 23), parameters, origin, None, lambda *_: 0.0, 0.1, 3, 1, None, 0)
+        attack = Attack(
+            toy, batches_of(*data, 23), parameters, origin, None, lambda *_: torch.zeros(1), 0.1, 3, 1, None, 0
+        )
         attack.tolerated(0.1)
         for restart in (2, 0, 1):
             attack.climb(restart, 0.1)

@@ -4,6 +4,7 @@ import json
 import math
 import subprocess
 import threading
+from importlib import metadata
 
 import pytest
 import torch
@@ -145,12 +146,15 @@ def test_tensors_come_back_bit_for_bit_and_are_replaced_atomically(tmp_path):
         read_tensors(path)
 
 
-def test_the_manifest_says_what_a_result_was_made_with():
+@pytest.mark.parametrize("wheel", [None, "2.13.0", "2.13.0+cpu", "2.13.0+cu130"])
+def test_the_manifest_says_what_a_result_was_made_with(monkeypatch, wheel):
+    if wheel:  # PyPI's wheel is 2.13.0, and calls itself 2.13.0+cu130 when it is imported
+        installed = metadata.version
+        monkeypatch.setattr(metadata, "version", lambda name: wheel if name == "torch" else installed(name))
+        monkeypatch.setattr(torch, "__version__", "2.13.0+cu130")
     facts = manifest("run", seed=3)
     assert facts["kind"] == "run" and facts["seed"] == 3
-    assert (
-        facts["versions"]["torch"] == torch.__version__.split("+")[0] or facts["versions"]["torch"] == torch.__version__
-    )
+    assert facts["versions"]["torch"] == (wheel or metadata.version("torch"))
     assert set(facts) >= {"created", "versions", "platform", "commit"}
 
 

@@ -190,11 +190,54 @@ def test_all_treebanks_of_a_language_are_joined_and_the_archive_comes_first(tmp_
 
 @pytest.mark.parametrize(
     ("line", "says"),
-    [("1\ta\tNOUN", "line 1: not a line of CoNLL-U"), (conllu("1 a NOM 0"), "'NOM'"), (conllu("x a NOUN 0"), "line 1")],
+    [
+        ("1\ta\tNOUN", "line 1: 3 columns; expected the 10 of CoNLL-U (ID FORM"),
+        (conllu("1 a NOUN 0").replace("\t", " "), "line 1: 1 columns; expected the 10"),
+        (conllu("1 a NOUN 0", "2 b NOM 1"), "line 2, column 4 (UPOS): unknown label 'NOM'"),
+        (conllu("x a NOUN 0"), "line 1, column 1 (ID) is 'x'; expected the word 1, a contraction such as 1-2, or 0.1."),
+        (conllu("1 a NOUN 0", "² b NOUN 1"), "line 2, column 1 (ID) is '²'; expected the word 2"),
+        (conllu("١ a NOUN 0"), "line 1, column 1 (ID) is '١'"),
+        (conllu("1-2-3 a NOUN 0"), "line 1, column 1 (ID) is '1-2-3'"),
+        (conllu("1.2.3 a NOUN 0"), "line 1, column 1 (ID) is '1.2.3'"),
+        (conllu("-1 a NOUN 0"), "line 1, column 1 (ID) is '-1'"),
+        (conllu("1 a NOUN 0", "1 b NOUN 1"), "line 2, column 1 (ID) is '1'; expected the word 2"),
+        (conllu("1 a NOUN 0", "3 b NOUN 1"), "line 2, column 1 (ID) is '3'; expected the word 2"),
+        (conllu("2 a NOUN 0"), "line 1, column 1 (ID) is '2'; expected the word 1"),
+        (
+            conllu("1-2 ab _ _"),
+            "line 1, column 1 (ID) is '1-2'; expected lines for all its words; the sentence",
+        ),
+        (conllu("1 a NOUN 0", "2-3 bc _ _", "2 b NOUN 1"), "line 2, column 1 (ID) is '2-3'; expected lines for all"),
+        (conllu("1 a NOUN 0", "3-4 bc _ _"), "line 2, column 1 (ID) is '3-4'; expected the word 2"),
+        (conllu("1-1 a _ _", "1 a NOUN 0"), "line 1, column 1 (ID) is '1-1'; expected a contraction of words after 0"),
+        (conllu("1-3 a _ _", "1 a NOUN 0", "2-3 b _ _"), "line 3, column 1 (ID) is '2-3'; expected a contraction of"),
+        (conllu("1 a NOUN 0", "8.1 b NOUN _"), "line 2, column 1 (ID) is '8.1'; expected the word 2"),
+        (conllu("1 a NOUN 0", "1.2 b NOUN _"), "line 2, column 1 (ID) is '1.2'; expected the word 2"),
+        (conllu("1 a NOUN _"), "line 1, column 7 (HEAD) is '_'; expected the number of the word's head"),
+        (conllu("1 a NOUN ²"), "line 1, column 7 (HEAD) is '²'"),
+        (conllu("1 a NOUN 2"), "line 1, column 7 (HEAD) is '2'; expected a word of the sentence, 1 to 1, or 0"),
+        (conllu("1 a NOUN 0").replace("a", " "), "line 1, column 2 (FORM) is ' '; expected a word"),
+    ],
 )
 def test_damaged_treebanks_are_refused(tmp_path, line, says):
     write(tmp_path / "UD_French-GSD/fr_gsd-ud-dev.conllu", line)
-    assert says in refused("udpos", "fr", "dev", tmp_path)
+    said = refused("udpos", "fr", "dev", tmp_path)
+    assert f"fr_gsd-ud-dev.conllu, {says}" in said and "\n" not in said
+
+
+def test_words_that_are_not_written_are_left_out_wherever_they_stand(tmp_path):
+    rows = (
+        "0.1 x NOUN _",
+        "1-2 ab _ _",
+        "1 a NOUN 0",
+        "1.1 x NOUN _",
+        "1.2 x _ _",
+        "2 b NOUN 1",
+        "3 c VERB 1",
+        "3.1 x _ _",
+    )
+    write(tmp_path / "UD_French-GSD/fr_gsd-ud-dev.conllu", conllu(*rows))
+    assert TASKS["udpos"].rows("fr", "dev", tmp_path).words == (("ab", "c"),)
 
 
 # The hub

@@ -89,3 +89,10 @@ def scored(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 def count(batches: Sequence[Batch]) -> int:
     """Units in all ``batches``: the denominator of every mean, so that no mean is a mean of batch means."""
     return sum(batch.units for batch in batches)
+
+
+def examples(batches: Sequence[Batch]) -> int:
+    """Examples in all ``batches``; the pieces of a long tagged sentence are one."""
+    if all(batch.piece is None for batch in batches):
+        return sum(map(len, batches))
+    return len(torch.cat([batch.index for batch in batches]).unique())

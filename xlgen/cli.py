@@ -50,9 +50,6 @@ def _check_processes(command: str) -> None:
 
 
 def _options(args: argparse.Namespace) -> RunOptions:
-    for name in ("threads", "checkpoint_every"):
-        if getattr(args, name) < 0:
-            raise ConfigError(f"{name} is {getattr(args, name)}; expected a number >= 0.")
     return RunOptions(
         store=args.store,
         data_dir=args.data_dir,
@@ -96,14 +93,17 @@ def _measure(args: argparse.Namespace) -> None:
     if args.model and not args.task:
         raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
     options = _options(args)
+    _writable(args.out)
     from xlgen import study
 
     values = _file(args.config) if args.config else {}
     flags = {"split": args.split, "size": args.size, "batch_size": args.batch_size}
     flags |= {"names": _words(args.measures), "languages": _words(args.languages)}
     values |= {key: value for key, value in flags.items() if value is not None}
-    values["settings"] = _nested(values.get("settings", {}), args.set)
     config = study.MeasureConfig.from_dict(values)
+    config = replace(config, settings=_nested(config.settings, args.set))
+    if not config.names:
+        raise ConfigError("--measures names none; see `xlgen list measures`.")
     if args.model:
         sources = [study.Checkpoint(args.model, args.task, args.pretrained, args.max_length)]
     else:
@@ -118,6 +118,7 @@ def _measure(args: argparse.Namespace) -> None:
 
 def _frechet(args: argparse.Namespace) -> None:
     options = _options(args)
+    _writable(args.out)
     from xlgen import fishers
     from xlgen.device import threads
 
@@ -133,6 +134,7 @@ def _frechet(args: argparse.Namespace) -> None:
 
 def _record(args: argparse.Namespace) -> None:
     options = _options(args)
+    _writable(args.folder and args.folder / "record.json", "--folder")
     from xlgen import records
 
     if args.config:
@@ -153,8 +155,8 @@ def _list(args: argparse.Namespace) -> None:
 def _notebook(args: argparse.Namespace) -> None:
     from xlgen import notebook
 
-    parameters = {key: _value(text) for key, text in args.parameters}
-    print(notebook.run(args.name, parameters, args.out))
+    _writable(args.out)
+    print(notebook.run(args.name, dict(args.parameters), args.out))
 
 
 COMMANDS = {
@@ -184,17 +186,26 @@ def _nested(settings: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> 
         measure, dot, setting = key.partition(".")
         if not dot:
             raise ConfigError(f"--set {key}={value}: name the measure too, as in --set sharpness_difference.n=0.05.")
-        nested.setdefault(measure, {})[setting] = _value(value)
+        nested.setdefault(measure, {})[setting] = value
     return nested
 
 
-def _value(text: str) -> Any:
-    """A number, truth value or list where ``text`` is one in JSON; otherwise the text itself."""
-    words = {"True": True, "False": False, "None": None}
+def _writable(path: Path | None, option: str = "--out") -> None:
+    """Make the folder of a file that is written after the work, and try now whether the file can be written there.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if path is None:
+        return
     try:
-        return words[text] if text in words else json.loads(text)
-    except ValueError:
-        return text
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists()
+        path.open("a").close()  # nothing else tells for all file systems; what is there stays
+        if fresh:
+            path.unlink()
+    except OSError as error:
+        raise ConfigError(f"{option} {path} cannot be written ({error.strerror}); give another path.") from None
 
 
 def _words(text: str | None) -> tuple[str, ...] | None:

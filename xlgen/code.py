@@ -30,11 +30,17 @@ VERSIONS = PACKAGE / "versions.csv"
 
 PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
-        "encoding": ("batch", "data", "tagging", "models.tokens"),
-        "models": ("layers", "models.families", "models.load", "tuning", "tuning.base"),
-        "evaluation": ("evaluate", "perturb", "measures.base"),
+        "encoding": ("batch", "data", "plain", "tagging", "models.tokens"),
+        "models": (
+            *("layers", "vocabulary", "tuning", "tuning.base"),
+            *(f"models.{name}" for name in ("classes", "configuration", "families", "load")),
+        ),
+        "evaluation": ("evaluate", "perturb", "representations", "measures.base"),
         "training": ("train", "prepare", "stages", "optimizers", "halves"),
-        "gradients": tuple(f"objectives.{name}" for name in ("base", "accumulate", "ascent", "divergence")),
+        "gradients": (
+            *("processes", "precision"),
+            *(f"objectives.{name}" for name in ("base", "accumulate", "ascent", "divergence")),
+        ),
         "segmentation": ("segment", "subwords"),
         "fisher": tuple(f"fisher.{name}" for name in ("engine", "recorder", "modules", "factors", "trace", "diagonal")),
         "text": ("fishers", "mlm"),
@@ -44,9 +50,9 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 NEUTRAL = frozenset(
     (
-        *("code", "config", "errors", "hyper", "registry", "store", "token_cache", "checkpoint", "presets"),
+        *("code", "coerce", "config", "errors", "hyper", "registry", "store", "token_cache", "checkpoint", "presets"),
         *("models", "models.locate", "models.messages", "fisher", "objectives", "objectives.hyper", "measures", "mini"),
-        *("task", "tasks", "readers", "readers_tagging", "text"),
+        *("task", "tasks", "readers", "readers_tagging", "text", "mini.grammar", "mini.lexicon", "mini.world"),
     )
 )
 """Modules without a part: they find, check, keep and name, or read what names cover by its contents."""
@@ -132,16 +138,19 @@ def imports(module: str) -> tuple[str, ...]:
 
 @cache
 def source(part: str) -> str:
-    """Digest of the source of a part as it is now; see :func:`digest_of`."""
-    return digest_of(path(module).read_text(encoding="utf-8") for module in PARTS.get(part, (part,)))
+    """Digest of the source of a part as it is now, with the tables beside it; see :func:`digest_of`."""
+    files = [path(module) for module in PARTS.get(part, (part,))]
+    tables = [file.with_suffix(".csv") for file in files]
+    beside = [table.read_text(encoding="utf-8") for table in tables if table.is_file()]
+    return digest_of((file.read_text(encoding="utf-8") for file in files), beside)
 
 
-def digest_of(texts: Iterable[str]) -> str:
-    """First 12 hex digits of the SHA-256 of the statements of some modules, in no order.
+def digest_of(texts: Iterable[str], tables: Iterable[str] = ()) -> str:
+    """First 12 hex digits of the SHA-256 of the statements of some modules, and of some tables, in no order.
 
     Comments, docstrings, imports and blank lines do not count, nor do names of modules and places of statements.
     """
-    found = {statement for text in texts for statement in _statements(text)}
+    found = {statement for text in texts for statement in _statements(text)} | set(tables)
     return hashlib.sha256("\0".join(sorted(found)).encode()).hexdigest()[:12]
 
 

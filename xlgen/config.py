@@ -11,8 +11,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import Field
+
+from xlgen.coerce import AtLeast0, AtLeast1, NotNegative, settle
 from xlgen.errors import ConfigError, UnknownName
 
 SCHEMA = 2
@@ -25,8 +28,10 @@ def digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_YOUNGER = {"start": "", "language": "", "dropout_stream": ""}
+_YOUNGER = {"start": "", "language": "", "dropout_stream": "", "precision": "float32"}
 """Settings that are younger than the first results, with what they are in those: left out of the hash while so."""
+
+Pairs = Annotated[int, Field(ge=0, description="a number of pairs, or 0 for all of them")]
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class RunConfig:
 
     Attributes:
         task: name of a task in :data:`xlgen.tasks.TASKS`.
-        model: ``"mini"`` (the shipped encoder), a hub id, or a folder.
+        model: ``"mini"`` (the shipped encoder), a packaged encoder such as ``"e5-small"``, a hub id, or a folder.
         objective: name of an objective in :data:`xlgen.objectives.OBJECTIVES`.
         hyper: the objective's own hyper-parameters; those not given take the objective's defaults.
         tuning: which parameters are trained: a name in :data:`xlgen.tuning.TUNINGS`.
@@ -49,7 +54,8 @@ class RunConfig:
         micro_batch_size: examples of one forward pass; 0 is ``batch_size``. Several processes share a step micro-batch
             by micro-batch, so that :func:`xlgen.runs.resolve` lowers it to ``batch_size`` divided by their number.
         lr: peak learning rate.
-        warmup: fraction of the steps with linearly rising learning rate; it then falls linearly to 0.
+        warmup: fraction of the steps with linearly rising learning rate, the first of them with 0; it then falls
+            linearly to 0.
         weight_decay: the optimizer's decoupled weight decay on all weights but biases and LayerNorm.
         clip: largest norm of the gradient; 0 is no clipping.
         dropout: dropout probability of the encoder and the head; ``None`` keeps the model's own.
@@ -64,6 +70,8 @@ class RunConfig:
         dropout_stream: what one stream of random numbers draws the dropout masks of: empty, all of a step, one
             micro-batch after the other; ``"micro_batch"``, one micro-batch, which is what several processes can share
             (and what :func:`xlgen.runs.resolve` fills in for them).
+        precision: of the forward and backward passes of training: ``"float32"``, or ``"bf16"``, mixed (see
+            :mod:`xlgen.precision`). Weights, evaluation and measures are in float32.
     """
 
     task: str = "mini-xnli"
@@ -73,44 +81,33 @@ class RunConfig:
     tuning: str = "full"
     tuning_hyper: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "adamw"
-    seed: int = 0
-    train_size: int = 6_000
-    dev_size: int = 1_000
-    epochs: int = 3
-    batch_size: int = 32
-    micro_batch_size: int = 0
-    lr: float = 5e-4
-    warmup: float = 0.1
-    weight_decay: float = 0.0
-    clip: float = 1.0
-    dropout: float | None = None
-    max_length: int = 128
-    evals_per_epoch: int = 1
+    seed: AtLeast0 = 0
+    train_size: Pairs = 6_000
+    dev_size: Pairs = 1_000
+    epochs: AtLeast1 = 3
+    batch_size: AtLeast1 = 32
+    micro_batch_size: AtLeast0 = 0
+    lr: Annotated[float, Field(gt=0, description="a positive learning rate such as 2e-5")] = 5e-4
+    warmup: Annotated[float, Field(ge=0, lt=1, description="a fraction of the steps in [0, 1)")] = 0.1
+    weight_decay: NotNegative = 0.0
+    clip: Annotated[float, Field(ge=0, description="a gradient norm, or 0 for no clipping")] = 1.0
+    dropout: Annotated[float, Field(ge=0, lt=1, description="a probability in [0, 1)")] | None = None
+    max_length: Annotated[int, Field(ge=8, description="at least 8 sub-words")] = 128
+    evals_per_epoch: AtLeast1 = 1
     data: str = ""
     start: str = ""
     language: str = ""
     code: Mapping[str, int | str] = field(default_factory=dict)
-    dropout_stream: str = ""
+    dropout_stream: Literal["", "micro_batch"] = ""
+    precision: Literal["float32", "bf16"] = "float32"
 
     def __post_init__(self):
-        def need(ok: bool, name: str, expected: str):
-            if not ok:
-                raise ConfigError(f"{name} is {getattr(self, name)!r}; expected {expected}.")
-
-        need(self.seed >= 0, "seed", "a whole number >= 0")
-        need(self.train_size >= 0, "train_size", "a number of pairs, or 0 for all of them")
-        need(self.dev_size >= 0, "dev_size", "a number of pairs, or 0 for all of them")
-        need(self.epochs >= 1, "epochs", "at least 1")
-        need(self.batch_size >= 1, "batch_size", "at least 1")
-        need(0 <= self.micro_batch_size <= self.batch_size, "micro_batch_size", "0 (= batch_size) or up to batch_size")
-        need(self.lr > 0, "lr", "a positive learning rate such as 2e-5")
-        need(0 <= self.warmup < 1, "warmup", "a fraction of the steps in [0, 1)")
-        need(self.weight_decay >= 0, "weight_decay", "a number >= 0")
-        need(self.clip >= 0, "clip", "a gradient norm, or 0 for no clipping")
-        need(self.dropout is None or 0 <= self.dropout < 1, "dropout", "a probability in [0, 1), or None")
-        need(self.dropout_stream in ("", "micro_batch"), "dropout_stream", "'micro_batch', or '' for one of each step")
-        need(self.max_length >= 8, "max_length", "at least 8 sub-words")
-        need(self.evals_per_epoch >= 1, "evals_per_epoch", "at least 1")
+        settle(self)
+        if self.micro_batch_size > self.batch_size:
+            raise ConfigError(
+                f"micro_batch_size is {self.micro_batch_size}; expected 0 (= batch_size) or up to batch_size, which is "
+                f"{self.batch_size}."
+            )
 
     @property
     def hash(self) -> str:
@@ -161,5 +158,8 @@ class RunOptions:
     text_dir: Path | None = None
     device: str = "auto"
     progress: bool = True
-    threads: int = 0
-    checkpoint_every: int = 500
+    threads: AtLeast0 = 0
+    checkpoint_every: AtLeast0 = 500
+
+    def __post_init__(self):
+        settle(self)

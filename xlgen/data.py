@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
@@ -20,7 +19,7 @@ import tokenizers
 import torch
 from torch import Tensor
 
-from xlgen import code
+from xlgen import code, plain
 from xlgen.batch import IGNORE, Batch
 from xlgen.config import digest
 from xlgen.errors import ModelError
@@ -223,19 +222,16 @@ def fingerprint(tokenizer) -> str:
         merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.get)
         rules = [metadata.version(package) for package in ("transformers", "sacremoses")]
         return digest([*rules, tokenizer.get_vocab(), merges, tokenizer.do_lowercase_and_remove_accent, *inputs])
-    backend = tokenizer.backend_tokenizer
-    with _bare(backend):
-        return digest([tokenizers.__version__, backend.to_str(), *inputs])
+    return digest([tokenizers.__version__, _description(tokenizer.backend_tokenizer), *inputs])
 
 
-@contextmanager
-def _bare(backend: tokenizers.Tokenizer) -> Iterator[None]:
-    """Without the truncation and padding of the last call, which are no part of a tokenizer's identity."""
+def _description(backend: tokenizers.Tokenizer) -> str:
+    """A backend without the cutting and padding of its last call, which are no part of its identity, and are kept."""
     truncation, padding = backend.truncation, backend.padding
     backend.no_truncation()
     backend.no_padding()
     try:
-        yield
+        return backend.to_str()
     finally:
         if truncation is not None:
             backend.enable_truncation(**truncation)
@@ -257,11 +253,13 @@ def encode(
 ) -> Encoded:
     """Tokenise ``rows`` once; asked again for the same, answer from memory or from ``cache_dir``.
 
+    A special sub-word that is written in a text is text (:mod:`xlgen.plain`).
+
     Args:
         rows: the pairs.
         tokenizer: a fast tokenizer of transformers, or XLM's; it also says whether the model takes ``token_type_ids``.
-        max_length: sub-words of a pair, special tokens included; a longer pair loses the end of its longer text,
-            sub-word by sub-word.
+        max_length: sub-words of a pair, special tokens included; a longer pair loses the end of its longer text (the
+            beginning, where the tokenizer's ``truncation_side`` is left), sub-word by sub-word.
         cache_dir: folder of token files, named by the digest of rows, tokenizer and length; ``None`` keeps no files.
             A file that does not match its checksum is made again.
         position_ids: give batches explicit ``position_ids`` 0, 1, …: right for models of BERT's kind, wrong for
@@ -284,13 +282,8 @@ def encode(
 def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:
     tokens, types, lengths = [], [], [0]
     for start in range(0, len(rows), CHUNK):
-        part = tokenizer(
-            list(rows.first[start : start + CHUNK]),
-            list(rows.second[start : start + CHUNK]),
-            truncation="longest_first",
-            max_length=max_length,
-            return_attention_mask=False,
-        )
+        chunk = slice(start, start + CHUNK)
+        part = plain.encode(tokenizer, rows.first[chunk], rows.second[chunk], max_length=max_length)
         tokens.append(_flat(part["input_ids"]))
         if "token_type_ids" in part:
             types.append(_flat(part["token_type_ids"]))

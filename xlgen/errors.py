@@ -35,6 +35,20 @@ class ConfigError(XlgenError):
     """A setting outside its range, or two settings that contradict each other."""
 
 
+class UnknownChoice(UnknownName, ConfigError):
+    """A setting that is none of the words that it can be.
+
+    Args:
+        message: what is wrong and what was expected; the closest word is suggested after it.
+        value: what was given.
+        known: the words that it can be.
+    """
+
+    def __init__(self, message: str, value: object, known: Iterable[str]):
+        super().__init__("word", value, known)
+        self.args = (f"{message} Did you mean {self.suggestion!r}?" if self.suggestion else message,)
+
+
 class DataError(XlgenError):
     """A data file or data set that is missing, malformed or not what the task expects."""
 

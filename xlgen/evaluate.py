@@ -101,7 +101,7 @@ def predict(model: nn.Module, batches: Sequence[Batch], language: str = "") -> P
     """
     # no_grad, not inference_mode: a tensor that a model caches in its forward pass must stay usable in a later backward
     with evaluating(model), torch.no_grad():
-        return _gather([scored(model(**b.inputs).logits, b.labels)[0] for b in batches], batches, language)
+        return gather([scored(model(**b.inputs).logits, b.labels)[0] for b in batches], batches, language)
 
 
 def losses(predictions: Predictions) -> Tensor:
@@ -142,7 +142,7 @@ def predictions_and_gradient(
             for name, p in model.named_parameters()
             if p.is_floating_point()
         }
-    predictions = _gather(logits, batches, language)
+    predictions = gather(logits, batches, language)
     # a sum in float32 is finite if the numbers are, and on the CPU far cheaper than one that converts them
     if not all(math.isfinite(g.sum(dtype=torch.promote_types(g.dtype, torch.float32))) for g in gradient.values()):
         raise TrainingError(f"the gradient{_of(language)} is not finite; lower the perturbation or check the weights.")
@@ -173,11 +173,11 @@ def subset(batches: Sequence[Batch], n: int) -> list[Batch]:
         if not groups or sum(map(len, groups[-1])) + len(part) > size:
             groups.append([])
         groups[-1].append(part)
-    return [_join(group) for group in groups]
+    return [join(group) for group in groups]
 
 
-def _join(group: Sequence[Batch]) -> Batch:
-    """One batch with the rows of all, each tensor padded to the longest."""
+def join(group: Sequence[Batch]) -> Batch:
+    """One batch with the rows of all, each tensor padded to the longest on the right with zeros; views are left out."""
 
     def cat(tensors: Sequence[Tensor], fill: int) -> Tensor:
         width = max(tensor.shape[-1] for tensor in tensors)
@@ -192,7 +192,7 @@ def _join(group: Sequence[Batch]) -> Batch:
     )
 
 
-def _gather(logits: Sequence[Tensor], batches: Sequence[Batch], language: str) -> Predictions:
+def gather(logits: Sequence[Tensor], batches: Sequence[Batch], language: str) -> Predictions:
     """Join the units of the batches and put them back in the order of the split."""
     if count(batches) == 0:
         raise DataError(f"there are no examples{_of(language)} to evaluate on.")

@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor
 
 from xlgen import code, mlm, models
+from xlgen.coerce import AtLeast0, settle
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, seed_of
 from xlgen.errors import ConfigError
@@ -43,9 +45,12 @@ class Settings:
         seed: of what is hidden, and of the sampled labels.
     """
 
-    max_length: int = 128
-    labels: str = "true"
-    seed: int = 0
+    max_length: Annotated[int, Field(ge=8, description="at least 8 sub-words")] = 128
+    labels: Literal["true", "sample"] = "true"
+    seed: AtLeast0 = 0
+
+    def __post_init__(self):
+        settle(self)
 
 
 @dataclass(frozen=True)
@@ -142,6 +147,8 @@ def of_languages(
     """
     if len(languages) < 2 or len(set(languages)) < len(languages):
         raise ConfigError(f"languages are {', '.join(languages) or 'none'}; expected two or more different ones.")
+    if examples < 1:
+        raise ConfigError(f"examples is {examples}; expected a number of paragraphs of each language, such as 1000.")
     if not 1 <= folds <= examples:
         raise ConfigError(f"folds is {folds}; expected 1 to {examples}, the number of examples.")
     parts: dict[str, list[Stored]] = {}

@@ -18,12 +18,12 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
+from xlgen import plain
 from xlgen.batch import IGNORE, Batch
 from xlgen.data import Encoded
 from xlgen.device import seed_of
 from xlgen.errors import ModelError
-from xlgen.models import locate, quiet, takes_position_ids
-from xlgen.models.settings import plain
+from xlgen.models import check_encoder, configuration, locate, quiet, takes_position_ids
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -42,22 +42,22 @@ def load(name: str) -> PreTrainedModel:
         ModelError: as :func:`xlgen.models.locate`; or the model was not pretrained as a masked language model, as mT5
             was not, or its head was not saved.
     """
-    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoConfig, AutoModelForMaskedLM
+    from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
     folder = locate(name)
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            config, _ = configuration(folder, name)
             if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
                 raise ModelError(
                     f"{name!r} ({config.model_type}) is no masked language model, so there is no Fisher information of "
                     "text; use an encoder such as mBERT or XLM-R, or what needs no text: the objective 'l2', or the "
                     "measure 'frechet' of the task's examples."
                 )
-            plain(config, name)
             model, info = AutoModelForMaskedLM.from_pretrained(
                 folder,
                 config=config,
+                attn_implementation=None,  # not what config.json may name: all compute the same function
                 dtype=torch.float32,
                 use_safetensors=True,
                 trust_remote_code=False,
@@ -66,12 +66,14 @@ def load(name: str) -> PreTrainedModel:
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ModelError(f"{name!r} cannot be loaded as a masked language model: {reason[:200].rstrip('.')}") from None
-    missing = {key for key, _ in model.named_parameters()} & {*info["missing_keys"]}
+    names = {key for key, _ in model.named_parameters()}
+    missing = names & {*info["missing_keys"]}
     if missing:
         raise ModelError(
             f"{name!r} lacks {len(missing)} weights of a masked language model ({min(missing)}, …): its head was not "
             "saved, and a new one knows no words; give the pretrained model itself."
         )
+    check_encoder(f"{model.base_model_prefix}.", names, info, name)
     return model.eval()
 
 
@@ -96,13 +98,7 @@ def batches(
     """
     if tokenizer.mask_token_id is None:
         raise ModelError(f"the tokenizer of {tokenizer.name_or_path!r} has no mask sub-word; use a masked LM's.")
-    coded = tokenizer(
-        list(paragraphs),
-        truncation=True,
-        max_length=max_length,
-        return_special_tokens_mask=True,
-        return_attention_mask=False,
-    )
+    coded = plain.encode(tokenizer, paragraphs, max_length=max_length)
     hidden, labels = [], []
     for number, (ids, special) in enumerate(zip(coded["input_ids"], coded["special_tokens_mask"], strict=True)):
         places = _places(special, torch.Generator().manual_seed(seed_of("mask", seed, list(ids))))

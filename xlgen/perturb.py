@@ -13,6 +13,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from xlgen.vocabulary import kept, left_out, whole, whole_shape
+
 BLOCK = 2**16
 """Numbers that are converted to float64 at a time on the CPU: few enough to stay in its cache."""
 
@@ -47,15 +49,39 @@ def gaussian(parameters: Mapping[str, Tensor], scale: float, generator: torch.Ge
     """Draw ε ~ N(0, scale²) for every parameter.
 
     Drawn in float32 on the CPU, parameter after parameter in the order of the names, so that neither the device, the
-    type of the weights nor the order of the modules changes the draw.
+    type of the weights nor the order of the modules changes the draw; nor does a cut of the vocabulary, whose rows that
+    are left out are drawn with the others.
 
     Returns:
-        ε by name, on the CPU.
+        ε by name, on the CPU, of the shapes of ``parameters``.
     """
-    return {
-        name: torch.randn(parameters[name].shape, generator=generator, dtype=torch.float32).mul_(scale)
-        for name in sorted(parameters)
-    }
+    return {name: kept(parameters[name], e).mul_(scale) for name, e in _normal(parameters, generator)}
+
+
+def gaussian_left_out(parameters: Mapping[str, Tensor], generator: torch.Generator) -> tuple[float, float, float]:
+    """What the rows that a cut of the vocabulary has left out add to norms with the noise of :func:`gaussian`.
+
+    Args:
+        parameters: as for :func:`gaussian`.
+        generator: in the state that :func:`gaussian` was given it in.
+
+    Returns:
+        ||w||², <w, e> and ||e||² over the rows left out, for e of scale 1: all 0 where there are none.
+    """
+    sums = [0.0, 0.0, 0.0]
+    if any(p.shape != whole_shape(p) for p in parameters.values()):
+        for name, noise in _normal(parameters, generator):
+            if rows := left_out(parameters[name], noise):
+                w, e = rows
+                for i, (a, b) in enumerate(((w, w), (w, e), (e, e))):
+                    sums[i] += inner({name: a}, {name: b})
+    return sums[0], sums[1], sums[2]
+
+
+def _normal(parameters: Mapping[str, Tensor], generator: torch.Generator) -> Iterator[tuple[str, Tensor]]:
+    """Standard normal numbers for each whole parameter, in the order of the names."""
+    for name in sorted(parameters):
+        yield name, torch.randn(whole_shape(parameters[name]), generator=generator, dtype=torch.float32)
 
 
 def norm(tensors: Iterable[Tensor]) -> float:
@@ -64,8 +90,13 @@ def norm(tensors: Iterable[Tensor]) -> float:
 
 
 def distance(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> float:
-    """||w - origin||_F over all ``parameters``, accumulated in float64."""
-    pairs = ((p, origin[name].to(p)) for name, p in parameters.items())
+    """||w - origin||_F over all ``parameters``, accumulated in float64.
+
+    Where the vocabulary was cut, an ``origin`` of the whole shape is compared with the whole parameter, and one of the
+    shape of the parameter with the kept rows.
+    """
+    shapes = ((p, origin[name]) for name, p in parameters.items())
+    pairs = ((p if p.shape == o.shape else whole(p), o.to(p)) for p, o in shapes)
     return math.sqrt(sum(_square(a - b for a, b in zip(_blocks(p), _blocks(o), strict=True)) for p, o in pairs))
 
 

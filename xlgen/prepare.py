@@ -13,13 +13,13 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from xlgen import models, optimizers, stages
+from xlgen import models, optimizers, precision, stages, vocabulary
 from xlgen.anchors import anchors_for
 from xlgen.batch import Batch
 from xlgen.config import RunConfig, RunOptions
 from xlgen.data import Encoded, encode
 from xlgen.device import seed_of
-from xlgen.errors import DataError
+from xlgen.errors import DataError, ModelError
 from xlgen.halves import HALVES
 from xlgen.objectives import Anchor, Objective, create
 from xlgen.readers import Rows
@@ -73,6 +73,11 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
         tuning=config.tuning,
         tuning_hyper=config.tuning_hyper,
     ).to(accelerator.device)
+    if models.named(model) and models.class_order(model, task) != list(range(len(task.labels))):
+        raise ModelError(
+            f"{config.model!r} has a head whose classes are {', '.join(model.config.id2label.values())}; expected the "
+            f"order of {config.task}, {', '.join(task.labels)}, or a pretrained model without a head."
+        )
     if config.start:
         stages.begin(model, config, options)
     model.config.id2label = dict(enumerate(task.labels))
@@ -84,19 +89,24 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
         fitting = config.with_(max_length=max_length)
         views = partial(view, train_rows, segmenter, tokenizer, fitting, positions, not objective.faithful)
 
-    def encoded(rows: Rows | TaggedRows) -> Encoded:
-        return tokens(rows, tokenizer, max_length, options, positions)
-
+    train, dev = (tokens(rows, tokenizer, max_length, options, positions) for rows in (train_rows, dev_rows))
+    anchors = anchors_for(config, objective, model, options) if objective.needs_anchors else ()
+    if config.optimizer == "adamw" and not config.weight_decay:  # else rows that never occur move, too
+        sampled = reachable(segmenter, train_rows) if objective.needs_views else ()
+        vocabulary.cut(model, [train.tokens, dev.tokens, torch.tensor([tokenizer.pad_token_id, *sampled])])
+        anchors = [anchor.kept(model) for anchor in anchors]
+    if config.precision == "bf16":
+        precision.lower(model, accelerator.device)
     loop = Loop(
         config=config,
         accelerator=accelerator,
         objective=objective,
         model=model,
         optimizer=optimizers.create(config.optimizer, groups(model, config.weight_decay), config.lr),
-        train=encoded(train_rows),
-        dev=[batch.to(accelerator.device) for batch in encoded(dev_rows).batches(EVALUATION_BATCH)],
+        train=train,
+        dev=[batch.to(accelerator.device) for batch in dev.batches(EVALUATION_BATCH)],
         views=views,
-        anchors=anchors_for(config, objective, model, options) if objective.needs_anchors else (),
+        anchors=anchors,
     )
     return loop, tokenizer
 
@@ -151,6 +161,14 @@ def view(
     ids, types = zip(*pairs, strict=True)
     has_types = "token_type_ids" in tokenizer.model_input_names
     return Encoded.pack(ids, types if has_types else None, rows.labels, tokenizer.pad_token_id, positions)
+
+
+def reachable(segmenter: Segmenter, rows: Rows | TaggedRows) -> set[int]:
+    """The ids of all sub-words that a sampled segmentation of ``rows`` can have."""
+    texts = (
+        (word for words in rows.words for word in words) if isinstance(rows, TaggedRows) else rows.first + rows.second
+    )
+    return {id for text in {*texts} for id in segmenter.reachable(text)}
 
 
 def groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ withholds the labels of some test sets, and scoring those as if all were ``O`` w
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -20,7 +21,13 @@ from xlgen.readers import Codes, Hub, load_table, read_text, unknown_label
 
 log = logging.getLogger(__name__)
 
+COLUMNS = "ID FORM LEMMA UPOS XPOS FEATS HEAD DEPREL DEPS MISC".split()
+"""Of CoNLL-U."""
+
 Sentence = tuple[tuple[str, ...], tuple[int, ...]]
+
+Table = list[tuple[tuple[int, ...], list[str]]]
+"""The words of a sentence, each with its number, or its first and last number, and its cells."""
 
 PRECEDENCE = {
     "de": "PROPN ADP DET",
@@ -132,7 +139,7 @@ def read_treebanks(paths: Sequence[Path], language: str, codes: Codes) -> Tagged
     in the tree, spaces inside words are taken out (Vietnamese), and words that are not written are left out.
 
     Raises:
-        DataError: bad gzip, bad UTF-8, a line that is not CoNLL-U, an unknown tag, no words.
+        DataError: bad gzip, bad UTF-8, a line that is not CoNLL-U (with its column), an unknown tag, no words.
     """
     sentences = [sentence for path in paths for sentence in _sentences(path, language, dict(codes))]
     if not sentences:
@@ -144,30 +151,74 @@ def _sentences(path: Path, language: str, spelled: dict[str, int]) -> Iterator[S
     lines = [line.removesuffix("\r") for line in read_text(path).split("\n")]
     ends = [-1, *(number for number, line in enumerate(lines) if not line), len(lines)]
     for start, end in pairwise(ends):
-        table = []
-        for number in range(start + 1, end):
-            cells = lines[number].split("\t")
-            if lines[number].startswith("#") or "." in cells[0]:  # a comment, or a word that is not written
-                continue
-            span = cells[0].split("-")
-            if len(cells) != 10 or not all(x.isdigit() for x in span) or not (len(span) > 1 or cells[6].isdigit()):
-                raise DataError(f"{path}, line {number + 1}: not a line of CoNLL-U; download the treebank again.")
-            if len(span) == 1 and cells[3] not in spelled:
-                raise DataError(f"{path}, line {number + 1}: {unknown_label(cells[3], spelled)}")
-            table.append((span, cells))
+        table = _table(path, lines, range(start + 1, end), spelled)
         if table:
             yield _written(table, PRECEDENCE.get(language, PRECEDENCE[""]).split(), spelled)
 
 
-def _written(table: list[tuple[list[str], list[str]]], precedence: list[str], spelled: dict[str, int]) -> Sentence:
+def _table(path: Path, lines: Sequence[str], numbers: range, spelled: dict[str, int]) -> Table:
+    """The words and contractions of a sentence.
+
+    Words are numbered 1, 2, 3, …; a contraction ``3-4`` comes before its words; a word that is not written, ``8.1``,
+    comes after word 8 and is left out.
+    """
+    table, heads = [], []
+    word = empty = 0  # the last word, and the last one behind it that is not written
+    within = span = 0  # the last word of the last contraction, and its line
+
+    def need(ok: bool, number: int, column: int, expected: str) -> None:
+        if not ok:
+            got = lines[number].split("\t")[column]
+            where = f"{path}, line {number + 1}, column {column + 1} ({COLUMNS[column]})"
+            raise DataError(f"{where} is {got!r}; expected {expected}.")
+
+    for number in numbers:
+        if lines[number].startswith("#"):
+            continue
+        cells = lines[number].split("\t")
+        if len(cells) != len(COLUMNS):
+            raise DataError(
+                f"{path}, line {number + 1}: {len(cells)} columns; expected the {len(COLUMNS)} of CoNLL-U "
+                f"({' '.join(COLUMNS)}) with tabs between them."
+            )
+        following = f"the word {word + 1}, a contraction such as {word + 1}-{word + 2}, or {word}.{empty + 1}"
+        found = re.fullmatch(r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?", cells[0])  # not isdigit, which takes ² for a digit
+        need(bool(found), number, 0, following)
+        first, kind, last = int(found[1]), found[2], int(found[3] or 0)
+        if kind == ".":
+            need(first == word and last == empty + 1, number, 0, following)
+            empty += 1
+            continue
+        need(first == word + 1, number, 0, following)
+        need(bool(cells[1].strip()), number, 1, "a word")
+        if kind == "-":
+            need(last > first > within, number, 0, f"a contraction of words after {max(word, within)}")
+            within, span = last, number
+            table.append(((first, last), cells))
+            continue
+        if cells[3] not in spelled:
+            raise DataError(f"{path}, line {number + 1}, column 4 (UPOS): {unknown_label(cells[3], spelled)}")
+        need(bool(re.fullmatch("[0-9]{1,9}", cells[6])), number, 6, "the number of the word's head, or 0 for the root")
+        word, empty = first, 0
+        heads.append((number, int(cells[6])))
+        table.append(((first,), cells))
+    need(within <= word, span, 0, f"lines for all its words; the sentence ends with word {word}")
+    for number, head in heads:
+        need(head <= word, number, 6, f"a word of the sentence, 1 to {word}, or 0 for the root")
+    return table
+
+
+def _written(
+    table: list[tuple[tuple[int, ...], list[str]]], precedence: list[str], spelled: dict[str, int]
+) -> Sentence:
     """Words as they are written, and their labels."""
-    single = {int(span[0]): cells for span, cells in table if len(span) == 1}
+    single = {span[0]: cells for span, cells in table if len(span) == 1}
     head = {number: int(cells[6]) for number, cells in single.items()}
 
     def rank(number: int) -> tuple[int, int]:
         """Depth in the tree, then the tag's place; a tag that is not listed comes last."""
         depth, above = 0, number
-        while (above := head.get(above, 0)) and depth <= len(head):  # a broken tree may hold a cycle
+        while (above := head[above]) and depth <= len(head):  # a broken tree may hold a cycle
             depth += 1
         tag = single[number][3]
         return depth, precedence.index(tag) if tag in precedence else len(precedence)
@@ -175,10 +226,9 @@ def _written(table: list[tuple[list[str], list[str]]], precedence: list[str], sp
     words, labels, last = [], [], 0
     for span, cells in table:
         if len(span) == 2:
-            last = int(span[1])
-            inside = [number for number in range(int(span[0]), last + 1) if number in single]
-            tag = single[min(inside, key=rank)][3]
-        elif int(span[0]) <= last:
+            last = span[1]
+            tag = single[min(range(span[0], last + 1), key=rank)][3]
+        elif span[0] <= last:
             continue
         else:
             tag = cells[3]

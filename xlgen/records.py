@@ -8,15 +8,15 @@ here, reads the others from their records, and compares the former with theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from xlgen import notebook
+from xlgen import logits, notebook
 from xlgen.config import RunOptions
 from xlgen.errors import ConfigError
-from xlgen.measures import Value
+from xlgen.measures import Subject, Value
 from xlgen.parallel import Job, side_by_side
 from xlgen.protocols import PROTOCOLS, Protocol
 from xlgen.recorded import Recorded, read
@@ -202,9 +202,17 @@ def _again(trained: Run, record: Recorded) -> bool:
 
 def _make(key: str, config: Any, measures: Sequence[MeasureConfig], options: RunOptions, folder: Path) -> Path:
     source = run(config, options)
-    for one in measures:
-        measure(source, one, options)
+    for number, one in enumerate(measures, start=1):
+        whole = "representation_distance" in one.names
+        measure(source, one, options, _keep(source, options) if whole else None)
+        if whole:  # what follows may take long
+            _record(source, measures[:number], options).write(folder)
     return _record(source, measures, options).write(folder)
+
+
+def _keep(source: Run, options: RunOptions) -> Callable[[Subject], object]:
+    """Keep logits and representations beside the store, so that a measure that comes later costs no training."""
+    return lambda subject: logits.keep_measured(source, subject, options)
 
 
 def _record(source: Run, measures: Sequence[MeasureConfig], options: RunOptions) -> Recorded:

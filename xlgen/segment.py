@@ -17,6 +17,7 @@ from functools import lru_cache
 
 import torch
 
+from xlgen import plain
 from xlgen.errors import ConfigError
 from xlgen.subwords import Unigram, WordPiece
 
@@ -30,6 +31,7 @@ class PairTemplate:
     """How a tokenizer puts its special tokens around two texts: BERT's, RoBERTa's or any other fixed form.
 
     Attributes:
+        cut_left: a text that is too long loses its beginning, not its end.
         before, between, after: special ids around and between the texts.
         types: segment numbers of these five parts, in order of the parts: before, first, between, second, after.
     """
@@ -38,23 +40,27 @@ class PairTemplate:
     between: list[int]
     after: list[int]
     types: tuple[list[int], int, list[int], int, list[int]]
+    cut_left: bool = False
 
     @classmethod
     def of(cls, tokenizer) -> PairTemplate:
         """Read the template off an encoded pair."""
-        encoded = tokenizer("a", "a", return_token_type_ids=True)
+        encoded, left = tokenizer("a", "a", return_token_type_ids=True), tokenizer.truncation_side == "left"
         ids, types, texts = encoded["input_ids"], encoded["token_type_ids"], encoded.sequence_ids(0)
         first, second = texts.index(0), texts.index(1)
         first_end, second_end = len(texts) - texts[::-1].index(0), len(texts) - texts[::-1].index(1)
         special = slice(0, first), slice(first_end, second), slice(second_end, None)
         before, between, after = (types[part] for part in special)
-        return cls(*(ids[part] for part in special), (before, types[first], between, types[second], after))
+        return cls(*(ids[part] for part in special), (before, types[first], between, types[second], after), left)
 
     def fill(self, first: list[int], second: list[int], max_length: int) -> tuple[list[int], list[int]]:
         """``input_ids`` and ``token_type_ids`` of the pair, the longer text cut first where it is too long."""
         room = max_length - len(self.before) - len(self.between) - len(self.after)
         n, m = longest_first(len(first), len(second), room)
-        first, second = first[:n], second[:m]
+        if self.cut_left:
+            first, second = first[len(first) - n :], second[len(second) - m :]
+        else:
+            first, second = first[:n], second[:m]
         before, first_type, between, second_type, after = self.types
         types = [*before, *[first_type] * len(first), *between, *[second_type] * len(second), *after]
         return [*self.before, *first, *self.between, *second, *self.after], types
@@ -76,8 +82,8 @@ def longest_first(n: int, m: int, room: int) -> tuple[int, int]:
 class Segmenter:
     """Sample segmentations of texts as a tokenizer would encode them, and count the words that come out unknown.
 
-    The text goes through the tokenizer's own normaliser and pre-tokeniser; special tokens written in it are not
-    recognised. Build one with :meth:`for_tokenizer`.
+    The text goes through the tokenizer's own normaliser and pre-tokeniser; special tokens written in it are text
+    (:mod:`xlgen.plain`). Build one with :meth:`for_tokenizer`.
 
     Attributes:
         words: words segmented so far.
@@ -105,7 +111,7 @@ class Segmenter:
         """
         if not 0 <= p <= 1:
             raise ConfigError(f"p is {p!r}; expected a probability in [0, 1].")
-        backend = getattr(tokenizer, "backend_tokenizer", None)
+        backend = plain.backend(tokenizer) if getattr(tokenizer, "is_fast", False) else None
         description = json.loads(backend.to_str())["model"] if backend is not None else {"type": "slow (Python)"}
         build = {"WordPiece": _wordpiece, "Unigram": _unigram}.get(description["type"])
         if build is None:
@@ -114,7 +120,7 @@ class Segmenter:
                 "(bert-base-multilingual-cased) or a unigram vocabulary (xlm-roberta-base, google/mt5-small), or the "
                 "objective baseline, sam or fisher."
             )
-        model = build(description, backend, set(tokenizer.all_special_tokens), p, faithful)
+        model = build(description, backend, p, faithful)
         return cls(_splitter(backend), model, PairTemplate.of(tokenizer))
 
     def segment(self, text: str, generator: torch.Generator | int) -> list[int]:
@@ -139,6 +145,10 @@ class Segmenter:
         """
         rng = _python_rng(generator)
         return self.template.fill(self._segment(first, rng), self._segment(second, rng), max_length)
+
+    def reachable(self, text: str) -> set[int]:
+        """The ids of all pieces that a segmentation of ``text`` can have."""
+        return {id for word in self.split(text) for id in self.model.reachable(self._lattice(word))}
 
     @property
     def unknown_rate(self) -> float:
@@ -174,10 +184,9 @@ def _splitter(backend) -> Callable[[str], list[str]]:
     return split
 
 
-def _wordpiece(description: dict, backend, special: set[str], p: float, faithful: bool) -> WordPiece:
-    vocabulary = {piece: id for piece, id in description["vocab"].items() if piece not in special}
+def _wordpiece(description: dict, backend, p: float, faithful: bool) -> WordPiece:
     return WordPiece(
-        vocabulary,
+        description["vocab"],
         unknown=description["vocab"][description["unk_token"]],
         prefix=description["continuing_subword_prefix"],
         longest_word=description["max_input_chars_per_word"],
@@ -186,9 +195,9 @@ def _wordpiece(description: dict, backend, special: set[str], p: float, faithful
     )
 
 
-def _unigram(description: dict, backend, special: set[str], p: float, faithful: bool) -> Unigram:
+def _unigram(description: dict, backend, p: float, faithful: bool) -> Unigram:
     model, scored = backend.model, description["vocab"]
-    pieces = {piece: (id, score) for id, (piece, score) in enumerate(scored) if piece not in special}
+    pieces = {piece: (id, score) for id, (piece, score) in enumerate(scored)}
     return Unigram(
         pieces,
         longest=max(map(len, pieces), default=1),

@@ -7,19 +7,23 @@ nothing, and asking with another setting, other data or another encoder is anoth
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 
-from xlgen import code, models
+from xlgen import code, models, vocabulary
+from xlgen.batch import Batch
+from xlgen.coerce import AtLeast0, AtLeast1, settle
 from xlgen.config import SCHEMA, RunOptions, digest
 from xlgen.device import accelerator_for, threads
 from xlgen.errors import ConfigError, ModelError, UnknownName
-from xlgen.measures import MEASURES, Subject, Value, settings_of
+from xlgen.measures import MEASURES, Subject, Value, typed
 from xlgen.measures import measure as compute
+from xlgen.models import class_order
 from xlgen.parallel import Job, side_by_side
 from xlgen.prepare import tokens
 from xlgen.readers import Rows
@@ -63,7 +67,10 @@ class Checkpoint:
     model: str
     task: str
     pretrained: str = ""
-    max_length: int = 128
+    max_length: Annotated[int, Field(ge=8, description="at least 8 sub-words")] = 128
+
+    def __post_init__(self):
+        settle(self)
 
     @cached_property
     def key(self) -> str:
@@ -89,18 +96,13 @@ class MeasureConfig:
     names: tuple[str, ...] = ("accuracy", "margin")
     languages: tuple[str, ...] = ()
     split: str = "test"
-    size: int = 0
+    size: AtLeast0 = 0
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    batch_size: int = 64
+    batch_size: AtLeast1 = 64
     data: str = ""
 
     def __post_init__(self):
-        object.__setattr__(self, "names", tuple(self.names))
-        object.__setattr__(self, "languages", tuple(self.languages))
-        for name in ("size", "batch_size"):
-            value, least = getattr(self, name), int(name == "batch_size")
-            if not isinstance(value, int) or value < least:
-                raise ConfigError(f"{name} is {value!r}; expected a whole number >= {least}.")
+        settle(self)
 
     def named(self, name: str) -> str:
         """What a measure is called in tables of several splits: as it is on the test split, else ``dev_margin``."""
@@ -123,21 +125,50 @@ def load_model(source: Run | Checkpoint) -> torch.nn.Module:
 
 
 def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
-    """The model and the examples that measures are functions of."""
+    """The model and the examples that measures are functions of.
+
+    A large vocabulary is cut to the sub-words of the examples, which changes no measure (:mod:`xlgen.vocabulary`).
+    """
     task, device = TASKS[source.task], accelerator_for(options.device).device
     model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
     order, positions = class_order(model, task), models.takes_position_ids(model)
     max_length = models.longest_input(model, source.max_length)
-    batches = {}
-    for language, rows in _rows(task, config, options).items():
+
+    def batched(rows: Rows | TaggedRows) -> list[Batch]:
         encoded = tokens(rows.relabelled(order), tokenizer, max_length, options, positions)
-        batches[language] = [batch.to(device) for batch in encoded.batches(config.batch_size)]
-    names = tuple(task.labels[order.index(i)] for i in range(len(order)))
-    return Subject(model, batches, config.split, _reference(source, model), names, task.kind)
+        return [batch.to(device) for batch in encoded.batches(config.batch_size)]
+
+    texts = _rows(task, config, options)
+    batches = {language: batched(rows) for language, rows in texts.items()}
+    reference = _reference(source, model)
+    vocabulary.cut(model, _ids(batches.values(), lambda: batched(_source_rows(task, config, options))))
+    return Subject(
+        model,
+        batches=batches,
+        split=config.split,
+        reference=reference,
+        labels=tuple(task.labels[order.index(i)] for i in range(len(order))),
+        kind=task.kind,
+        source=lambda: batched(_source_rows(task, config, options)),
+        source_language=task.source_language,
+        texts=texts,
+        tokenizer=tokenizer,
+        encoder=source.pretrained,
+    )
+
+
+def _ids(parts: Iterable[Sequence[Batch]], source: Callable[[], Sequence[Batch]]) -> Iterator[torch.Tensor]:
+    """The sub-words of all examples, and then of those that measures are calibrated on, read when asked for."""
+    for part in parts:
+        yield from (batch.inputs["input_ids"] for batch in part)
+    yield from (batch.inputs["input_ids"] for batch in source())
 
 
 def measure(
-    source: Run | Recorded | Checkpoint, config: MeasureConfig, options: RunOptions
+    source: Run | Recorded | Checkpoint,
+    config: MeasureConfig,
+    options: RunOptions,
+    then: Callable[[Subject], object] | None = None,
 ) -> dict[str, dict[str, Value]]:
     """Measure a model; measures that the store has are read.
 
@@ -145,6 +176,7 @@ def measure(
         source: a stored run, the record of one, or a model that was fine-tuned elsewhere.
         config: what to measure, on what.
         options: how.
+        then: called with the subject, its predictions made, if anything had to be measured.
 
     Returns:
         By measure, by language (or ``"all"``), the value.
@@ -162,7 +194,9 @@ def measure(
     missing = [name for name in config.names if store.get(keys[name]) is None]
     if missing:
         with threads(options.threads):
-            _compute(source, replace(config, names=tuple(missing)), options, keys)
+            measured = _compute(source, replace(config, names=tuple(missing)), options, keys)
+        if then is not None:
+            then(measured)
     return {
         name: {language: Value(**value) for language, value in read_json(store.get(key) / "values.json").items()}
         for name, key in keys.items()
@@ -228,32 +262,15 @@ def table(
     return rows
 
 
-def class_order(model: torch.nn.Module, task: Task) -> list[int]:
-    """The model's class index of each of the task's labels, by the names in the model's configuration.
-
-    Models without names (``LABEL_0``…) are taken to have the task's order.
-
-    Raises:
-        ModelError: the names are others than the task's.
-    """
-    names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
-    spelled = [task.aliases.get(name.lower(), name).lower() for name in names]
-    known = [label.lower() for label in task.labels]
-    if sorted(spelled) == sorted(known):
-        return [spelled.index(label) for label in known]
-    if [name.lower() for name in names] == [f"label_{i}" for i in range(len(task.labels))]:
-        log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
-        return list(range(len(task.labels)))
-    raise ModelError(
-        f"the model's classes are {', '.join(names)}; expected {', '.join(task.labels)} in any order. Correct id2label "
-        "and label2id in its config.json."
-    )
-
-
 def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows | TaggedRows]:
     return {
         language: task.rows(language, config.split, options.data_dir).take(config.size) for language in config.languages
     }
+
+
+def _source_rows(task: Task, config: MeasureConfig, options: RunOptions) -> Rows | TaggedRows:
+    """The labelled rows that measures are calibrated on: as many of the source language as of each language."""
+    return task.rows(task.source_language, "dev", options.data_dir).take(config.size)
 
 
 def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) -> MeasureConfig:
@@ -264,11 +281,9 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
         MEASURES[name]
     settings = {}
     for name in config.names:
-        known, given = settings_of(name), config.settings.get(name, {})
-        for key in given:
-            if key not in known:
-                raise UnknownName(f"setting of {name!r}", key, known)
-        settings[name] = known | dict(given)
+        settings[name] = typed(name, config.settings.get(name, {}))
+        if "calibration" in settings[name]:  # what it was calibrated on is part of its name in the store
+            settings[name]["calibration"] = _source_rows(task, config, options).fingerprint
     config = replace(config, languages=config.languages or task.languages, settings=settings)
     found = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
     return replace(config, data=digest(found))
@@ -287,7 +302,7 @@ def _only(config: MeasureConfig, name: str) -> MeasureConfig:
     return replace(config, names=(name,), settings={name: config.settings[name]})
 
 
-def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions, keys: Mapping[str, str]) -> None:
+def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions, keys: Mapping[str, str]) -> Subject:
     """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
     store, measured = Store(options.store), subject(source, config, options)
     for name in config.names:
@@ -298,6 +313,7 @@ def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOption
             write_json(folder / "config.json", asdict(only) | facts)
             write_json(folder / "values.json", {language: asdict(value) for language, value in values.items()})
             write_json(folder / MANIFEST, manifest("measure", threads=torch.get_num_threads(), device=options.device))
+    return measured
 
 
 def _reference(source: Run | Checkpoint, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:

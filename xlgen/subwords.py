@@ -82,6 +82,10 @@ class WordPiece:
             start = end
         return ids
 
+    def reachable(self, lattice: list[list[tuple[int, int]]] | None) -> set[int]:
+        """Every id that a segmentation can have."""
+        return {self.unknown, *(id for ends in lattice or () for _, id in ends)}
+
     def _id(self, word: str, start: int, end: int, default: int | None = None) -> int | None:
         return self.vocabulary.get((self.prefix if start else "") + word[start:end], default)
 
@@ -140,3 +144,9 @@ class Unigram:
         if self.unknown not in ids:
             return ids
         return [id for key, run in groupby(ids) for id in ([key] if key == self.unknown else run)]
+
+    def reachable(self, lattice: Any) -> set[int]:
+        """Every id that a segmentation can have."""
+        if self.alpha == 0:
+            return {*lattice}
+        return {id for arcs, _ in lattice[1:] for _, ids in arcs for id in ids}

@@ -1,19 +1,22 @@
 """From tagged sentences to sub-words: the label of a word stands on its first one.
 
-Every word is tokenised by itself. Its first sub-word carries its label; the others, and the special sub-words, carry
-:data:`~xlgen.batch.IGNORE`. As in hu2020xtreme's code, nothing is cut off: a sentence that does not fit goes on in a
-further piece that starts with a whole word, and a word that comes out empty, or longer than a whole piece, becomes the
-unknown sub-word. So every word of the data is scored exactly once, with any tokenizer and length.
+Every word is tokenised by itself, as it stands in a sentence: after a space (:func:`xlgen.plain.word_prefix`). Its
+first sub-word carries its label; the others, and the special sub-words, carry :data:`~xlgen.batch.IGNORE`. As in
+hu2020xtreme's code, nothing is cut off: a sentence that does not fit goes on in a further piece that starts with a
+whole word, and a word that comes out empty, or longer than a whole piece, becomes the unknown sub-word. So every word
+of the data is scored exactly once, with any tokenizer and length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
 
+from xlgen import plain
 from xlgen.batch import IGNORE
 from xlgen.data import CHUNK, Encoded, key_of
 from xlgen.errors import ConfigError
@@ -30,8 +33,11 @@ class Frame:
 
     @classmethod
     def of(cls, tokenizer) -> Frame:
-        """Read the frame off an encoded text."""
-        text, framed = (tokenizer("a", add_special_tokens=special)["input_ids"] for special in (False, True))
+        """Read the frame off an encoded text: "a", or where the tokenizer makes nothing of it, a piece that it has."""
+        for example in chain("a", tokenizer.get_vocab()):
+            if text := plain.encode(tokenizer, [example], special=False)["input_ids"][0]:
+                break
+        framed = plain.encode(tokenizer, [example])["input_ids"][0]
         first = next(i for i in range(len(framed)) if framed[i : i + len(text)] == text)
         return cls(framed[:first], framed[first + len(text) :])
 
@@ -72,10 +78,11 @@ def word_ids(rows: TaggedRows, tokenizer, room: int) -> dict[str, list[int]]:
     """The sub-words of every different word: at least one, at most ``room``, or the unknown one."""
     words = list(dict.fromkeys(word for sentence in rows.words for word in sentence))
     found: dict[str, list[int]] = {}
+    prefix = plain.word_prefix(tokenizer)
     for start in range(0, len(words), CHUNK):
         part = words[start : start + CHUNK]
-        options = dict(add_special_tokens=False, return_attention_mask=False, return_token_type_ids=False)
-        ids = tokenizer(part, **options)["input_ids"]
+        texts = [prefix + word for word in part]
+        ids = plain.encode(tokenizer, texts, special=False)["input_ids"]
         found |= zip(part, (_fitting(pieces, room, tokenizer.unk_token_id) for pieces in ids), strict=True)
     return found
 
@@ -142,9 +149,10 @@ def tagged_view(
     room = Frame.of(tokenizer).room(max_length)
     ids = word_ids(rows, tokenizer, room)
     lengths = [[len(ids[word]) for word in sentence] for sentence in rows.words]
+    prefix = plain.word_prefix(tokenizer)
 
     def drawn(word: str) -> list[int]:
-        return _fitting(segment(word), room, tokenizer.unk_token_id)
+        return _fitting(segment(prefix + word), room, tokenizer.unk_token_id)
 
     return _packed(rows, list(cuts(lengths, room)), drawn, tokenizer, max_length, position_ids)
 

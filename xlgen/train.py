@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from xlgen import checkpoint
+from xlgen import checkpoint, vocabulary
 from xlgen.batch import Batch, count
 from xlgen.checkpoint import Progress
 from xlgen.chunks import chunk_counts, f1_of
@@ -102,6 +102,7 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
                 resume.unlink(missing_ok=True)
             raise
         checkpoint.put_back(loop.model, best)
+        vocabulary.restore(loop.model)
         facts = {
             "device": str(accelerator.device),
             "threads": torch.get_num_threads(),
@@ -115,7 +116,10 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
 
 
 def schedule(step: int, steps: int, warmup: float) -> float:
-    """The learning rate of optimizer step ``step`` (0-based) relative to its peak: linear up, then linear down to 0."""
+    """The learning rate of optimizer step ``step`` (0-based) relative to its peak: linear up, then linear down to 0.
+
+    As in transformers, the first step of a warm-up has the rate 0 and moves no weight.
+    """
     rising = math.ceil(warmup * steps)
     if step < rising:
         return step / rising

@@ -15,7 +15,7 @@ from xlgen.chapters.page import (
     table,
     unlearnt,
 )
-from xlgen.chapters.parameters import MIN_TARGETS, given, options_for, scale_of, spoken, words
+from xlgen.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
 from xlgen.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
 from xlgen.notebook import ledger_folder
 
@@ -26,6 +26,7 @@ __all__ = [
     "adds",
     "beside",
     "box",
+    "by_name",
     "collect",
     "column",
     "commonest",

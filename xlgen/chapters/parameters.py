@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from xlgen.coerce import Setting
 from xlgen.config import RunOptions
 from xlgen.errors import ConfigError, UnknownName
 from xlgen.notebook import root
@@ -18,17 +19,27 @@ MIN_TARGETS = 5
 def words(value: object, kind: type = str) -> list[Any]:
     """A parameter that is a list, in any form in which papermill may hand it over.
 
-    >>> words("en, de"), words("0,1", int), words(3, int), words(["en"])
-    (['en', 'de'], [0, 1], [3], ['en'])
+    A chapter reads its lists in its first cell, before it trains anything, and calls what was read by the same name.
+
+    >>> words("en, de"), words("0,1", int), words(3, int), words(["en"]), words("[0, 1]", int)
+    (['en', 'de'], [0, 1], [3], ['en'], [0, 1])
 
     Raises:
         ConfigError: an entry is not of that kind.
     """
-    items = list(value) if isinstance(value, (list, tuple)) else [w.strip() for w in str(value).split(",") if w.strip()]
-    try:
-        return [kind(item) for item in items]
-    except (TypeError, ValueError):
-        raise ConfigError(f"{value!r} is no list of {kind.__name__}; expected entries separated by commas.") from None
+    return list(Setting("a list", tuple[kind, ...]).read(value))
+
+
+def by_name(value: object) -> dict[str, Any]:
+    """A parameter that holds values by name, in any form in which papermill may hand it over.
+
+    >>> by_name('{"rho": 0.1}') == by_name("{'rho': 0.1}") == by_name({"rho": 0.1})
+    True
+
+    Raises:
+        ConfigError: it does not.
+    """
+    return Setting("a parameter", Mapping[str, Any]).read(value)
 
 
 def given(**parameters: object) -> dict[str, Any]:
@@ -45,8 +56,8 @@ def options_for(store: str = "", data_dir: str = "", text_dir: str = "", threads
         text_dir: plain text, a file or a folder; empty is the model's own.
         threads: CPU threads of each process.
     """
-    data, text = (Path(name).expanduser() if name else None for name in (data_dir, text_dir))
-    folder = Path(store).expanduser() if store else root() / "runs"
+    data, text = (Path(str(name)).expanduser() if name else None for name in (data_dir, text_dir))
+    folder = Path(str(store)).expanduser() if store else root() / "runs"
     return RunOptions(store=folder, data_dir=data, text_dir=text, threads=threads, progress=False)
 
 

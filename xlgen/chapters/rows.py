@@ -13,11 +13,9 @@ from xlgen import study
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
 from xlgen.config import RunOptions
+from xlgen.protocols.base import ALPHA, PREDICTED
 from xlgen.study import MeasureConfig
 from xlgen.task import Task
-
-PREDICTED = ("accuracy", "loss", "margin", "margin_p10", "margin_logit", "margin_logit_p10")
-"""Measures that are functions of the predictions alone."""
 
 
 def study_measures(
@@ -25,7 +23,7 @@ def study_measures(
     languages: Sequence[str] = (),
     size: int = 0,
     sharpness_size: int = 200,
-    alpha_size: int = 48,
+    alpha_size: int = ALPHA["examples"],
     noise_scale: float = 0.001,
     noise_seeds: Sequence[int] = (0, 1, 2),
     criterion: str = "accuracy_deviation",
@@ -33,7 +31,8 @@ def study_measures(
 ) -> tuple[MeasureConfig, ...]:
     """What the chapters measure: predictions on both splits; what moves the weights on a few test examples.
 
-    The α-search takes one start, three ascent steps and seven bisections of [1e-5, 0.1] (a final bracket of 7.5 %).
+    The α-search is that of the protocols (:data:`xlgen.protocols.base.ALPHA`): one start, three ascent steps and seven
+    bisections of [1e-5, 0.1] (a final bracket of 7.5 %).
 
     Args:
         languages: of the task; none means all.
@@ -45,10 +44,9 @@ def study_measures(
         criterion: of the α-search.
         threshold: of the criterion.
     """
-    alpha = {"criterion": criterion, "threshold": threshold, "examples": alpha_size}
     settings = {
         "sharpness_difference": {"noise_scale": noise_scale, "noise_seeds": tuple(noise_seeds)},
-        "sharpness_alpha": alpha | {"alpha_min": 1e-5, "bisections": 7, "restarts": 1, "steps": 3},
+        "sharpness_alpha": {**ALPHA, "criterion": criterion, "threshold": threshold, "examples": alpha_size},
     }
     languages = tuple(languages)
     return (

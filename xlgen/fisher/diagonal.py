@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
+from xlgen.batch import Batch, examples
 from xlgen.errors import TrainingError
 from xlgen.fisher.engine import chosen, run
 from xlgen.fisher.factors import Outer, Rows, Use, merged
@@ -40,8 +40,8 @@ def diagonal(
     """
     squares = _Squares(chosen(model, names))
     # F is quadratic: with gradients scaled by 1/√N it needs no division, which would touch every embedding
-    scale = 1 / math.sqrt(max(sum(len(batch) for batch in batches), 1))
-    run(model, batches, lambda _: squares, labels=labels, names=names, generator=generator, scale=scale)
+    scale = 1 / math.sqrt(max(examples(batches), 1))
+    run(model, batches, lambda *_: squares, labels=labels, names=names, generator=generator, scale=scale)
     return squares.result()
 
 

@@ -3,6 +3,10 @@
 One forward pass, then one backward pass for each direction in the logits (:mod:`~xlgen.fisher.labels`) that computes
 the gradients of activations and of no weight. What each parameter's gradient is made of is handed over as it comes by,
 and freed. The remaining parameters (:mod:`~xlgen.fisher.recorder`) are differentiated one example at a time.
+
+A tagged sentence that was cut in pieces is one example with several rows, whose gradients are added before anything is
+squared: its rows make a batch of their own, and a sum of outer products over its places runs over those of all rows.
+With the model's labels nothing need be added: its units are independent given x, and so are its pieces.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ from torch import Tensor, nn
 
 from xlgen.batch import Batch
 from xlgen.errors import ConfigError, DataError, ModelError, UnknownName
-from xlgen.evaluate import evaluating
+from xlgen.evaluate import evaluating, join
 from xlgen.fisher.factors import Use
 from xlgen.fisher.labels import LABELS, directions
 from xlgen.fisher.modules import uses
@@ -29,7 +33,10 @@ log = logging.getLogger(__name__)
 
 
 class Collector(Protocol):
-    """Receives, for each direction, every parameter's gradients for the examples of a batch once."""
+    """Receives, for each direction, every parameter's gradients for the examples of a batch once.
+
+    B is the number of rows of the batch, or 1 where they are the pieces of one example and their gradients are added.
+    """
 
     def vectors(self, gradients: Mapping[Tensor, Tensor]) -> None:
         """Of all parameters (n,): the gradient for each example, (B, n)."""
@@ -38,7 +45,7 @@ class Collector(Protocol):
         """Of a matrix: what its gradients are the sum of."""
 
     def row(self, p: Tensor, b: int, gradient: Tensor) -> None:
-        """Of any parameter: its gradient for example ``b`` of the batch."""
+        """Of any parameter: its gradient for row ``b`` of the batch, or the sum over the rows, which is row 0."""
 
     def end(self) -> None:
         """The batch is done with."""
@@ -47,7 +54,7 @@ class Collector(Protocol):
 def run(
     model: nn.Module,
     batches: Sequence[Batch],
-    collector: Callable[[Batch], Collector],
+    collector: Callable[[Batch, bool], Collector],
     *,
     labels: str,
     names: Collection[str] | None,
@@ -59,7 +66,7 @@ def run(
     Args:
         model: left exactly as it was.
         batches: the examples.
-        collector: gives the receiver of a batch.
+        collector: gives the receiver of a batch, told whether its rows are the pieces of one example, added up.
         labels: see :func:`~xlgen.fisher.labels.directions`.
         names: parameters to look at; ``None`` for all floating-point ones.
         generator: source of sampled labels.
@@ -79,8 +86,14 @@ def run(
     parameters = chosen(model, names)
     with evaluating(model), _requiring(model, parameters.values()), torch.enable_grad():
         recorder = Recorder(model, parameters)
-        for part in _parts(batches):
-            _pass(recorder, part, collector(part), labels, generator, scale)
+        whole, cut = (batches, []) if labels == "model" else _gathered(batches)
+        if not whole:
+            with recorder.forward(cut[0].rows(slice(0, 1)), lambda *_: None):
+                pass  # see _parts
+        for part in _parts(whole):
+            _pass(recorder, part, collector(part, False), labels, generator, scale, False)
+        for part in cut:
+            _pass(recorder, part, collector(part, True), labels, generator, scale, True)
 
 
 def chosen(model: nn.Module, names: Collection[str] | None) -> dict[str, nn.Parameter]:
@@ -94,6 +107,23 @@ def chosen(model: nn.Module, names: Collection[str] | None) -> dict[str, nn.Para
         if name not in parameters:
             raise UnknownName("parameter", name, parameters)
     return parameters if names is None else {name: p for name, p in parameters.items() if name in set(names)}
+
+
+def _gathered(batches: Sequence[Batch]) -> tuple[Sequence[Batch], list[Batch]]:
+    """The examples of one row in their batches, and a batch for each example of several rows, its pieces."""
+    if all(batch.piece is None for batch in batches):
+        return batches, []
+    numbers, rows = torch.cat([batch.index for batch in batches]).unique(return_counts=True)
+    several = numbers[rows > 1]
+    if not len(several):
+        return batches, []
+    found = [(batch, torch.isin(batch.index, several)) for batch in batches]
+    whole = [batch if not cut.any() else batch.rows(~cut) for batch, cut in found]
+    pieces = [batch.rows(cut) for batch, cut in found if cut.any()]
+    return [batch for batch in whole if len(batch)], [
+        join([batch.rows(batch.index == number) for batch in pieces if (batch.index == number).any()])
+        for number in several
+    ]
 
 
 def _parts(batches: Sequence[Batch]) -> Iterator[Batch]:
@@ -115,7 +145,9 @@ def _pass(
     labels: str,
     generator: torch.Generator | None,
     scale: float,
+    together: bool,
 ) -> None:
+    """One batch; with ``together`` the gradients of its rows are added to one."""
     vectors: dict[Tensor, Tensor] = {}
     shared: dict[Tensor, list[Use]] = defaultdict(list)
 
@@ -127,6 +159,8 @@ def _pass(
         for p, part in uses(call.module, call.x, gradient):
             if id(p) not in forward.fast:
                 continue
+            if together:
+                part = part.sum(dim=0, keepdim=True) if isinstance(part, Tensor) else part.together()
             if isinstance(part, Tensor):
                 vectors[p] = vectors[p] + part if p in vectors else part
             elif forward.used[id(p)] == 1:
@@ -148,21 +182,25 @@ def _pass(
         slow = {name: p for name, p in recorder.parameters.items() if id(p) not in forward.fast}
     if slow:
         _say(tuple(slow))
-        _one_by_one(recorder.model, batch, along, list(slow.values()), collector)
+        rows = [slice(0, len(batch))] if together else [slice(b, b + 1) for b in range(len(batch))]
+        _one_by_one(recorder.model, batch, rows, along, list(slow.values()), collector)
     collector.end()
 
 
 def _one_by_one(
-    model: nn.Module, batch: Batch, along: Sequence[Tensor], parameters: Sequence[Tensor], collector: Collector
+    model: nn.Module,
+    batch: Batch,
+    examples: Sequence[slice],
+    along: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    collector: Collector,
 ) -> None:
-    """Differentiate one example at a time."""
-    for b in range(len(batch)):
-        logits = model(**batch.rows(slice(b, b + 1)).inputs).logits
+    """Differentiate one example at a time; each is some rows of the batch."""
+    for b, rows in enumerate(examples):
+        logits = model(**batch.rows(rows).inputs).logits
         for number, direction in enumerate(along, start=1):
             keep = number < len(along)
-            gradients = torch.autograd.grad(
-                logits, parameters, direction[b : b + 1], retain_graph=keep, allow_unused=True
-            )
+            gradients = torch.autograd.grad(logits, parameters, direction[rows], retain_graph=keep, allow_unused=True)
             for p, gradient in zip(parameters, gradients, strict=True):
                 if gradient is not None:
                     collector.row(p, b, gradient.to_dense() if gradient.is_sparse else gradient)

@@ -40,6 +40,10 @@ class Outer:
     right: Tensor
     key: Hashable
 
+    def together(self) -> Outer:
+        """The same with all rows as one example, whose gradient is the sum of theirs."""
+        return Outer(self.left.flatten(0, 1)[None], self.right.flatten(0, 1)[None], self.key)
+
     def places(self) -> int:
         """Places after which nothing of any example reaches the logits, rounded up: 0 if nothing does."""
         end = self.left.shape[1]
@@ -64,6 +68,10 @@ class Rows:
 
     ids: Tensor
     right: Tensor
+
+    def together(self) -> Rows:
+        """The same with all rows as one example."""
+        return Rows(self.ids.flatten()[None], self.right.flatten(0, 1)[None])
 
 
 Use = Outer | Rows
@@ -100,11 +108,9 @@ class Norms:
 
     def total(self) -> Tensor:
         """The sum, (B,), float64. Nothing can be added to it any more: the inputs are let go."""
-        products: dict[tuple[int, int, torch.dtype], list[Tensor]] = {}
+        products: dict[tuple[int, torch.dtype], list[Tensor]] = {}
         for (_, places), (right, grams) in self._inputs.items():
-            # inputs of other lengths (a decoder's, and those behind a prompt) may reach the logits by as many places
-            key = places, right.shape[1], right.dtype
-            sums = products.setdefault(key, [torch.zeros_like(gram) for gram in grams])
+            sums = products.setdefault((places, right.dtype), [torch.zeros_like(gram) for gram in grams])
             for (rows, columns), gram, product in zip(_blocks(places), grams, sums, strict=True):
                 product.addcmul_(gram, torch.bmm(right[:, rows], right[:, columns].mT))
         self._inputs.clear()
@@ -151,7 +157,8 @@ def _rows(uses: Sequence[Rows]) -> Tensor:
 def _blocks(places: int) -> list[tuple[slice, slice]]:
     """Rows and columns of the blocks: four at most, which compute 5/8 of a matrix."""
     step = max(-(-places // 4), STEP)
-    return [(slice(i, i + step), slice(i, places)) for i in range(0, places, step)]
+    # no row beyond the places: inputs of other lengths with as many places have blocks of the same shapes
+    return [(slice(i, min(i + step, places)), slice(i, places)) for i in range(0, places, step)]
 
 
 def _direct(left: Tensor, right: Tensor) -> Tensor:

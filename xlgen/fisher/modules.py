@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlgen.fisher.factors import Outer, Rows, Use
+from xlgen.vocabulary import CutEmbedding
 
 
 def known(module: nn.Module) -> bool:
@@ -21,7 +22,7 @@ def known(module: nn.Module) -> bool:
     if "forward" in vars(module) or module._forward_hooks or module._forward_pre_hooks:
         return False
     forward = type(module).forward
-    if forward is nn.Embedding.forward:
+    if forward in (nn.Embedding.forward, CutEmbedding.forward):
         return module.max_norm is None and not module.scale_grad_by_freq
     if forward is nn.LayerNorm.forward:
         return len(module.normalized_shape) == 1
@@ -52,7 +53,7 @@ def uses(module: nn.Module, x: Tensor, gradient: Tensor) -> Iterator[tuple[Tenso
     """
     delta = _sequence(gradient)
     if isinstance(module, nn.Embedding):
-        ids = x.reshape(len(x), -1)
+        ids = (module.places(x) if isinstance(module, CutEmbedding) else x).reshape(len(x), -1)
         if module.padding_idx is not None:  # torch gives this row no gradient
             delta = delta * (ids != module.padding_idx)[:, :, None]
         yield module.weight, Rows(ids, delta)

@@ -20,8 +20,9 @@ class Trace:
     """Squared gradient norms of single examples; Tr F is their mean.
 
     Attributes:
-        values: (N,) float64 [nats² / parameter²], in the order of the split, on the CPU.
-        index: (N,) row number in the split of each; a tagged sentence cut in pieces has one value a piece.
+        values: (N,) float64 [nats² / parameter²], in the order of the split, on the CPU; one for each example, also
+            where a tagged sentence was cut in pieces.
+        index: (N,) row number in the split of each.
     """
 
     values: Tensor
@@ -54,8 +55,9 @@ def trace(
     .. math:: \mathrm{Tr} F = \frac1N \sum_i E_{y \sim q_i} \big\| \nabla_\theta \log p_\theta(y | x_i) \big\|^2
 
     with :math:`\log p_\theta(y|x_i)` the sum over the scored units of example i (its class, its words, its hidden
-    sub-words). With one backward pass of activations it costs about three quarters of a training step; the model's
-    labels take one such pass for each class but one (in tagging: times the longest sentence's words).
+    sub-words), those of all pieces of a sentence that was cut. With one backward pass of activations it costs about
+    three quarters of a training step; the model's labels take one such pass for each class but one (in tagging: times
+    the longest sentence's words).
 
     Args:
         model: in any mode; computed in eval mode, and left exactly as it was.
@@ -71,30 +73,31 @@ def trace(
     """
     collected: list[_Norms] = []
 
-    def collector(batch: Batch) -> _Norms:
-        collected.append(_Norms(batch))
+    def collector(batch: Batch, together: bool) -> _Norms:
+        collected.append(_Norms(batch.index[:1] if together else batch.index))
         return collected[-1]
 
     run(model, batches, collector, labels=labels, names=names, generator=generator)
     values = torch.cat([part.values.cpu() for part in collected])
-    index, piece = (torch.cat(x) for x in zip(*(_place(part.batch) for part in collected), strict=True))
+    rows = torch.cat([part.index.cpu() for part in collected])
     if not values.isfinite().all():
-        row = int(index[~values.isfinite()][0])
+        row = int(rows[~values.isfinite()][0])
         raise TrainingError(f"the squared gradient norm of row {row} is not finite; check the model's weights.")
-    order = (index * (piece.max() + 1) + piece).argsort()
-    return Trace(values[order], index[order])
+    # with the model's labels the pieces of a sentence come one by one: their labels are independent, so traces add up
+    index, place = rows.unique(return_inverse=True)
+    return Trace(torch.zeros(len(index), dtype=torch.float64).index_add_(0, place, values), index)
 
 
 @dataclass(eq=False)
 class _Norms:
-    """Collects the squared norm of each example of a batch, in float64."""
+    """Collects the squared norm of each example of a batch, in float64; ``index`` has their numbers."""
 
-    batch: Batch
+    index: Tensor
     values: Tensor = field(init=False)
 
     def __post_init__(self):
-        self.values = torch.zeros(len(self.batch), dtype=torch.float64, device=self.batch.labels.device)
-        self.matrices = Norms(len(self.batch), self.values.device)
+        self.values = torch.zeros(len(self.index), dtype=torch.float64, device=self.index.device)
+        self.matrices = Norms(len(self.index), self.values.device)
 
     def vectors(self, gradients: Mapping[Tensor, Tensor]) -> None:
         if gradients:
@@ -109,9 +112,3 @@ class _Norms:
 
     def end(self) -> None:
         self.values += self.matrices.total()
-
-
-def _place(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Row number in the split, and number of the piece, of each row of a batch."""
-    piece = torch.zeros_like(batch.index) if batch.piece is None else batch.piece
-    return batch.index.cpu(), piece.cpu()

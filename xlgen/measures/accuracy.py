@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
-
-from xlgen.evaluate import Predictions, losses
+from xlgen.evaluate import losses
 from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("accuracy")
@@ -20,7 +18,7 @@ def accuracy(subject: Subject) -> dict[str, Value]:
     """Compute the share of units whose most probable class is the label.
 
     acc = 1/U Σ_u 1[argmax_j f_j(x_u) = y_u], with the binomial standard error √(acc (1 - acc) / U); in tagging that
-    clustered by sentence, see :func:`clustered`.
+    clustered by sentence, see :func:`xlgen.measures.sampling.clustered`.
 
     Returns:
         Per language, a value in [0, 1]; ``n`` counts the units.
@@ -30,7 +28,8 @@ def accuracy(subject: Subject) -> dict[str, Value]:
         n = len(predictions)
         right = (predictions.logits.argmax(dim=1) == predictions.labels).double()
         share = right.mean().item()
-        error = math.sqrt(share * (1 - share) / n) if subject.kind == "sequence" else clustered(right, predictions)
+        binomial = math.sqrt(share * (1 - share) / n)
+        error = binomial if subject.kind == "sequence" else clustered(right, predictions.example)
         result[language] = _value(share, error, n, subject)
     return result
 
@@ -42,21 +41,9 @@ def loss(subject: Subject) -> dict[str, Value]:
     for language, predictions in subject.predictions.items():
         each = losses(predictions)
         n = len(each)
-        error = clustered(each, predictions)
+        error = clustered(each, predictions.example)
         result[language] = _value(each.mean().item(), error, n, subject)
     return result
-
-
-def clustered(each: Tensor, predictions: Predictions) -> float | None:
-    r"""Standard error of the mean of ``each`` (U,) over examples as clusters; ``None`` with one example.
-
-    √(N/(N-1) Σ_i (Σ_{u in i} (x_u - x̄))²) / U, the linearised error of a ratio of totals. Where every example has one
-    unit, it is the usual s/√N.
-    """
-    sums = torch.zeros(predictions.examples, dtype=torch.float64)
-    sums.index_add_(0, predictions.example, each.double() - each.double().mean())
-    n = len(sums)
-    return math.sqrt(n / (n - 1) * sums.square().sum().item()) / len(each) if n > 1 else None
 
 
 def _value(value: float, error: float | None, n: int, subject: Subject) -> Value:

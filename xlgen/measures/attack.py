@@ -18,6 +18,7 @@ from xlgen.batch import Batch
 from xlgen.errors import TrainingError
 from xlgen.evaluate import predict, predictions_and_gradient
 from xlgen.measures.base import Predictions
+from xlgen.vocabulary import kept, whole_shape
 
 FORWARD = 1 / 3
 """Cost of a forward pass alone, in forward and backward passes."""
@@ -33,7 +34,7 @@ class Attack:
         parameters: the live weights, by name.
         origin: w, by the same names.
         before: the predictions at w.
-        deviation: how much worse the second predictions are than the first.
+        deviation: (U,) by unit, how much worse the second predictions are than the first; what counts is the mean.
         threshold: the deviation that is no longer tolerated.
         restarts: random starts.
         steps: ascent steps from each of them.
@@ -42,6 +43,7 @@ class Attack:
         thorough: end every climb, also after a perturbation that is not tolerated.
         units: forward and backward passes over the examples so far.
         tried: each α attacked, with the largest deviation met.
+        met: each perturbation met, its α with the deviation of each unit; ``None`` where the model overflows.
         states: of the random generator before each start, as far as they are known.
     """
 
@@ -50,7 +52,7 @@ class Attack:
     parameters: Mapping[str, Tensor]
     origin: Mapping[str, Tensor]
     before: Predictions
-    deviation: Callable[[Predictions, Predictions], float]
+    deviation: Callable[[Predictions, Predictions], Tensor]
     threshold: float
     restarts: int
     steps: int
@@ -59,6 +61,7 @@ class Attack:
     thorough: bool = False
     units: float = 0.0
     tried: list[tuple[float, float]] = field(default_factory=list)
+    met: list[tuple[float, Tensor | None]] = field(default_factory=list)
     states: list[Tensor] = field(default_factory=list)
 
     def bound(self, name: str, alpha: float) -> Tensor:
@@ -70,7 +73,7 @@ class Attack:
     def start(self, alpha: float, generator: torch.Generator) -> None:
         """Set w + u with u uniform in the middle half of the ball; drawn on the CPU in the order of the names."""
         for name, p in self.parameters.items():
-            uniform = torch.rand(p.shape, generator=generator, dtype=torch.float32) - 0.5
+            uniform = kept(p, torch.rand(whole_shape(p), generator=generator, dtype=torch.float32)) - 0.5
             p.copy_(self.origin[name] + uniform.to(p) * self.bound(name, alpha))
 
     @torch.no_grad()
@@ -81,13 +84,19 @@ class Attack:
             p.addcmul_(gradient[name].sign(), bound, value=2 / self.steps)
             p.clamp_(origin - bound, origin + bound)
 
-    def look(self) -> float:
-        """The deviation where the weights are now, by a forward pass."""
+    def look(self) -> Predictions | None:
+        """The predictions where the weights are now, by a forward pass; ``None`` if the model overflows."""
         self.units += FORWARD
         try:
-            return self.deviation(self.before, predict(self.model, self.batches))
-        except TrainingError:  # a model that overflows has got worse by any criterion
-            return math.inf
+            return predict(self.model, self.batches)
+        except TrainingError:
+            return None
+
+    def judge(self, alpha: float, after: Predictions | None) -> float:
+        """The deviation of a perturbation, which is remembered: a model that overflows is worse by any criterion."""
+        each = None if after is None else self.deviation(self.before, after)
+        self.met.append((alpha, each))
+        return math.inf if each is None else each.sum().item() / len(each)
 
     def climb(self, restart: int, alpha: float) -> tuple[float, int | None]:
         """Ascend from one of the starts.
@@ -107,14 +116,14 @@ class Attack:
         largest, exceeded = -math.inf, None
         for step in range(self.steps + 1):
             if step == self.steps:
-                deviation = self.look()
+                after = self.look()
             else:
                 self.units += 1
                 try:
                     after, gradient = predictions_and_gradient(self.model, self.batches)
-                    deviation = self.deviation(self.before, after)
                 except TrainingError:
-                    return math.inf, step if exceeded is None else exceeded
+                    return self.judge(alpha, None), step if exceeded is None else exceeded
+            deviation = self.judge(alpha, after)
             largest = max(largest, deviation)
             if deviation >= self.threshold and exceeded is None:
                 exceeded = step

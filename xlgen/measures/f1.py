@@ -8,9 +8,7 @@ from torch import Tensor
 from xlgen.chunks import chunk_counts, f1_of
 from xlgen.errors import ConfigError
 from xlgen.measures.base import MEASURES, Subject, Value
-
-RESAMPLES = 500
-"""Bootstrap samples of the sentences: the standard error itself is then good to some 3 %."""
+from xlgen.measures.sampling import resampled
 
 
 @MEASURES.register("f1")
@@ -42,8 +40,5 @@ def f1(subject: Subject) -> dict[str, Value]:
 
 def _stderr(counts: Tensor) -> float | None:
     """Standard deviation of F1 over bootstrap samples of the sentences (N, 3); ``None`` for a single sentence."""
-    n, generator = len(counts), torch.Generator().manual_seed(0)
-    if n < 2:
-        return None
-    draws = [counts[torch.randint(n, (n,), generator=generator)].sum(0) for _ in range(RESAMPLES)]
-    return f1_of(torch.stack(draws)).std().item()
+    n = len(counts)
+    return f1_of(torch.stack([counts[draw].sum(0) for draw in resampled(n)])).std().item() if n > 1 else None

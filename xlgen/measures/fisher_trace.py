@@ -17,14 +17,15 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from xlgen.batch import Batch, scored
-from xlgen.errors import ConfigError, TrainingError
+from xlgen.coerce import AtLeast0
+from xlgen.errors import TrainingError
 from xlgen.evaluate import differentiable, evaluating, subset
 from xlgen.fisher import trace
 from xlgen.fisher.labels import LABELS, draw
@@ -36,12 +37,13 @@ log = logging.getLogger(__name__)
 
 @MEASURES.register("fisher_trace")
 def fisher_trace(
-    subject: Subject, *, labels: str = "model", examples: int = 0, proxy: bool = True, seed: int = 0
+    subject: Subject, *, labels: Literal[LABELS] = "model", examples: AtLeast0 = 0, proxy: bool = True, seed: int = 0
 ) -> dict[str, Value]:
     r"""Compute Tr F per language: the mean squared norm of the gradients of single examples.
 
     Exact given the examples, all floating-point parameters and in eval mode. An example's log-likelihood is the sum
-    over its units, so that in tagging Tr F grows with the length of sentences; ``extra`` has it per unit.
+    over its units, so that in tagging Tr F grows with the length of sentences; ``extra`` has it per unit. A sentence
+    that was cut in pieces is one example: its gradient is the sum of theirs.
 
     Args:
         subject: model and examples; the model is left exactly as it was.
@@ -55,19 +57,17 @@ def fisher_trace(
         seed: of the labels drawn for ``"sample"`` and for the proxy; the same draw for every language.
 
     Returns:
-        Per language Tr F [nats² / parameter²], its standard error over examples (with ``"sample"`` that includes the
-        noise of the labels), and in ``extra``: ``per_unit``; ``proxy``, :math:`B \|\bar g\|^2` averaged over batches
-        in proportion to their examples, with sampled labels (true ones for ``"true"``); ``proxy_stderr`` over batches;
-        ``proxy_batch``, the B of its batches (all but the last of a length have it).
+        Per language Tr F [nats² / parameter²], its standard error over examples, sentences in tagging (with
+        ``"sample"`` that includes the noise of the labels), and in ``extra``: ``per_unit``; ``proxy``,
+        :math:`B \|\bar g\|^2` averaged over batches in proportion to their examples (a piece of a sentence is a part of
+        one), with sampled labels (true ones for ``"true"``); ``proxy_stderr`` over batches; ``proxy_batch``, the B of
+        its batches (all but the last of a length have it).
 
     Raises:
+        UnknownName: no such labels.
         ConfigError: a setting is out of its range.
         TrainingError: a value is not finite.
     """
-    if labels not in LABELS:
-        raise ConfigError(f"labels is {labels!r}; expected one of {', '.join(map(repr, LABELS))}.")
-    if examples < 0:
-        raise ConfigError(f"examples is {examples!r}; expected a number of examples >= 1, or 0 for all.")
     result = {}
     for language, batches in subject.batches.items():
         log.info("fisher_trace: %s", language)
@@ -84,24 +84,31 @@ def fisher_trace(
 
 
 def _proxy(model: nn.Module, batches: Sequence[Batch], labels: str, generator: torch.Generator) -> dict[str, Any]:
-    """B ||mean gradient of a batch||², averaged over the batches with weights B."""
-    values = []
-    for batch in batches:
+    """B ||mean gradient of a batch||², averaged over the batches with weights B, their examples."""
+    values, sizes = [], _sizes(batches)
+    for batch, size in zip(batches, sizes.tolist(), strict=True):
         with evaluating(model), differentiable(model), torch.enable_grad():
             logits, y = scored(model(**batch.inputs).logits, batch.labels)
             if labels == "sample":
                 y = draw(logits.detach().double().softmax(dim=-1), generator)
             wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            (functional.cross_entropy(wide, y, reduction="sum") / len(batch)).backward()
-            values.append(len(batch) * norm(p.grad for p in model.parameters() if p.grad is not None) ** 2)
+            (functional.cross_entropy(wide, y, reduction="sum") / size).backward()
+            values.append(size * norm(p.grad for p in model.parameters() if p.grad is not None) ** 2)
     if not all(map(math.isfinite, values)):
         raise TrainingError("the gradient of a batch is not finite; check the model's weights.")
-    sizes = torch.tensor([len(batch) for batch in batches], dtype=torch.float64)
     value = torch.tensor(values, dtype=torch.float64)
     mean = (sizes * value).sum() / sizes.sum()
     error = ((sizes / sizes.sum() * (value - mean)).square().sum() * len(values) / max(len(values) - 1, 1)).sqrt()
     return {
         "proxy": mean.item(),
         "proxy_stderr": error.item() if len(values) > 1 else None,
-        "proxy_batch": int(sizes.max()),
+        "proxy_batch": round(sizes.max().item()),
     }
+
+
+def _sizes(batches: Sequence[Batch]) -> Tensor:
+    """Examples of each batch, float64: each of k pieces of a sentence counts 1/k."""
+    index = torch.cat([batch.index for batch in batches]).cpu()
+    _, place, rows = index.unique(return_inverse=True, return_counts=True)
+    shares = (1 / rows.double())[place].split([len(batch) for batch in batches])
+    return torch.stack([share.sum() for share in shares])

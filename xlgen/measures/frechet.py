@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 
 from xlgen.batch import Batch
+from xlgen.batch import examples as count_examples
+from xlgen.coerce import AtLeast0, AtLeast1
 from xlgen.device import seed_of
-from xlgen.errors import ConfigError, UnknownName
+from xlgen.errors import ConfigError
 from xlgen.evaluate import subset
 from xlgen.fisher import diagonal
+from xlgen.fisher.labels import LABELS
 from xlgen.frechet import Distances, distances
 from xlgen.layers import embedding_tables, encoder, layer_of
 from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.vocabulary import whole_shape
 
 log = logging.getLogger(__name__)
 
@@ -25,11 +31,11 @@ PARAMETERS = ("encoder", "blocks", "all")
 def frechet(
     subject: Subject,
     *,
-    labels: str = "true",
-    parameters: str = "encoder",
+    labels: Literal[LABELS] = "true",
+    parameters: Literal[PARAMETERS] = "encoder",
     source: str = "en",
-    examples: int = 0,
-    folds: int = 5,
+    examples: AtLeast0 = 0,
+    folds: AtLeast1 = 5,
     seed: int = 0,
 ) -> dict[str, Value]:
     """Compute d²(F_source, F_language) of the diagonal Fisher informations on the task's examples.
@@ -39,9 +45,9 @@ def frechet(
     source language. The languages' embeddings are largely different rows of one table, which alone makes them distant:
     ``"blocks"`` leaves the tables out, and ``extra`` has both.
 
-    The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so
-    that translations of each other are left out together. ``folds`` diagonals of every language are in memory at once,
-    4 bytes a parameter; with ``folds=1`` it is one, without a standard error.
+    The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so that
+    translations of each other are left out together; a sentence that was cut in pieces is one. ``folds`` diagonals of
+    every language are in memory at once, 4 bytes a parameter; with ``folds=1`` it is one, without a standard error.
 
     Args:
         subject: model and examples; left exactly as they were.
@@ -59,16 +65,13 @@ def frechet(
         ``row`` (d² to every language), ``trace`` Tr F over the chosen parameters, and their number ``parameters``.
 
     Raises:
-        UnknownName: no such choice of parameters.
-        ConfigError: the source language is not among the languages, or fewer examples than folds.
+        UnknownName: no such labels or choice of parameters.
+        ConfigError: a setting is out of its range, the source language is not among the languages, or there are fewer
+            examples than folds.
         ModelError: a Fisher information is 0 or not finite.
     """
-    if parameters not in PARAMETERS:
-        raise UnknownName("choice of parameters", parameters, PARAMETERS)
     if source not in subject.batches:
         raise ConfigError(f"frechet needs the source language {source!r} among the languages; add it.")
-    if folds < 1:
-        raise ConfigError(f"frechet: folds is {folds}; expected a whole number >= 1.")
     tables = embedding_tables(subject.model)
     names = dict(subject.model.named_parameters()) if parameters == "all" else encoder(subject.model)
     names = [name for name in names if not (parameters == "blocks" and layer_of(name, tables) == "embeddings")]
@@ -76,7 +79,7 @@ def frechet(
     for language, batches in subject.batches.items():
         log.info("frechet: %s", language)
         dealt = _dealt(subset(batches, examples), folds, language)
-        counts[language] = [sum(map(len, fold)) for fold in dealt]
+        counts[language] = [count_examples(fold) for fold in dealt]
         found[language] = []
         for k, fold in enumerate(dealt):
             draws = torch.Generator().manual_seed(seed_of("frechet", seed, k))
@@ -84,7 +87,8 @@ def frechet(
             found[language].append({name: part.cpu() for name, part in each.items()})
     d, origin = distances(found, tables, counts), list(found).index(source)
     on = f"{subject.split}, {labels} labels, eval mode, parameters: {parameters}"
-    size = sum(part.numel() for part in found[source][0].values())
+    sizes = {name: math.prod(whole_shape(p)) for name, p in subject.model.named_parameters()}
+    size = sum(sizes[name] for name in found[source][0])
     return {language: _value(d, origin, i, sum(counts[language]), on, size) for i, language in enumerate(found)}
 
 

@@ -10,6 +10,7 @@ from xlgen.errors import ModelError
 from xlgen.layers import embedding_tables, layer_of
 from xlgen.measures.base import ALL, MEASURES, Subject, Value
 from xlgen.perturb import distance, norm, weights
+from xlgen.vocabulary import whole_shape
 
 
 def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
@@ -19,14 +20,19 @@ def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
         ModelError: the subject has no pretrained weights, none of their names fits, or a shape differs.
     """
     if subject.reference is None:
-        raise ModelError("the distance from initialisation needs the pretrained weights; give Subject(reference=...).")
+        raise ModelError(
+            "the distance from initialisation needs the pretrained weights; say with --pretrained what the model was "
+            "fine-tuned from (in Python: Checkpoint.pretrained, or Subject.reference), or leave this measure out."
+        )
     shared = {name: p for name, p in weights(subject.model).items() if name in subject.reference}
     if not shared:
-        raise ModelError("the pretrained weights share no parameter name with the model; give those of its encoder.")
+        raise ModelError(
+            "the pretrained weights share no parameter name with the model; expected those that it was fine-tuned from."
+        )
     for name, p in shared.items():
-        if p.shape != subject.reference[name].shape:
-            found = tuple(subject.reference[name].shape)
-            raise ModelError(f"pretrained {name!r} has shape {found}, the model's {tuple(p.shape)}; they must agree.")
+        shape, found = whole_shape(p), tuple(subject.reference[name].shape)
+        if shape != found:
+            raise ModelError(f"pretrained {name!r} has shape {found}, the model's {shape}; they must agree.")
     return shared
 
 
@@ -59,7 +65,7 @@ def frobenius(subject: Subject) -> dict[str, Value]:
             subject.reference,
         ),
         "by_layer": {group: distance(ps, subject.reference) for group, ps in groups.items()},
-        "parameters": sum(p.numel() for p in shared.values()),
+        "parameters": sum(subject.reference[name].numel() for name in shared),
         "excluded": list(excluded),
         "excluded_norm": norm(excluded.values()),
     }

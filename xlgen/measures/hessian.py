@@ -6,8 +6,14 @@ r"""The largest eigenvalue of the Hessian of the loss: its curvature in the dire
     H v = \nabla_\theta \big(v^\top \nabla_\theta L(\theta)\big)
 
 by the Lanczos method. The libraries' solvers (ARPACK, LOBPCG) keep 10 to 20 vectors as long as all weights, 14 GB for
-an encoder of 178 million; the bare recurrence keeps three. Without reorthogonalisation found eigenvalues come up again
-as copies, which changes nothing at the ends of the spectrum.
+an encoder of 178 million; the bare recurrence keeps three, and is run a second time for an eigenvector. Without
+reorthogonalisation found eigenvalues come up again as copies, which changes nothing at the ends of the spectrum.
+
+With another sample of examples H would be another mean of the H_i of the examples, and to first order
+:math:`\lambda = v^\top H v` another mean of the curvatures :math:`v^\top H_i v` in the direction of its eigenvector.
+Their spread gives the standard error (the infinitesimal jackknife, efron1993bootstrap). The largest eigenvalue of few
+examples is larger than that of many, as its v is that of the worst of them; the error does not know of this bias, and
+is itself too large for the same reason.
 """
 
 from __future__ import annotations
@@ -23,12 +29,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
-from xlgen.errors import ConfigError, ModelError, TrainingError
-from xlgen.evaluate import differentiable, evaluating, subset
+from xlgen.coerce import AtLeast0, AtLeast1, Positive
+from xlgen.errors import ModelError, TrainingError
+from xlgen.evaluate import differentiable, evaluating, losses, predict, subset
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.perturb import gaussian, inner, norm, weights
+from xlgen.measures.sampling import clustered
+from xlgen.perturb import gaussian, inner, norm, restored, weights
 
 log = logging.getLogger(__name__)
+
+RISE = 0.01
+"""Nats: far above the rounding of a loss in float32, and small enough for a loss to be quadratic."""
 
 Vector = Mapping[str, Tensor]
 """A direction in the space of the weights, by parameter name."""
@@ -36,7 +47,7 @@ Vector = Mapping[str, Tensor]
 
 @MEASURES.register("hessian_eigenvalue")
 def hessian_eigenvalue(
-    subject: Subject, *, iterations: int = 40, tolerance: float = 0.01, examples: int = 64, seed: int = 0
+    subject: Subject, *, iterations: AtLeast1 = 40, tolerance: Positive = 0.01, examples: AtLeast0 = 64, seed: int = 0
 ) -> dict[str, Value]:
     """Compute the largest (most positive) eigenvalue of the Hessian of the mean cross-entropy, per language.
 
@@ -52,29 +63,26 @@ def hessian_eigenvalue(
         seed: seeds the first vector.
 
     Returns:
-        Per language λ_max [nats / parameter²], with status ``"ok"`` or ``"not_converged"`` (λ_max is at least the
-        value). ``extra``: ``residual`` ||H v - λ v|| of a vector v of length 1 (an eigenvalue of H lies that close to
-        the value), ``smallest`` and ``smallest_residual`` (the same for the most negative end) and ``iterations``.
+        Per language λ_max [nats / parameter²], its standard error over examples (sentences in tagging) given the
+        eigenvector, and status ``"ok"`` or ``"not_converged"`` (λ_max is at least the value). ``extra``: ``residual``
+        ||H v - λ v|| of a vector v of length 1 (an eigenvalue of H lies that close to the value), ``smallest`` and
+        ``smallest_residual`` (the same for the most negative end) and ``iterations``.
 
     Raises:
         ConfigError: a setting is out of range.
         ModelError: the model's attention cannot be differentiated twice.
         TrainingError: a second derivative is not finite.
     """
-    if iterations < 1:
-        raise ConfigError(f"iterations is {iterations!r}; expected at least 1.")
-    if not 0 < tolerance < math.inf:
-        raise ConfigError(f"tolerance is {tolerance!r}; expected a share > 0, such as 0.01.")
-    if examples < 0:
-        raise ConfigError(f"examples is {examples!r}; expected a number of examples, or 0 for all of them.")
     parameters = weights(subject.model)
     result = {}
     for language, batches in subject.batches.items():
         few = subset(batches, examples)
-        start = gaussian(parameters, 1.0, torch.Generator().manual_seed(seed))
-        start = {name: v.to(parameters[name]) for name, v in start.items()}
+        drawn = gaussian(parameters, 1.0, torch.Generator().manual_seed(seed))
+        start = {name: v.to(parameters[name]) for name, v in drawn.items()}
         with evaluating(subject.model), differentiable(subject.model), torch.enable_grad():
-            ends = lanczos(partial(product, subject.model, few, parameters), start, iterations, tolerance)
+            multiply = partial(product, subject.model, few, parameters)
+            ends = lanczos(multiply, start, iterations, tolerance)
+            v = combined(multiply, {name: v.to(parameters[name]) for name, v in drawn.items()}, ends)
         log.info("hessian_eigenvalue: %s, %.4g after %d products", language, ends.largest, ends.iterations)
         extra = {
             "residual": ends.residual,
@@ -83,10 +91,42 @@ def hessian_eigenvalue(
             "iterations": ends.iterations,
         }
         status = "ok" if ends.converged else "not_converged"
-        n = 1 + max(int(batch.index.max()) for batch in few)
-        on = f"{subject.split}, first {n} examples, true labels, eval mode, all parameters"
-        result[language] = Value(ends.largest, None, count(few), on, "", status, extra)
+        before = subject.predictions[language].first(examples or subject.predictions[language].examples)
+        each = curvatures(subject.model, few, parameters, v, losses(before), max(ends.largest, -ends.smallest))
+        stderr = clustered(each, before.example)
+        on = f"{subject.split}, first {before.examples} examples, true labels, eval mode, all parameters"
+        kind = "" if stderr is None else "examples"
+        result[language] = Value(ends.largest, stderr, len(before), on, kind, status, extra)
     return result
+
+
+def curvatures(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    parameters: Mapping[str, Tensor],
+    v: Vector,
+    here: Tensor,
+    magnitude: float,
+) -> Tensor:
+    """The curvature of the loss of each unit along v of length 1, (U,), by central differences of second order.
+
+    Args:
+        model: left as it was.
+        batches: the examples.
+        parameters: the live weights.
+        v: the direction.
+        here: (U,) losses at the weights.
+        magnitude: of H: the steps are so long that the mean loss rises by :data:`RISE` or less.
+    """
+    h = math.sqrt(2 * RISE / magnitude) if magnitude else 1.0
+    result = -2 * here
+    with restored(parameters) as origin:
+        for step in (h, -h):
+            with torch.no_grad():
+                for name, p in parameters.items():
+                    torch.add(origin[name], v[name], alpha=step, out=p)
+            result += losses(predict(model, batches))
+    return result / h**2
 
 
 def product(model: nn.Module, batches: Sequence[Batch], parameters: Mapping[str, Tensor], v: Vector) -> Vector:
@@ -110,8 +150,8 @@ def product(model: nn.Module, batches: Sequence[Batch], parameters: Mapping[str,
             if "not implemented" not in str(error):
                 raise
             raise ModelError(
-                "the Hessian needs attention that can be differentiated twice; load the model with "
-                'attn_implementation="eager".'
+                "hessian_eigenvalue needs attention that can be differentiated twice, and this model's cannot; leave "
+                'the measure out (in Python, load the model with attn_implementation="eager").'
             ) from error
         torch._foreach_add_(result, hv)
     return dict(zip(names, result, strict=True))
@@ -119,7 +159,10 @@ def product(model: nn.Module, batches: Sequence[Batch], parameters: Mapping[str,
 
 @dataclass(frozen=True)
 class Ends:
-    """Both ends of a spectrum: the eigenvalues, and the residuals ||A v - λ v|| of their vectors."""
+    """Both ends of a spectrum: the eigenvalues, and the residuals ||A v - λ v|| of their vectors.
+
+    The recurrence's α, β, and the largest one's eigenvector s of the tridiagonal matrix give its vector Σ_j s_j v_j.
+    """
 
     largest: float
     residual: float
@@ -127,6 +170,9 @@ class Ends:
     smallest_residual: float
     iterations: int
     converged: bool
+    alphas: tuple[float, ...]
+    betas: tuple[float, ...]
+    s: tuple[float, ...]
 
 
 def lanczos(multiply: Callable[[Vector], Vector], start: Vector, iterations: int, tolerance: float) -> Ends:
@@ -168,9 +214,26 @@ def lanczos(multiply: Callable[[Vector], Vector], start: Vector, iterations: int
         converged = max(residuals[0], residuals[-1]) <= tolerance * magnitude
         if converged or len(alphas) == iterations:
             ends = values[-1].item(), residuals[-1], values[0].item(), residuals[0]
-            return Ends(*ends, len(alphas), converged)
+            return Ends(*ends, len(alphas), converged, tuple(alphas), tuple(betas), tuple(vectors[:, -1].tolist()))
         _scale(w, 1 / betas[-1])
         v, before = w, v
+
+
+def combined(multiply: Callable[[Vector], Vector], start: Vector, ends: Ends) -> Vector:
+    """The vector of the largest eigenvalue, of length 1, by running the recurrence again; ``start`` as it was then."""
+    v, before = dict(start), None
+    _scale(v, 1 / norm(v.values()))
+    found = {name: ends.s[0] * part for name, part in v.items()}
+    for alpha, beta, last, share in zip(ends.alphas, ends.betas, (0.0, *ends.betas), ends.s[1:], strict=False):
+        w = multiply(v)
+        _subtract(w, v, alpha)
+        if before is not None:
+            _subtract(w, before, last)
+        _scale(w, 1 / beta)
+        v, before = w, v
+        _subtract(found, v, -share)
+    _scale(found, 1 / norm(found.values()))
+    return found
 
 
 def _scale(v: Vector, factor: float) -> None:

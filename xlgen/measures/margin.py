@@ -2,10 +2,10 @@
 
 γ_i = f_{y_i}(x_i) - max_{j ≠ y_i} f_j(x_i)   [bassi2024generalization, section 3.2]
 
-The paper averages γ over the examples with f the predicted probabilities (``margin``). jiang2020fantastic takes logits
-and the 10th percentile; ``margin_p10``, ``margin_logit`` and ``margin_logit_p10`` are the other
-combinations. The mean margin of probabilities is nearly a function of accuracy (a confident model has γ ≈ ±1), so the
-margin of the correctly classified examples alone is given too.
+The paper averages γ over the examples (in tagging: over the words) with f the predicted probabilities (``margin``).
+jiang2020fantastic takes logits and the 10th percentile; ``margin_p10``, ``margin_logit`` and ``margin_logit_p10`` are
+the other combinations. The mean margin of probabilities is nearly a function of accuracy (a confident model has γ ≈
+±1), so the margin of the correctly classified alone is given too.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import torch
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.sampling import clustered, design_effect
 
 PERCENTILE = 0.1
 
 
 def margins(predictions: Predictions, space: str) -> Tensor:
-    """γ_i of every example, (N,), float64.
+    """γ_i of every unit, (U,), float64.
 
     Args:
         predictions: logits and labels.
@@ -33,22 +34,30 @@ def margins(predictions: Predictions, space: str) -> Tensor:
     return scores.gather(1, true)[:, 0] - best_other
 
 
-def mean_and_error(gamma: Tensor) -> tuple[float, float | None]:
-    """Mean and its standard error (``None`` with one example)."""
-    return gamma.mean().item(), gamma.std().item() / math.sqrt(len(gamma)) if len(gamma) > 1 else None
+def mean_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None]:
+    """Mean and its standard error, clustered by example (`xlgen.measures.sampling.clustered`)."""
+    return gamma.mean().item(), clustered(gamma, example)
 
 
-def percentile_and_error(gamma: Tensor) -> tuple[float, float | None]:
-    """10th percentile and the order-statistic standard error (Q(q + δ) - Q(q - δ)) / 2, δ = √(q (1 - q) / N)."""
-    delta = math.sqrt(PERCENTILE * (1 - PERCENTILE) / len(gamma))
+def percentile_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None]:
+    r"""10th percentile Q(q) and its standard error (Q(q + δ) - Q(q - δ)) / 2; ``None`` with one example.
+
+    .. math:: \delta = \sqrt{q (1 - q) D / U}
+
+    is the error of the share of the U units below the percentile, with D the design effect of that share
+    (:func:`xlgen.measures.sampling.design_effect`), 1 where every example has one unit (woodruff1952quantiles).
+    """
+    value = torch.quantile(gamma, PERCENTILE)
+    effect = design_effect((gamma <= value).double(), example)
+    delta = math.sqrt(PERCENTILE * (1 - PERCENTILE) / len(gamma) * (effect or 0.0))
     at = torch.tensor([PERCENTILE, max(PERCENTILE - delta, 0.0), min(PERCENTILE + delta, 1.0)], dtype=gamma.dtype)
     value, low, high = torch.quantile(gamma, at).tolist()
-    return value, (high - low) / 2 if len(gamma) > 1 else None
+    return value, None if effect is None else (high - low) / 2
 
 
 @MEASURES.register("margin")
 def margin(subject: Subject) -> dict[str, Value]:
-    """Average the margin of the probabilities over the examples: the paper's margin, in [-1, 1]."""
+    """Average the margin of the probabilities over the units: the paper's margin, in [-1, 1]."""
     return _measure(subject, "prob", "mean")
 
 
@@ -60,7 +69,7 @@ def margin_p10(subject: Subject) -> dict[str, Value]:
 
 @MEASURES.register("margin_logit")
 def margin_logit(subject: Subject) -> dict[str, Value]:
-    """Average the margin of the logits over the examples [logits]."""
+    """Average the margin of the logits over the units [logits]."""
     return _measure(subject, "logit", "mean")
 
 
@@ -71,15 +80,16 @@ def margin_logit_p10(subject: Subject) -> dict[str, Value]:
 
 
 def _measure(subject: Subject, space: str, reduce: str) -> dict[str, Value]:
-    """Margins per language; ``extra`` holds the same statistic over the correctly classified examples (γ > 0)."""
+    """Margins of the units, per language; ``extra`` has the same statistic over the correctly classified (γ > 0)."""
     statistic = mean_and_error if reduce == "mean" else percentile_and_error
     result = {}
     for language, predictions in subject.predictions.items():
         gamma = margins(predictions, space)
-        value, stderr = statistic(gamma)
-        correct = gamma[gamma > 0]
-        only, only_stderr = statistic(correct) if len(correct) else (math.nan, None)
-        extra = {"correct_only": only, "correct_only_stderr": only_stderr, "n_correct": len(correct)}
+        value, stderr = statistic(gamma, predictions.example)
+        right = gamma > 0
+        n_correct = int(right.sum())
+        only, only_stderr = statistic(gamma[right], predictions.example[right]) if n_correct else (math.nan, None)
+        extra = {"correct_only": only, "correct_only_stderr": only_stderr, "n_correct": n_correct}
         on = f"{subject.split}, true labels, eval mode"
         result[language] = Value(value, stderr, len(gamma), on, "examples", extra=extra)
     return result

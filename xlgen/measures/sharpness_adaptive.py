@@ -11,7 +11,6 @@ Here v stays what it is when weights are rescaled, so the number does too.
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
-from xlgen.errors import ConfigError
+from xlgen.coerce import AtLeast0, AtLeast1, Positive
 from xlgen.evaluate import losses, predict, predictions_and_gradient, subset
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.sampling import clustered
 from xlgen.perturb import norm, restored, weights
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 @MEASURES.register("sharpness_adaptive")
 def sharpness_adaptive(
-    subject: Subject, *, rho: float = 0.1, steps: int = 10, tolerance: float = 0.05, examples: int = 256
+    subject: Subject, *, rho: Positive = 0.1, steps: AtLeast1 = 10, tolerance: Positive = 0.05, examples: AtLeast0 = 256
 ) -> dict[str, Value]:
     """Seek the largest rise of the loss within relative perturbations of ℓ_2 norm at most ``rho``.
 
@@ -48,15 +48,15 @@ def sharpness_adaptive(
         examples: the first so many examples of each language; 0 is all of them.
 
     Returns:
-        Per language the largest rise met, at least 0 [nats], its standard error over examples given the perturbation,
-        and the status ``"ok"`` or ``"not_converged"`` (a worse perturbation is likely). ``extra``: ``rises`` (the rise
-        after each step), ``loss`` L(w) and ``units`` (cost in forward and backward passes over the examples).
+        Per language the largest rise met, at least 0 [nats], its standard error over examples (sentences in tagging)
+        given the perturbation, and the status ``"ok"`` or ``"not_converged"`` (a worse perturbation is likely).
+        ``extra``: ``rises`` (the rise after each step), ``loss`` L(w) and ``units`` (cost in forward and backward
+        passes over the examples).
 
     Raises:
         ConfigError: a setting is out of range.
         TrainingError: a loss or gradient is not finite.
     """
-    _check(rho, steps, tolerance, examples)
     unperturbed = subject.predictions
     parameters = weights(subject.model)
     result = {}
@@ -132,16 +132,4 @@ def _value(found: Ascent, before: Predictions, tolerance: float, on: str) -> Val
         "loss": losses(before).mean().item(),
         "units": len(found.rises) + 1 / 3,
     }
-    stderr = found.best.std().item() / math.sqrt(n) if n > 1 else None
-    return Value(value, stderr, n, on, "examples", status, extra)
-
-
-def _check(rho: float, steps: int, tolerance: float, examples: int) -> None:
-    if not 0 < rho < math.inf:
-        raise ConfigError(f"rho is {rho!r}; expected a relative radius > 0, such as 0.1.")
-    if steps < 1:
-        raise ConfigError(f"steps is {steps!r}; expected at least 1.")
-    if not 0 < tolerance < math.inf:
-        raise ConfigError(f"tolerance is {tolerance!r}; expected a share > 0, such as 0.05.")
-    if examples < 0:
-        raise ConfigError(f"examples is {examples!r}; expected a number of examples, or 0 for all of them.")
+    return Value(value, clustered(found.best, before.example), n, on, "examples", status, extra)

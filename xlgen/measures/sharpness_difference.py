@@ -10,15 +10,17 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
-from xlgen.errors import ConfigError
+from xlgen.coerce import Different, NotNegative, Positive
 from xlgen.evaluate import loss_and_gradient, losses, predict
-from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.perturb import distance, gaussian, norm, restored, weights
+from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.sampling import clustered
+from xlgen.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +30,7 @@ class Draw:
     """One run of Algorithm 1 for one language and one ε.
 
     Attributes:
-        rises: (N,) loss of each example at w' minus its loss at w_0 [nats]; φ is their mean.
+        rises: (U,) loss of each unit at w' minus its loss at w_0 [nats]; φ is their mean.
         noise_rise: φ of the same noise without the ascent step; ``None`` if not asked for.
         ascent: n ||∇L(w)||.
         distance: ||w' - w_0|| before the projection.
@@ -48,10 +50,10 @@ class Draw:
 def sharpness_difference(
     subject: Subject,
     *,
-    noise_scale: float = 0.001,
-    n: float = 0.05,
-    lam: float = 0.05,
-    noise_seeds: Sequence[int] = (0, 1, 2),
+    noise_scale: NotNegative = 0.001,
+    n: NotNegative = 0.05,
+    lam: Positive = 0.05,
+    noise_seeds: Annotated[Sequence[int], *Different] = (0, 1, 2),
     project: bool = True,
     control: bool = True,
 ) -> dict[str, Value]:
@@ -84,17 +86,17 @@ def sharpness_difference(
         control: also compute φ of the noise without the ascent step (one more forward pass a draw).
 
     Returns:
-        Per language φ [nats], the Monte-Carlo standard error over ε (``None`` with one draw), and in ``extra`` one
-        number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm`` n ||∇L(w)||, ``distance`` ||w' - w_0|| before
-        projection, ``radius`` p and ``phi_noise`` (the control); further ``clipped`` (share of draws that were
-        projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ (how much of φ is due to the
-        gradient), ``stderr_examples`` (standard error over examples, given w') and ``seeds``.
+        Per language φ [nats], the Monte-Carlo standard error over ε (with one draw that over examples, and then
+        ``stderr_kind`` says so), and in ``extra`` one number a draw for ``phi``, ``noise_norm`` ||ε||, ``ascent_norm``
+        n ||∇L(w)||, ``distance`` ||w' - w_0|| before projection, ``radius`` p and ``phi_noise`` (the control); further
+        ``clipped`` (share of draws that were projected), ``loss`` L(w_0), ``ascent_share`` = 1 - mean φ_noise / mean φ
+        (how much of φ is due to the gradient), ``stderr_examples`` (standard error over examples, given w'; in tagging
+        clustered by sentence) and ``seeds``.
 
     Raises:
         ConfigError: a setting is out of range.
         TrainingError: a loss or gradient is not finite.
     """
-    check(noise_scale, n, lam, noise_seeds)
     seeds = list(noise_seeds) if noise_scale > 0 else list(noise_seeds)[:1]
     return explore(subject, [noise_scale], n, lam, seeds, project, control)[noise_scale]
 
@@ -113,18 +115,21 @@ def explore(
     Returns:
         By scale, by language, what `sharpness_difference` returns for it.
     """
-    at_optimum = {language: losses(p) for language, p in subject.predictions.items()}
+    predictions = subject.predictions
+    at_optimum = {language: losses(p) for language, p in predictions.items()}
     parameters = weights(subject.model)
     draws = {scale: {language: [] for language in subject.batches} for scale in noise_scales}
     noise_norms = {scale: [] for scale in noise_scales}
     with restored(parameters) as origin:
         for seed in seeds:
             direction = gaussian(parameters, 1.0, torch.Generator().manual_seed(seed))
-            length = norm(direction.values())
+            ww, we, ee = gaussian_left_out(parameters, torch.Generator().manual_seed(seed))
+            length = math.hypot(norm(direction.values()), math.sqrt(ee))
             for scale in noise_scales:
                 noise_norms[scale].append(scale * length)
+                outside = ww + 2 * scale * we + scale**2 * ee, scale**2 * ee
                 noisy = {name: origin[name] + (scale * direction[name]).to(p) for name, p in parameters.items()}
-                ball = Ball(parameters, origin, noisy, n, lam, project)
+                ball = Ball(parameters, origin, noisy, n, lam, project, outside)
                 for language, batches in subject.batches.items():
                     log.info("sharpness_difference: noise %d of scale %g, %s", seed, scale, language)
                     draw = _draw(subject.model, batches, language, ball, at_optimum[language], control)
@@ -132,7 +137,7 @@ def explore(
     on = f"{subject.split}, true labels, eval mode, all parameters"
     return {
         scale: {
-            language: _value(each, at_optimum[language], on, {"seeds": list(seeds), "noise_norm": noise_norms[scale]})
+            language: _value(each, predictions[language], on, {"seeds": list(seeds), "noise_norm": noise_norms[scale]})
             for language, each in draws[scale].items()
         }
         for scale in noise_scales
@@ -141,7 +146,11 @@ def explore(
 
 @dataclass(frozen=True)
 class Ball:
-    """Where one draw takes place: the live parameters, w_0 and w = w_0 + ε, with Algorithm 1's n and λ."""
+    """Where one draw takes place: the live parameters, w_0 and w = w_0 + ε, with Algorithm 1's n and λ.
+
+    ``outside``: ||w||² and ||w - w_0||² over the rows that a cut of the vocabulary has left out. They have no gradient,
+    so both are the same before and after the ascent; a projection of them changes no logit.
+    """
 
     parameters: Mapping[str, Tensor]
     origin: Mapping[str, Tensor]
@@ -149,6 +158,7 @@ class Ball:
     n: float
     lam: float
     project: bool
+    outside: tuple[float, float] = (0.0, 0.0)
 
     @torch.no_grad()
     def to_noise(self) -> None:
@@ -165,8 +175,9 @@ class Ball:
     @torch.no_grad()
     def clip(self) -> tuple[float, float, bool]:
         """Project the weights on the ball (lines 5-8); return the distance before, the radius, and whether it moved."""
-        far = distance(self.parameters, self.origin)
-        radius = self.lam * norm(self.parameters.values())
+        weight, moved = self.outside
+        far = math.hypot(distance(self.parameters, self.origin), math.sqrt(moved))
+        radius = self.lam * math.hypot(norm(self.parameters.values()), math.sqrt(weight))
         clipped = self.project and far > radius
         if clipped:
             for name, p in self.parameters.items():
@@ -192,11 +203,11 @@ def _draw(
     return Draw(losses(predict(model, batches, language)) - at_optimum, noise_rise, ascent, far, radius, clipped)
 
 
-def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[str, object]) -> Value:
+def _value(draws: Sequence[Draw], at_optimum: Predictions, on: str, shared: Mapping[str, object]) -> Value:
     """Average the draws of one language."""
     phi = torch.stack([draw.rises.mean() for draw in draws])
     rises = torch.stack([draw.rises for draw in draws]).mean(dim=0)
-    value = phi.mean().item()
+    value, sampling = phi.mean().item(), clustered(rises, at_optimum.example)
     extra = {
         **shared,
         "phi": phi.tolist(),
@@ -204,23 +215,12 @@ def _value(draws: Sequence[Draw], at_optimum: Tensor, on: str, shared: Mapping[s
         "distance": [draw.distance for draw in draws],
         "radius": [draw.radius for draw in draws],
         "clipped": sum(draw.clipped for draw in draws) / len(draws),
-        "loss": at_optimum.mean().item(),
-        "stderr_examples": rises.std().item() / math.sqrt(len(rises)) if len(rises) > 1 else None,
+        "loss": losses(at_optimum).mean().item(),
+        "stderr_examples": sampling,
     }
     if draws[0].noise_rise is not None:
         extra["phi_noise"] = [draw.noise_rise for draw in draws]
         extra["ascent_share"] = 1 - sum(extra["phi_noise"]) / len(draws) / value if value else math.nan
-    stderr = phi.std().item() / math.sqrt(len(phi)) if len(phi) > 1 else None
-    return Value(value, stderr, len(at_optimum), on, "noise", extra=extra)
-
-
-def check(noise_scale: float, n: float, lam: float, noise_seeds: Sequence[int]) -> None:
-    """Raise a :class:`ConfigError` for a setting of Algorithm 1 that is out of range."""
-    if noise_scale < 0:
-        raise ConfigError(f"noise_scale is {noise_scale!r}; expected a standard deviation >= 0, such as 0.001.")
-    if n < 0:
-        raise ConfigError(f"n is {n!r}; expected a step size >= 0, such as 0.05.")
-    if lam <= 0:
-        raise ConfigError(f"lam is {lam!r}; expected a relative radius > 0, such as 0.05.")
-    if len(noise_seeds) == 0 or len(set(noise_seeds)) != len(noise_seeds):
-        raise ConfigError(f"noise_seeds is {noise_seeds!r}; expected at least one seed, all different.")
+    if len(draws) == 1:
+        return Value(value, sampling, len(at_optimum), on, "examples", extra=extra)
+    return Value(value, phi.std().item() / math.sqrt(len(phi)), len(at_optimum), on, "noise", extra=extra)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Annotated
 
-from xlgen.errors import ConfigError
+from xlgen.coerce import Different, NotNegative, Positive
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.measures.sharpness_difference import check, explore
+from xlgen.measures.sharpness_difference import explore
 
 SCALES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 """Three orders of magnitude around the paper's four scales, 0.001 to 0.02."""
@@ -21,11 +22,11 @@ SCALES = (3e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2)
 def sharpness_sweep(
     subject: Subject,
     *,
-    noise_scale: float = 0.001,
-    noise_scales: Sequence[float] = SCALES,
-    n: float = 0.05,
-    lam: float = 0.05,
-    noise_seeds: Sequence[int] = (0,),
+    noise_scale: NotNegative = 0.001,
+    noise_scales: Annotated[Sequence[NotNegative], *Different] = SCALES,
+    n: NotNegative = 0.05,
+    lam: Positive = 0.05,
+    noise_seeds: Annotated[Sequence[int], *Different] = (0,),
     project: bool = True,
     control: bool = False,
 ) -> dict[str, Value]:
@@ -46,19 +47,15 @@ def sharpness_sweep(
         control: also compute φ without the ascent step.
 
     Returns:
-        Per language φ at ``noise_scale`` [nats] with its Monte-Carlo standard error and the ``extra`` of
+        Per language φ at ``noise_scale`` [nats] with the standard error and the ``extra`` of
         ``sharpness_difference``; and in ``extra["curve"]`` one entry a scale, ascending: ``scale``, ``phi``,
-        ``stderr``, ``clipped`` and, with ``control``, ``phi_noise`` (each a mean over the draws).
+        ``stderr`` (of the same kind), ``clipped`` and, with ``control``, ``phi_noise`` (each a mean over the draws).
 
     Raises:
         ConfigError: a setting is out of range.
         TrainingError: a loss or gradient is not finite.
     """
     scales = sorted({*noise_scales, noise_scale})
-    if len(noise_scales) == 0 or len(set(noise_scales)) != len(noise_scales):
-        raise ConfigError(f"noise_scales is {noise_scales!r}; expected at least one scale, all different.")
-    for scale in scales:
-        check(scale, n, lam, noise_seeds)
     found = explore(subject, scales, n, lam, noise_seeds, project, control)
     result = {}
     for language, value in found[noise_scale].items():

@@ -1,62 +1,84 @@
-"""The classes of a fine-tuned head, as the names in its config.json say."""
+"""The names of a classifier's classes, and their order."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
 
 from xlgen.errors import ModelError
 
+if TYPE_CHECKING:
+    from xlgen.task import Task
 
-def class_names(settings: Mapping[str, Any], n_labels: int) -> list[str] | None:
-    """The name of each class, in the order of the logits.
+log = logging.getLogger(__name__)
 
-    ``id2label`` and ``label2id`` say the same thing twice. transformers reads the first and, where it is absent, makes
-    names up, so that a checkpoint that has named its classes in the second alone is misread. Here each counts, unless
-    it holds nothing but the made-up names ``LABEL_0``, ….
+
+def class_names(written: Mapping[str, Any], name: str) -> list[str] | None:
+    """The names of the classes 0, 1, … that a config.json gives in ``id2label``, ``label2id`` or both.
+
+    Transformers reads the first alone: without it, or where it holds ``LABEL_0``…, it forgets the second.
 
     Args:
-        settings: the contents of config.json.
-        n_labels: classes of the task.
+        written: config.json.
+        name: what the user called the model.
 
     Returns:
-        ``n_labels`` names; ``None`` where neither says anything.
+        ``None`` where neither names them: there is none, or they are called ``LABEL_0``, ``LABEL_1``, … in order.
 
     Raises:
-        ModelError: one of them does not give each of the classes 0, 1, … one name, or the two differ.
+        ModelError: the two contradict each other, or one does not number the classes 0, 1, …
     """
-    found = {}
-    for key, pairs in (("id2label", _pairs(settings, "id2label")), ("label2id", _pairs(settings, "label2id"))):
-        names = [name for _, name in sorted(pairs)]
-        numbers = [number for number, _ in sorted(pairs)]
-        if not pairs or _made_up(names, numbers):
-            continue
-        if numbers != list(range(n_labels)) or len({name.lower() for name in names}) < n_labels:
-            raise ModelError(
-                f"{key} in its config.json is {settings[key]}; expected another name for each of the {n_labels} "
-                f"classes 0 to {n_labels - 1}; correct it."
-            )
-        found[key] = names
-    first, *others = found.values() or [None]
-    if any([name.lower() for name in names] != [name.lower() for name in first] for names in others):
+    first = _numbered({number: label for number, label in (written.get("id2label") or {}).items()}, "id2label", name)
+    second = _numbered({number: label for label, number in (written.get("label2id") or {}).items()}, "label2id", name)
+    if len(written.get("label2id") or {}) > len(second or ()) and second is not None:
+        raise ModelError(f"label2id in the config.json of {name!r} gives two classes one number; correct it.")
+    if first and second and first != second:
         raise ModelError(
-            f"id2label and label2id in its config.json name its classes differently, {', '.join(found['id2label'])} "
-            f"and {', '.join(found['label2id'])}; correct the wrong one, or remove it."
+            f"id2label and label2id in the config.json of {name!r} contradict each other: {', '.join(first)} and "
+            f"{', '.join(second)}; correct the wrong one."
         )
-    return first
+    return first or second
 
 
-def _pairs(settings: Mapping[str, Any], key: str) -> list[tuple[int, str]]:
-    """The (number, name) of each class."""
-    given = settings.get(key) or {}
+def _numbered(labels: Mapping[Any, Any], key: str, name: str) -> list[str] | None:
+    """The labels in the order of their numbers; ``None`` if they are no names."""
     try:
-        pairs = given.items() if key == "id2label" else [(number, name) for name, number in given.items()]
-        return [(int(number), str(name)) for number, name in pairs]
-    except (AttributeError, TypeError, ValueError):
-        raise ModelError(f"{key} in its config.json is {given!r}; expected names and whole numbers.") from None
+        numbers = {int(number): str(label) for number, label in labels.items()}
+    except (TypeError, ValueError):
+        numbers = {-1: ""}
+    if sorted(numbers) != [*range(len(numbers))]:
+        raise ModelError(f"{key} in the config.json of {name!r} does not number the classes 0, 1, …; correct it.")
+    names = [numbers[i] for i in range(len(numbers))]
+    return None if all(label.lower() == f"label_{i}" for i, label in enumerate(names)) else names
 
 
-def _made_up(names: list[str], numbers: list[int]) -> bool:
-    """Whether these are the names that transformers gives to classes without names, in their order."""
-    return all(re.fullmatch(f"label_{number}", name.lower()) for name, number in zip(names, numbers, strict=True))
+def class_order(model: nn.Module, task: Task) -> list[int]:
+    """The model's class index of each of the task's labels, by the names in the model's configuration.
+
+    Models without names (``LABEL_0``…) are taken to have the task's order, which is said in the log.
+
+    Raises:
+        ModelError: the names are others than the task's.
+    """
+    names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
+    spelled = [task.aliases.get(name.lower(), name).lower() for name in names]
+    known = [label.lower() for label in task.labels]
+    if sorted(spelled) == sorted(known):
+        return [spelled.index(label) for label in known]
+    if not named(model):
+        log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
+        return list(range(len(task.labels)))
+    raise ModelError(
+        f"the model's classes are {', '.join(names)}; expected {', '.join(task.labels)} in any order. Correct id2label "
+        "and label2id in its config.json."
+    )
+
+
+def named(model: nn.Module) -> bool:
+    """Whether a model's configuration names its classes, rather than calling them ``LABEL_0``…"""
+    names = model.config.id2label
+    return not all(re.fullmatch(f"label_{i}", str(names[i]).lower()) for i in range(len(names)))

@@ -8,7 +8,7 @@ import logging
 from torch import nn
 
 from xlgen import tuning
-from xlgen.errors import ModelError
+from xlgen.errors import ConfigError, ModelError
 
 log = logging.getLogger(__name__)
 
@@ -39,7 +39,8 @@ def longest_input(model: nn.Module, max_length: int) -> int:
     relative positions, and no limit.
 
     Raises:
-        ModelError: a soft prompt leaves fewer than :data:`SHORTEST`.
+        ConfigError: ``max_length`` is less than :data:`SHORTEST`.
+        ModelError: the model, or a soft prompt, leaves fewer than that.
     """
     room, prompt = max_length, tuning.of(model).positions
     for name, module in model.named_modules():
@@ -47,7 +48,14 @@ def longest_input(model: nn.Module, max_length: int) -> int:
             unused = 0 if module.padding_idx is None else module.padding_idx + 1
             room = min(room, module.num_embeddings - unused - prompt)
     if room < SHORTEST:
-        raise ModelError(f"a prompt of {prompt} leaves room for {room} sub-words; use fewer tokens than {prompt}.")
+        if room == max_length:
+            raise ConfigError(f"max_length is {max_length}; expected at least {SHORTEST} sub-words.")
+        if room + prompt < SHORTEST:
+            raise ModelError(f"the model has positions for {room + prompt} sub-words; expected {SHORTEST} or more.")
+        raise ModelError(
+            f"the tuning 'prompt' with tokens={prompt} leaves room for {max(room, 0)} sub-words of text; expected "
+            f"room for {SHORTEST} or more: set tokens to at most {room + prompt - SHORTEST}."
+        )
     if room < max_length:
         log.warning("texts are cut to %d sub-words instead of %d: the model has no more positions", room, max_length)
     return room

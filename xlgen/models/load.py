@@ -5,6 +5,7 @@ Weights are read from safetensors and nothing else, and no code that comes with 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -18,11 +19,10 @@ from xlgen import tuning as tunings
 from xlgen.device import seed_of
 from xlgen.errors import ConfigError, ModelError
 from xlgen.models.classes import class_names
+from xlgen.models.configuration import configuration
 from xlgen.models.families import kind_of
 from xlgen.models.locate import first_line, locate
 from xlgen.models.messages import quiet
-from xlgen.models.settings import plain
-from xlgen.store import read_json
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -58,7 +58,6 @@ def load_classifier(
     """
     method = tunings.create(tuning, tuning_hyper)
     model, fresh = _load(name, n_labels, seed=seed, kind=kind, eager=eager, dropout=dropout)
-    model.config.problem_type = None  # of what the checkpoint was trained on, perhaps; the new head chooses a class
     if method.inserts and tunings.of(model).inserts:
         raise ModelError(
             f"{name!r} was tuned with {model.config.xlgen_tuning['name']!r} before; go on with tuning 'full' or "
@@ -80,23 +79,14 @@ def load_finetuned(name: str, n_labels: int, *, eager: bool = True, kind: str = 
 
     Raises:
         ModelError: as :func:`load_classifier`; or weights are missing, such as the head's, or the head has another
-            number of classes, or :func:`~xlgen.models.classes.class_names` cannot tell which class is which.
+            number of classes.
     """
     model, fresh = _load(name, n_labels, seed=0, kind=kind, eager=eager)
-    if model.config.problem_type in ("regression", "multi_label_classification"):
-        raise ModelError(
-            f"problem_type in the config.json of {name!r} is {model.config.problem_type!r}: its head was not trained "
-            "to choose one of the classes; expected single_label_classification, or none."
-        )
     if fresh:
         raise ModelError(
             f"{name!r} lacks {len(fresh)} weights of a classifier with {n_labels} classes ({min(fresh)}, …); "
             "expected a checkpoint fine-tuned on the task."
         )
-    names = class_names(read_json(locate(name) / "config.json"), n_labels)
-    if names is not None:
-        model.config.id2label = dict(enumerate(names))
-        model.config.label2id = {label: i for i, label in enumerate(names)}
     return model
 
 
@@ -125,7 +115,7 @@ def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
     Raises:
         ModelError: as :func:`load_classifier`; or no parameter has the same name and shape in both.
     """
-    before, fresh = _load(name, model.config.num_labels, seed=0, kind=kind_of(model))
+    before, fresh = _load(name, model.config.num_labels, seed=0, kind=kind_of(model), head=False)
     shapes = {key: weight.shape for key, weight in model.named_parameters()}
     found = {
         key: weight.detach()
@@ -138,10 +128,21 @@ def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
 
 
 def _load(
-    name: str, n_labels: int, *, seed: int, kind: str, eager: bool = False, dropout: float | None = None
+    name: str,
+    n_labels: int,
+    *,
+    seed: int,
+    kind: str,
+    eager: bool = False,
+    dropout: float | None = None,
+    head: bool = True,
 ) -> tuple[PreTrainedModel, set[str]]:
-    """The classifier as it was stored, tuning included, and the names of its parameters that the checkpoint lacks."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
+    """The classifier as it was stored, tuning included, and the names of its parameters that the checkpoint lacks.
+
+    Its configuration names the classes of a stored head as config.json does, and those of a new one LABEL_0… Without
+    ``head`` a stored one is of no interest, whatever it is for.
+    """
+    from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification
 
     heads = {"sequence": AutoModelForSequenceClassification, "token": AutoModelForTokenClassification}
     if kind not in heads:
@@ -149,12 +150,10 @@ def _load(
     folder = locate(name)
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
-            config = AutoConfig.from_pretrained(folder, num_labels=n_labels, trust_remote_code=False)
-            plain(config, name)
+            config, written = configuration(folder, name, num_labels=n_labels)
+            config.problem_type = None  # a loss is never asked of the model; see _check_head for the logits
             if dropout is not None:
                 _set_dropout(config, dropout)
-            if config.is_encoder_decoder:
-                config.use_cache = False  # a classifier generates nothing, and the cache is a copy of keys and values
             torch.manual_seed(seed)
             model, info = heads[kind].from_pretrained(
                 folder,
@@ -168,19 +167,63 @@ def _load(
             )
             names = {key for key, _ in model.named_parameters()}
             fresh = names & ({*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]})
-            base = model.base_model_prefix + "."
-            others = sorted(key for key, *_ in info["mismatched_keys"] if key.startswith(base))
             fresh |= _restore(tunings.of(model).apply(model), names, folder)
     except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
-    if others:  # new weights are for the head alone
-        raise ModelError(
-            f"{len(others)} weights of {name!r} have other shapes than its config.json says ({others[0]}, …); "
-            "expected the configuration that the weights were saved with."
-        )
     if len(fresh) > len(names) / 2:
         raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
+    check_encoder(f"{model.base_model_prefix}.", names, info, name)
+    classes = None
+    if head and fresh.isdisjoint(key for key, _ in tunings.head(model)):
+        classes = class_names(written, name)
+        _check_head(model, written, classes, name)
+    config = model.config
+    config.id2label = dict(enumerate(classes or (f"LABEL_{i}" for i in range(n_labels))))
+    config.label2id = {label: i for i, label in config.id2label.items()}
     return model, fresh
+
+
+def check_encoder(prefix: str, names: set[str], info: Mapping[str, Any], name: str) -> None:
+    """Refuse an encoder whose weights are not those that its config.json describes; a pooler may be new.
+
+    Args:
+        prefix: of the encoder's parameters.
+        names: of the model's parameters, before a tuning has inserted any.
+        info: transformers' report.
+        name: what the user called the model.
+
+    Raises:
+        ModelError: weights are missing, left over, or of another size: transformers would draw new ones, or leave
+            whole layers out.
+    """
+    kinds = {re.sub(r"\.\d+\.", ".*.", key) for key in names}
+    new = {*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]}
+    new = {key for key in new & names if key.startswith(prefix) and "pooler" not in key}
+    left = {key for key in info["unexpected_keys"] if re.sub(r"\.\d+\.", ".*.", key) in kinds}
+    if new or left:
+        what = "lacks, or has in another size" if new else "has in layers that config.json does not have"
+        raise ModelError(
+            f"config.json and the weights of {name!r} are of different encoders: {len(new or left)} weights "
+            f"({min(new or left)}, …) that the checkpoint {what}; correct the sizes in config.json."
+        )
+
+
+def _check_head(model: nn.Module, written: Mapping[str, Any], classes: list[str] | None, name: str) -> None:
+    """Refuse a stored head that is not one for classes, of texts or of words as the model's kind is.
+
+    Raises:
+        ModelError: it was trained for something else, or has another number of classes than names.
+    """
+    made, problem = type(model).__name__, written.get("problem_type") or "single_label_classification"
+    if problem != "single_label_classification":
+        raise ModelError(f"the head of {name!r} is for {problem}; expected one for one class of several.")
+    if (stored := written.get("architectures")) and made not in stored:
+        raise ModelError(f"the head of {name!r} is that of {', '.join(stored)}; expected {made}.")
+    if classes is not None and len(classes) != model.config.num_labels:
+        raise ModelError(
+            f"the config.json of {name!r} names {len(classes)} classes ({', '.join(classes)}), its head has "
+            f"{model.config.num_labels}; correct id2label and label2id."
+        )
 
 
 @torch.no_grad()

@@ -1,13 +1,13 @@
-"""Where a model is: the shipped miniature, a folder, or a name on the hub."""
+"""Where a model is: the shipped miniature, one that a package brings, a folder, or a name on the hub."""
 
 from __future__ import annotations
 
 import difflib
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 
 from xlgen.errors import ModelError
+from xlgen.models.packaged import PACKAGED, folder_of, sha256
 from xlgen.presets import MODELS, spellings_of
 
 MINI = Path(__file__).parents[1] / "mini" / "encoder"
@@ -20,14 +20,18 @@ FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 def locate(name: str) -> Path:
     """The folder of a model; what the hub's cache lacks is downloaded.
 
-    A cached copy is used as it is, without asking the hub for a newer one.
+    A cached copy is used as it is, without asking the hub for a newer one. A packaged encoder and the folder that it
+    was converted to are one model with one :func:`fingerprint`.
 
     Args:
-        name: ``"mini"``, a folder, or a hub id.
+        name: ``"mini"``, a name in :data:`xlgen.models.packaged.PACKAGED`, a folder, or a hub id.
 
     Raises:
-        ModelError: there is no such model, the hub cannot be reached, or the folder is not a safetensors model.
+        ModelError: there is no such model, the hub cannot be reached, or the folder is not a safetensors model; or as
+            :func:`xlgen.models.packaged.folder_of`.
     """
+    if name in PACKAGED:
+        return folder_of(name)
     folder = MINI if name == "mini" else Path(name).expanduser()
     if name != "mini" and not (name and folder.is_dir()):
         if not name or name[0] in ".~" or folder.is_absolute() or len(folder.parts) > 2:
@@ -41,27 +45,20 @@ def fingerprint(name: str) -> str:
     total = hashlib.sha256()
     folder = locate(name)
     for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
-        facts = path.stat()
-        total.update(f"{path.name} {_sha256(path, facts.st_size, facts.st_mtime_ns)}\n".encode())
+        total.update(f"{path.name} {sha256(path)}\n".encode())
     return total.hexdigest()[:16]
 
 
 def _checked(folder: Path, name: str) -> Path:
-    full = any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json"))
     if (folder / "adapter_config.json").is_file():
-        if full:  # merged, or still to be merged? transformers would add the adapter without asking
-            raise ModelError(
-                f"{folder} has full weights and adapter_config.json, and nothing says whether the adapter is in these "
-                "weights already; if it was merged, remove adapter_config.json, else merge it in PEFT with "
-                f"merge_and_unload() and save_pretrained(folder), and give that folder for {name!r}."
-            )
         raise ModelError(
-            f"{folder} has an adapter without the model that it belongs to; expected full weights for {name!r}: load "
-            "both in PEFT, merge them with merge_and_unload(), and give the folder of save_pretrained(folder)."
+            f"{name!r} has adapter_config.json: either it is an adapter alone, or transformers would apply the adapter "
+            "to full weights that may contain it. Give a folder with the merged model: merge_and_unload() and "
+            "save_pretrained() in peft; if model.safetensors is that already, delete adapter_config.json."
         )
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json; expected a Hugging Face model folder for {name!r}.")
-    if full:
+    if any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
         return folder
     raise ModelError(
         f"{name!r} has no model.safetensors, and pickled weights are refused because reading them can run code; "
@@ -105,9 +102,3 @@ def _close(name: str) -> str:
 def first_line(error: BaseException) -> str:
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0].rstrip(".:")[:200]
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,15 +16,15 @@ is built. Both are there before the training loop clips the gradient, as for any
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.coerce import AtLeast1, NotNegative, settle
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import with_gradient
 from xlgen.objectives.base import OBJECTIVES, Anchor, Step
@@ -53,10 +53,10 @@ class L2:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = True
 
-    lam: float = 0.01
+    lam: NotNegative = 0.01
 
     def __post_init__(self):
-        need(self, "lam", 0 <= self.lam < math.inf, "a weight >= 0, such as 0.01")
+        settle(self)
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss`` and ``penalty``, which is the sum over i without :math:`\\lambda`."""
@@ -87,19 +87,17 @@ class EWC:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = True
 
-    lam: float = 0.01
+    lam: NotNegative = 0.01
     text: str = "fr"
-    examples: int = 1000
-    normalise: str = "mean"
-    labels: str = "true"
+    examples: AtLeast1 = 1000
+    normalise: Literal[NORMALISE] = "mean"
+    labels: Literal[LABELS] = "true"
 
     def __post_init__(self):
-        need(self, "lam", 0 <= self.lam < math.inf, "a weight >= 0, such as 0.01")
+        settle(self)
         well = all(all(languages) and len({*languages}) == len(languages) for languages in self.corpora)
         need(self, "text", well, "languages such as 'fr', 'fr+en' or 'mix fr-en'")
         need(self, "examples", self.examples >= max(map(len, self.corpora)), "a number of paragraphs, such as 1000")
-        need(self, "normalise", self.normalise in NORMALISE, " or ".join(map(repr, NORMALISE)))
-        need(self, "labels", self.labels in LABELS, " or ".join(map(repr, LABELS)))
 
     @property
     def corpora(self) -> tuple[tuple[str, ...], ...]:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from xlgen.batch import Batch
 from xlgen.processes import Processes
 from xlgen.registry import Registry
+from xlgen.vocabulary import kept
 
 OBJECTIVES: Registry[type] = Registry("objective")
 
@@ -37,6 +38,15 @@ class Anchor:
 
     theta: Mapping[str, Tensor]
     weight: Mapping[str, Tensor] | None = None
+
+    def kept(self, model: nn.Module) -> Anchor:
+        """The same for the rows that :func:`xlgen.vocabulary.cut` has kept in ``model``."""
+        theta = dict(model.named_parameters())
+
+        def rows(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+            return {name: kept(theta[name], tensor) for name, tensor in tensors.items()}
+
+        return Anchor(rows(self.theta), None if self.weight is None else rows(self.weight))
 
 
 @dataclass

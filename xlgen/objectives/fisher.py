@@ -18,21 +18,21 @@ forward difference
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, count, scored
+from xlgen.coerce import AtLeast1, NotNegative, Positive, settle
 from xlgen.fisher.labels import inverted, uniform
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
-from xlgen.objectives.hyper import need
+from xlgen.precision import float32
 
 LABELS = ("sample", "true")
 METHODS = ("finite_difference", "double_backward")
@@ -47,10 +47,11 @@ class FisherPenalty:
 
     The finite difference costs one more forward and backward pass (and, for sampled labels, one more backward pass)
     and works with any attention kernel. Its passes see the same dropout masks. It needs gradients in float32: the
-    rounding of half precision is as large as the difference. Double backward is exact, keeps the graphs of all
-    micro-batches until the end of the step and needs eager attention. The penalty is that of the gradient of all
-    examples of the step, in several processes too: these share the passes of the finite difference, while each does all
-    of double backward's, which they do not make faster.
+    rounding of half precision is larger than the difference. Steps with the penalty are therefore computed in float32
+    also where the run's precision is lower. Double backward is exact, keeps the graphs of all micro-batches until the
+    end of the step and needs eager attention. The penalty is that of the gradient of all examples of the step, in
+    several processes too: these share the passes of the finite difference, while each does all of double backward's,
+    which they do not make faster.
 
     Attributes:
         weight: :math:`\\lambda`, >= 0.
@@ -66,18 +67,14 @@ class FisherPenalty:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = False
 
-    weight: float = 0.01
-    labels: str = "sample"
-    every_k: int = 1
-    method: str = "finite_difference"
-    h: float = 1e-4
+    weight: NotNegative = 0.01
+    labels: Literal[LABELS] = "sample"
+    every_k: AtLeast1 = 1
+    method: Literal[METHODS] = "finite_difference"
+    h: Positive = 1e-4
 
     def __post_init__(self):
-        need(self, "weight", 0 <= self.weight < math.inf, "a number >= 0, such as 0.01")
-        need(self, "labels", self.labels in LABELS, " or ".join(map(repr, LABELS)))
-        need(self, "every_k", self.every_k >= 1, "a number of steps >= 1")
-        need(self, "method", self.method in METHODS, " or ".join(map(repr, METHODS)))
-        need(self, "h", 0 < self.h < math.inf, "a step length > 0, such as 1e-4")
+        settle(self)
 
     @property
     def needs_double_backward(self) -> bool:
@@ -96,7 +93,8 @@ class FisherPenalty:
         if step.number % self.every_k:
             return accumulate(model, batches, step, cross_entropy(model))
         method = self._double_backward if self.needs_double_backward else self._finite_difference
-        logs, penalty = method(model, batches, step)
+        with float32(model):
+            logs, penalty = method(model, batches, step)
         return {**logs, "penalty": penalty, "fisher_trace": count(batches) * penalty}
 
     def _double_backward(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> Logs:

@@ -10,21 +10,21 @@ with the tokenizer's own segmentation :math:`\hat x` and a sampled one :math:`x'
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import IGNORE, Batch, scored
+from xlgen.coerce import NotNegative, Positive, settle
 from xlgen.errors import DataError
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.divergence import DIRECTIONS, divergence
-from xlgen.objectives.hyper import need
 
 
 @OBJECTIVES.register("mvr")
@@ -54,17 +54,14 @@ class MVR:
     needs_views: ClassVar[bool] = True
     needs_anchors: ClassVar[bool] = False
 
-    p: float = 0.2
-    lam: float = 0.6
-    kl_t: float = 1.0
+    p: Annotated[float, Field(ge=0, le=1, description="a probability in [0, 1]")] = 0.2
+    lam: NotNegative = 0.6
+    kl_t: Positive = 1.0
     faithful: bool = False
-    direction: str = "forward"
+    direction: Literal[DIRECTIONS] = "forward"
 
     def __post_init__(self):
-        need(self, "p", 0 <= self.p <= 1, "a probability in [0, 1]")
-        need(self, "lam", 0 <= self.lam < math.inf, "a weight >= 0, such as 0.6")
-        need(self, "kl_t", 0 < self.kl_t < math.inf, "a temperature > 0")
-        need(self, "direction", self.direction in DIRECTIONS, ", ".join(map(repr, DIRECTIONS)))
+        settle(self)
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss`` (of the tokenizer's segmentation), ``view_loss`` and ``kl``.

@@ -11,21 +11,20 @@ with means over the units [nats]: for small noise a penalty on the trace of the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, scored
+from xlgen.coerce import NotNegative, Positive, settle
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.ascent import replayed
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.divergence import DIRECTIONS, divergence
-from xlgen.objectives.hyper import need
 from xlgen.perturb import gaussian
 
 
@@ -52,17 +51,14 @@ class Consistency:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = False
 
-    lam: float = 1.0
-    sigma: float = 0.01
-    direction: str = "forward"
-    kl_t: float = 1.0
+    lam: NotNegative = 1.0
+    sigma: NotNegative = 0.01
+    direction: Literal[DIRECTIONS] = "forward"
+    kl_t: Positive = 1.0
     detach: bool = False
 
     def __post_init__(self):
-        need(self, "lam", 0 <= self.lam < math.inf, "a weight >= 0, such as 1")
-        need(self, "sigma", 0 <= self.sigma < math.inf, "a standard deviation >= 0, such as 0.01")
-        need(self, "direction", self.direction in DIRECTIONS, ", ".join(map(repr, DIRECTIONS)))
-        need(self, "kl_t", 0 < self.kl_t < math.inf, "a temperature > 0")
+        settle(self)
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss`` (of the weights without noise) and ``kl``.

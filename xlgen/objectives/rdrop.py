@@ -10,19 +10,18 @@ with the predictions :math:`p_1` and :math:`p_2` of two passes over the same uni
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.batch import Batch, scored
+from xlgen.coerce import NotNegative, Positive, settle
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.divergence import DIRECTIONS, divergence
-from xlgen.objectives.hyper import need
 
 
 @OBJECTIVES.register("rdrop")
@@ -45,14 +44,12 @@ class RDrop:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = False
 
-    alpha: float = 1.0
-    direction: str = "symmetric"
-    kl_t: float = 1.0
+    alpha: NotNegative = 1.0
+    direction: Literal[DIRECTIONS] = "symmetric"
+    kl_t: Positive = 1.0
 
     def __post_init__(self):
-        need(self, "alpha", 0 <= self.alpha < math.inf, "a weight >= 0, such as 1")
-        need(self, "direction", self.direction in DIRECTIONS, ", ".join(map(repr, DIRECTIONS)))
-        need(self, "kl_t", 0 < self.kl_t < math.inf, "a temperature > 0")
+        settle(self)
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient; log ``loss`` (the mean of the two passes) and ``kl``.

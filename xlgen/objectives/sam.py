@@ -12,7 +12,6 @@ r"""Sharpness-aware minimisation (foret2021sam) and its adaptive form (kwon2021a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ import torch
 from torch import Tensor, nn
 
 from xlgen.batch import Batch
+from xlgen.coerce import NotNegative, settle
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
-from xlgen.objectives.hyper import need
 
 
 @OBJECTIVES.register("sam")
@@ -52,14 +51,13 @@ class SAM:
     needs_views: ClassVar[bool] = False
     needs_anchors: ClassVar[bool] = False
 
-    rho: float = 0.05
+    rho: NotNegative = 0.05
     adaptive: bool = False
-    eta: float = 0.01
+    eta: NotNegative = 0.01
     same_dropout: bool = True
 
     def __post_init__(self):
-        need(self, "rho", 0 <= self.rho < math.inf, "a radius >= 0, such as 0.05")
-        need(self, "eta", 0 <= self.eta < math.inf, "a number >= 0, such as 0.01")
+        settle(self)
 
     def gradient(self, model: nn.Module, batches: Sequence[Batch], step: Step) -> dict[str, float]:
         """Accumulate the gradient at the perturbed weights; the weights themselves are left exactly as they were.

@@ -18,7 +18,30 @@ SIZE = 500
 """Examples of each language and split that are measured."""
 FEW = 100
 """Examples of each language and split for what moves the weights or takes gradients."""
+REAL = "real"
+"""The preset whose languages lie close together: it scores all test examples, without labels too."""
+ALPHA: Mapping[str, Any] = {"examples": 40, "alpha_min": 1e-5, "bisections": 7, "restarts": 1, "steps": 3}
+"""The search for α of every chapter: of 40 answers its threshold of 0.1 is exactly 4, and its bracket ends at 7.5 %."""
 PREDICTED = ("accuracy", "loss", "margin", "margin_p10", "margin_logit", "margin_logit_p10")
+LABEL_FREE_MEASURES = (
+    "confidence",
+    "confidence_scaled",
+    "doc",
+    "atc",
+    "atc_entropy",
+    "entropy",
+    "entropy_of_mean",
+    "nuclear_norm",
+    "cot",
+    "cott",
+    "dropout_agreement",
+    "representation_distance",
+    "fertility",
+    "unknown_rate",
+    "pretraining_share",
+)
+"""Measures that need no label of the language, but `typological_distance`, which needs a database: all of one subject
+cost eight forward passes (one shared, one for the representations, four with dropout, and the source's two)."""
 
 
 @dataclass(frozen=True)

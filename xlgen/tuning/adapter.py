@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.hyper import need
+from xlgen.coerce import settle
 from xlgen.tuning.base import TUNINGS, does_not_apply, encoder, freeze
 
 SUBLAYERS = {
@@ -69,10 +70,10 @@ class Adapter:
     lr: ClassVar[float | None] = 1e-3
     positions: ClassVar[int] = 0
 
-    bottleneck: int = 64
+    bottleneck: Annotated[int, Field(ge=1, description="a width >= 1, such as 64")] = 64
 
     def __post_init__(self):
-        need(self, "bottleneck", self.bottleneck >= 1, "a width >= 1, such as 64")
+        settle(self)
 
     def apply(self, model: nn.Module) -> nn.Module:
         freeze(model)

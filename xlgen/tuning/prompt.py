@@ -13,13 +13,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
-from xlgen.hyper import need
+from xlgen.coerce import settle
 from xlgen.tuning.base import TUNINGS, does_not_apply, freeze
 
 
@@ -42,11 +43,11 @@ class Prompt:
     inserts: ClassVar[bool] = True
     lr: ClassVar[float | None] = 1e-2
 
-    tokens: int = 20
+    tokens: Annotated[int, Field(ge=1, description="a number of vectors >= 1, such as 20")] = 20
     from_vocabulary: bool = True
 
     def __post_init__(self):
-        need(self, "tokens", self.tokens >= 1, "a number of vectors >= 1, such as 20")
+        settle(self)
 
     @property
     def positions(self) -> int:

@@ -1,0 +1,49 @@
+"""How much text of a language the encoder was pretrained on, relative to English [lauscher2020zero].
+
+share = log₁₀(size(L) / size(en))   [decades; 0 in English, -2 for a hundredth]
+
+Sizes are public facts. Of XLM-R they are those of CC-100 [GiB, table of the appendix of conneau2020xlmr] in
+``languages.csv``; of multilingual BERT the articles of Wikipedia at its time (:data:`xlgen.mini.corpus.WIKIPEDIA`,
+rounded, 17 languages), which the miniature's corpus follows too. Both encoders draw languages by a power of the size
+(0.3 and 0.7), which only stretches the scale.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from xlgen.languages import LANGUAGES
+from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.mini.corpus import WIKIPEDIA
+
+CC100 = {code: facts.cc100 for code, facts in LANGUAGES.items() if facts.cc100}
+CORPORA: Mapping[str, tuple[Mapping[str, float], str]] = {
+    "mini": (WIKIPEDIA, "articles of Wikipedia"),
+    "bert-base-multilingual": (WIKIPEDIA, "articles of Wikipedia"),
+    "xlm-roberta": (CC100, "GiB of CC-100"),
+}
+"""By what the encoder's name holds, the size of its text by language, and the unit."""
+
+
+@MEASURES.register("pretraining_share")
+@label_free
+def pretraining_share(subject: Subject) -> dict[str, Value]:
+    """Look up the encoder's text of the language, relative to English [decades].
+
+    Returns:
+        Per language, a value without a standard error. The status is ``"unknown_encoder"`` where nothing is known of
+        the encoder's text, and ``"not_listed"`` where the language is not in the list.
+    """
+    name = subject.encoder.rstrip("/").split("/")[-1]
+    corpus = next((CORPORA[key] for key in CORPORA if name == key or (key != "mini" and key in name)), None)
+    result = {}
+    for language in subject.languages:
+        if corpus is None:
+            result[language] = Value(math.nan, on="no text", status="unknown_encoder")
+            continue
+        sizes, unit = corpus
+        size = sizes.get(language)
+        value, status = (math.nan, "not_listed") if size is None else (math.log10(size / sizes["en"]), "ok")
+        result[language] = Value(value, on=f"no text; {unit}", status=status)
+    return result
