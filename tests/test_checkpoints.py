@@ -302,6 +302,44 @@ def test_a_vocabulary_alone_says_whether_texts_are_lower_cased_and_lose_accents(
     assert models.load_tokenizer(str(folder)).tokenize("Über é") == tokens
 
 
+@pytest.mark.parametrize(
+    ("pieces", "stated", "wanted"),
+    [
+        (("W", "\u00e9</w>"), {}, False),
+        (("w3",), {}, True),
+        (("w3", "\u00e9</w>"), {}, None),
+        (("w3", "\u00e9</w>"), {"do_lowercase_and_remove_accent": False}, False),
+    ],
+)
+def test_xlm_s_vocabulary_alone_says_so_too_or_is_refused(tmp_path, pieces, stated, wanted):
+    """XLM's class has one word for case and accents: a vocabulary with accents and without capitals fits neither."""
+    save_family(tmp_path, "xlm")
+    vocabulary = json.loads((tmp_path / "vocab.json").read_text())
+    for piece, old in zip(pieces, ("w1", "w1</w>"), strict=False):
+        vocabulary[piece] = vocabulary.pop(old)
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    (tmp_path / TOKENIZER).write_text(json.dumps(stated))
+    if wanted is None:
+        with pytest.raises(ModelError, match="write do_lowercase_and_remove_accent in its tokenizer_config.json"):
+            models.load_tokenizer(str(tmp_path))
+    else:
+        assert models.load_tokenizer(str(tmp_path)).do_lowercase_and_remove_accent is wanted
+
+
+@pytest.mark.parametrize(
+    ("stated", "missing"), [({}, "do_lower_case and keep_accents"), ({"do_lower_case": True}, "write keep_accents")]
+)
+def test_an_albert_that_does_not_speak_of_case_is_refused(tmp_path, stated, missing):
+    """Its class lower-cases and takes off accents, and those of Indic scripts are vowels."""
+    pytest.importorskip("google.protobuf")
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "albert"}))
+    for name in ("model.safetensors", "spiece.model"):
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / TOKENIZER).write_text(json.dumps(stated))
+    with pytest.raises(ModelError, match=missing):
+        models.load_tokenizer(str(tmp_path))
+
+
 def test_a_configuration_that_speaks_of_case_is_obeyed(tmp_path):
     folder = save_encoder(tmp_path)
     only_vocabulary(folder, [*CASED, "uber"])

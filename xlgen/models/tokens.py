@@ -28,7 +28,8 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
 
     It splits texts as the folder says. Where there is a ``tokenizer.json``, that is what it holds (transformers would
     build the tokenizer of a named class anew, with the class's defaults). Where there is a vocabulary alone, whether
-    texts are lower-cased and lose their accents is what the vocabulary says (:func:`casing`).
+    texts are lower-cased and lose their accents is what the vocabulary says (:func:`casing`). ALBERT's is not
+    asked: its folder has to say so itself.
 
     Raises:
         ModelError: as :func:`locate`; or the tokenizer is missing, does not belong to the model, contradicts itself,
@@ -53,7 +54,7 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         with quiet():
             config, _ = configuration(folder, name)
             tokenizer = AutoTokenizer.from_pretrained(
-                folder, use_fast=True, trust_remote_code=False, **_unsaid(folder, stated)
+                folder, use_fast=True, trust_remote_code=False, **_unsaid(folder, stated, config.model_type, name)
             )
             if (folder / "tokenizer.json").is_file() and tokenizer.is_fast:
                 _as_described(tokenizer, folder, stated, name)
@@ -86,8 +87,12 @@ def casing(pieces: Collection[str]) -> dict[str, bool | None]:
     return {"do_lower_case": not cased, "strip_accents": not (cased or accents)}
 
 
-def _unsaid(folder: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
-    """What the class of a tokenizer would take its own default for, although the folder tells."""
+def _unsaid(folder: Path, stated: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:
+    """What the class of a tokenizer would take its own default for, although the folder tells.
+
+    Raises:
+        ModelError: the default would change letters, and nothing in the folder tells whether it is right.
+    """
     path, normaliser = folder / "tokenizer.json", {}
     if path.is_file():
         found = read_json(path).get("normalizer") or {}
@@ -98,7 +103,21 @@ def _unsaid(folder: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
             }
     elif (folder / "vocab.txt").is_file() and "do_lower_case" not in stated:
         normaliser = casing((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())
+    elif kind == "xlm" and (folder / "vocab.json").is_file() and "do_lowercase_and_remove_accent" not in stated:
+        found = casing(read_json(folder / "vocab.json"))
+        if found["do_lower_case"] != found["strip_accents"]:  # XLM has one word for both
+            raise _untold(name, "do_lowercase_and_remove_accent")
+        normaliser = {"do_lowercase_and_remove_accent": found["do_lower_case"]}
+    elif kind == "albert" and (unsaid := [key for key in ("do_lower_case", "keep_accents") if key not in stated]):
+        raise _untold(name, " and ".join(unsaid))
     return {key: value for key, value in normaliser.items() if key not in stated}
+
+
+def _untold(name: str, keys: str) -> ModelError:
+    return ModelError(
+        f"nothing says whether the tokenizer of {name!r} lower-cases texts and takes their accents off, which "
+        f"transformers would do; write {keys} in its tokenizer_config.json, true or false as it was trained."
+    )
 
 
 def _as_described(tokenizer: PreTrainedTokenizerBase, folder: Path, stated: Mapping[str, Any], name: str) -> None:
