@@ -92,7 +92,9 @@ def _exact_penalty(labels: str, bench: Bench) -> dict[str, Tensor] | None:
     objective: Objective = create("fisher", {"labels": labels})
     with torch.no_grad():
         logits = bench.model(**bench.batch.inputs).logits
-    return naive.penalty(bench, objective._labels(logits, bench.batch.labels, Step()))
+    step = Step()
+    (u,) = objective._uniform([bench.batch], step)
+    return naive.penalty(bench, objective._labels(logits, bench.batch.labels, u, step))
 
 
 def _anchor(fisher: bool, bench: Bench) -> Anchor:

@@ -2,7 +2,6 @@
 
 import copy
 import math
-from contextlib import contextmanager
 
 import pytest
 import torch
@@ -155,27 +154,6 @@ def test_a_loss_that_is_not_finite_stops_training(name, hyper):
         gradient(create(name, hyper), model, [examples(4)], Step(number=7))
     assert "\n" not in str(error.value)
     assert torch.isfinite(model.classifier.weight).all()
-
-
-@pytest.mark.parametrize(("name", "hyper"), ALL)
-def test_every_backward_pass_but_the_last_is_local(name, hyper):
-    """No reduction over processes, but of the last micro-batch of the last pass (and, for Fisher, of the loss's)."""
-    inside, events = [False], []
-
-    @contextmanager
-    def no_sync():
-        inside[0] = True
-        yield
-        inside[0] = False
-
-    def backward(loss):
-        events.append("local" if inside[0] else "sync")
-        loss.backward()
-
-    gradient(create(name, hyper), bert(), cut(examples(6), 2, 2, 2), Step(backward=backward, no_sync=no_sync))
-    once = ["local", "local", "sync"]
-    expected = {"baseline": once, "mvr": once, "sam": ["local"] * 3 + once, "fisher": once + once}[name]
-    assert events == (["sync"] if hyper.get("method") == "double_backward" else expected)
 
 
 @pytest.mark.parametrize(("name", "hyper"), ALL)
@@ -387,13 +365,20 @@ def penalty(objective, model, batch, seed=0, number=0):
     return {name: found[name] - base[name] for name in base}, logs
 
 
+def labelled(objective, logits, batch, seed=0):
+    """The penalty's labels."""
+    step = Step(generator=torch.Generator().manual_seed(seed))
+    (u,) = objective._uniform([batch], step)
+    return objective._labels(logits, batch.labels, u, step)
+
+
 @pytest.mark.parametrize("labels", ["sample", "true"])
 def test_double_backward_is_the_gradient_of_the_squared_norm(labels, trained_model):
     """Against differences of the penalty itself along random directions: no second derivative is involved."""
     batch, model = examples(8, seed=5), copy.deepcopy(trained_model)
     objective = FisherPenalty(weight=0.5, labels=labels, method="double_backward")
     found, logs = penalty(objective, model, batch)
-    y = objective._labels(model(**batch.inputs).logits, batch.labels, Step())
+    y = labelled(objective, model(**batch.inputs).logits, batch)
 
     def value():
         loss = F.cross_entropy(model(**batch.inputs).logits, y)
@@ -468,19 +453,15 @@ def test_a_penalty_without_weight_is_the_baseline(hyper):
 def test_sampled_labels_follow_the_model_and_the_generator(monkeypatch):
     logits = torch.tensor([[0.0, 1.0, 2.0]], dtype=torch.float64).repeat(20_000, 1)
     batch = Batch({}, torch.zeros(20_000, dtype=torch.long), torch.arange(20_000))
-    draws = [
-        FisherPenalty()._labels(logits, batch.labels, Step(generator=torch.Generator().manual_seed(s)))
-        for s in (0, 0, 1)
-    ]
+    draws = [labelled(FisherPenalty(), logits, batch, seed) for seed in (0, 0, 1)]
     assert torch.equal(draws[0], draws[1]) and not torch.equal(draws[0], draws[2])
     frequencies = torch.bincount(draws[0], minlength=3) / 20_000
     torch.testing.assert_close(frequencies.double(), logits[0].softmax(0), atol=0.015, rtol=0)
-    certain = FisherPenalty()._labels(torch.tensor([[-900.0, 0.0, -900.0]]).repeat(9, 1), examples(9).labels, Step())
+    certain = labelled(FisherPenalty(), torch.tensor([[-900.0, 0.0, -900.0]]).repeat(9, 1), examples(9))
     assert certain.tolist() == [1] * 9
     monkeypatch.setattr(torch, "rand", lambda *shape, **_: torch.ones(*shape, dtype=torch.float64))
-    assert (
-        FisherPenalty()._labels(logits[:9], examples(9).labels, Step()).tolist() == [2] * 9
-    )  # rounding finds no fourth class
+    # rounding finds no fourth class
+    assert labelled(FisherPenalty(), logits[:9], examples(9)).tolist() == [2] * 9
 
 
 def test_fisher_trace_estimates_the_trace(trained_model):

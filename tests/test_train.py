@@ -10,7 +10,6 @@ from tiny import ToyTask, config, options, resumed, save_encoder
 from transformers import get_linear_schedule_with_warmup
 
 from xlgen import device, models, prepare, train
-from xlgen.batch import Batch, count
 from xlgen.data import encode
 from xlgen.errors import ConfigError, TrainingError, UnknownName
 from xlgen.evaluate import losses, predict
@@ -292,48 +291,6 @@ def test_devices_are_checked():
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="use 'auto'"):
             device.accelerator_for("cuda")
-
-
-class Process(SimpleNamespace):
-    """One of several processes, as :mod:`xlgen.device` sees it; ``reduce`` hands out what the test has summed."""
-
-    device = torch.device("cpu")
-
-
-@pytest.mark.parametrize("size", [8, 1])
-def test_the_average_over_processes_is_the_mean_over_examples(monkeypatch, size):
-    torch.manual_seed(0)
-    x, y = torch.randn(size, 4, dtype=torch.float64), torch.randint(3, (size,))
-    batches = [Batch({"x": x[i : i + 3]}, y[i : i + 3], torch.arange(size)[i : i + 3]) for i in range(0, size, 3)]
-
-    class Model(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            torch.manual_seed(1)
-            self.linear = torch.nn.Linear(4, 3).double()
-
-        def forward(self, x):
-            return SimpleNamespace(logits=self.linear(x))
-
-    whole = Model()
-    logged = Baseline().gradient(whole, batches, train.Step())
-
-    ranks = [Process(process_index=i, num_processes=3) for i in range(3)]
-    shares = [device.share(batches, rank) for rank in ranks]
-    assert sorted(torch.cat([b.index for part in shares for b in part]).tolist()) == list(range(size))
-    replicas = [Model() for _ in ranks]
-    everyone = [
-        (Baseline().gradient(model, part, train.Step()) if part else {}, count(part))
-        for model, part in zip(replicas, shares, strict=True)
-    ]
-    monkeypatch.setattr(device, "gather_object", lambda mine: everyone)
-    contributions = []
-    for model, (means, n), rank in zip(replicas, everyone, ranks, strict=True):
-        rank.reduce = lambda tensor, how: contributions.append(tensor) or tensor
-        averaged = device.average(model, means, n, rank)
-        assert averaged["loss"] == pytest.approx(logged["loss"])
-    for i, w in enumerate(whole.parameters()):
-        torch.testing.assert_close(sum(contributions[i::2]), w.grad)
 
 
 def test_a_stored_run_is_not_disturbed_by_options(encoder, tmp_path):

@@ -10,7 +10,7 @@ one process would. The weights are then the same to the last bit, however many p
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -58,24 +58,35 @@ class Processes:
         distributed.all_gather_object(values, value)
         return values
 
-    def add(self, sums: dict[str, Tensor], parts: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> None:
-        """Add everybody's ``parts`` to ``sums``, name by name in the order of the processes.
+    def add(self, sums: Mapping[str, Tensor], parts: Mapping[str, Tensor]) -> None:
+        """Add everybody's ``parts`` to ``sums``, in place, in the order of the processes.
 
         Args:
-            sums: the same in all processes, before and after. What no process has a part of is not entered: a weight
-                without a gradient stays one without, which weight decay passes over.
-            parts: of this process; some names or all may be missing.
-            like: all names, in the same order in all processes, and tensors of the shape, type and device of theirs.
+            sums: contiguous; the same names and numbers in the same order in all processes, before and after.
+            parts: of this process; some names or all may be missing, which stand for zeros.
         """
-        owners = self.gather(frozenset(parts))
-        for name, tensor in like.items():
-            having = [index for index, names in enumerate(owners) if name in names]
-            if having:
-                shape, kind = tensor.shape, {"dtype": tensor.dtype, "device": tensor.device}
-                total = sums.setdefault(name, torch.zeros(shape, **kind))
-                mine = parts[name] if name in parts else torch.zeros(shape, **kind)
-                for into, block in zip(total.view(-1).split(BLOCK), mine.reshape(-1).split(BLOCK), strict=True):
-                    received = [torch.empty_like(block) for _ in owners]
-                    distributed.all_gather(received, block)
-                    for index in having:
-                        into.add_(received[index])
+        for bucket in _buckets(sums, parts):
+            totals, mine = zip(*bucket, strict=True)
+            block = torch.cat(mine)
+            received = [torch.empty_like(block) for _ in range(self.number)]
+            distributed.all_gather(received, block)
+            for part in received:
+                torch._foreach_add_(totals, part.split([len(total) for total in totals]))
+
+
+def _buckets(sums: Mapping[str, Tensor], parts: Mapping[str, Tensor]) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Pairs of flat views of the same places of both, together :data:`BLOCK` numbers: a message costs time of its own.
+
+    A tensor is cut where it is longer.
+    """
+    bucket, free = [], BLOCK
+    for name, total in sums.items():
+        mine = parts[name] if name in parts else torch.zeros_like(total)
+        for pair in zip(total.view(-1).split(BLOCK), mine.reshape(-1).split(BLOCK), strict=True):
+            if len(pair[0]) > free:
+                yield bucket
+                bucket, free = [], BLOCK
+            bucket.append(pair)
+            free -= len(pair[0])
+    if bucket:
+        yield bucket

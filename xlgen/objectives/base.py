@@ -1,8 +1,8 @@
 """What a training objective is: a gradient procedure.
 
 An objective is a frozen dataclass of its hyper-parameters. It receives the model and *all micro-batches of one
-optimizer step*, and leaves the gradient in ``p.grad``. Schedule and clipping live in the training loop, accumulation and
-data parallelism in :func:`~xlgen.objectives.accumulate.accumulate`, and none of them sees the method; SAM therefore
+optimizer step*, and leaves the gradient in ``p.grad``. Schedule and clipping live in the training loop, accumulation
+and data parallelism in :func:`~xlgen.objectives.accumulate.accumulate`, and none of them sees the method; SAM therefore
 works with all of them, and a new objective is one new file.
 
 In several processes each is given the whole step, and each has to leave the gradient of the whole step. What
