@@ -31,7 +31,7 @@ from xlgen.errors import ConfigError, TrainingError
 from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.parallel import Job, side_by_side
-from xlgen.processes import Processes, started
+from xlgen.processes import SIZES, Processes, started
 from xlgen.tasks import TASKS
 
 FISHER = [
@@ -136,7 +136,7 @@ def _stores_apart(folder):
 
 
 def _commands(folder):
-    common = ["--store", str(folder / "commands"), "--no-progress", "--threads", "1", "--device", "cpu"]
+    common = ["--store", str(folder / "commands"), "--no-progress", "--threads", "1"]
     (folder / "commands").mkdir(exist_ok=True)
     settings = folder / "commands" / f"{os.environ['RANK']}.json"
     settings.write_text(json.dumps(case(folder, "baseline").to_dict()))
@@ -254,12 +254,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def several(monkeypatch):
     """This process as one of several, as far as it looks at its environment."""
-
-    def start(number):
-        monkeypatch.setenv("WORLD_SIZE", str(number))
-        monkeypatch.setenv("LOCAL_RANK", "0")
-
-    return start
+    return lambda number: monkeypatch.setenv("WORLD_SIZE", str(number))
 
 
 # --- the bits of one process -----------------------------------------------------------------------------------------
@@ -391,7 +386,18 @@ def test_workers_side_by_side_want_one_process(several, tmp_path):
         side_by_side([Job("a", ("run",), {})] * 2, 3, options(tmp_path))
 
 
-def test_a_world_size_without_a_launcher_is_one_process(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
+def test_processes_that_have_not_found_each_other_are_refused(several):
+    accelerator_for("cpu")  # alone, before this process becomes one of two
+    several(2)
+    with pytest.raises(ConfigError, match="2 processes were started, and 1 found each other on 'cpu'; start them with"):
+        accelerator_for("cpu")
+
+
+def test_launchers_say_how_many_processes_there_are(monkeypatch):
+    for name in SIZES:
+        monkeypatch.delenv(name, raising=False)
     assert started() == 1
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
+    assert started() == 3
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert started() == 4

@@ -20,13 +20,16 @@ from torch import Tensor, distributed
 
 T = TypeVar("T")
 
+SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Variables of the environment in which launchers say how many processes there are."""
+
 BLOCK = 2**22
 """Numbers that are exchanged at a time: what a process receives of all others is in memory at once."""
 
 
 def started() -> int:
-    """How many processes ``torchrun`` or ``accelerate launch`` has started to work on the same run; 1 without them."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+    """How many processes ``torchrun``, ``accelerate launch`` or MPI has started to share a run; 1 without them."""
+    return next((int(os.environ[name]) for name in SIZES if name in os.environ), 1)
 
 
 @dataclass(frozen=True)
