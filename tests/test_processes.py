@@ -1,17 +1,19 @@
 """Real processes that share a run: the bits of one process, its name, and no process left waiting."""
 
-from __future__ import annotations
-
 import contextlib
 import io
+import itertools
 import json
 import math
 import multiprocessing
 import os
+import pickle
 import random
 import socket
+import sys
 import traceback
 from dataclasses import asdict
+from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -29,7 +31,7 @@ from xlgen.errors import ConfigError, TrainingError
 from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.parallel import Job, side_by_side
-from xlgen.processes import Processes, started
+from xlgen.processes import SIZES, Processes, started
 from xlgen.tasks import TASKS
 
 FISHER = [
@@ -56,23 +58,19 @@ CASES = {
 
 
 def case(folder: Path, name: str, **changes):
-    """7 steps of 8 examples, the last of 2, in micro-batches of 2: one round of 4 processes, two rounds of 2."""
+    """3 steps of 8 examples and one of 2, in micro-batches of 2: of 4 processes one round, of 2 processes two."""
     objective, hyper, settings = CASES[name]
-    settings = {"micro_batch_size": 2, "dropout": 0.0, "epochs": 1, **settings, **changes}
+    settings = {"micro_batch_size": 2, "dropout": 0.0, "train_size": 26, "epochs": 1, **settings, **changes}
     return config(folder / "encoder", objective=objective, hyper=asdict(create(objective, hyper)), **settings)
 
 
 # --- what a process runs: found by name, so that a fresh process can import it ---------------------------------------
 
 
-FOUR = ("baseline", "sam with dropout", "fisher sample finite_difference", "mvr", "ewc")
-"""What four processes try; two try everything."""
-
-
 def _every_case(folder):
     where = options(folder / f"{started()}", text_dir=folder / "text")
     if started() > 1:
-        return {name: runs.run(case(folder, name), where).folder for name in (CASES if started() == 2 else FOUR)}
+        return {name: runs.run(case(folder, name), where).folder for name in CASES}
     streams = {name: "micro_batch" if case(folder, name).dropout != 0 else "" for name in CASES}
     return {name: runs.run(case(folder, name, dropout_stream=streams[name]), where).folder for name in CASES}
 
@@ -98,8 +96,12 @@ def _one_of_them_fails(folder):
 
 def _who_has_gradients(folder):
     """Of three weights one is used by all micro-batches, one by the second alone, and one by none."""
-    step = Step(processes=Processes.of(accelerator_for("cpu")))
-    return _gradients(step)
+    step, found = Step(processes=Processes.of(accelerator_for("cpu"))), []
+    for block in (5, 12, 100):  # cuts a weight of 12 numbers; takes one at a time; takes all
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("xlgen.processes.BLOCK", block)
+            found.append(_gradients(step))
+    return found
 
 
 def _until(folder, stop=None):
@@ -134,13 +136,13 @@ def _stores_apart(folder):
 
 
 def _commands(folder):
-    common = ["--store", str(folder / "commands"), "--no-progress", "--threads", "1", "--device", "cpu"]
+    common = ["--store", str(folder / "commands"), "--no-progress", "--threads", "1"]
     (folder / "commands").mkdir(exist_ok=True)
     settings = folder / "commands" / f"{os.environ['RANK']}.json"
-    settings.write_text(json.dumps(case(folder, "baseline", epochs=2).to_dict()))
-    with contextlib.redirect_stdout(io.StringIO()) as said:
+    settings.write_text(json.dumps(case(folder, "baseline").to_dict()))
+    with contextlib.redirect_stdout(io.StringIO()) as out:
         codes = [cli.main(["run", "--config", str(settings), *common]) for _ in range(2)]
-    return codes, said.getvalue()
+    return codes, out.getvalue()
 
 
 class Linear(nn.Module):
@@ -173,8 +175,7 @@ def _gradients(step):
         return (loss, logits.square().mean()), {"loss": loss}
 
     logs = accumulate(model, _batches(3), step, terms, second)
-    first = {name: w.grad.tolist() for name, w in model.named_parameters() if w.grad is not None}
-    return logs, first, {name: g.tolist() for name, g in second.items()}
+    return logs, {name: w.grad for name, w in model.named_parameters() if w.grad is not None}, second
 
 
 # --- starting them ---------------------------------------------------------------------------------------------------
@@ -187,9 +188,10 @@ def _child(function, rank, number, port, folder, pipe, arguments):
     torch.set_num_threads(1)
     TASKS._entries |= {"toy": ToyTask(), "tagged": TaggedToy()}
     try:
-        pipe.send((function(folder, **arguments), None))
+        answer = function(folder, **arguments), None
     except BaseException:
-        pipe.send((None, traceback.format_exc()))
+        answer = None, traceback.format_exc()
+    pipe.send_bytes(pickle.dumps(answer))  # send would share the memory of tensors, which ends with this process
 
 
 def together(number, function, folder, **arguments):
@@ -208,7 +210,7 @@ def together(number, function, folder, **arguments):
     try:
         for _, here in started_ones:
             assert here.poll(120), f"{function.__name__}: a process of {number} is left waiting; {problems}"
-            answer, problem = here.recv()
+            answer, problem = pickle.loads(here.recv_bytes())
             answers.append(answer)
             problems += [problem] if problem else []
     finally:
@@ -219,8 +221,16 @@ def together(number, function, folder, **arguments):
     return answers
 
 
-FRESH = multiprocessing.get_context("forkserver")  # imports the libraries once for all processes
-FRESH.set_forkserver_preload(["xlgen.runs", "xlgen.cli", "tiny"])
+FRESH = multiprocessing.get_context("forkserver")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    """Of fresh processes; it imports this module and the libraries once for all of them."""
+    FRESH.set_forkserver_preload([__name__])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
 
 
 @pytest.fixture(autouse=True)
@@ -244,12 +254,7 @@ def folder(tmp_path_factory):
 @pytest.fixture
 def several(monkeypatch):
     """This process as one of several, as far as it looks at its environment."""
-
-    def start(number):
-        monkeypatch.setenv("WORLD_SIZE", str(number))
-        monkeypatch.setenv("LOCAL_RANK", "0")
-
-    return start
+    return lambda number: monkeypatch.setenv("WORLD_SIZE", str(number))
 
 
 # --- the bits of one process -----------------------------------------------------------------------------------------
@@ -264,8 +269,9 @@ def test_every_objective_is_tried():
     assert {objective for objective, _, _ in CASES.values()} == {*OBJECTIVES}
 
 
-@pytest.mark.parametrize(("number", "name"), [*((2, name) for name in CASES), *((4, name) for name in FOUR)])
-def test_processes_give_the_weights_and_the_name_of_one_process(results, number, name):
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("number", [2, 4])
+def test_processes_give_the_weights_and_the_name_of_one_process(results, name, number):
     alone, shared = results[1][0][name], results[number][0][name]
     assert all(answers[name] == shared for answers in results[number])
     assert shared.name == alone.name
@@ -283,7 +289,7 @@ def _timeless(entry):
 @pytest.mark.parametrize("began", [1, 2])
 def test_what_some_processes_began_others_finish_with_the_same_bits(folder, tmp_path, results, began):
     (tmp_path / "encoder").symlink_to(folder / "encoder")
-    for number, stop in ((began, 4), (3 - began, None)):
+    for number, stop in ((began, 2), (3 - began, None)):
         first, *others = together(number, _until, tmp_path, stop=stop) if number > 1 else [_until(tmp_path, stop)]
         assert all(other == first for other in others)
     alone = load_file(results[1][0]["sam with dropout"] / "model" / "model.safetensors")
@@ -291,11 +297,13 @@ def test_what_some_processes_began_others_finish_with_the_same_bits(folder, tmp_
 
 
 def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
-    """So that weight decay, which passes over it in one process, does so in several."""
+    """So that weight decay passes over it in several processes as in one; the messages may have any size."""
     logs, expected, second = _gradients(Step())
     assert expected.keys() == second.keys() == {"always", "sometimes"}
-    for found in together(2, _who_has_gradients, folder):
-        assert found == (logs, expected, second)
+    for found_logs, found, found_second in itertools.chain(*together(2, _who_has_gradients, folder)):
+        assert found_logs == logs
+        for one, other in ((found, expected), (found_second, second)):
+            assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in other)
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
@@ -355,13 +363,17 @@ def test_processes_that_do_not_see_the_same_checkpoint_are_refused(folder, tmp_p
         assert said.startswith("the processes would begin at steps 2, 0,") and "a store that all share" in said
 
 
-def test_the_command_line_trains_once_and_says_so_once(folder):
-    (first, said), (second, silent) = together(2, _commands, folder)
-    assert first == second == [0, 0] and silent == ""
-    assert said.count("run ") == 2 and len(list((folder / "commands").glob("*/manifest.json"))) == 1
+def test_the_command_line_trains_once_and_one_process_says_so(folder):
+    (codes, said), (other_codes, silence) = together(2, _commands, folder)
+    assert codes == other_codes == [0, 0]
+    assert said.count("dev accuracy") == 2 and silence == ""
+    assert len(list((folder / "commands").glob("*/manifest.json"))) == 1
 
 
-@pytest.mark.parametrize("command", [["measure", "--run", "x"], ["frechet", "--languages", "en,fr"], ["record"]])
+COMMANDS = [["measure", "--run", "x"], ["frechet", "--languages", "en,fr"], ["record"], ["notebook", "xnli"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_commands_that_do_not_share_their_work_want_one_process(several, capsys, command):
     several(2)
     assert cli.main(command) == 2
@@ -374,7 +386,18 @@ def test_workers_side_by_side_want_one_process(several, tmp_path):
         side_by_side([Job("a", ("run",), {})] * 2, 3, options(tmp_path))
 
 
-def test_a_world_size_without_a_launcher_is_one_process(monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "4")
-    monkeypatch.delenv("LOCAL_RANK", raising=False)
+def test_processes_that_have_not_found_each_other_are_refused(several):
+    accelerator_for("cpu")  # alone, before this process becomes one of two
+    several(2)
+    with pytest.raises(ConfigError, match="2 processes were started, and 1 found each other on 'cpu'; start them with"):
+        accelerator_for("cpu")
+
+
+def test_launchers_say_how_many_processes_there_are(monkeypatch):
+    for name in SIZES:
+        monkeypatch.delenv(name, raising=False)
     assert started() == 1
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
+    assert started() == 3
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert started() == 4

@@ -51,8 +51,8 @@ class RunConfig:
         dev_size: English development pairs used to choose the best checkpoint; 0 is all of them.
         epochs: passes over the training pairs.
         batch_size: examples of one optimizer step.
-        micro_batch_size: examples of one forward pass; 0 is ``batch_size``. Several processes share a step micro-batch
-            by micro-batch, so that :func:`xlgen.runs.resolve` lowers it to ``batch_size`` divided by their number.
+        micro_batch_size: examples of one forward pass; 0 is ``batch_size``. Several processes share the micro-batches
+            of a step, so that :func:`xlgen.runs.resolve` lowers it to ``batch_size`` divided by their number.
         lr: peak learning rate.
         warmup: fraction of the steps with linearly rising learning rate, the first of them with 0; it then falls
             linearly to 0.

@@ -10,6 +10,7 @@ import torch
 from accelerate import Accelerator
 
 from xlgen.errors import ConfigError, UnknownName
+from xlgen.processes import started
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
@@ -19,17 +20,25 @@ def accelerator_for(device: str) -> Accelerator:
 
     Raises:
         UnknownName: no such device.
-        ConfigError: the machine does not have it, or this process has already used another.
+        ConfigError: the machine does not have it, this process has already used another, or it is one of several that
+            cannot join there.
     """
     if device not in DEVICES:
         raise UnknownName("device", device, DEVICES)
     try:
-        accelerator = Accelerator(cpu=device == "cpu", mixed_precision="no")
+        # of several processes without a GPU, accelerate would leave each alone
+        cpu = device == "cpu" or (device == "auto" and started() > 1 and not torch.cuda.is_available())
+        accelerator = Accelerator(cpu=cpu, mixed_precision="no")
     except ValueError:
         raise ConfigError(f"this process has already used another device than {device!r}; start a new one.") from None
     if device not in ("auto", accelerator.device.type):
         raise ConfigError(
             f"device is {device!r}, but this process computes on {accelerator.device.type!r}; use 'auto'."
+        )
+    if accelerator.num_processes != started():
+        raise ConfigError(
+            f"{started()} processes were started, and {accelerator.num_processes} found each other on "
+            f"{accelerator.device.type!r}; start them with torchrun, with a GPU for each or --device cpu."
         )
     return accelerator
 

@@ -19,9 +19,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from xlgen import processes
 from xlgen.config import RunOptions
 from xlgen.errors import ConfigError, TrainingError
-from xlgen.processes import started
 from xlgen.store import write_json
 
 
@@ -47,10 +47,10 @@ def side_by_side(jobs: Sequence[Job], workers: int, options: RunOptions) -> None
         TrainingError: a job failed; the others are stopped, and resume from their checkpoints when asked for again.
         ConfigError: this process is one of several that share each run.
     """
-    if started() > 1:
+    if processes.started() > 1:
         raise ConfigError(
-            f"{workers} workers are asked for in each of {started()} processes that share every run; expected one of "
-            "the two. Set workers=1, or start one process, without torchrun or accelerate launch."
+            f"{workers} workers are asked for in each of {processes.started()} processes that share every run; "
+            "expected one of the two. Set workers=1, or start one process, without torchrun or accelerate launch."
         )
     waiting = list(enumerate(jobs))
     running: dict[subprocess.Popen, tuple[Job, Path, float]] = {}

@@ -10,7 +10,7 @@ one process would. The weights are then the same to the last bit, however many p
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -20,13 +20,16 @@ from torch import Tensor, distributed
 
 T = TypeVar("T")
 
+SIZES = ("WORLD_SIZE", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MV2_COMM_WORLD_SIZE")
+"""Variables of the environment in which launchers say how many processes there are."""
+
 BLOCK = 2**22
 """Numbers that are exchanged at a time: what a process receives of all others is in memory at once."""
 
 
 def started() -> int:
-    """How many processes ``torchrun`` or ``accelerate launch`` has started to work on the same run; 1 without them."""
-    return int(os.environ.get("WORLD_SIZE", 1)) if "LOCAL_RANK" in os.environ else 1
+    """How many processes ``torchrun``, ``accelerate launch`` or MPI has started to share a run; 1 without them."""
+    return next((int(os.environ[name]) for name in SIZES if name in os.environ), 1)
 
 
 @dataclass(frozen=True)
@@ -58,24 +61,35 @@ class Processes:
         distributed.all_gather_object(values, value)
         return values
 
-    def add(self, sums: dict[str, Tensor], parts: Mapping[str, Tensor], like: Mapping[str, Tensor]) -> None:
-        """Add everybody's ``parts`` to ``sums``, name by name in the order of the processes.
+    def add(self, sums: Mapping[str, Tensor], parts: Mapping[str, Tensor]) -> None:
+        """Add everybody's ``parts`` to ``sums``, in place, in the order of the processes.
 
         Args:
-            sums: the same in all processes, before and after. What no process has a part of is not entered: a weight
-                without a gradient stays one without, which weight decay passes over.
-            parts: of this process; some names or all may be missing.
-            like: all names, in the same order in all processes, and tensors of the shape, type and device of theirs.
+            sums: contiguous; the same names and numbers in the same order in all processes, before and after.
+            parts: of this process; some names or all may be missing, which stand for zeros.
         """
-        owners = self.gather(frozenset(parts))
-        for name, tensor in like.items():
-            having = [index for index, names in enumerate(owners) if name in names]
-            if having:
-                shape, kind = tensor.shape, {"dtype": tensor.dtype, "device": tensor.device}
-                total = sums.setdefault(name, torch.zeros(shape, **kind))
-                mine = parts[name] if name in parts else torch.zeros(shape, **kind)
-                for into, block in zip(total.view(-1).split(BLOCK), mine.reshape(-1).split(BLOCK), strict=True):
-                    received = [torch.empty_like(block) for _ in owners]
-                    distributed.all_gather(received, block)
-                    for index in having:
-                        into.add_(received[index])
+        for bucket in _buckets(sums, parts):
+            totals, mine = zip(*bucket, strict=True)
+            block = torch.cat(mine)
+            received = [torch.empty_like(block) for _ in range(self.number)]
+            distributed.all_gather(received, block)
+            for part in received:
+                torch._foreach_add_(totals, part.split([len(total) for total in totals]))
+
+
+def _buckets(sums: Mapping[str, Tensor], parts: Mapping[str, Tensor]) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Pairs of flat views of the same places of both, together :data:`BLOCK` numbers: a message costs time of its own.
+
+    A tensor is cut where it is longer.
+    """
+    bucket, free = [], BLOCK
+    for name, total in sums.items():
+        mine = parts[name] if name in parts else torch.zeros_like(total)
+        for pair in zip(total.view(-1).split(BLOCK), mine.reshape(-1).split(BLOCK), strict=True):
+            if len(pair[0]) > free:
+                yield bucket
+                bucket, free = [], BLOCK
+            bucket.append(pair)
+            free -= len(pair[0])
+    if bucket:
+        yield bucket

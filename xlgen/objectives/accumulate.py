@@ -100,13 +100,17 @@ def _shared(
                     logged = {name: mean.cpu() for name, mean in differentiate(number, others).items()}
             except XlgenError as error:
                 failure = error
-        everyone = processes.gather((logged, failure and str(failure)))
-        for _, problem in everyone:
+        everyone = processes.gather((logged, failure and str(failure), ({*parts}, {*others})))
+        for _, problem, _ in everyone:
             if problem is not None:
                 raise failure or TrainingError(problem)
-        processes.add(first, parts, theta)
-        processes.add(second, others, theta)
-        yield from (means for means, _ in everyone[: n - start])
+        for i, (sums, mine) in enumerate(((first, parts), (second, others))):
+            named = set().union(*(names[i] for _, _, names in everyone))
+            for name, w in theta.items():  # who has a gradient in no process keeps none: weight decay passes over it
+                if name in named and name not in sums:
+                    sums[name] = torch.zeros_like(w, memory_format=torch.contiguous_format)
+            processes.add(sums, mine)
+        yield from (means for means, *_ in everyone[: n - start])
     for name, gradient in first.items():
         theta[name].grad = gradient
 

@@ -135,9 +135,10 @@ class FisherPenalty:
     def _mean_gradient(
         self, model: nn.Module, batches: Sequence[Batch], step: Step
     ) -> tuple[dict[str, float], list[Tensor], dict[str, Tensor]]:
-        """Accumulate the cross-entropy's gradient; return its logs, this process's labels and :math:`\\bar g`.
+        """Accumulate the cross-entropy's gradient; return its logs, the penalty's labels and :math:`\\bar g`.
 
-        With true labels the two gradients are one and share their memory.
+        The labels are those of this process's micro-batches. With true labels the two gradients are one and share their
+        memory.
         """
         labels, g, uniform = [], {}, iter(step.processes.mine(self._uniform(batches, step)))
 
