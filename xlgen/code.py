@@ -37,8 +37,9 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
         "evaluation": ("evaluate", "perturb", "representations", "measures.base"),
         "training": ("train", "prepare", "stages", "optimizers", "halves"),
+        "device": ("device", "processes"),
         "gradients": (
-            *("processes", "precision"),
+            "precision",
             *(f"objectives.{name}" for name in ("base", "accumulate", "ascent", "divergence")),
         ),
         "segmentation": ("segment", "subwords"),
