@@ -40,7 +40,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 notebooks: $(STAMP)
-	$(BIN)/python -c 'from xlgen.notebook import sync; print(*sync(), sep="\n")'
+	$(BIN)/python -c 'from paper.notebook import sync; print(*sync(), sep="\n")'
 
 bench: $(STAMP)
 	$(BIN)/python -m pip install --disable-pip-version-check -q -c constraints.txt -e ".[bench]"
@@ -48,14 +48,14 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(ARGS)
 
 records: $(STAMP)
-	$(BIN)/python -m xlgen record $(ARGS)
+	$(BIN)/python -m paper record $(ARGS)
 
 version: $(STAMP)
 	PYTHONPATH=. $(BIN)/python tests/pin.py --why "$(WHY)" $(if $(SAME),--same)
 
 readme: $(STAMP)
-	$(BIN)/python -m xlgen.readme
+	$(BIN)/python -m paper.readme
 
 clean:
 	rm -rf book/_build _build book/notebooks build *.egg-info .pytest_cache .ruff_cache
-	find xlgen tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find xlgen paper pretraining tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,7 +20,7 @@ import transformers
 from benchmarks import peers, pipeline, report, rows_fisher, rows_measures, rows_steps, throughput
 from benchmarks.harness import Measurer, Row
 from benchmarks.shapes import SHAPES, Bench, Shape
-from xlgen.store import git_commit
+from xlgen.core.store import git_commit
 
 SOURCES = (rows_steps, rows_fisher, rows_measures)
 PACKAGES = ("torch", "transformers", "accelerate", peers.OPTIMIZER, peers.OPACUS, peers.LAPLACE, peers.CURVLINOPS)

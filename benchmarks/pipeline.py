@@ -17,13 +17,13 @@ from benchmarks import throughput
 from benchmarks.harness import Timing, finished, pairs, timing_of
 from benchmarks.shapes import Bench, Shape
 from xlgen import models
-from xlgen.batch import Batch
-from xlgen.data import Encoded, encode, token_counts
-from xlgen.evaluate import losses, predict
+from xlgen.data.batch import Batch
+from xlgen.data.catalogue import TASKS
+from xlgen.data.encode import Encoded, encode, token_counts
+from xlgen.data.segment import Segmenter
 from xlgen.measures import MEASURES, Subject
+from xlgen.models.evaluate import losses, predict
 from xlgen.objectives import Step, create
-from xlgen.segment import Segmenter
-from xlgen.tasks import TASKS
 
 XNLI = Path(__file__).resolve().parents[2] / "shared" / "data" / "xnli"
 """Where the archive of XNLI may lie, beside the checkout."""

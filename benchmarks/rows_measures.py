@@ -9,10 +9,10 @@ import torch
 
 from benchmarks.harness import Row
 from benchmarks.shapes import Bench, Timed
-from xlgen.evaluate import losses, predict
 from xlgen.measures.base import Subject
 from xlgen.measures.sharpness_difference import Ball, _draw, sharpness_difference
-from xlgen.perturb import gaussian, weights
+from xlgen.models.evaluate import losses, predict
+from xlgen.models.perturb import gaussian, weights
 
 NOISE, STEP, RADIUS = 0.001, 0.05, 0.05
 LANGUAGES = 15

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from benchmarks import naive
 from benchmarks.harness import Row
 from benchmarks.shapes import Bench, Shape, Timed
-from xlgen import optimizers
 from xlgen.objectives import Anchor, Objective, Step, create
-from xlgen.prepare import groups
+from xlgen.training import optimizers
+from xlgen.training.setup import groups
 
 SAM_STEP = "SAM step with AdamW"
 PENALTY = "Fisher penalty, {} labels"

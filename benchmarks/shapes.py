@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification
 
-from xlgen.batch import Batch, count
+from xlgen.data.batch import Batch, count
 
 
 @dataclass(frozen=True)

@@ -23,13 +23,13 @@ from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, Trai
 
 from benchmarks.harness import Timing, error, finished, timing_of
 from benchmarks.shapes import Bench, Shape
-from xlgen import optimizers
-from xlgen.config import RunConfig
-from xlgen.data import Encoded, training_order
-from xlgen.device import accelerator_for
+from xlgen.core.config import RunConfig
+from xlgen.core.device import accelerator_for
+from xlgen.data.encode import Encoded, training_order
 from xlgen.objectives import create
-from xlgen.prepare import Loop, groups
-from xlgen.train import _update
+from xlgen.training import optimizers
+from xlgen.training.setup import Loop, groups
+from xlgen.training.train import _update
 
 OPERATION = "training throughput"
 LR, CLIP = 1e-4, 1.0

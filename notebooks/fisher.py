@@ -53,7 +53,11 @@ import torch
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from myst_nb import glue
 
-from xlgen import chapters, figures, fisher, ledger, models, protocols, records
+from paper import chapters, figures, ledger, protocols, records
+from paper.notebook import provenance
+from paper.protocols.penalties import WEIGHTS
+from paper.published import contradictions
+from xlgen import fisher, models
 from xlgen.analysis import (
     AGREES,
     DISAGREES,
@@ -65,11 +69,8 @@ from xlgen.analysis import (
     signed,
     verdict,
 )
-from xlgen.notebook import provenance
-from xlgen.protocols.penalties import WEIGHTS
-from xlgen.published import contradictions
-from xlgen.study import MeasureConfig, load_model, run_many, subject
-from xlgen.tasks import TASKS
+from xlgen.data.catalogue import TASKS
+from xlgen.measures.measuring import MeasureConfig, load_model, run_many, subject
 
 figures.use_style()
 seeds = chapters.words(seeds, int)

@@ -49,7 +49,10 @@ import numpy as np
 import torch
 from myst_nb import glue
 
-from xlgen import chapters, figures, fishers, ledger, models, text
+from paper import chapters, figures, ledger
+from paper.notebook import provenance
+from paper.published import contradictions, printed_table
+from xlgen import models
 from xlgen.analysis import (
     AnalysisError,
     correlate,
@@ -58,13 +61,13 @@ from xlgen.analysis import (
     signed,
     verdict,
 )
-from xlgen.frechet import distances
-from xlgen.mini.lexicon import lexicon
-from xlgen.notebook import provenance
-from xlgen.presets import config_for
-from xlgen.published import contradictions, printed_table
-from xlgen.study import MeasureConfig, measure, measure_many, run_many
-from xlgen.tasks import TASKS
+from xlgen.data import text
+from xlgen.data.catalogue import TASKS
+from xlgen.data.mini.lexicon import lexicon
+from xlgen.fisher import of_text
+from xlgen.fisher.frechet import distances
+from xlgen.measures.measuring import MeasureConfig, measure, measure_many, run_many
+from xlgen.training.presets import config_for
 
 figures.use_style()
 tasks = chapters.words(tasks)
@@ -115,14 +118,14 @@ common = chapters.given(model=model, train_size=train_size, epochs=epochs)
 common["seed"] = seed
 configs = [config_for(preset, task, **common) for task in wanted]
 encoder, max_length = configs[0].model, configs[0].max_length
-settings = fishers.Settings(max_length)
+settings = of_text.Settings(max_length)
 
 
 def informations(corpora: dict) -> dict:
     """Fisher information of each fold of each language's text."""
     return {
         code: [
-            fishers.of_text(
+            of_text.of_text(
                 encoder,
                 text.Text(c.languages, c.source, c.paragraphs[k::folds]),
                 settings,
@@ -630,7 +633,7 @@ plt.show()
 # %% tags=["hide-input"]
 rivals = {"sub-word frequencies, $d^2$": spelled}
 if encoder == "mini":
-    from xlgen.mini.corpus import weights
+    from xlgen.data.mini.corpus import weights
 
     seen = weights()
     rivals["pretraining text, log share"] = {c: float(np.log(seen[c])) for c in everything if c in seen}

@@ -52,13 +52,15 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from xlgen import chapters, figures, ledger, models, protocols, records, tuning
+from paper import chapters, figures, ledger, protocols, records
+from paper.notebook import provenance
+from paper.published import printed_table
+from xlgen import models
 from xlgen.analysis import AGREES, DISAGREES, Interval, interval_of_mean, verdict
-from xlgen.notebook import provenance
-from xlgen.presets import config_for
-from xlgen.published import printed_table
-from xlgen.study import load_model, run_many
-from xlgen.tasks import TASKS
+from xlgen.data.catalogue import TASKS
+from xlgen.measures.measuring import load_model, run_many
+from xlgen.models import tuning
+from xlgen.training.presets import config_for
 
 figures.use_style()
 tasks, seeds = chapters.words(tasks), chapters.words(seeds, int)
@@ -974,7 +976,7 @@ for task in wanted:
 # :class: dropdown
 # ````
 #
-# A technique is a frozen dataclass with `apply`. In a file of `xlgen/tuning/` it is available everywhere, as
+# A technique is a frozen dataclass with `apply`. In a file of `xlgen/models/tuning/` it is available everywhere, as
 # `-p tuning layernorm` or `--set tuning=layernorm`; here it is enough to apply it.
 
 # %%

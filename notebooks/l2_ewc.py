@@ -55,13 +55,17 @@ import numpy as np
 import torch
 from myst_nb import glue
 
-from xlgen import chapters, figures, fishers, layers, ledger, mlm, models, protocols, records, text
+from paper import chapters, figures, ledger, protocols, records
+from paper.notebook import provenance
+from paper.published import contradictions, printed_table
+from xlgen import models
 from xlgen.analysis import Interval, interval_of_mean, signed, verdict
-from xlgen.batch import scored
-from xlgen.notebook import provenance
-from xlgen.published import contradictions, printed_table
-from xlgen.study import load_model
-from xlgen.tasks import TASKS
+from xlgen.data import text
+from xlgen.data.batch import scored
+from xlgen.data.catalogue import TASKS
+from xlgen.fisher import mlm, of_text
+from xlgen.measures.measuring import load_model
+from xlgen.models import layers
 
 figures.use_style()
 tasks, variants, ewc_languages = (chapters.words(some) for some in (tasks, variants, ewc_languages))
@@ -582,7 +586,7 @@ glue("l2_ewc-loose", f"{loose.rpartition('encoder.')[2]} ({kept[loose]:.0%})", d
 
 # %%
 text_model = config.model
-settings = fishers.Settings(config.max_length)
+settings = of_text.Settings(config.max_length)
 
 
 def words_of(corpus: list[str], n: int):
@@ -590,7 +594,7 @@ def words_of(corpus: list[str], n: int):
 
 
 stored = {
-    code: fishers.of_text(
+    code: of_text.of_text(
         text_model,
         words_of([code], examples),
         settings,
@@ -844,10 +848,10 @@ glue(
 # estimate of the curvature of the divergence ({cite:p}`kunstner2019limitations`).
 
 # %%
-drawn = fishers.of_text(
+drawn = of_text.of_text(
     text_model,
     words_of([focus], probe),
-    fishers.Settings(config.max_length, "sample"),
+    of_text.Settings(config.max_length, "sample"),
     options,
 ).diagonal()
 

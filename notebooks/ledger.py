@@ -39,9 +39,9 @@ import numpy as np
 from IPython.display import HTML
 from myst_nb import glue
 
-from xlgen import chapters, figures, ledger, published
-from xlgen.ledger import page
-from xlgen.notebook import provenance, root
+from paper import chapters, figures, ledger, published
+from paper.ledger import page
+from paper.notebook import provenance, root
 
 figures.use_style()
 folder = Path(evidence) if evidence else chapters.ledger_folder(chapters.options_for(store).store)

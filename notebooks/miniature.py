@@ -24,7 +24,7 @@
 # %% tags=["parameters"]
 seeds: list = [0, 1, 2]  # random seeds, one training run for each task and seed
 tasks: list = ["mini-xnli", "mini-pawsx"]  # tasks of the miniature
-model: str = "mini"  # mini, or a folder that xlgen.mini.pretrain has written
+model: str = "mini"  # mini, or a folder that pretraining.pretrain has written
 train_size: int = None  # English training pairs [count]; None: the preset's
 epochs: int = None  # passes over the training pairs [count]; None: the preset's
 size: int = 0  # test examples of each language [count]; 0: all
@@ -51,22 +51,23 @@ from safetensors import safe_open
 from scipy.stats import mannwhitneyu
 from transformers import BertForPreTraining
 
-from xlgen import chapters, figures
+from paper import chapters, figures
+from paper.notebook import provenance, root
+from paper.shortcuts import shortcut_accuracy
 from xlgen.analysis import Interval, binomial_interval, correlate, signed
-from xlgen.config import RunOptions
-from xlgen.data import encode
-from xlgen.evaluate import predict
-from xlgen.mini import corpus
-from xlgen.mini.grammar import Clause, Sentence, pieces, realise
-from xlgen.mini.lexicon import languages, lexicon
-from xlgen.mini.shortcuts import shortcut_accuracy
-from xlgen.mini.tasks import LABELS, pairs
-from xlgen.mini.world import ANTONYM, CATEGORY_OF, SECTIONS
+from xlgen.core.config import RunOptions
+from xlgen.data.catalogue import TASKS
+from xlgen.data.encode import encode
+from xlgen.data.mini import corpus
+from xlgen.data.mini.grammar import Clause, Sentence, pieces, realise
+from xlgen.data.mini.lexicon import languages, lexicon
+from xlgen.data.mini.tasks import LABELS, pairs
+from xlgen.data.mini.world import ANTONYM, CATEGORY_OF, SECTIONS
+from xlgen.measures.measuring import MeasureConfig, measure_many, run_many
 from xlgen.models import load_tokenizer, locate, quiet
-from xlgen.notebook import provenance, root
-from xlgen.presets import MODELS, config_for
-from xlgen.study import MeasureConfig, measure_many, run_many
-from xlgen.tasks import TASKS
+from xlgen.models.catalogue import MODELS
+from xlgen.models.evaluate import predict
+from xlgen.training.presets import config_for
 
 figures.use_style()
 tasks, seeds = chapters.words(tasks), chapters.words(seeds, int)
@@ -413,7 +414,7 @@ plt.show()
 #
 # $$ q_\ell = n_\ell^{0.7} \Big/ \sum_k n_k^{0.7} . $$ (eq-miniature-share)
 #
-# The text itself is drawn by `xlgen.mini.corpus`. What is in it need not be taken on trust: the next cell draws some
+# The text itself is drawn by `xlgen.data.mini.corpus`. What is in it need not be taken on trust: the next cell draws some
 # pairs, listens to which languages are realised, and looks at what was replaced.
 
 
@@ -917,7 +918,7 @@ provenance([run.key for run in runs], given)
 #
 #     papermill notebooks/miniature.ipynb out.ipynb -p seeds 0,1,2,3,4
 #
-# Then make a world of your own: `python -m xlgen.mini.pretrain --out build/even --smoothing 0.3` pretrains an encoder
+# Then make a world of your own: `python -m pretraining --out build/even --smoothing 0.3` pretrains an encoder
 # (for hours; it can be interrupted and resumed) on text with a more even share of the languages. With
 # `papermill notebooks/miniature.ipynb out.ipynb -p model build/even` this page judges it. Which demands still hold?
 # ```

@@ -53,7 +53,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from myst_nb import glue
 
-from xlgen import chapters, figures, ledger, published
+from paper import chapters, figures, ledger, published
+from paper.notebook import provenance
 from xlgen.analysis import (
     binomial_interval,
     correlate,
@@ -65,11 +66,10 @@ from xlgen.analysis import (
     pearson,
     signed,
 )
-from xlgen.errors import UnknownName
-from xlgen.notebook import provenance
-from xlgen.presets import config_for
-from xlgen.study import MeasureConfig, run_many
-from xlgen.tasks import TASKS
+from xlgen.core.errors import UnknownName
+from xlgen.data.catalogue import TASKS
+from xlgen.measures.measuring import MeasureConfig, run_many
+from xlgen.training.presets import config_for
 
 figures.use_style()
 objectives, languages = chapters.words(objectives), chapters.words(languages)

@@ -49,7 +49,9 @@ import numpy as np
 from matplotlib import ticker
 from myst_nb import glue
 
-from xlgen import chapters, figures, ledger, protocols, published, records
+from paper import chapters, figures, ledger, protocols, published, records
+from paper.notebook import provenance
+from paper.protocols.penalties import STAGE_WEIGHTS
 from xlgen.analysis import (
     AnalysisError,
     binomial_interval,
@@ -59,9 +61,7 @@ from xlgen.analysis import (
     partial_correlation,
     signed,
 )
-from xlgen.notebook import provenance
-from xlgen.protocols.penalties import STAGE_WEIGHTS
-from xlgen.tasks import TASKS
+from xlgen.data.catalogue import TASKS
 
 figures.use_style()
 seeds, second = chapters.words(seeds, int), chapters.words(second)
@@ -458,7 +458,7 @@ print(f"r = {printed}: {math.ceil(needed)} languages")
 #     xlgen run --task mini-pawsx --start <name of the first run> --language de
 #
 # The halves are cut at the same rows of the source in every language, so that no held sentence is a translation of a
-# trained one (`xlgen.halves`).
+# trained one (`xlgen.data.halves`).
 
 # %%
 chosen = second

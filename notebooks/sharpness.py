@@ -55,21 +55,21 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from xlgen import chapters, figures, ledger
+from paper import chapters, figures, ledger
+from paper.notebook import provenance, root, shows_error
+from paper.published import find as find_published
 from xlgen.analysis import correlate, signed, spearman
-from xlgen.batch import Batch
-from xlgen.config import RunOptions
-from xlgen.evaluate import loss_and_gradient, losses, subset
+from xlgen.core.config import RunOptions
+from xlgen.data.batch import Batch
+from xlgen.data.catalogue import TASKS
 from xlgen.measures import Predictions, Subject, Value, settings_of
+from xlgen.measures.measuring import MeasureConfig, measure, run_many
+from xlgen.measures.measuring import subject as load_subject
 from xlgen.measures.sharpness_alpha import sharpness_alpha
 from xlgen.measures.sharpness_difference import sharpness_difference
-from xlgen.notebook import provenance, root, shows_error
-from xlgen.perturb import norm, weights
-from xlgen.presets import config_for
-from xlgen.published import find as find_published
-from xlgen.study import MeasureConfig, measure, run_many
-from xlgen.study import subject as load_subject
-from xlgen.tasks import TASKS
+from xlgen.models.evaluate import loss_and_gradient, losses, subset
+from xlgen.models.perturb import norm, weights
+from xlgen.training.presets import config_for
 
 figures.use_style()
 languages, hyper = chapters.words(languages), chapters.by_name(hyper)

@@ -30,8 +30,8 @@ import matplotlib.pyplot as plt
 from myst_nb import glue
 
 from benchmarks import report
-from xlgen import chapters, figures
-from xlgen.notebook import provenance
+from paper import chapters, figures
+from paper.notebook import provenance
 
 figures.use_style()
 tables = report.load(results or report.RESULTS)

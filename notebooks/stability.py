@@ -50,18 +50,13 @@ import torch
 from myst_nb import glue
 from scipy import stats
 
-from xlgen import chapters, figures, ledger, protocols, records
+from paper import chapters, figures, ledger, protocols, records
+from paper.notebook import provenance
+from paper.published import contradictions, discrepancies, printed_table, statements
 from xlgen.analysis import AnalysisError, Interval, interval_of_mean, signed
-from xlgen.chunks import chunk_counts, f1_of
-from xlgen.evaluate import Predictions
-from xlgen.notebook import provenance
-from xlgen.published import (
-    contradictions,
-    discrepancies,
-    printed_table,
-    statements,
-)
-from xlgen.tasks import TASKS
+from xlgen.data.catalogue import TASKS
+from xlgen.models.entity_f1 import chunk_counts, f1_of
+from xlgen.models.evaluate import Predictions
 
 figures.use_style()
 seeds, tasks = chapters.words(seeds, int), chapters.words(tasks)
@@ -70,7 +65,7 @@ seeds, tasks = chapters.words(seeds, int), chapters.words(tasks)
 # ## What is trained
 #
 # Three protocols: four objectives with every seed; five settings of four tasks, with and without L2; the extreme
-# learning rate. Each is a list of configurations ({mod}`xlgen.protocols`), and all are put into one.
+# learning rate. Each is a list of configurations ({mod}`paper.protocols`), and all are put into one.
 
 # %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir, threads=threads)

@@ -49,7 +49,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from myst_nb import glue
 
-from xlgen import chapters, figures, ledger, protocols, records
+from paper import chapters, figures, ledger, protocols, records
+from paper.notebook import provenance
+from paper.published import contradictions
 from xlgen.analysis import (
     AnalysisError,
     Interval,
@@ -66,10 +68,8 @@ from xlgen.analysis import (
     signed,
     within_minus_pooled,
 )
-from xlgen.errors import ConfigError
-from xlgen.notebook import provenance
-from xlgen.published import contradictions
-from xlgen.tasks import TASKS
+from xlgen.core.errors import ConfigError
+from xlgen.data.catalogue import TASKS
 
 figures.use_style()
 objectives = chapters.words(objectives)

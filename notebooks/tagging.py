@@ -54,7 +54,10 @@ from myst_nb import glue
 from scipy import stats
 from torch.nn import functional
 
-from xlgen import chapters, figures, ledger, models, protocols, records
+from paper import chapters, figures, ledger, protocols, records
+from paper.notebook import provenance
+from paper.published import contradictions, printed_table
+from xlgen import models
 from xlgen.analysis import (
     MIN_POINTS,
     binomial_interval,
@@ -62,19 +65,17 @@ from xlgen.analysis import (
     interval_of_mean,
     signed,
 )
-from xlgen.chunks import chunk_counts, chunks, f1_of
-from xlgen.errors import UnknownName
-from xlgen.evaluate import Predictions, predict
-from xlgen.mini import names as mini_names
-from xlgen.mini import tagging as mini_tagging
-from xlgen.mini.lexicon import lexicon
-from xlgen.notebook import provenance
-from xlgen.prepare import tokens
-from xlgen.published import contradictions, printed_table
-from xlgen.readers_tagging import TaggedRows
-from xlgen.study import MeasureConfig, subject
-from xlgen.tagging import Frame, word_ids
-from xlgen.tasks import TASKS
+from xlgen.core.errors import UnknownName
+from xlgen.data.catalogue import TASKS
+from xlgen.data.encode_tagged import Frame, word_ids
+from xlgen.data.mini import names as mini_names
+from xlgen.data.mini import tagging as mini_tagging
+from xlgen.data.mini.lexicon import lexicon
+from xlgen.data.read_tagged import TaggedRows
+from xlgen.measures.measuring import MeasureConfig, subject
+from xlgen.models.entity_f1 import chunk_counts, chunks, f1_of
+from xlgen.models.evaluate import Predictions, predict
+from xlgen.training.setup import tokens
 
 figures.use_style()
 seeds, languages = chapters.words(seeds, int), chapters.words(languages)
@@ -92,7 +93,7 @@ seeds, languages = chapters.words(seeds, int), chapters.words(languages)
 # The mean is over words, not over sentences: a long sentence counts for more than a short one. The paper's two
 # penalties are added to it as in {eq}`eq-l2_ewc-losses`. A sentence that does not fit is cut between words, and a
 # word whose characters the vocabulary lacks is the *unknown* sub-word, so that every word of the data is scored exactly
-# once ({mod}`xlgen.tagging`).
+# once ({mod}`xlgen.data.encode_tagged`).
 
 # %%
 options = chapters.options_for(store, data_dir, text_dir, threads)

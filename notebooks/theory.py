@@ -39,10 +39,10 @@ import torch
 from myst_nb import glue
 from torch import nn
 
-from xlgen import chapters, figures, ledger
-from xlgen.notebook import shows_error
-from xlgen.published import contradictions
-from xlgen.theory import empirical_fisher, fisher, flat, kl, scores
+from paper import chapters, figures, ledger
+from paper.notebook import shows_error
+from paper.published import contradictions
+from xlgen.fisher.exact import empirical_fisher, fisher, flat, kl, scores
 
 figures.use_style()
 generator = torch.Generator().manual_seed(seed)
@@ -94,7 +94,7 @@ def normal(*shape: int) -> torch.Tensor:
 # $$ F = \mathrm{diag}(p) - p\, p^\top, \qquad \varepsilon^\top F \varepsilon = \mathrm{Var}_{y \sim p}[\varepsilon_y],
 # \qquad \mathrm{Tr}\, F = 1 - \|p\|^2. $$ (eq-theory-softmax)
 #
-# The module `xlgen.theory` computes $F$ by enumerating the classes. It agrees with the hand calculation:
+# The module `xlgen.fisher.exact` computes $F$ by enumerating the classes. It agrees with the hand calculation:
 
 # %%
 logits = normal(n_states)
@@ -164,7 +164,7 @@ print(f"{P} parameters, training accuracy {accuracy:.2f}, Tr F {F.trace():.3f}")
 # and the *remainder* $|\mathrm{KL} - \frac12 \varepsilon^\top F \varepsilon|$ with slope 3. A wrong $F$ would leave a
 # remainder of slope 2, so the plot tests every entry that the directions touch.
 #
-# The KL divergence is computed twice: literally, by {eq}`eq-theory-kl`, and by `xlgen.theory.kl`, which uses
+# The KL divergence is computed twice: literally, by {eq}`eq-theory-kl`, and by `xlgen.fisher.exact.kl`, which uses
 # $\sum_y p_{\theta+\varepsilon}(y) = \sum_y p_\theta(y)$ to write the same number as
 #
 # $$ \mathrm{KL} = \sum_y p_\theta(y) \big( e^{d_y} - 1 - d_y \big), \qquad

@@ -58,7 +58,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 from myst_nb import glue
 
-from xlgen import chapters, figures, ledger
+from paper import chapters, figures, ledger
+from paper.notebook import provenance
+from paper.published import contradictions
 from xlgen.analysis import (
     binomial_interval,
     correlate,
@@ -67,11 +69,9 @@ from xlgen.analysis import (
     paired,
     signed,
 )
-from xlgen.notebook import provenance
-from xlgen.presets import config_for
-from xlgen.published import contradictions
-from xlgen.study import run_many
-from xlgen.tasks import TASKS
+from xlgen.data.catalogue import TASKS
+from xlgen.measures.measuring import run_many
+from xlgen.training.presets import config_for
 
 figures.use_style()
 seeds, noise_seeds = chapters.words(seeds, int), chapters.words(noise_seeds, int)

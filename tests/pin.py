@@ -1,4 +1,4 @@
-"""Give the parts whose source has changed a version in ``xlgen/versions.csv`` (``make version``).
+"""Give the parts whose source has changed a version in ``xlgen/core/versions.csv`` (``make version``).
 
 ``--why`` says what changed. A change that can alter a number raises the version; ``--same`` keeps it, and then
 ``--why`` says why no number changes.
@@ -10,10 +10,10 @@ import argparse
 import csv
 from pathlib import Path
 
-from xlgen import code
+from xlgen.core import code
 from xlgen.measures import MEASURES
+from xlgen.models.tuning import TUNINGS
 from xlgen.objectives import OBJECTIVES
-from xlgen.tuning import TUNINGS
 
 
 def parts() -> list[str]:

@@ -12,11 +12,11 @@ from benchmarks import __main__ as command
 from benchmarks import harness, naive, peers, pipeline, report, rows_fisher, throughput
 from benchmarks.harness import Measurer, Row, error, pairs
 from benchmarks.shapes import SHAPES, Bench, Shape
+from paper.sphinxext import fingerprint
 from xlgen import models
-from xlgen.data import encode
-from xlgen.evaluate import predict
-from xlgen.sphinxext import fingerprint
-from xlgen.tasks import TASKS
+from xlgen.data.catalogue import TASKS
+from xlgen.data.encode import encode
+from xlgen.models.evaluate import predict
 
 TINY = Shape("tiny", layers=1, width=32, vocabulary=60, batch=4, repeats=1, length=12, batches=2, training=10, lr=3e-3)
 

@@ -31,7 +31,6 @@ DISTRIBUTIONS |= {"sphinx_external_toc": "jupyter-book", "myst_nb": "jupyter-boo
 DISTRIBUTIONS |= {"packaging": "pytest"}
 NOT_INSTALLABLE = {"curvlinops"}
 """Peers of the benchmarks that drag in what breaks others: see benchmarks/peers.txt."""
-BOOK_ONLY = {"page.py", "notebook.py", "readme.py", "sphinxext.py"}
 
 
 def requirements(lines) -> dict[str, str]:
@@ -91,18 +90,22 @@ def imported(path: Path) -> set[str]:
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names.add(node.module)
-    return {name.split(".")[0] for name in names} - set(sys.stdlib_module_names) - {"xlgen", "benchmarks"}
+    return (
+        {name.split(".")[0] for name in names}
+        - set(sys.stdlib_module_names)
+        - {"xlgen", "paper", "pretraining", "benchmarks"}
+    )
 
 
 def declared(*groups) -> set[str]:
     return {name for group in groups for name in requirements(group)}
 
 
-@pytest.mark.parametrize("folder", ["xlgen", "tests", "notebooks", "benchmarks"])
+@pytest.mark.parametrize("folder", ["xlgen", "paper", "pretraining", "tests", "notebooks", "benchmarks"])
 def test_what_is_imported_is_required(folder):
-    local = {path.stem for path in (ROOT / "tests").glob("*.py")}
+    local = {path.stem for path in (ROOT / "tests").rglob("*.py")}
     for path in (ROOT / folder).rglob("*.py"):
-        groups = [CORE] if folder == "xlgen" and path.name not in BOOK_ONLY else [CORE, *EXTRAS.values()]
+        groups = [CORE] if folder == "xlgen" else [CORE, *EXTRAS.values()]
         for module in imported(path) - (local if folder == "tests" else set()) - NOT_INSTALLABLE:
             distribution = canonicalize_name(DISTRIBUTIONS.get(module, module))
             assert distribution in declared(*groups), f"{path.relative_to(ROOT)} imports {module}"
@@ -118,7 +121,8 @@ def test_importing_the_package_is_free():
 
 def test_every_file_of_the_package_is_installed():
     patterns = PROJECT["tool"]["setuptools"]["package-data"]
-    for path in (path for path in tracked() if path.is_relative_to(ROOT / "xlgen") and path.suffix != ".py"):
+    packages = (ROOT / "xlgen", ROOT / "paper")
+    for path in (path for path in tracked() if any(map(path.is_relative_to, packages)) and path.suffix != ".py"):
         folder = path.parent
         while not (folder / "__init__.py").is_file():
             folder = folder.parent

@@ -11,11 +11,11 @@ import torch
 import transformers
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast
 
-from xlgen import train
-from xlgen.config import RunConfig, RunOptions
-from xlgen.halves import HALVES, halves
-from xlgen.readers import Rows
-from xlgen.readers_tagging import TaggedRows
+from xlgen.core.config import RunConfig, RunOptions
+from xlgen.data.halves import HALVES, halves
+from xlgen.data.read_pairs import Rows
+from xlgen.data.read_tagged import TaggedRows
+from xlgen.training import train
 
 WORDS = [f"w{i}" for i in range(24)]
 VOCAB = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *"abcdefghijklmnopqrstuvwxyz0123456789"]

@@ -17,7 +17,7 @@ from scipy import stats
 
 from xlgen.analysis.correlation import BATCH, RESAMPLES, STATISTICS, bootstrap_ends, is_constant
 from xlgen.analysis.intervals import MIN_POINTS, AnalysisError, Interval
-from xlgen.errors import UnknownName
+from xlgen.core.errors import UnknownName
 
 HOW = ("mean", "centred", "pooled")
 

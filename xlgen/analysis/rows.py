@@ -9,7 +9,7 @@ from typing import Any
 
 from xlgen.analysis.correlation import RESAMPLES, Correlation, correlate
 from xlgen.analysis.intervals import AnalysisError
-from xlgen.errors import UnknownName
+from xlgen.core.errors import UnknownName
 
 Row = Mapping[str, Any]
 """One measured number: objective, seed, language, measure, value, stderr, n, status."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from xlgen.analysis.correlation import STATISTICS, Correlation
 from xlgen.analysis.intervals import AnalysisError, Interval, interval_of_mean
-from xlgen.errors import UnknownName
+from xlgen.core.errors import UnknownName
 
 
 @dataclass(frozen=True)

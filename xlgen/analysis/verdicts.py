@@ -1,6 +1,6 @@
 """Does what was found agree with what was claimed? Words that the numbers choose, for every page and the ledger.
 
-How often these words are wrong is computed by :func:`xlgen.ledger.error_rates` and stands on the ledger's page.
+How often these words are wrong is computed by :func:`paper.ledger.error_rates` and stands on the ledger's page.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch, examples
-from xlgen.errors import TrainingError
+from xlgen.core.errors import TrainingError
+from xlgen.data.batch import Batch, examples
 from xlgen.fisher.engine import chosen, run
 from xlgen.fisher.factors import Outer, Rows, Use, merged
 

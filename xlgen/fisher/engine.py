@@ -21,13 +21,13 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.errors import ConfigError, DataError, ModelError, UnknownName
-from xlgen.evaluate import evaluating, join
+from xlgen.core.errors import ConfigError, DataError, ModelError, UnknownName
+from xlgen.data.batch import Batch
 from xlgen.fisher.factors import Use
 from xlgen.fisher.labels import LABELS, directions
 from xlgen.fisher.modules import uses
 from xlgen.fisher.recorder import Call, Recorder
+from xlgen.models.evaluate import evaluating, join
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from xlgen.batch import IGNORE, scored
-from xlgen.errors import ConfigError, TrainingError
+from xlgen.core.errors import ConfigError, TrainingError
+from xlgen.data.batch import IGNORE, scored
 
 LABELS = ("true", "model", "sample")
 EXACT_CLASSES = 128
@@ -29,7 +29,7 @@ def directions(
 
     Args:
         logits: (B, C), or (B, T, C) in tagging and masked language modelling.
-        labels: (B,), or (B, T) with :data:`~xlgen.batch.IGNORE` where nothing is scored.
+        labels: (B,), or (B, T) with :data:`~xlgen.data.batch.IGNORE` where nothing is scored.
         kind: ``"true"``: the labels given; ``"model"``: the mean over all labels, units being independent given x;
             ``"sample"``: one label per unit drawn from the model.
         generator: a CPU generator, for ``"sample"``: one uniform number per unit, so that cutting the examples into

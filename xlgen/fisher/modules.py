@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xlgen.fisher.factors import Outer, Rows, Use
-from xlgen.vocabulary import CutEmbedding
+from xlgen.models.vocabulary import CutEmbedding
 
 
 def known(module: nn.Module) -> bool:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
+from xlgen.data.batch import Batch
 from xlgen.fisher.modules import known, normalised, scales
 
 Deliver = Callable[["Call", Tensor], None]

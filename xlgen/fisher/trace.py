@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.errors import TrainingError
+from xlgen.core.errors import TrainingError
+from xlgen.data.batch import Batch
 from xlgen.fisher.engine import run
 from xlgen.fisher.factors import Norms, Use
 

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from xlgen import coerce
-from xlgen.errors import TrainingError
+from xlgen.core import coerce
+from xlgen.core.errors import TrainingError
 from xlgen.measures.base import ALL, MEASURES, Predictions, Subject, Value, label_free
 
 __all__ = [
@@ -51,7 +51,7 @@ def typed(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
     Args:
         name: of the measure.
-        given: values by setting, in any spelling of :mod:`xlgen.coerce`.
+        given: values by setting, in any spelling of :mod:`xlgen.core.coerce`.
 
     Raises:
         UnknownName: there is no such measure, setting or choice.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from xlgen.evaluate import losses
 from xlgen.measures.base import MEASURES, Subject, Value
 from xlgen.measures.sampling import clustered
+from xlgen.models.evaluate import losses
 
 
 @MEASURES.register("accuracy")

@@ -14,11 +14,11 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.errors import TrainingError
-from xlgen.evaluate import predict, predictions_and_gradient
+from xlgen.core.errors import TrainingError
+from xlgen.data.batch import Batch
 from xlgen.measures.base import Predictions
-from xlgen.vocabulary import kept, whole_shape
+from xlgen.models.evaluate import predict, predictions_and_gradient
+from xlgen.models.vocabulary import kept, whole_shape
 
 FORWARD = 1 / 3
 """Cost of a forward pass alone, in forward and backward passes."""

@@ -13,14 +13,14 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.coerce import checked
-from xlgen.errors import ConfigError
-from xlgen.evaluate import Predictions, predict
-from xlgen.readers import Rows
-from xlgen.readers_tagging import TaggedRows
-from xlgen.registry import Registry
-from xlgen.representations import pooled
+from xlgen.core.coerce import checked
+from xlgen.core.errors import ConfigError
+from xlgen.core.registry import Registry
+from xlgen.data.batch import Batch
+from xlgen.data.read_pairs import Rows
+from xlgen.data.read_tagged import TaggedRows
+from xlgen.models.evaluate import Predictions, predict
+from xlgen.models.representations import pooled
 
 ALL = "all"
 """The language key of a measure that belongs to the model rather than to a language."""
@@ -111,7 +111,7 @@ class Subject:
         if self.source is None:
             raise ConfigError(
                 f"this measure compares with labelled development examples in {self.source_language!r}, which the "
-                "subject lacks; give them as Subject(source=…), or measure through xlgen.study."
+                "subject lacks; give them as Subject(source=…), or measure through xlgen.measures.measuring."
             )
         return self.source()
 
@@ -140,7 +140,7 @@ Measure = Callable[..., dict[str, Value]]
 
 
 class Measures(Registry[Measure]):
-    """Measures by name; their settings are read as the functions declare them (:mod:`xlgen.coerce`)."""
+    """Measures by name; their settings are read as the functions declare them (:mod:`xlgen.core.coerce`)."""
 
     def add(self, name: str, entry: Measure) -> Measure:
         return super().add(name, checked(entry))

@@ -4,7 +4,7 @@ A = 1/U Σ_u 2 / (K (K - 1)) Σ_{k<l} 1[argmax_j f_j^k(x_u) = argmax_j f_j^l(x_u
 
 with f^k the model under the k-th dropout mask. The agreement of two independently trained models forecasts accuracy
 where the two are calibrated together [jiang2022disagreement]; masks of one model stand in for models and agree more.
-:func:`xlgen.logits.agreement` compares models.
+:func:`xlgen.measures.logits.agreement` compares models.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import scored
-from xlgen.device import forked, seed_of
-from xlgen.errors import ConfigError, ModelError
-from xlgen.evaluate import Predictions, evaluating, gather
+from xlgen.core.device import forked, seed_of
+from xlgen.core.errors import ConfigError, ModelError
+from xlgen.data.batch import scored
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
 from xlgen.measures.sampling import clustered
+from xlgen.models.evaluate import Predictions, evaluating, gather
 
 
 @MEASURES.register("dropout_agreement")

@@ -1,14 +1,14 @@
-"""F1 of tagged chunks, by :mod:`xlgen.chunks`."""
+"""F1 of tagged chunks, by :mod:`xlgen.models.entity_f1`."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from xlgen.chunks import chunk_counts, f1_of
-from xlgen.errors import ConfigError
+from xlgen.core.errors import ConfigError
 from xlgen.measures.base import MEASURES, Subject, Value
 from xlgen.measures.sampling import resampled
+from xlgen.models.entity_f1 import chunk_counts, f1_of
 
 
 @MEASURES.register("f1")

@@ -16,10 +16,10 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from xlgen.errors import ConfigError
+from xlgen.core.errors import ConfigError
+from xlgen.data.read_pairs import Rows
+from xlgen.data.read_tagged import TaggedRows
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.readers import Rows
-from xlgen.readers_tagging import TaggedRows
 
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 """Scripts without spaces between words, as the names of their characters begin."""
@@ -75,7 +75,7 @@ def _texts(subject: Subject) -> dict[str, Rows | TaggedRows]:
     if not subject.texts or subject.tokenizer is None:
         raise ConfigError(
             "this measure counts sub-words in texts, which the subject lacks; give it `texts` and a `tokenizer`, or "
-            "measure through xlgen.study."
+            "measure through xlgen.measures.measuring."
         )
     return dict(subject.texts)
 

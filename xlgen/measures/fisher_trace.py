@@ -23,14 +23,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from xlgen.batch import Batch, scored
-from xlgen.coerce import AtLeast0
-from xlgen.errors import TrainingError
-from xlgen.evaluate import differentiable, evaluating, subset
+from xlgen.core.coerce import AtLeast0
+from xlgen.core.errors import TrainingError
+from xlgen.data.batch import Batch, scored
 from xlgen.fisher import trace
 from xlgen.fisher.labels import LABELS, draw
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.perturb import norm
+from xlgen.models.evaluate import differentiable, evaluating, subset
+from xlgen.models.perturb import norm
 
 log = logging.getLogger(__name__)
 

@@ -9,18 +9,18 @@ from typing import Literal
 
 import torch
 
-from xlgen.batch import Batch
-from xlgen.batch import examples as count_examples
-from xlgen.coerce import AtLeast0, AtLeast1
-from xlgen.device import seed_of
-from xlgen.errors import ConfigError
-from xlgen.evaluate import subset
+from xlgen.core.coerce import AtLeast0, AtLeast1
+from xlgen.core.device import seed_of
+from xlgen.core.errors import ConfigError
+from xlgen.data.batch import Batch
+from xlgen.data.batch import examples as count_examples
 from xlgen.fisher import diagonal
+from xlgen.fisher.frechet import Distances, distances
 from xlgen.fisher.labels import LABELS
-from xlgen.frechet import Distances, distances
-from xlgen.layers import embedding_tables, encoder, layer_of
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.vocabulary import whole_shape
+from xlgen.models.evaluate import subset
+from xlgen.models.layers import embedding_tables, encoder, layer_of
+from xlgen.models.vocabulary import whole_shape
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +40,10 @@ def frechet(
 ) -> dict[str, Value]:
     """Compute d²(F_source, F_language) of the diagonal Fisher informations on the task's examples.
 
-    d² = 1 - Σ_i √F̂_source,i √F̂_language,i with F̂ = F / tr F (equation 3 of anonymous2021frustratingly), F the mean over
-    examples of the squared gradient of the log-likelihood, in eval mode; see `xlgen.frechet`. In [0, 1], and 0 for the
-    source language. The languages' embeddings are largely different rows of one table, which alone makes them distant:
+    d² = 1 - Σ_i √F̂_source,i √F̂_language,i with F̂ = F / tr F (equation 3 of anonymous2021frustratingly), F the mean
+    over examples of the squared gradient of the log-likelihood, in eval mode; see `xlgen.fisher.frechet`. In [0, 1],
+    and 0 for the source language. The languages' embeddings are largely different rows of one table, which alone makes
+    them distant:
     ``"blocks"`` leaves the tables out, and ``extra`` has both.
 
     The standard error is a delete-one-fold jackknife: example i is in fold i mod ``folds`` in every language, so that

@@ -6,11 +6,11 @@ from collections import defaultdict
 
 from torch import Tensor, nn
 
-from xlgen.errors import ModelError
-from xlgen.layers import embedding_tables, layer_of
+from xlgen.core.errors import ModelError
 from xlgen.measures.base import ALL, MEASURES, Subject, Value
-from xlgen.perturb import distance, norm, weights
-from xlgen.vocabulary import whole_shape
+from xlgen.models.layers import embedding_tables, layer_of
+from xlgen.models.perturb import distance, norm, weights
+from xlgen.models.vocabulary import whole_shape
 
 
 def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:

@@ -28,13 +28,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, count, scored
-from xlgen.coerce import AtLeast0, AtLeast1, Positive
-from xlgen.errors import ModelError, TrainingError
-from xlgen.evaluate import differentiable, evaluating, losses, predict, subset
+from xlgen.core.coerce import AtLeast0, AtLeast1, Positive
+from xlgen.core.errors import ModelError, TrainingError
+from xlgen.data.batch import Batch, count, scored
 from xlgen.measures.base import MEASURES, Subject, Value
 from xlgen.measures.sampling import clustered
-from xlgen.perturb import gaussian, inner, norm, restored, weights
+from xlgen.models.evaluate import differentiable, evaluating, losses, predict, subset
+from xlgen.models.perturb import gaussian, inner, norm, restored, weights
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 share = log₁₀(size(L) / size(en))   [decades; 0 in English, -2 for a hundredth]
 
 Sizes are public facts. Of XLM-R they are those of CC-100 [GiB, table of the appendix of conneau2020xlmr] in
-``languages.csv``; of multilingual BERT the articles of Wikipedia at its time (:data:`xlgen.mini.corpus.WIKIPEDIA`,
+``languages.csv``; of multilingual BERT the articles of Wikipedia at its time (:data:`xlgen.data.mini.corpus.WIKIPEDIA`,
 rounded, 17 languages), which the miniature's corpus follows too. Both encoders draw languages by a power of the size
 (0.3 and 0.7), which only stretches the scale.
 """
@@ -13,9 +13,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from xlgen.languages import LANGUAGES
+from xlgen.data.languages import LANGUAGES
+from xlgen.data.mini.corpus import WIKIPEDIA
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.mini.corpus import WIKIPEDIA
 
 CC100 = {code: facts.cc100 for code, facts in LANGUAGES.items() if facts.cc100}
 CORPORA: Mapping[str, tuple[Mapping[str, float], str]] = {

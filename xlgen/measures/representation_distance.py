@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.representations import pooled
+from xlgen.models.representations import pooled
 
 
 @MEASURES.register("representation_distance")

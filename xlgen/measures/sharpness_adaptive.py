@@ -17,12 +17,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.coerce import AtLeast0, AtLeast1, Positive
-from xlgen.evaluate import losses, predict, predictions_and_gradient, subset
+from xlgen.core.coerce import AtLeast0, AtLeast1, Positive
+from xlgen.data.batch import Batch
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
 from xlgen.measures.sampling import clustered
-from xlgen.perturb import norm, restored, weights
+from xlgen.models.evaluate import losses, predict, predictions_and_gradient, subset
+from xlgen.models.perturb import norm, restored, weights
 
 log = logging.getLogger(__name__)
 

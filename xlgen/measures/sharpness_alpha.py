@@ -14,14 +14,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xlgen.coerce import AtLeast0, AtLeast1, NotNegative, Positive
-from xlgen.errors import ConfigError
-from xlgen.evaluate import losses, subset
+from xlgen.core.coerce import AtLeast0, AtLeast1, NotNegative, Positive
+from xlgen.core.errors import ConfigError
 from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
 from xlgen.measures.frobenius import shared_weights
 from xlgen.measures.sampling import resampled, totals
-from xlgen.perturb import distance, restored, weights
+from xlgen.models.evaluate import losses, subset
+from xlgen.models.perturb import distance, restored, weights
 
 log = logging.getLogger(__name__)
 

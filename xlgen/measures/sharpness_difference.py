@@ -15,12 +15,12 @@ from typing import Annotated
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.coerce import Different, NotNegative, Positive
-from xlgen.evaluate import loss_and_gradient, losses, predict
+from xlgen.core.coerce import Different, NotNegative, Positive
+from xlgen.data.batch import Batch
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
 from xlgen.measures.sampling import clustered
-from xlgen.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
+from xlgen.models.evaluate import loss_and_gradient, losses, predict
+from xlgen.models.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
 
 log = logging.getLogger(__name__)
 

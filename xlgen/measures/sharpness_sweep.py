@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated
 
-from xlgen.coerce import Different, NotNegative, Positive
+from xlgen.core.coerce import Different, NotNegative, Positive
 from xlgen.measures.base import MEASURES, Subject, Value
 from xlgen.measures.sharpness_difference import explore
 

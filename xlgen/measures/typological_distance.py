@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from xlgen.errors import ConfigError, UnknownName
-from xlgen.languages import iso3
+from xlgen.core.errors import ConfigError, UnknownName
+from xlgen.data.languages import iso3
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
 
 FEATURES = {

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from xlgen.errors import ModelError
+from xlgen.core.errors import ModelError
 
 if TYPE_CHECKING:
-    from xlgen.task import Task
+    from xlgen.data.task import Task
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlgen.errors import ModelError
-from xlgen.store import read_json
+from xlgen.core.errors import ModelError
+from xlgen.core.store import read_json
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from xlgen.errors import ModelError
+from xlgen.core.errors import ModelError
+from xlgen.core.store import write_json
 from xlgen.models.q4 import Pieces, Q4File, read
-from xlgen.store import write_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

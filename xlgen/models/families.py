@@ -7,8 +7,8 @@ import logging
 
 from torch import nn
 
-from xlgen import tuning
-from xlgen.errors import ConfigError, ModelError
+from xlgen.core.errors import ConfigError, ModelError
+from xlgen.models import tuning
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from xlgen import tuning as tunings
-from xlgen.device import seed_of
-from xlgen.errors import ConfigError, ModelError
+from xlgen.core.device import seed_of
+from xlgen.core.errors import ConfigError, ModelError
+from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
 from xlgen.models.configuration import configuration
 from xlgen.models.families import kind_of
@@ -49,7 +49,8 @@ def load_classifier(
         eager: use attention that can be differentiated twice, rather than the fused kernels.
         dropout: probability of every dropout of the model; ``None`` keeps its own.
         kind: ``"sequence"`` labels texts (B, C), ``"token"`` their sub-words (B, T, C).
-        tuning: what is trained, a name in :data:`xlgen.tuning.TUNINGS`; the head and all other new weights always are.
+        tuning: what is trained, a name in :data:`xlgen.models.tuning.TUNINGS`; the head and all other new weights
+            always are.
         tuning_hyper: the tuning's hyper-parameters.
 
     Raises:

@@ -6,11 +6,11 @@ import difflib
 import hashlib
 from pathlib import Path
 
-from xlgen.errors import ModelError
+from xlgen.core.errors import ModelError
+from xlgen.models.catalogue import MODELS, spellings_of
 from xlgen.models.packaged import PACKAGED, folder_of, sha256
-from xlgen.presets import MODELS, spellings_of
 
-MINI = Path(__file__).parents[1] / "mini" / "encoder"
+MINI = Path(__file__).parents[1] / "data" / "mini" / "encoder"
 """Folder of the shipped encoder, the model named ``"mini"``."""
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")

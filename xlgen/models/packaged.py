@@ -18,10 +18,10 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
-from xlgen import code
-from xlgen.errors import ModelError
+from xlgen.core import code
+from xlgen.core.errors import ModelError
+from xlgen.core.registry import Registry
 from xlgen.models import e5
-from xlgen.registry import Registry
 
 log = logging.getLogger(__name__)
 

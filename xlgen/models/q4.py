@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xlgen.errors import ModelError
+from xlgen.core.errors import ModelError
 
 MAGIC, VERSION, BLOCK = b"E5S1", 1, 32
 F32, Q4 = 0, 1

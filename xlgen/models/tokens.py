@@ -10,12 +10,12 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlgen.errors import ModelError
+from xlgen.core.errors import ModelError
+from xlgen.core.store import read_json
 from xlgen.models.configuration import configuration
 from xlgen.models.families import NO_SEGMENTS
 from xlgen.models.locate import first_line, locate
 from xlgen.models.messages import quiet
-from xlgen.store import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

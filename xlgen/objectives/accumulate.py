@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, count, scored
-from xlgen.device import seed_of
-from xlgen.errors import TrainingError, XlgenError
+from xlgen.core.device import seed_of
+from xlgen.core.errors import TrainingError, XlgenError
+from xlgen.data.batch import Batch, count, scored
 from xlgen.objectives.ascent import collected, replayed
 from xlgen.objectives.base import Step
 

@@ -23,13 +23,13 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.coerce import AtLeast1, NotNegative, settle
+from xlgen.core.coerce import AtLeast1, NotNegative, settle
+from xlgen.data.batch import Batch
+from xlgen.models.perturb import BLOCK
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import with_gradient
 from xlgen.objectives.base import OBJECTIVES, Anchor, Step
 from xlgen.objectives.hyper import need
-from xlgen.perturb import BLOCK
 
 LABELS = ("true", "sample")
 NORMALISE = ("mean", "raw")
@@ -68,7 +68,7 @@ class L2:
 class EWC:
     """Add the squared distance from the pretrained weights, each weighted by its Fisher information on some text.
 
-    The text is that of a target language (see :mod:`xlgen.text`), and needs no label. Weights that the
+    The text is that of a target language (see :mod:`xlgen.data.text`), and needs no label. Weights that the
     masked-language-model loss does not depend on, such as BERT's pooler, have no Fisher information and are free.
 
     Attributes:

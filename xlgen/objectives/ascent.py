@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from xlgen.perturb import BLOCK
+from xlgen.models.perturb import BLOCK
 
 
 @contextmanager

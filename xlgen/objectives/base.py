@@ -18,10 +18,10 @@ from typing import ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.processes import Processes
-from xlgen.registry import Registry
-from xlgen.vocabulary import kept
+from xlgen.core.processes import Processes
+from xlgen.core.registry import Registry
+from xlgen.data.batch import Batch
+from xlgen.models.vocabulary import kept
 
 OBJECTIVES: Registry[type] = Registry("objective")
 
@@ -40,7 +40,7 @@ class Anchor:
     weight: Mapping[str, Tensor] | None = None
 
     def kept(self, model: nn.Module) -> Anchor:
-        """The same for the rows that :func:`xlgen.vocabulary.cut` has kept in ``model``."""
+        """The same for the rows that :func:`xlgen.models.vocabulary.cut` has kept in ``model``."""
         theta = dict(model.named_parameters())
 
         def rows(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -59,7 +59,7 @@ class Step:
         backward: runs the backward pass of a scalar (``accelerator.backward`` in the loop).
         processes: that share the micro-batches; this one alone by default.
         own_masks: every micro-batch draws its dropout masks from a stream of its own, so that each can be computed
-            without those before it; see ``dropout_stream`` of :class:`~xlgen.config.RunConfig`.
+            without those before it; see ``dropout_stream`` of :class:`~xlgen.core.config.RunConfig`.
         anchors: for objectives with ``needs_anchors``; the same at every step.
     """
 

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from torch import nn
 
-from xlgen.batch import Batch
+from xlgen.data.batch import Batch
 from xlgen.objectives.accumulate import accumulate, cross_entropy
 from xlgen.objectives.base import OBJECTIVES, Step
 

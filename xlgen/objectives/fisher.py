@@ -26,13 +26,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, count, scored
-from xlgen.coerce import AtLeast1, NotNegative, Positive, settle
+from xlgen.core.coerce import AtLeast1, NotNegative, Positive, settle
+from xlgen.data.batch import Batch, count, scored
 from xlgen.fisher.labels import inverted, uniform
+from xlgen.models.precision import float32
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step
-from xlgen.precision import float32
 
 LABELS = ("sample", "true")
 METHODS = ("finite_difference", "double_backward")

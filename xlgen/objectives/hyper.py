@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xlgen import hyper as hyper_parameters
-from xlgen.hyper import need
+from xlgen.core import hyper as hyper_parameters
+from xlgen.core.hyper import need
 from xlgen.objectives.base import OBJECTIVES, Objective
 
 __all__ = ["create", "need"]

@@ -19,9 +19,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import IGNORE, Batch, scored
-from xlgen.coerce import NotNegative, Positive, settle
-from xlgen.errors import DataError
+from xlgen.core.coerce import NotNegative, Positive, settle
+from xlgen.core.errors import DataError
+from xlgen.data.batch import IGNORE, Batch, scored
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.divergence import DIRECTIONS, divergence
@@ -34,7 +34,7 @@ class MVR:
 
     Two forward passes with dropout masks of their own. As in the authors' code the divergence is not detached: its
     gradient reaches the weights through both predictions; and only its target is tempered. ``p`` and ``faithful`` are
-    read by the data layer, which samples the views (see :mod:`xlgen.segment`).
+    read by the data layer, which samples the views (see :mod:`xlgen.data.segment`).
 
     In tagging a unit is a word, and a sampled segmentation that is too long has lost words at the end of its sentence.
     The words are matched sentence by sentence; the lost ones count as 0 in the second and third term.
@@ -73,7 +73,9 @@ class MVR:
 
         def terms(batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
             if batch.view is None:
-                raise DataError("mvr needs batches with a sampled view; build them with a segmenter (xlgen.segment).")
+                raise DataError(
+                    "mvr needs batches with a sampled view; build them with a segmenter (xlgen.data.segment)."
+                )
             logits, view_logits = model(**batch.inputs).logits, model(**batch.view).logits
             loss = F.cross_entropy(*scored(logits, batch.labels))
             mine, theirs, labels = shared(batch, logits, view_logits)

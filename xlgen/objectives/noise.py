@@ -19,13 +19,13 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, scored
-from xlgen.coerce import NotNegative, Positive, settle
+from xlgen.core.coerce import NotNegative, Positive, settle
+from xlgen.data.batch import Batch, scored
+from xlgen.models.perturb import gaussian
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.ascent import replayed
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.divergence import DIRECTIONS, divergence
-from xlgen.perturb import gaussian
 
 
 @OBJECTIVES.register("consistency")

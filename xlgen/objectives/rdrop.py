@@ -17,8 +17,8 @@ from typing import ClassVar, Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from xlgen.batch import Batch, scored
-from xlgen.coerce import NotNegative, Positive, settle
+from xlgen.core.coerce import NotNegative, Positive, settle
+from xlgen.data.batch import Batch, scored
 from xlgen.objectives.accumulate import accumulate
 from xlgen.objectives.base import OBJECTIVES, Step
 from xlgen.objectives.divergence import DIRECTIONS, divergence

@@ -20,8 +20,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from xlgen.batch import Batch
-from xlgen.coerce import NotNegative, settle
+from xlgen.core.coerce import NotNegative, settle
+from xlgen.data.batch import Batch
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import norm, perturbed, replayed, with_gradient
 from xlgen.objectives.base import OBJECTIVES, Step

@@ -1,0 +1,47 @@
+"""What the chapters on fine-tuned models share: their parameters, what is measured on what, tables and boxes of a page.
+
+Every chapter measures with :func:`study_measures`, so that a model that two chapters need is trained and measured once.
+"""
+
+from paper.chapters.page import (
+    NAMES,
+    adds,
+    beside,
+    box,
+    correlation_table,
+    published,
+    records_box,
+    saturation,
+    table,
+    unlearnt,
+)
+from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
+from paper.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from paper.notebook import ledger_folder
+
+__all__ = [
+    "MIN_TARGETS",
+    "NAMES",
+    "PREDICTED",
+    "adds",
+    "beside",
+    "box",
+    "by_name",
+    "collect",
+    "column",
+    "commonest",
+    "correlation_table",
+    "given",
+    "ledger_folder",
+    "options_for",
+    "partial",
+    "published",
+    "records_box",
+    "saturation",
+    "scale_of",
+    "spoken",
+    "study_measures",
+    "table",
+    "unlearnt",
+    "words",
+]

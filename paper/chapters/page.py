@@ -1,0 +1,164 @@
+"""Tables, boxes and sentences of a page whose text was computed."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from paper import records
+from paper.published import Published, find
+from xlgen.analysis import Correlation, Interval, signed
+from xlgen.analysis.rows import Row
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+NAMES = {
+    "accuracy": "accuracy (test)",
+    "dev_accuracy": "accuracy (dev)",
+    "dev_loss": "loss (dev) [nats]",
+    "dev_margin": "margin (dev)",
+    "margin": "margin (test)",
+    "dev_margin_p10": "margin, 10th percentile (dev)",
+    "dev_margin_logit": "margin of logits (dev)",
+    "dev_margin_logit_p10": "margin of logits, 10th p. (dev)",
+    "dev_margin_correct": "margin, correct only (dev)",
+    "sharpness_difference": "sharpness, difference [nats]",
+    "sharpness_alpha": "sharpness, 1/α²",
+}
+"""How rows of :func:`collect` are named on a page."""
+
+
+def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str) -> HTML:
+    """A table of a page; the first cell of each row names it."""
+    from IPython.display import HTML
+
+    cells = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' for cell in head)
+    lines = []
+    for first, *rest in body:
+        numbers = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{numbers}</tr>')
+    return HTML(
+        f'<table class="dataframe"><caption>{html.escape(caption)}</caption><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table>"
+    )
+
+
+def box(kind: str, title: str, *paragraphs: str) -> HTML:
+    """An admonition (``"note"``, ``"warning"``, ``"important"``) whose text was computed."""
+    from IPython.display import HTML
+
+    text = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
+    return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
+
+
+def records_box(found: records.Obtained) -> HTML:
+    """A box: which models were trained here, and how far their numbers are from the committed records."""
+    total, live = len(found.runs), len(found.live)
+    were = "was" if live == 1 else "were"
+    first = f"Of the {total} models of this protocol {live} {were} trained in this store, by this version of the code."
+    if live < total:
+        first += (
+            f" The numbers of the other {total - live} are read from committed records, which “make records” wrote "
+            "with the same version."
+        )
+    again = found.comparison
+    if not again:
+        return box("note", "Live or recorded", first)
+    same = sum(one.relative == 0 for one in again)
+    worst = max(again, key=lambda one: one.relative)
+    models = len({one.key for one in again})
+    second = (
+        f"{models} of those trained here {'has' if models == 1 else 'have'} a record of another training too. {same} "
+        f"of the {len(again)} recorded numbers were found again to the last bit"
+    )
+    if worst.relative:
+        second += (
+            f"; the largest relative difference is {worst.relative:.2g} ({worst.measure}, {worst.language}: "
+            f"{worst.here:.6g} here, {worst.recorded:.6g} in the record). Another processor, or another version of "
+            "torch or of this library, rounds otherwise, and training amplifies that."
+        )
+    else:
+        second += "."
+    return box("note", "Live or recorded", first, second)
+
+
+def correlation_table(ours: Mapping[str, Correlation], caption: str) -> HTML:
+    """Coefficients with intervals, rank correlations and the permutation p-value, a row each."""
+    head = ("", "n", "Pearson's r", "95 %, Fisher z", "95 %, bootstrap", "p", "Spearman's ρ", "Kendall's τ")
+    body = []
+    for name, c in ours.items():
+        n = f"{c.n}" + (f" ({c.left_out} left out)" if c.left_out else "")
+        if c.status != "ok":
+            body.append((name, n, f"undefined: {c.reason}", "", "", "", "", ""))
+            continue
+        r, ends = (
+            c.pearson,
+            (f"[{signed(a)}, {signed(b)}]" for a, b in ((c.pearson.low, c.pearson.high), c.pearson.bootstrap)),
+        )
+        body.append((name, n, signed(r.value), *ends, f"{r.p:.2g}", signed(c.spearman.value), signed(c.kendall.value)))
+    return table(head, body, caption)
+
+
+def saturation(rows: Iterable[Row]) -> HTML:
+    """A box: in how many languages the α-search ended at an end of its bracket."""
+    rows = [row for row in rows if row["measure"] == "sharpness_alpha"]
+    counts = Counter(row["status"] for row in rows)
+    if counts["ok"] == len(rows):
+        return box("note", "No saturation", f"The α-search ended inside its bracket in all {len(rows)} cases.")
+    meaning = {
+        "hit_lower": "no α that was tried is tolerated, so 1/α² is at least the value",
+        "hit_upper": "every α that was tried is tolerated, so 1/α² is at most the value",
+    }
+    ends = [
+        f"{n} with status {status} ({meaning[status]}): "
+        + ", ".join(sorted({row["language"] for row in rows if row["status"] == status}))
+        for status, n in counts.items()
+        if status != "ok"
+    ]
+    first = f"In {len(rows) - counts['ok']} of {len(rows)} cases the α-search ended at an end of its bracket: "
+    last = "These values are bounds, not measurements. They are left out of every correlation and counted there."
+    return box("warning", "Saturation", first + "; ".join(ends) + ".", last)
+
+
+def adds(beyond: Interval | None) -> str:
+    """Whether a measure says more than another one, in words, from the partial correlation of :func:`partial`."""
+    if beyond is None:
+        return "cannot be said, because one determines the other or a value is missing"
+    told = "is not shown: the interval includes 0" if 0 in beyond else "is shown: the interval excludes 0"
+    return f"{told} (partial r = {beyond})"
+
+
+def published(task: str, measure: str, objective: str) -> Published | None:
+    """The paper's coefficient for a measure of :func:`collect`; its margin is the development split's (Figure 3)."""
+    return None if measure == "margin" else find(task, measure.removeprefix("dev_"), objective)
+
+
+def beside(task: str, measure: str, objective: str, ours: Correlation) -> str:
+    """One sentence: our correlation, the paper's, and whether they agree."""
+    cell, name = published(task, measure, objective), NAMES.get(measure, measure)
+    if cell is None:
+        return f"{name}, {objective}: the paper prints no correlation for {task.removeprefix('mini-')}. Ours: {ours}."
+    return f"{name}, {objective} (Table {cell.table}, {cell.row}). {cell.beside(ours)}"
+
+
+def unlearnt(reached: Iterable[Interval], guess: float, language: str) -> HTML | None:
+    """A warning, if no model is shown to be better than one that always gives the commonest answer.
+
+    Args:
+        reached: accuracy of each model in a language.
+        guess: share of that answer (:func:`paper.chapters.commonest`).
+        language: as it is named on the page.
+    """
+    reached = list(reached)
+    if any(one.low > guess for one in reached):
+        return None
+    return box(
+        "warning",
+        "Nothing has been learnt here",
+        f"No model does better in {language} than to give the commonest answer always, right in {guess:.1%} of "
+        f"the examples: the highest accuracy is {max(one.value for one in reached):.1%}. What follows compares models "
+        "that have not learnt the task. More training examples (train_size) or epochs are needed.",
+    )

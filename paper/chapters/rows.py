@@ -1,0 +1,125 @@
+"""What is measured on what, and the results as rows for :mod:`xlgen.analysis`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from paper.protocols.base import ALPHA, PREDICTED
+from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
+from xlgen.analysis.rows import Row, Run
+from xlgen.core.config import RunOptions
+from xlgen.data.task import Task
+from xlgen.measures import measuring
+from xlgen.measures.measuring import MeasureConfig
+
+
+def study_measures(
+    *,
+    languages: Sequence[str] = (),
+    size: int = 0,
+    sharpness_size: int = 200,
+    alpha_size: int = ALPHA["examples"],
+    noise_scale: float = 0.001,
+    noise_seeds: Sequence[int] = (0, 1, 2),
+    criterion: str = "accuracy_deviation",
+    threshold: float = 0.1,
+) -> tuple[MeasureConfig, ...]:
+    """What the chapters measure: predictions on both splits; what moves the weights on a few test examples.
+
+    The α-search is that of the protocols (:data:`paper.protocols.base.ALPHA`): one start, three ascent steps and seven
+    bisections of [1e-5, 0.1] (a final bracket of 7.5 %).
+
+    Args:
+        languages: of the task; none means all.
+        size: examples of each language for accuracy, loss and margins; 0 is all of them.
+        sharpness_size: test examples of each language for φ_difference.
+        alpha_size: test examples of each language for the α-search, at most ``sharpness_size``.
+        noise_scale: standard deviation of φ_difference's noise.
+        noise_seeds: its draws.
+        criterion: of the α-search.
+        threshold: of the criterion.
+    """
+    settings = {
+        "sharpness_difference": {"noise_scale": noise_scale, "noise_seeds": tuple(noise_seeds)},
+        "sharpness_alpha": {**ALPHA, "criterion": criterion, "threshold": threshold, "examples": alpha_size},
+    }
+    languages = tuple(languages)
+    return (
+        MeasureConfig(PREDICTED, languages, "dev", size),
+        MeasureConfig(PREDICTED, languages, "test", size),
+        MeasureConfig((*settings, "frobenius"), languages, "test", sharpness_size, settings),
+    )
+
+
+def collect(
+    runs: Sequence[measuring.Run], configs: Iterable[MeasureConfig], options: RunOptions, workers: int = 2
+) -> list[dict[str, Any]]:
+    """Measure what the store does not have, and arrange everything as rows for :mod:`xlgen.analysis`.
+
+    Measures of the development split are named ``dev_…``. Each margin is followed by ``…_correct``: the same statistic
+    over the correctly classified examples.
+
+    Returns:
+        One row for each run, measure and language: ``objective``, ``seed``, ``language``, ``measure`` and the
+        attributes of the :class:`~xlgen.measures.Value`.
+    """
+    rows = []
+    for config in configs:
+        for run, measured in zip(runs, measuring.measure_many(runs, config, options, workers), strict=True):
+            who = {"objective": run.config.objective, "seed": run.config.seed}
+            for name, values in measured.items():
+                for language, value in values.items():
+                    row = who | {"language": language, "measure": config.named(name)} | asdict(value)
+                    rows.append(row)
+                    if "correct_only" in value.extra:
+                        rows.append(_correct_only(row))
+    return rows
+
+
+def _correct_only(row: Row) -> dict[str, Any]:
+    extra = row["extra"]
+    n, status = extra["n_correct"], "ok" if extra["n_correct"] else "none_correct"
+    value, stderr = extra["correct_only"], extra["correct_only_stderr"]
+    new = {"measure": f"{row['measure']}_correct", "value": value, "stderr": stderr, "n": n, "status": status}
+    return dict(row) | new | {"on": f"{row['on']}, correctly classified", "extra": {}}
+
+
+def column(rows: Iterable[Row], measure: str, run: Run, without: Sequence[str] = ()) -> dict[str, Row]:
+    """The rows of one measure of one run, by language."""
+    return {
+        row["language"]: row
+        for row in rows
+        if row["measure"] == measure and (row["objective"], row["seed"]) == run and row["language"] not in without
+    }
+
+
+def partial(rows: Iterable[Row], measure: str, fixed: str, run: Run, without: Sequence[str] = ()) -> Interval | None:
+    """Correlation of a measure with test accuracy at a fixed value of another; ``None`` where there is none."""
+    rows = list(rows)
+    x, z = paired(rows, measure, without=without)[run], paired(rows, fixed, without=without)[run]
+    if {*x.status, *z.status} != {"ok"}:
+        return None
+    try:
+        return partial_correlation(x.x, x.y, z.x)
+    except AnalysisError:  # the fixed measure determines one of the two
+        return None
+
+
+def commonest(task: Task, language: str, split: str, size: int = 0, data_dir: Path | None = None) -> float:
+    """Share of the commonest label: the accuracy of a model that has learnt nothing but that label.
+
+    Args:
+        task: of sentences, or of words, each of which counts.
+        language: of the task.
+        split: of its data.
+        size: the first so many examples; 0 is all of them.
+        data_dir: folder with the official archives.
+    """
+    labels = task.rows(language, split, data_dir).take(size).labels
+    each = list(chain.from_iterable(labels)) if task.kind == "token" else list(labels)
+    return Counter(each).most_common(1)[0][1] / len(each)

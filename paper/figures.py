@@ -1,0 +1,291 @@
+"""Figures of the book: one style, one colour and marker per objective, and the few plots that every page uses.
+
+Every function draws into axes that it is given and returns them::
+
+    figures.use_style()
+    figure, ax = plt.subplots()
+    figures.scatter_correlation(ax, x, y, labels=languages, correlation=correlate(x, y), objective="sam")
+
+Figures have a white panel of their own rather than a transparent background. A text that is legible both on a white
+page and on the dark one (#121212) would need a contrast of 4.5 with each; no colour has more than 4.3.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.container import ErrorbarContainer
+from matplotlib.text import Annotation
+from numpy.typing import ArrayLike, NDArray
+
+from paper.published import Published
+from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval
+from xlgen.core.errors import UnknownName
+
+INK = "#333333"
+FAINT = "#767676"
+
+
+@dataclass(frozen=True)
+class Look:
+    """How an objective is drawn on every page: the marker differs too, so that colour is never needed."""
+
+    colour: str
+    marker: str
+
+
+LOOKS: dict[str, Look] = {
+    "baseline": Look(INK, "o"),
+    "sam": Look("#0072B2", "s"),
+    "fisher": Look("#D55E00", "^"),
+    "mvr": Look("#009E73", "D"),
+}
+"""By objective. To give a new objective a look of its own, add a row."""
+
+SPARE = tuple(Look(colour, marker) for marker in "vP<X>" for colour in ("#CC79A7", "#0072B2", "#D55E00", "#009E73"))
+
+
+def look(objective: str) -> Look:
+    """The look of an objective; one without a row in :data:`LOOKS` gets a spare one, always the same."""
+    return LOOKS.get(objective) or SPARE[zlib.crc32(objective.encode()) % len(SPARE)]
+
+
+def use_style() -> None:
+    """Use the book's style from here on."""
+    with resources.as_file(resources.files("paper") / "xlgen.mplstyle") as path:
+        plt.style.use(path)
+
+
+def scatter_correlation(
+    ax: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    xerr: ArrayLike | None = None,
+    yerr: ArrayLike | None = None,
+    labels: Sequence[str] = (),
+    correlation: Correlation | Clustered | None = None,
+    objective: str = "baseline",
+) -> Axes:
+    """Draw one point per language, its code beside it, and the correlation above the axes.
+
+    Call it again with another objective to draw both into the same axes.
+
+    Args:
+        ax: where.
+        x: a measure; a language whose ``x`` or ``y`` is not finite is not drawn.
+        y: another one, usually accuracy.
+        xerr: half-lengths of the horizontal error bars; ``nan`` draws none.
+        yerr: half-lengths of the vertical ones.
+        labels: language codes.
+        correlation: of ``x`` and ``y``; its coefficient and interval go into the legend.
+        objective: sets colour and marker, and is named in the legend.
+
+    Raises:
+        AnalysisError: lengths differ.
+    """
+    x, y, xerr, yerr = _columns(x=x, y=y, xerr=xerr, yerr=yerr)
+    if len(labels) not in (0, len(x)):
+        raise AnalysisError(f"{len(labels)} labels for {len(x)} points; expected one each, or none.")
+    shown = np.isfinite(x) & np.isfinite(y)
+    style = look(objective)
+    ax.errorbar(
+        x[shown],
+        y[shown],
+        xerr=xerr[shown],
+        yerr=yerr[shown],
+        fmt=style.marker,
+        color=style.colour,
+        ecolor=style.colour,
+        markeredgecolor="white",
+        elinewidth=0.8,
+        label=objective if correlation is None else f"{objective}: {correlation}",
+    )
+    if labels:
+        _label_points(ax, x[shown], y[shown], [label for label, drawn in zip(labels, shown, strict=True) if drawn])
+    return _legend_above(ax)
+
+
+def forest(ax: Axes, ours: Mapping[str, Correlation], published: Mapping[str, Published | None] | None = None) -> Axes:
+    """Draw our correlations, one row each, with their intervals, and under them the paper's.
+
+    The paper's interval is the one that its coefficient has at the number of languages; it does not print any.
+
+    Args:
+        ax: where.
+        ours: by row; rows named by an objective have its look. An undefined correlation is written out.
+        published: by row, the paper's coefficient; ``None`` where it has none.
+
+    Raises:
+        UnknownName: a row of ``published`` that is not in ``ours``.
+    """
+    published = {row: value for row, value in (published or {}).items() if value is not None}
+    for row in published:
+        if row not in ours:
+            raise UnknownName("row of the figure", row, ours)
+    first = True
+    for height, (row, correlation) in enumerate(ours.items()):
+        style, r = LOOKS.get(row, Look(INK, "o")), correlation.pearson
+        if correlation.status == "ok":
+            _interval(ax, Interval(r.value, r.low, r.high, correlation.n), height, style.marker, style.colour, 1.6)
+        else:
+            ax.text(0, height, f"undefined: {correlation.reason}", ha="center", va="bottom", color=FAINT, fontsize=8)
+        if row in published:
+            label = "published, with the interval it has at its n" if first else None
+            _interval(ax, published[row].interval, height + 0.28, "o", FAINT, 0.8, hollow=True, label=label)
+            first = False
+    ax.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
+    ax.set(xlim=(-1.05, 1.05), ylim=(len(ours) - 0.4, -0.6), xlabel="Pearson's r with accuracy, 95 % interval")
+    ax.set_yticks(range(len(ours)), list(ours))
+    ax.grid(visible=False, axis="y")
+    return _legend_above(ax) if published else ax
+
+
+def bars_by_language(ax: Axes, accuracy: Mapping[str, Mapping[str, Interval]], *, chance: float | None = None) -> Axes:
+    """Draw the accuracy in each language, a bar per objective, with its interval.
+
+    Args:
+        ax: where.
+        accuracy: by objective, by language, with a binomial interval; a missing or ``nan`` one is a gap.
+        chance: accuracy of guessing, drawn as a line.
+    """
+    languages = list(dict.fromkeys(language for row in accuracy.values() for language in row))
+    width = 0.8 / max(1, len(accuracy))
+    gap = Interval(np.nan, np.nan, np.nan, 0)
+    for number, (objective, row) in enumerate(accuracy.items()):
+        values = [row.get(language, gap) for language in languages]
+        centres = np.arange(len(languages)) + (number - (len(accuracy) - 1) / 2) * width
+        heights = np.array([v.value for v in values])
+        ends = np.array([(v.value - v.low, v.high - v.value) for v in values]).reshape(-1, 2).T
+        colour = look(objective).colour
+        ax.bar(centres, heights, 0.9 * width, facecolor=(colour, 0.35), edgecolor=colour, label=objective)
+        ax.errorbar(centres, heights, yerr=ends, fmt="none", ecolor=colour, elinewidth=1.6)
+    if chance is not None:
+        ax.axhline(chance, color=INK, linestyle="--", linewidth=0.8, label=f"chance, {chance:.2f}")
+    ax.set_xticks(range(len(languages)), languages)
+    ax.set(ylim=(0, 1), ylabel="accuracy, 95 % interval")
+    ax.grid(visible=False, axis="x")
+    return _legend_above(ax, columns=len(accuracy) + 1)
+
+
+def slope(
+    ax: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    reference_slope: float,
+    *,
+    yerr: ArrayLike | None = None,
+    label: str = "measured",
+) -> Axes:
+    """Draw y against x on logarithmic axes, and a line of the slope that theory expects through their geometric mean.
+
+    Args:
+        ax: where.
+        x: positive numbers.
+        y: positive numbers.
+        reference_slope: exponent k of y ∝ x^k.
+        yerr: half-lengths of the error bars.
+        label: of the points, in the legend.
+
+    Raises:
+        AnalysisError: lengths differ, there are no points, or a number is not positive.
+    """
+    x, y, _, yerr = _columns(x=x, y=y, xerr=None, yerr=yerr)
+    if not (len(x) and (x > 0).all() and (y > 0).all() and np.isfinite([x, y]).all()):
+        raise AnalysisError("a slope on logarithmic axes needs at least one point, with positive finite numbers.")
+    ax.errorbar(x, y, yerr=yerr, fmt="o", color=INK, label=label)
+    ends = np.array([x.min(), x.max()])
+    centre_x, centre_y = np.exp(np.log(x).mean()), np.exp(np.log(y).mean())
+    ax.plot(
+        ends,
+        centre_y * (ends / centre_x) ** reference_slope,
+        linestyle="--",
+        color=FAINT,
+        label=f"slope {reference_slope:g}",
+        zorder=1,
+    )
+    ax.set(xscale="log", yscale="log")
+    ax.legend()
+    return ax
+
+
+def _columns(**columns: ArrayLike | None) -> list[NDArray]:
+    """One-dimensional float arrays of the length of the first; a missing one is all ``nan``."""
+    arrays = {name: None if values is None else np.asarray(values, dtype=float) for name, values in columns.items()}
+    shape = next(iter(arrays.values())).shape
+    for name, values in arrays.items():
+        if values is not None and (values.ndim != 1 or values.shape != shape):
+            raise AnalysisError(f"{name} has shape {values.shape}; expected {shape[:1]}, one number per point.")
+    return [np.full(shape, np.nan) if values is None else values for values in arrays.values()]
+
+
+def _interval(
+    ax: Axes,
+    interval: Interval,
+    height: float,
+    marker: str,
+    colour: str,
+    width: float,
+    *,
+    hollow: bool = False,
+    label: str | None = None,
+) -> None:
+    ends = [[interval.value - interval.low], [interval.high - interval.value]]
+    ax.errorbar(
+        [interval.value],
+        [height],
+        xerr=ends,
+        fmt=marker,
+        color=colour,
+        elinewidth=width,
+        markerfacecolor="white" if hollow else colour,
+        label=label,
+    )
+
+
+def _legend_above(ax: Axes, columns: int = 1) -> Axes:
+    """A legend that covers no point."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=columns, handletextpad=0.4)
+    return ax
+
+
+OFFSETS = ((5, 7), (-5, 7), (5, -7), (-5, -7), (0, 10), (0, -10), (8, 0), (-8, 0))  # of a label's near edge [points]
+LABEL_SIZE = 8
+
+
+def _label_points(ax: Axes, x: NDArray, y: NDArray, labels: Sequence[str]) -> None:
+    """Write each label at the first place around its point that is free of points and of earlier labels."""
+    drawn = [c.lines[0].get_xydata() for c in ax.containers if isinstance(c, ErrorbarContainer) and c.lines[0]]
+    taken = [_box(ax, point, (0, 0), "o") for point in np.concatenate(drawn)]
+    taken += [_box(ax, text.xy, text.xyann, text.get_text()) for text in ax.texts if isinstance(text, Annotation)]
+    for point, label in zip(zip(x, y, strict=True), labels, strict=True):
+        free = [offset for offset in OFFSETS if not _overlaps(_box(ax, point, offset, label), taken)]
+        offset = free[0] if free else OFFSETS[0]
+        taken.append(_box(ax, point, offset, label))
+        ax.annotate(
+            label,
+            point,
+            xytext=offset,
+            textcoords="offset points",
+            ha={1: "left", 0: "center", -1: "right"}[int(np.sign(offset[0]))],
+            va="center",
+            fontsize=LABEL_SIZE,
+            color=INK,
+        )
+
+
+def _box(ax: Axes, point: tuple[float, float], offset: tuple[float, float], label: str) -> tuple[NDArray, NDArray]:
+    """Lower left and upper right corner of a label, in points; a character is about 0.62 of the font's size wide."""
+    half = LABEL_SIZE * np.array([0.31 * len(label), 0.5])
+    centre = ax.transData.transform(point) * 72 / ax.figure.dpi + offset + np.sign(offset[0]) * half * (1, 0)
+    return centre - half, centre + half
+
+
+def _overlaps(box: tuple[NDArray, NDArray], others: Sequence[tuple[NDArray, NDArray]]) -> bool:
+    return any((box[0] < high).all() and (low < box[1]).all() for low, high in others)

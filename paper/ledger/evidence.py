@@ -1,0 +1,132 @@
+"""From scores to the numbers of a record (value, low, high, p, n), as keywords of :func:`paper.ledger.record`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from paper.ledger.claims import LedgerError
+from xlgen.analysis import LEVEL, AnalysisError, Correlation, Interval, interval_of_mean, p_of_mean
+from xlgen.core.errors import UnknownName
+
+
+def of(result: Interval | Correlation) -> dict[str, Any]:
+    """The numbers of an interval, or of a Pearson correlation with its interval."""
+    found = result.pearson if isinstance(result, Correlation) else result
+    return {"value": found.value, "low": found.low, "high": found.high, "n": result.n}
+
+
+def differences(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict[str, Any]:
+    """Mean differences of an ordering's pairs, each with its Student-t interval over the paired points.
+
+    Args:
+        scores: by name, one score a point (a seed, a language), the points in the same order for all names.
+        pairs: ``"a > b"``, the names of what is compared.
+
+    Raises:
+        UnknownName: a pair names something that has no scores.
+        LedgerError: names have differently many scores.
+    """
+    found = {}
+    for pair in pairs:
+        first, second = (np.asarray(values, dtype=float) for values in _scores(scores, pair))
+        if first.shape != second.shape:
+            raise LedgerError(f"{pair!r}: {len(first)} and {len(second)} scores; expected one of each for every point.")
+        found[pair] = interval_of_mean(first - second)
+    return of_pairs(found)
+
+
+def of_pairs(found: Mapping[str, Interval]) -> dict[str, Any]:
+    """The numbers of an ordering whose pairs have these Student-t intervals; n is that of the smallest."""
+    parts = {key: {pair: getattr(one, key) for pair, one in found.items()} for key in ("value", "low", "high")}
+    return parts | {"p": {pair: p_of_mean(one) for pair, one in found.items()}, "n": min(i.n for i in found.values())}
+
+
+def spreads(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict[str, Any]:
+    """Differences of the logarithm of the standard deviation of an ordering's pairs, by :func:`spread_ratio`.
+
+    Args:
+        scores: by name, one score a run.
+        pairs: ``"a > b"``: a varies more than b.
+
+    Raises:
+        UnknownName: a pair names something that has no scores.
+        LedgerError: there are too few scores, or they do not vary.
+    """
+    found = {pair: spread_ratio(*_scores(scores, pair)) for pair in pairs}
+    parts = {key: {pair: math.log(one[key]) for pair, one in found.items()} for key in ("value", "low", "high")}
+    parts["p"] = {pair: _p_of_ratio(found[pair]["value"], *map(len, _scores(scores, pair))) for pair in pairs}
+    return parts | {"n": min(one["n"] for one in found.values())}
+
+
+def _p_of_ratio(ratio: float, n1: int, n2: int) -> float:
+    """Two-sided p-value of the F test of two equal variances, from the ratio of the standard deviations."""
+    below = stats.f.cdf(ratio**2, n1 - 1, n2 - 1)
+    return float(2 * min(below, 1 - below))
+
+
+def _scores(scores: Mapping[str, Sequence[float]], pair: str) -> list[Sequence[float]]:
+    names = pair.split(" > ")
+    for name in names:
+        if name not in scores:
+            raise UnknownName("name in a pair", name, scores)
+    return [scores[name] for name in names]
+
+
+def wins(first: Sequence[float], second: Sequence[float]) -> float:
+    """The share of languages in which the first score is above the second; a tie counts half, so that ½ says nothing.
+
+    Raises:
+        LedgerError: there are differently many scores, or none.
+    """
+    first, second = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if first.shape != second.shape or not first.size:
+        raise LedgerError(f"{first.size} and {second.size} scores; expected one of each for every language.")
+    return float(np.mean((1 + np.sign(first - second)) / 2))
+
+
+def share(of_runs: Sequence[float]) -> dict[str, Any]:
+    r"""In which share of the languages is it so? The median of one share a run, with its interval over runs.
+
+    The languages of one model are no independent draws: they share its weights, and a lucky seed moves all of them. So
+    runs (seeds, settings) are what is drawn, and a share of one run has no interval. With :math:`x_{(1)} \le \dots \le
+    x_{(n)}` the shares of n runs, the interval is
+
+    .. math:: [x_{(k)},\, x_{(n+1-k)}], \qquad k = \max\{k : P(B_{n,1/2} < k) \le 0.025\},
+
+    which covers the median of the shares' distribution with at least 95 %, whatever that distribution (the inverse of
+    the sign test). There is none (k = 0) with fewer than six runs.
+
+    Raises:
+        AnalysisError: there are none, or one is not in [0, 1].
+    """
+    x = np.sort(np.asarray(of_runs, dtype=float))
+    if len(x) == 0 or not ((x >= 0) & (x <= 1)).all():
+        raise AnalysisError(f"shares are {list(of_runs)}; expected one number in [0, 1] for each run.")
+    k = int(stats.binom.ppf((1 - LEVEL) / 2, len(x), 0.5))
+    low, high = (float(x[k - 1]), float(x[-k])) if k else (math.nan, math.nan)
+    return {"value": float(np.median(x)), "low": low, "high": high, "n": len(x)}
+
+
+def spread_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
+    r"""The ratio of two standard deviations, with the interval of the F distribution.
+
+    .. math:: \frac{s_1}{s_2} \Big/ \sqrt{F_{n_1-1,\,n_2-1}(0.975)} \;\ldots\;
+        \frac{s_1}{s_2} \Big/ \sqrt{F_{n_1-1,\,n_2-1}(0.025)}
+
+    It takes the scores for normal and the two groups for independent. ``n`` is the number of the smaller group.
+
+    Raises:
+        LedgerError: a group has fewer than two scores, or they are all equal.
+    """
+    n1, n2 = len(first), len(second)
+    if min(n1, n2) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        raise LedgerError(f"{n1} and {n2} scores; expected at least two of each, and not all of a group the same.")
+    ratio = float(np.std(first, ddof=1) / np.std(second, ddof=1))
+    tail = (1 - LEVEL) / 2
+    low, high = (ratio / math.sqrt(stats.f.ppf(p, n1 - 1, n2 - 1)) for p in (1 - tail, tail))
+    return {"value": ratio, "low": low, "high": high, "n": min(n1, n2)}

@@ -1,0 +1,20 @@
+"""The papers' protocols: which models are trained, with which settings, and what is measured of them.
+
+A protocol is a function of a preset, so that the chapters, the committed records (:mod:`paper.records`) and a
+replication on real data train the same list of models::
+
+    protocols.seeds("mini").configs["sam", 3]              # the miniature
+    protocols.seeds("paper", task="xnli").configs["sam", 3]  # all English pairs, mBERT
+
+The miniature's models of these protocols are trained on 3,000 examples: they are many, so they are small.
+"""
+
+from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of
+from paper.protocols.penalties import penalties, stages
+from paper.protocols.regularisers import VANILLA, regularisers
+from paper.protocols.seeds import seeds
+from paper.protocols.settings import extreme, settings
+from paper.protocols.transfer import SETUPS, frozen, tagging, transfer
+
+__all__ = ["PROTOCOLS", "SETUPS", "SMALL", "VANILLA", "Protocol", "extreme", "frozen", "name_of", "penalties"]
+__all__ += ["regularisers", "seeds", "settings", "stages", "tagging", "transfer"]

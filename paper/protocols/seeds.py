@@ -1,0 +1,91 @@
+"""bassi2024generalization: objectives side by side, with eight seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from paper.protocols.base import (
+    ALPHA,
+    FEW,
+    LABEL_FREE_MEASURES,
+    PREDICTED,
+    PROTOCOLS,
+    REAL,
+    SIZE,
+    Protocol,
+    config,
+    name_of,
+)
+from xlgen.measures.measuring import MeasureConfig
+
+REAL_FEW = 64
+"""Examples of each language for what moves the weights of an encoder of real size, or takes its gradients."""
+
+
+@PROTOCOLS.register("seeds")
+def seeds(
+    preset: str = "mini",
+    *,
+    task: str = "",
+    objectives: Sequence[str] = ("baseline", "sam", "mvr", "fisher"),
+    seeds: Sequence[int] = tuple(range(8)),
+    thorough: Sequence[int] = tuple(range(3)),
+    size: int = SIZE,
+    **overrides: Any,
+) -> Protocol:
+    """bassi2024generalization, Figures 1 to 7: objectives × eight seeds. Keys (objective, seed).
+
+    Args:
+        preset: see :mod:`xlgen.training.presets`.
+        task: XNLI or its miniature, unless given.
+        objectives: names of objectives.
+        seeds: random seeds.
+        thorough: the seeds with every measure; the others have those of the predictions.
+        size: examples of each language and split for the predictions; of the test split the preset ``real`` takes all.
+        overrides: settings of a run, by name.
+    """
+    task = task or name_of("xnli", preset)
+    configs = {
+        (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
+        for seed in seeds
+        for objective in objectives
+    }
+    if preset == REAL:
+        return Protocol(configs, {key: _real(size, key[1] in thorough) for key in configs})
+    settings = {
+        "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
+        "sharpness_alpha": ALPHA,
+        "sharpness_adaptive": {"examples": 40},
+        "fisher_trace": {"examples": 48, "proxy": False},
+        "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
+        "frechet": {"examples": 40, "labels": "model"},
+        "frobenius": {},
+    }
+    predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
+    all_of_them = (*predictions, MeasureConfig(tuple(settings), (), "test", FEW, settings))
+    measures = {key: all_of_them if key[1] in thorough else predictions for key in configs}
+    return Protocol(configs, measures)
+
+
+def _real(size: int, thorough: bool) -> tuple[MeasureConfig, ...]:
+    """What is measured of an encoder of real size, the cheapest first."""
+    free = [name for name in LABEL_FREE_MEASURES if name not in ("representation_distance", "dropout_agreement")]
+    quick = {
+        "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
+        "fisher_trace": {"examples": 64, "proxy": False},
+        "dropout_agreement": {},
+        "frobenius": {},
+    }
+    slow = {
+        "sharpness_alpha": ALPHA,
+        "sharpness_adaptive": {"examples": 40},
+        "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
+        "frechet": {"examples": 40, "labels": "model", "folds": 2},
+    }
+    return (
+        MeasureConfig(("representation_distance", *PREDICTED, *free), (), "test", 0),  # one pass gives them all
+        MeasureConfig(PREDICTED, (), "dev", size),
+        MeasureConfig(tuple(quick), (), "test", REAL_FEW, quick),
+        *((MeasureConfig(tuple(slow), (), "test", REAL_FEW, slow),) if thorough else ()),
+    )

@@ -1,0 +1,255 @@
+"""Committed records: what many seeds and settings gave, without training them in every build of the book.
+
+A record is written by the same code as any run: :func:`make` trains and measures the models of the protocols in the
+store, and then copies their numbers. :func:`obtain` is what a chapter asks: it trains some of a protocol's models
+here, reads the others from their records, and compares the former with theirs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from paper import notebook
+from paper.protocols import PROTOCOLS, Protocol
+from xlgen.core.config import RunOptions
+from xlgen.core.errors import ConfigError
+from xlgen.core.jobs import Job, side_by_side
+from xlgen.core.store import Store, git_commit, read_json
+from xlgen.measures import Subject, Value, logits
+from xlgen.measures.measuring import MeasureConfig, measure, measure_many, names_in_store
+from xlgen.measures.recorded import Recorded, read
+from xlgen.training.runs import Run, resolve, run, run_many
+
+Measured = dict[str, dict[str, Value]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A number that was computed here and is in a record too."""
+
+    key: Hashable
+    measure: str
+    language: str
+    recorded: float
+    here: float
+
+    @property
+    def relative(self) -> float:
+        """|here - recorded| / |recorded|; 0 where both are the same or both undefined."""
+        if self.here == self.recorded or (math.isnan(self.here) and math.isnan(self.recorded)):
+            return 0.0
+        return abs(self.here - self.recorded) / abs(self.recorded) if self.recorded else math.inf
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """The models of a protocol.
+
+    Attributes:
+        runs: by key.
+        measured: by key, what each of the protocol's measure configurations gave.
+        measures: the configurations, by key.
+        live: keys of the models that were trained in this store, by code of the same version.
+        comparison: numbers of the live models that have a record of another training, beside it.
+    """
+
+    runs: Mapping[Hashable, Run | Recorded]
+    measured: Mapping[Hashable, tuple[Measured, ...]]
+    measures: Mapping[Hashable, tuple[MeasureConfig, ...]]
+    live: frozenset[Hashable]
+    comparison: tuple[Difference, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Everything measured, for :mod:`xlgen.analysis`: a row for each model, measure and language.
+
+        Measures on another split than the test split are named after it, ``dev_…`` or ``dev_held_…``.
+        """
+        return [
+            {
+                "key": key,
+                "task": self.runs[key].task,
+                "objective": self.runs[key].config.objective,
+                "seed": self.runs[key].config.seed,
+                "language": language,
+                "measure": config.named(name),
+            }
+            | asdict(value)
+            for key, parts in self.measured.items()
+            for config, part in zip(self.measures[key], parts, strict=True)
+            for name, values in part.items()
+            for language, value in values.items()
+        ]
+
+
+def default_folder() -> Path:
+    """The records of this checkout."""
+    return notebook.root() / "records"
+
+
+def obtain(
+    protocol: Protocol, options: RunOptions, *, workers: int = 2, live: int = 1, folder: Path | None = None
+) -> Obtained:
+    """The models of a protocol, measured.
+
+    Args:
+        protocol: what is wanted.
+        options: how to train and measure what has no record.
+        workers: models trained or measured side by side.
+        live: the first so many keys are trained here, whether or not they have a record, and compared with it.
+        folder: of the records; the checkout's unless given.
+
+    Raises:
+        StoreError: a record cannot be read.
+        XlgenError: as for training and measuring.
+    """
+    folder = default_folder() if folder is None else folder
+    configs = {key: resolve(config, options) for key, config in protocol.configs.items()}
+    records = {
+        key: record
+        for key, config in configs.items()
+        if (record := _complete(folder / f"{config.hash}.json", protocol.measures[key], options)) is not None
+    }
+    here = [key for number, key in enumerate(configs) if number < live or key not in records]
+    starts = {configs[key].start for key in here}
+    here += [key for key, config in configs.items() if config.hash in starts and key not in here]
+    trained = dict(zip(here, run_many([configs[key] for key in here], options, workers), strict=True))
+    runs = {key: trained.get(key) or records[key] for key in configs}
+    measured = _measure(runs, protocol.measures, options, workers)
+    both = [key for key in configs if key in trained and key in records and _again(trained[key], records[key])]
+    recorded = {key: tuple(measure(records[key], one, options) for one in protocol.measures[key]) for key in both}
+    comparison = tuple(
+        Difference(key, name, language, value.value, now[name][language].value)
+        for key in both
+        for before, now in zip(recorded[key], measured[key], strict=True)
+        for name, values in before.items()
+        for language, value in values.items()
+    )
+    return Obtained(runs, measured, dict(protocol.measures), frozenset(trained), comparison)
+
+
+def make(
+    names: Iterable[str] = (),
+    preset: str = "mini",
+    options: RunOptions | None = None,
+    *,
+    workers: int = 2,
+    folder: Path | None = None,
+) -> list[Path]:
+    """Train and measure what the protocols list, where the store does not have it, and write a record of each model.
+
+    Args:
+        names: of protocols; none means all.
+        preset: see :mod:`xlgen.training.presets`.
+        options: how.
+        workers: models trained side by side.
+        folder: of the records; the checkout's unless given.
+
+    Returns:
+        The files that were written, one a model.
+
+    Raises:
+        UnknownName: there is no such protocol.
+        ConfigError: files differ from the commit, so that nobody could make the records again.
+        XlgenError: as for training and measuring; the records written until then are whole.
+    """
+    options, folder = options or RunOptions(), default_folder() if folder is None else folder
+    if (commit := git_commit(notebook.root()) or "no commit").endswith(("+", "commit")):
+        raise ConfigError(f"the code is of {commit}; expected a commit without changes (+). Commit, then make records.")
+    plan = _plan(names, preset, options)
+    if workers > 1 and len(plan) > 1:
+        values = {"protocols": list(names), "preset": preset, "folder": str(folder)}
+        jobs = [
+            Job(
+                f"records, part {part + 1} of {workers}",
+                ("record",),
+                values | {"part": part, "parts": workers},
+                "paper",
+            )
+            for part in range(workers)
+        ]
+        side_by_side(jobs, workers, options)
+    return [_make(key, *entry, options, folder) for key, entry in plan.items()]
+
+
+def make_part(values: Mapping[str, Any], options: RunOptions) -> list[Path]:
+    """What one process of :func:`make` does. A second stage belongs to the part of the run that it begins from."""
+    plan = _plan(values["protocols"], values["preset"], options)
+    return [
+        _make(key, config, measures, options, Path(values["folder"]))
+        for key, (config, measures) in plan.items()
+        if int(config.start or key, 16) % values["parts"] == values["part"]
+    ]
+
+
+Entry = tuple[Any, tuple[MeasureConfig, ...]]
+
+
+def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, Entry]:
+    """By name in the store, each model of the protocols once, with all that any of them measures."""
+    plan: dict[str, Entry] = {}
+    for name in names or [name for name, _ in PROTOCOLS.items()]:
+        protocol = PROTOCOLS[name](preset)
+        for key, config in protocol.configs.items():
+            resolved = resolve(config, options)
+            _, before = plan.get(resolved.hash, (resolved, ()))
+            plan[resolved.hash] = resolved, (*before, *(one for one in protocol.measures[key] if one not in before))
+    return plan
+
+
+def _again(trained: Run, record: Recorded) -> bool:
+    """Whether the run is another training than the one that the record was written from."""
+    return trained.manifest["created"] != record.manifest["created"]
+
+
+def _make(key: str, config: Any, measures: Sequence[MeasureConfig], options: RunOptions, folder: Path) -> Path:
+    source = run(config, options)
+    for number, one in enumerate(measures, start=1):
+        whole = "representation_distance" in one.names
+        measure(source, one, options, _keep(source, options) if whole else None)
+        if whole:  # what follows may take long
+            _record(source, measures[:number], options).write(folder)
+    return _record(source, measures, options).write(folder)
+
+
+def _keep(source: Run, options: RunOptions) -> Callable[[Subject], object]:
+    """Keep logits and representations beside the store, so that a measure that comes later costs no training."""
+    return lambda subject: logits.keep_measured(source, subject, options)
+
+
+def _record(source: Run, measures: Sequence[MeasureConfig], options: RunOptions) -> Recorded:
+    """Copy the numbers of a stored run."""
+    names = sorted({name for one in measures for name in names_in_store(source, one, options).values()})
+    folders = {name: Store(options.store).get(name) for name in names}
+    measured = {
+        name: {part: read_json(folder / f"{part}.json") for part in ("config", "values", "manifest")}
+        for name, folder in folders.items()
+    }
+    return Recorded(source.config, source.summary, source.log, source.manifest, measured)
+
+
+def _complete(path: Path, measures: Sequence[MeasureConfig], options: RunOptions) -> Recorded | None:
+    """The record, if there is one and it has everything that is wanted."""
+    if not path.is_file():
+        return None
+    record = read(path)
+    wanted = {name for one in measures for name in names_in_store(record, one, options).values()}
+    return record if wanted <= record.measured.keys() else None
+
+
+def _measure(
+    runs: Mapping[Hashable, Run | Recorded],
+    measures: Mapping[Hashable, tuple[MeasureConfig, ...]],
+    options: RunOptions,
+    workers: int,
+) -> dict[Hashable, tuple[Measured, ...]]:
+    """Measure the runs that share a list of configurations together, side by side."""
+    found: dict[Hashable, tuple[Measured, ...]] = {}
+    for wanted in dict.fromkeys(map(repr, measures.values())):
+        keys = [key for key in runs if repr(measures[key]) == wanted]
+        columns = [measure_many([runs[key] for key in keys], one, options, workers) for one in measures[keys[0]]]
+        found |= zip(keys, zip(*columns, strict=True), strict=True)
+    return {key: found[key] for key in runs}

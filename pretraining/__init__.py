@@ -1,0 +1,1 @@
+"""How the miniature's encoder was made: ``python -m pretraining`` (see :mod:`pretraining.pretrain`)."""

@@ -1,0 +1,286 @@
+"""What the chapters share: parameters as papermill hands them over, rows, sentences, tables."""
+
+import ast
+import logging
+import math
+import re
+from pathlib import Path
+
+import papermill
+import pytest
+import tiny
+
+from paper import chapters, ledger, notebook, published
+from xlgen import analysis
+from xlgen.analysis import AnalysisError, Interval, correlate
+from xlgen.core.errors import ConfigError, UnknownName
+from xlgen.data.catalogue import TASKS
+from xlgen.measures import MEASURES, measuring, settings_of
+from xlgen.training.presets import PRESETS
+
+ROOT = Path(__file__).resolve().parents[2]
+XNLI = TASKS["mini-xnli"]
+LANGUAGES = ["en", "ar", "bg", "de", "el", "es"]
+WHO = ("sam", 0)
+
+
+def row(measure, language, value, status="ok", **more):
+    who = {"objective": "sam", "seed": 0, "language": language, "measure": measure}
+    return who | {"value": value, "stderr": 0.01, "n": 50, "status": status} | more
+
+
+def rows_of(**measures):
+    return [
+        row(name, language, value)
+        for name, values in measures.items()
+        for language, value in zip(LANGUAGES, values, strict=True)
+    ]
+
+
+ACCURACY = [0.9, 0.5, 0.6, 0.55, 0.7, 0.65]
+OTHER = [0.1, 0.3, 0.2, 0.5, 0.1, 0.4]
+
+
+# Parameters
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (["en", "de"], str, ["en", "de"]),
+        ("en, de,", str, ["en", "de"]),
+        ("", str, []),
+        ([], int, []),
+        ("0,1", int, [0, 1]),
+        (3, int, [3]),
+        (0.01, float, [0.01]),
+        ((0, 1), int, [0, 1]),
+    ],
+)
+def test_a_list_is_read_in_every_form_that_papermill_hands_over(value, kind, expected):
+    assert chapters.words(value, kind) == expected
+
+
+def test_what_is_no_list_is_refused_in_one_line():
+    with pytest.raises(ConfigError, match="a list is '0, one'; expected whole numbers separated by commas"):
+        chapters.words("0, one", int)
+
+
+def test_only_parameters_that_were_set_override_the_preset():
+    assert chapters.given(rho=None, model="", train_size=0, p=0.0, task="x") == {"train_size": 0, "p": 0.0, "task": "x"}
+
+
+def test_a_chapter_runs_on_its_own_store_and_reads_the_hub_unless_told_otherwise(tmp_path):
+    plain = chapters.options_for()
+    assert (plain.store, plain.data_dir, plain.text_dir) == (ROOT / "runs", None, None)
+    assert (plain.threads, plain.progress) == (1, False)
+    options = chapters.options_for("~/x", f"{tmp_path}", "texts", 3)
+    assert options.store == Path.home() / "x"
+    assert (options.data_dir, options.text_dir, options.threads) == (tmp_path, Path("texts"), 3)
+
+
+def test_evidence_goes_to_the_book_only_while_the_book_is_built(tmp_path, monkeypatch):
+    monkeypatch.delenv(notebook.LEDGER, raising=False)
+    assert chapters.ledger_folder() == ROOT / "runs" / "ledger"
+    assert chapters.ledger_folder(tmp_path) == tmp_path / "ledger"
+    monkeypatch.setenv(notebook.LEDGER, str(tmp_path / "book"))
+    assert chapters.ledger_folder() == chapters.ledger_folder(tmp_path) == tmp_path / "book"
+
+
+def test_only_the_papers_own_setting_has_its_scale():
+    assert [chapters.scale_of(name, {}) for name in ("mini", "small", "paper")] == ["miniature", "real data", "paper"]
+    assert chapters.scale_of("paper", {"epochs": 1}) == "real data" and set(ledger.SCALES) == {
+        chapters.scale_of(name, {}) for name in PRESETS
+    }
+
+
+def test_languages_are_those_asked_for_in_the_tasks_order_and_the_source():
+    assert chapters.spoken(XNLI) == XNLI.languages
+    assert chapters.spoken(XNLI, ["zh", "ar", "bg", "de", "el"]) == ("en", "ar", "bg", "de", "el", "zh")
+    assert chapters.spoken(XNLI, ["en", "zh", "ar", "bg", "de", "el"])[0] == "en"
+
+
+def test_unknown_and_too_few_languages_are_refused_before_anything_is_trained():
+    with pytest.raises(UnknownName, match="unknown language of mini-xnli 'dee'. Did you mean 'de'"):
+        chapters.spoken(XNLI, ["dee"])
+    with pytest.raises(ConfigError, match="names 2 besides 'en'; expected at least 5"):
+        chapters.spoken(XNLI, ["de", "en", "sw"])
+
+
+def test_the_fewest_languages_are_enough_for_every_coefficient():
+    some = rows_of(accuracy=ACCURACY, dev_loss=OTHER, x=[1, 2, 3, 5, 4, 0])
+    assert len(LANGUAGES) - 1 == chapters.MIN_TARGETS
+    between = chapters.partial(some, "x", "dev_loss", WHO, ("en",))
+    assert between.n == 5 and between.low < between.value < between.high
+    with pytest.raises(AnalysisError):
+        analysis.partial_correlation([1, 2, 4, 3], [2, 1, 3, 4], [1, 3, 2, 4])
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks").glob("*.py")), ids=lambda path: path.stem)
+def test_papermill_understands_every_parameter(source, caplog):
+    """A comment with an equals sign hides a parameter from papermill: it would say that it does not know it."""
+    (cell,) = [cell for cell in notebook.read(source).cells if "parameters" in cell.metadata.get("tags", [])]
+    with caplog.at_level(logging.WARNING):
+        found = papermill.inspect_notebook(notebook.read(source))
+    assert list(found) == [statement.target.id for statement in ast.parse(cell.source).body]
+    assert "Unable to parse" not in caplog.text
+
+
+# What is measured
+
+
+def test_the_measures_and_settings_exist():
+    configs = chapters.study_measures(size=100, noise_scale=0.01, noise_seeds=[5], alpha_size=7, threshold=0.2)
+    assert [config.split for config in configs] == ["dev", "test", "test"]
+    assert [config.size for config in configs] == [100, 100, 200]
+    for config in configs:
+        for name in config.names:
+            assert name in MEASURES and set(config.settings.get(name, {})) <= set(settings_of(name))
+    assert configs[2].settings["sharpness_difference"] == {"noise_scale": 0.01, "noise_seeds": (5,)}
+    assert configs[2].settings["sharpness_alpha"]["examples"] == 7
+    assert configs[2].settings["sharpness_alpha"]["threshold"] == 0.2
+
+
+def test_every_named_measure_is_one_that_is_collected():
+    test = {name for config in chapters.study_measures() for name in config.names}
+    dev = {f"dev_{name}" for name in chapters.PREDICTED}
+    correct = {f"{name}_correct" for name in test | dev if "margin" in name}
+    assert set(chapters.NAMES) <= test | dev | correct
+
+
+@pytest.fixture(scope="module")
+def collected(tmp_path_factory):
+    """Rows of two seeds of a tiny model, and what they were measured from."""
+    folder = tmp_path_factory.mktemp("chapters")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS._entries, "toy", tiny.ToyTask())
+        encoder, options = tiny.save_encoder(folder / "encoder"), tiny.options(folder)
+        runs = [measuring.run(tiny.config(encoder, epochs=1, seed=seed), options) for seed in (0, 1)]
+        configs = chapters.study_measures(sharpness_size=6, alpha_size=3, noise_seeds=(0,))
+        rows = chapters.collect(runs, configs, options, workers=1)
+        measured = [measuring.measure(runs[1], config, options) for config in configs]
+    return rows, measured
+
+
+def test_rows_are_the_measured_values_development_apart_from_test(collected):
+    rows, (dev, test, sharp) = collected
+    who = ("baseline", 1)
+    for measured, prefix in ((dev, "dev_"), (test, ""), (sharp, "")):
+        for name, values in measured.items():
+            found = chapters.column(rows, prefix + name, who)
+            assert list(found) == list(values)
+            for language, value in values.items():
+                kept = {key: found[language][key] for key in ("value", "stderr", "n", "on", "status", "extra")}
+                assert kept == {key: getattr(value, key) for key in kept}
+    assert list(chapters.column(rows, "accuracy", who, ("en",))) == ["xx"]
+    assert {row["n"] for row in chapters.column(rows, "accuracy", who).values()} == {18}
+    assert {row["n"] for row in chapters.column(rows, "dev_accuracy", who).values()} == {21}
+    assert {row["n"] for row in chapters.column(rows, "sharpness_difference", who).values()} == {6}
+    assert {row["n"] for row in chapters.column(rows, "sharpness_alpha", who).values()} == {3}
+
+
+def test_the_margin_of_correct_examples_has_rows_of_its_own(collected):
+    rows, (dev, *_) = collected
+    found = chapters.column(rows, "dev_margin_correct", ("baseline", 1))
+    for language, value in dev["margin"].items():
+        assert found[language]["value"] == value.extra["correct_only"] or math.isnan(value.extra["correct_only"])
+        assert found[language]["n"] == value.extra["n_correct"] == round(21 * dev["accuracy"][language].value)
+        assert found[language]["on"].endswith("correctly classified")
+
+
+def test_a_language_with_nothing_correct_has_a_status_that_keeps_it_out():
+    extra = {"correct_only": math.nan, "correct_only_stderr": None, "n_correct": 0}
+    assert chapters.rows._correct_only(row("margin", "de", -1.0, on="test", extra=extra))["status"] == "none_correct"
+
+
+# Words
+
+
+def test_partial_is_the_correlation_at_a_fixed_value_and_none_where_there_is_none():
+    some = rows_of(accuracy=ACCURACY, margin=OTHER, dev_loss=[1, 2, 3, 5, 4, 0], dev_accuracy=ACCURACY)
+    expected = analysis.partial_correlation(OTHER[1:], ACCURACY[1:], [2, 3, 5, 4, 0])
+    assert chapters.partial(some, "margin", "dev_loss", WHO, ("en",)) == expected
+    assert chapters.partial(some, "margin", "dev_accuracy", WHO) is None
+    saturated = [
+        r | {"status": "hit_upper"} if r["measure"] == "dev_loss" and r["language"] == "de" else r for r in some
+    ]
+    assert chapters.partial(saturated, "margin", "dev_loss", WHO) is None
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"),
+    [
+        (Interval(0.5, 0.1, 0.8, 14), "is shown: the interval excludes 0 (partial r = 0.500 [0.100, 0.800])"),
+        (Interval(0.5, -0.1, 0.8, 14), "is not shown: the interval includes 0"),
+        (None, "cannot be said"),
+    ],
+)
+def test_what_a_measure_adds_is_said_by_the_interval(interval, words):
+    assert chapters.adds(interval).startswith(words)
+
+
+def test_the_papers_margin_is_that_of_the_development_split():
+    assert chapters.published("mini-xnli", "dev_margin", "sam").printed == "0.874"
+    assert chapters.published("xnli", "sharpness_difference", "sam").printed == "-0.584"
+    assert chapters.published("xnli", "sharpness_alpha", "sam").printed == "-0.166"
+    for measure, objective in (("margin", "sam"), ("dev_margin_p10", "sam"), ("dev_margin", "mine")):
+        assert chapters.published("xnli", measure, objective) is None
+
+
+def test_the_sentence_beside_the_paper_names_the_cell_or_says_that_there_is_none():
+    ours = correlate(ACCURACY, OTHER)
+    cell = published.cell(1, "mBERT+SAM", "Margin")
+    sentence = chapters.beside("mini-xnli", "dev_margin", "sam", ours)
+    assert sentence.startswith("margin (dev), sam (Table 1, mBERT+SAM). ")
+    assert sentence.endswith(cell.beside(ours)) and str(cell.verdict(ours))[1:] in sentence
+    none = chapters.beside("mini-pawsx", "dev_margin", "sam", ours)
+    assert none == f"margin (dev), sam: the paper prints no correlation for pawsx. Ours: {ours}."
+
+
+# Tables and boxes
+
+
+def text(shown) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown.data))
+
+
+def test_the_correlation_table_carries_interval_p_value_and_ranks():
+    ours, none = correlate(ACCURACY, OTHER, status=["ok"] * 5 + ["hit_lower"]), correlate([1] * 6, OTHER)
+    shown = text(chapters.correlation_table({"one": ours, "two": none}, "caption"))
+    r = ours.pearson
+    for number in (r.value, r.low, r.high, *r.bootstrap, ours.spearman.value, ours.kendall.value):
+        assert analysis.signed(number) in shown
+    assert "5 (1 left out)" in shown and f"{r.p:.2g}" in shown and "undefined: x constant" in shown
+
+
+def test_the_box_counts_saturated_searches_and_names_their_languages():
+    statuses = ["ok", "hit_lower", "ok", "hit_lower", "hit_upper", "ok"]
+    rows = [row("sharpness_alpha", code, 1.0, word) for code, word in zip(LANGUAGES, statuses, strict=True)]
+    shown = chapters.saturation([*rows, row("margin", "zh", 0.1, "none_correct")])
+    assert 'class="admonition warning"' in shown.data and "In 3 of 6 cases" in shown.data
+    assert re.search(r"2 with status hit_lower \(no α [^)]*at least the value\): ar, de", text(shown))
+    assert re.search(r"1 with status hit_upper \(every α [^)]*at most the value\): el", text(shown))
+    quiet = chapters.saturation([r | {"status": "ok"} for r in rows])
+    assert 'class="admonition note"' in quiet.data and "all 6 cases" in quiet.data
+
+
+def test_tables_and_boxes_are_text_not_markup():
+    shown = chapters.table(("", "<b>"), [("a & b", 1.5)], "5 < 6")
+    assert '<th scope="col">&lt;b&gt;</th>' in shown.data and "<caption>5 &lt; 6</caption>" in shown.data
+    assert '<th scope="row">a &amp; b</th><td>1.5</td>' in shown.data
+    assert "<p>1 &lt; 2</p>" in chapters.box("note", "title", "1 < 2").data
+
+
+def test_the_commonest_answer_is_counted_among_the_examples_that_are_measured():
+    labels = XNLI.rows("de", "test", None).labels[:7]
+    assert chapters.commonest(XNLI, "de", "test", 7) == max(map(labels.count, labels)) / 7
+    words = [tag for sentence in TASKS["mini-udpos"].rows("en", "dev", None).labels for tag in sentence]
+    assert chapters.commonest(TASKS["mini-udpos"], "en", "dev") == max(map(words.count, set(words))) / len(words)
+
+
+def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():
+    low, high = Interval(0.6, 0.52, 0.68, 100), Interval(0.7, 0.62, 0.78, 100)
+    assert chapters.unlearnt([low, high], 0.55, "en") is None
+    warning = chapters.unlearnt([low], 0.55, "en (vanilla)")
+    assert 'class="admonition warning"' in warning.data and "highest accuracy is 60.0%" in text(warning)
+    assert "better in en (vanilla) than to give the commonest answer always, right in 55.0%" in text(warning)

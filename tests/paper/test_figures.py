@@ -1,0 +1,242 @@
+"""Figures: what is drawn, what is not, and that it can be read."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.colors import to_hex, to_rgb  # noqa: E402
+from matplotlib.container import BarContainer, ErrorbarContainer  # noqa: E402
+
+from paper import figures, published  # noqa: E402
+from xlgen.analysis import AnalysisError, binomial_interval, correlate  # noqa: E402
+from xlgen.core.errors import UnknownName  # noqa: E402
+
+LANGUAGES = ["ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"]
+RNG = np.random.default_rng(0)
+ACCURACY = np.linspace(0.4, 0.7, 14)
+MARGIN = ACCURACY + 0.05 * RNG.normal(size=14)
+GOOD = correlate(MARGIN, ACCURACY, resamples=99)
+SATURATED = correlate(np.ones(14), ACCURACY)
+
+
+@pytest.fixture
+def ax():
+    with plt.rc_context():
+        figures.use_style()
+        figure, ax = plt.subplots()
+        yield ax
+        figure.canvas.draw()  # whatever was drawn can be rendered
+        plt.close(figure)
+
+
+def luminance(colour):
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+    return np.dot((0.2126, 0.7152, 0.0722), linear)
+
+
+def contrast(one, other):
+    dark, light = sorted((luminance(one), luminance(other)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def run(code):
+    root = Path(__file__).resolve().parents[2]
+    return subprocess.run([sys.executable, "-c", code], cwd=root, stdout=-1, text=True, check=True).stdout.strip()
+
+
+def error_bars(ax):
+    return [c for c in ax.containers if isinstance(c, ErrorbarContainer)]
+
+
+def legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+# --------------------------------------------------------------------------------------------------------- style
+
+
+def test_no_colour_of_text_suits_a_white_and_a_dark_page():
+    # contrast with white falls with luminance and with the dark page rises: the best minimum is their geometric mean
+    best = np.sqrt(contrast("white", "#121212"))
+    assert best < 4.5
+    greys = [min(contrast(f"#{v:02x}{v:02x}{v:02x}", page) for page in ("white", "#121212")) for v in range(256)]
+    assert max(greys) <= best
+
+
+def test_text_and_marks_can_be_read_on_the_panel(ax):
+    panel = plt.rcParams["figure.facecolor"]
+    for key in ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"):
+        assert contrast(plt.rcParams[key], panel) >= 7
+    assert contrast(figures.FAINT, panel) >= 4.5 and contrast(figures.INK, panel) >= 7
+    for look in [*figures.LOOKS.values(), *figures.SPARE]:
+        assert contrast(look.colour, panel) >= 3  # WCAG 1.4.11, graphical objects
+    for cycled in plt.rcParams["axes.prop_cycle"]:
+        assert contrast(cycled["color"], panel) >= 3
+
+
+def test_the_panel_is_opaque_in_the_saved_picture(ax, tmp_path):
+    ax.figure.savefig(tmp_path / "figure.png")
+    picture = plt.imread(tmp_path / "figure.png")
+    assert picture[0, 0, :3].min() == 1 and (picture.shape[2] == 3 or picture[..., 3].min() == 1)
+
+
+def test_objectives_differ_in_colour_and_in_marker():
+    looks = [*figures.LOOKS.values()]
+    assert {"baseline", "sam", "fisher", "mvr"} <= set(figures.LOOKS)
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks)
+    assert not {look.marker for look in looks} & {look.marker for look in figures.SPARE}
+
+
+def test_a_new_objective_has_the_same_look_in_every_process():
+    assert run("from paper.figures import look; print(look('my_own'))") == str(figures.look("my_own"))
+    assert figures.look("my_own") in figures.SPARE
+
+
+def test_figures_need_no_torch():
+    assert run("import sys, paper.figures; print('torch' in sys.modules)") == "False"
+
+
+# ------------------------------------------------------------------------------------------------------- scatter
+
+
+def test_scatter_draws_points_bars_codes_and_the_coefficient(ax):
+    half = np.full(14, 0.01)
+    out = figures.scatter_correlation(
+        ax, MARGIN, ACCURACY, xerr=half, yerr=2 * half, labels=LANGUAGES, correlation=GOOD, objective="sam"
+    )
+    assert out is ax
+    (bars,) = error_bars(ax)
+    points, _, (horizontal, vertical) = bars.lines
+    assert bars.has_xerr and bars.has_yerr
+    assert np.allclose(points.get_xydata(), np.column_stack([MARGIN, ACCURACY]))
+    assert np.allclose([np.ptp(s[:, 0]) for s in horizontal.get_segments()], 0.02)
+    assert np.allclose([np.ptp(s[:, 1]) for s in vertical.get_segments()], 0.04)
+    assert to_hex(points.get_color()) == figures.LOOKS["sam"].colour.lower()
+    assert points.get_marker() == figures.LOOKS["sam"].marker
+    assert [text.get_text() for text in ax.texts] == LANGUAGES
+    assert [tuple(text.xy) for text in ax.texts] == list(zip(MARGIN, ACCURACY, strict=True))
+    assert legend(ax) == [f"sam: {GOOD}"]
+
+
+def test_scatter_leaves_points_without_a_number_out_and_draws_the_rest(ax):
+    x, half = MARGIN.copy(), np.full(14, 0.01)
+    x[[0, 3]], half[5] = [np.nan, np.inf], np.nan
+    figures.scatter_correlation(ax, x, ACCURACY, xerr=half, labels=LANGUAGES, correlation=SATURATED)
+    assert len(error_bars(ax)[0].lines[0].get_xdata()) == 12
+    assert [text.get_text() for text in ax.texts] == [c for i, c in enumerate(LANGUAGES) if i not in (0, 3)]
+    assert "undefined: x constant" in legend(ax)[0]
+
+
+def test_scatter_of_nothing_but_saturated_values(ax):
+    figures.scatter_correlation(ax, np.full(14, np.nan), ACCURACY, labels=LANGUAGES, correlation=SATURATED)
+    assert len(ax.texts) == 0
+
+
+def test_scatter_of_several_objectives_shares_the_axes(ax):
+    for objective in ("baseline", "mvr"):
+        figures.scatter_correlation(ax, MARGIN, ACCURACY, labels=LANGUAGES, objective=objective)
+    assert legend(ax) == ["baseline", "mvr"] and len(ax.texts) == 28
+
+
+def boxes(ax):
+    renderer = ax.figure.canvas.get_renderer()
+    return [text.get_window_extent(renderer) for text in ax.texts]
+
+
+def test_codes_of_close_points_do_not_cover_each_other(ax):
+    x = np.repeat(np.arange(7.0), 2)
+    y = x + np.tile([0, 0.02], 7)
+    figures.scatter_correlation(ax, x, y, labels=LANGUAGES)
+    ax.figure.canvas.draw()
+    found = boxes(ax)
+    assert not any(a.overlaps(b) for i, a in enumerate(found) for b in found[:i])
+
+
+def test_scatter_refuses(ax):
+    with pytest.raises(AnalysisError, match="y has shape"):
+        figures.scatter_correlation(ax, MARGIN, ACCURACY[:5])
+    with pytest.raises(AnalysisError, match="xerr has shape"):
+        figures.scatter_correlation(ax, MARGIN, ACCURACY, xerr=[0.1])
+    with pytest.raises(AnalysisError, match="3 labels for 14 points"):
+        figures.scatter_correlation(ax, MARGIN, ACCURACY, labels=LANGUAGES[:3])
+
+
+# -------------------------------------------------------------------------------------------------------- forest
+
+
+def test_forest_draws_ours_and_the_papers_with_their_intervals(ax):
+    cells = {"sam": published.find("xnli", "margin", "sam"), "ewc": None}
+    assert figures.forest(ax, {"sam": GOOD, "fisher": SATURATED, "ewc": GOOD}, cells) is ax
+    drawn = [(bars.lines[0].get_xdata()[0], bars.lines[2][0].get_segments()[0][:, 0]) for bars in error_bars(ax)]
+    paper = cells["sam"]
+    expected = [GOOD.pearson, paper.interval, GOOD.pearson]
+    assert [value for value, _ in drawn] == pytest.approx([GOOD.pearson.value, paper.value, GOOD.pearson.value])
+    assert [list(ends) for _, ends in drawn] == [pytest.approx([e.low, e.high]) for e in expected]
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["sam", "fisher", "ewc"]
+    assert any("undefined: x constant" in text.get_text() for text in ax.texts)
+    assert len(legend(ax)) == 1
+    bottom, top = ax.get_ylim()
+    assert bottom > top  # the first row is on top
+    assert to_hex(error_bars(ax)[0].lines[0].get_color()) == figures.LOOKS["sam"].colour.lower()
+
+
+def test_forest_without_the_paper_has_no_legend(ax):
+    assert figures.forest(ax, {"margin": GOOD}).get_legend() is None
+    assert len(error_bars(ax)) == 1
+
+
+def test_forest_refuses_a_row_that_is_not_ours(ax):
+    with pytest.raises(UnknownName, match="Did you mean 'baseline'"):
+        figures.forest(ax, {"baseline": GOOD}, {"Baseline": published.find("xnli", "margin", "baseline")})
+
+
+# ---------------------------------------------------------------------------------------------------------- bars
+
+
+def test_bars_draw_every_language_with_its_interval_and_chance(ax):
+    rows = {
+        objective: {language: binomial_interval(k / 100, 100) for language, k in zip(LANGUAGES, counts, strict=True)}
+        for objective, counts in (("baseline", range(40, 54)), ("sam", range(50, 64)))
+    }
+    assert figures.bars_by_language(ax, rows, chance=1 / 3) is ax
+    first, second = (c for c in ax.containers if isinstance(c, BarContainer))
+    assert [bar.get_height() for bar in second] == [v.value for v in rows["sam"].values()]
+    assert all(a.get_x() + a.get_width() <= b.get_x() for a, b in zip(first, second, strict=True))
+    segments = error_bars(ax)[1].lines[2][0].get_segments()
+    assert np.allclose([s[:, 1] for s in segments], [(v.low, v.high) for v in rows["sam"].values()])
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == LANGUAGES
+    assert set(legend(ax)) == {"baseline", "sam", "chance, 0.33"}
+    (line,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert line.get_ydata() == [1 / 3, 1 / 3]
+
+
+def test_bars_of_a_missing_language_are_gaps(ax):
+    en, de = binomial_interval(0.8, 10), binomial_interval(0.5, 10)
+    figures.bars_by_language(ax, {"baseline": {"en": en, "de": de}, "sam": {"de": de}})
+    second = [c for c in ax.containers if isinstance(c, BarContainer)][1]
+    assert np.isnan(second[0].get_height()) and second[1].get_height() == 0.5
+
+
+# --------------------------------------------------------------------------------------------------------- slope
+
+
+def test_slope_draws_the_reference_through_the_data(ax):
+    x = np.logspace(-3, 0, 6)
+    assert figures.slope(ax, x, 5 * x**3, 3, yerr=x**3) is ax
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    (line,) = [line for line in ax.lines if line.get_linestyle() == "--"]
+    assert np.allclose(line.get_ydata(), 5 * np.asarray(line.get_xdata()) ** 3)
+    assert error_bars(ax)[0].has_yerr and set(legend(ax)) == {"measured", "slope 3"}
+
+
+@pytest.mark.parametrize(("x", "y"), [([1, 2], [0, 1]), ([-1, 2], [1, 1]), ([1, 2], [1, np.nan]), ([], [])])
+def test_slope_refuses(ax, x, y):
+    with pytest.raises(AnalysisError, match="positive"):
+        figures.slope(ax, x, y, 2)

@@ -1,0 +1,237 @@
+"""The command line: ``xlgen run``, ``measure``, ``frechet`` and ``list``; :mod:`paper.cli` adds those of the book.
+
+Heavy libraries are imported by the command that needs them, so that ``xlgen --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from xlgen.cli.arguments import parser
+from xlgen.cli.listing import LISTS
+from xlgen.core.config import RunOptions
+from xlgen.core.errors import ConfigError, UnknownName, XlgenError
+
+Command = tuple[Callable, Callable]
+"""What adds a command to argparse's sub-parsers, and what runs it."""
+
+
+def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = MappingProxyType({})) -> int:
+    """Run the command line and return its exit code: 0, 2 after an error of the user's, 130 when interrupted.
+
+    Args:
+        arguments: those of the process unless given.
+        more: commands that stand on this package, by name.
+    """
+    args = parser(add for add, _ in more.values()).parse_args(arguments)
+    commands = COMMANDS | {name: run for name, (_, run) in more.items()}
+    logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        _check_processes(args.command)
+        commands[args.command](args)
+    except XlgenError as error:
+        print("xlgen:", " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("xlgen: interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _check_processes(command: str) -> None:
+    """Refuse, in one of several processes, the commands that do not share their work."""
+    if command in ("run", "list"):
+        return
+    from xlgen.core.processes import started
+
+    if started() > 1:
+        raise ConfigError(
+            f"xlgen {command} was started in {started()} processes, which would all do the same; expected one. Only "
+            "xlgen run shares its work: start this one without torchrun or accelerate launch."
+        )
+
+
+def options_of(args: argparse.Namespace) -> RunOptions:
+    return RunOptions(
+        store=args.store,
+        data_dir=args.data_dir,
+        text_dir=args.text_dir,
+        device=args.device,
+        progress=not args.no_progress,
+        threads=args.threads,
+        checkpoint_every=args.checkpoint_every,
+    )
+
+
+def _run(args: argparse.Namespace) -> None:
+    from xlgen.training.presets import build, config_for
+
+    given = {key: getattr(args, key) for key in ("task", "model", "objective", "tuning", "seed", "start", "language")}
+    given = {key: value for key, value in given.items() if value is not None} | _pairs(args.set)
+    if args.config and args.preset:
+        raise ConfigError("--config and --preset are both given; choose one, and change settings with --set.")
+    if args.config:
+        values = settings_in(args.config)
+        config = build({**values, **given} | ({"data": ""} if given else {}))
+    else:
+        config = config_for(args.preset or "mini", **given)
+    options = options_of(args)
+    from accelerate import PartialState
+
+    from xlgen.measures import measuring
+
+    run = measuring.run(config, options)
+    if not PartialState().is_main_process:
+        return
+    best = run.summary
+    print(
+        f"run {run.key}: {run.config.task}, {run.config.objective}, seed {run.config.seed}: "
+        f"dev accuracy {best['dev_accuracy']:.4f} at epoch {best['epoch']:g}, {run.manifest['seconds']:.0f} s"
+    )
+    print(run.folder)
+
+
+def _measure(args: argparse.Namespace) -> None:
+    if args.model and not args.task:
+        raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
+    options = options_of(args)
+    writable(args.out)
+    from xlgen.measures import measuring
+
+    values = settings_in(args.config) if args.config else {}
+    flags = {"split": args.split, "size": args.size, "batch_size": args.batch_size}
+    flags |= {"names": _words(args.measures), "languages": _words(args.languages)}
+    values |= {key: value for key, value in flags.items() if value is not None}
+    config = measuring.MeasureConfig.from_dict(values)
+    config = replace(config, settings=_nested(config.settings, args.set))
+    if not config.names:
+        raise ConfigError("--measures names none; see `xlgen list measures`.")
+    if args.model:
+        sources = [measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)]
+    else:
+        sources = [measuring.find(prefix, options) for prefix in args.run]
+    for source in sources:
+        rows = measuring.table([source], config, options)
+        print(f"{source.model} ({source.task}, {config.split})")
+        print(_grid(rows))
+        if args.out:
+            _write_csv(args.out, rows, append=source is not sources[0])
+
+
+def _frechet(args: argparse.Namespace) -> None:
+    options = options_of(args)
+    writable(args.out)
+    from xlgen.core.device import threads
+    from xlgen.fisher import of_text
+
+    settings = of_text.Settings(args.max_length, args.labels, args.seed)
+    with threads(options.threads):
+        found = of_text.of_languages(args.model, _words(args.languages), args.examples, args.folds, settings, options)
+    rows, source = found.rows(), found.languages[0]
+    print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
+    print(_grid([row for row in rows if row["source"] == source and row["measure"] in ("d2", "without_embeddings")]))
+    if args.out:
+        _write_csv(args.out, rows, append=False)
+
+
+def _list(args: argparse.Namespace) -> None:
+    if args.what not in LISTS:
+        raise UnknownName("list", args.what, LISTS)
+    for entry in LISTS[args.what](args.store):
+        print(f"{entry.name:26} {entry.line}".rstrip())
+
+
+COMMANDS = {
+    "run": _run,
+    "measure": _measure,
+    "frechet": _frechet,
+    "list": _list,
+}
+
+
+def _pairs(texts: Iterable[str]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key.strip() and equals):
+            raise ConfigError(f"--set {text!r} is not of the form key=value, such as --set epochs=3.")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _nested(settings: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Add ``measure.setting=value`` pairs to the settings by measure."""
+    nested = {measure: dict(given) for measure, given in settings.items()}
+    for key, value in _pairs(texts).items():
+        measure, dot, setting = key.partition(".")
+        if not dot:
+            raise ConfigError(f"--set {key}={value}: name the measure too, as in --set sharpness_difference.n=0.05.")
+        nested.setdefault(measure, {})[setting] = value
+    return nested
+
+
+def writable(path: Path | None, option: str = "--out") -> None:
+    """Make the folder of a file that is written after the work, and try now whether the file can be written there.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = not path.exists()
+        path.open("a").close()  # nothing else tells for all file systems; what is there stays
+        if fresh:
+            path.unlink()
+    except OSError as error:
+        raise ConfigError(f"{option} {path} cannot be written ({error.strerror}); give another path.") from None
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def settings_in(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON: {error}.") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds no settings by name; expected a JSON object.")
+    return values
+
+
+def _grid(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Languages down, measures across."""
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    width = max(12, *map(len, measures))
+    lines = [f"{'language':9}" + "".join(f" {name:>{width}}" for name in measures)]
+    for language in dict.fromkeys(row["language"] for row in rows):
+        cells = {row["measure"]: row for row in rows if row["language"] == language}
+        lines.append(f"{language:9}" + "".join(f" {_cell(cells.get(name)):>{width}}" for name in measures))
+    return "\n".join(lines)
+
+
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return ""
+    return f"{row['value']:.5g}" if row["status"] == "ok" else row["status"]
+
+
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]], append: bool) -> None:
+    import csv
+
+    with path.open("a" if append else "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, rows[0])
+        if not append:
+            writer.writeheader()
+        writer.writerows({k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows)

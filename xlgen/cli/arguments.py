@@ -1,0 +1,131 @@
+"""The command line's grammar: commands, arguments and their help."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import xlgen
+from xlgen.cli.listing import LISTS
+from xlgen.core.config import RunOptions
+
+
+def parser(more: Iterable[Callable] = ()) -> argparse.ArgumentParser:
+    """The command line's grammar.
+
+    Args:
+        more: functions that add a command each to argparse's sub-parsers.
+    """
+    top = argparse.ArgumentParser(prog="xlgen", description="Fine-tune on English, measure, and predict transfer.")
+    top.add_argument("--version", action="version", version=xlgen.__version__)
+    commands = top.add_subparsers(required=True, metavar="command")
+    _add_run(commands)
+    _add_measure(commands)
+    _add_frechet(commands)
+
+    listing = commands.add_parser("list", help="show what there is", description="Show what there is.")
+    listing.add_argument("what", help=", ".join(LISTS))
+    add_common(listing, listing_only=True)
+    listing.set_defaults(command="list")
+    for add in more:
+        add(commands)
+    return top
+
+
+def _add_run(commands) -> None:
+    run = commands.add_parser(
+        "run",
+        help="fine-tune a model, unless the store has it",
+        description="Fine-tune a model on English, unless the store has it. An interrupted run is resumed. With "
+        "--start and --language a model of the store is fine-tuned further, in another language.",
+    )
+    run.add_argument("--preset", help="sizes and epochs: mini (the default), small or paper")
+    run.add_argument("--task", help="the preset's own unless given; see `xlgen list tasks`")
+    run.add_argument("--model", help="'mini', a hub id or a folder; the preset's own unless given")
+    run.add_argument("--objective", help="baseline unless given; see `xlgen list objectives`")
+    run.add_argument("--tuning", help="full unless given; see `xlgen list tunings`")
+    run.add_argument("--seed", help="0 unless given")
+    run.add_argument("--start", metavar="HASH", help="go on from a run of the store, or the beginning of its name")
+    run.add_argument(
+        "--language",
+        help="train on the first half of this language's development rows, and choose the checkpoint by the second; "
+        "the source language's training rows unless given",
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="any setting of a run or hyper-parameter of the objective or tuning; can be repeated",
+    )
+    run.add_argument("--config", type=Path, help="JSON file with settings, in place of a preset")
+    add_common(run)
+    run.set_defaults(command="run")
+
+
+def _add_measure(commands) -> None:
+    measure = commands.add_parser(
+        "measure",
+        help="measure a fine-tuned model in each language",
+        description="Measure a fine-tuned model in each language: a run of the store, or a checkpoint of your own.",
+    )
+    source = measure.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", nargs="+", metavar="HASH", help="runs of the store, or the beginnings of their names")
+    source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
+    measure.add_argument("--task", help="with --model: what it was fine-tuned on")
+    measure.add_argument("--pretrained", default="", help="with --model: what fine-tuning started from")
+    measure.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
+    measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
+    measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
+    measure.add_argument(
+        "--split", help="dev, test (the default) or dev_held, the half of dev that no second stage sees"
+    )
+    measure.add_argument("--size", type=int, help="examples of each language; all unless given")
+    measure.add_argument("--batch-size", type=int, help="examples of a forward pass")
+    measure.add_argument(
+        "--set", action="append", default=[], metavar="MEASURE.SETTING=VALUE", help="a setting; can be repeated"
+    )
+    measure.add_argument("--config", type=Path, help="JSON file with these settings")
+    measure.add_argument("--out", type=Path, help="also write all rows, with standard errors, to this CSV file")
+    add_common(measure)
+    measure.set_defaults(command="measure")
+
+
+def _add_frechet(commands) -> None:
+    frechet = commands.add_parser(
+        "frechet",
+        help="distances between languages by the Fisher information of text",
+        description="Fréchet distances between languages: how different the weights are that a masked language model "
+        "needs for their text. Without labels, and before any fine-tuning.",
+    )
+    frechet.add_argument("--model", default="mini", help="a masked language model: 'mini', a folder or a hub id")
+    frechet.add_argument("--languages", required=True, help="codes, separated by commas, the source language first")
+    frechet.add_argument("--examples", type=int, default=1000, help="paragraphs of each language (1000)")
+    frechet.add_argument("--folds", type=int, default=5, help="parts for the standard errors (5); 1 is none")
+    frechet.add_argument("--max-length", type=int, default=128, help="sub-words of a paragraph (128)")
+    frechet.add_argument("--labels", default="true", help="true (the hidden words) or sample (drawn from the model)")
+    frechet.add_argument("--seed", type=int, default=0, help="of what is hidden (0)")
+    frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this CSV file")
+    add_common(frechet)
+    frechet.set_defaults(command="frechet")
+
+
+def add_common(command: argparse.ArgumentParser, listing_only: bool = False) -> None:
+    command.add_argument("--store", type=Path, default=RunOptions.store, help="folder of the results (runs)")
+    command.add_argument("--verbose", action="store_true", help="say what is being done")
+    if listing_only:
+        return
+    command.add_argument("--data-dir", type=Path, help="folder with the official archives; the hub unless given")
+    command.add_argument(
+        "--text-dir", type=Path, help="plain text for ewc and frechet: a file, or a folder with <language>.txt[.gz]"
+    )
+    command.add_argument("--device", default=RunOptions.device, help="auto (the default), cpu, cuda or mps")
+    command.add_argument("--threads", type=int, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")
+    command.add_argument(
+        "--checkpoint-every",
+        type=int,
+        default=RunOptions.checkpoint_every,
+        help="optimizer steps between checkpoints for resuming; 0 is none",
+    )
+    command.add_argument("--no-progress", action="store_true", help="no progress bar")

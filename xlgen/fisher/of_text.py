@@ -1,0 +1,162 @@
+"""Diagonal Fisher informations of text, computed once and stored with their provenance.
+
+They depend on the pretrained model and on the text alone, not on a task or a run: all runs with the same text share
+them, and so do the distances between languages.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from xlgen import models
+from xlgen.core import code
+from xlgen.core.coerce import AtLeast0, settle
+from xlgen.core.config import SCHEMA, RunOptions, digest
+from xlgen.core.device import accelerator_for, seed_of
+from xlgen.core.errors import ConfigError
+from xlgen.core.store import MANIFEST, Store, manifest, read_json, read_tensors, write_json, write_tensors
+from xlgen.data.text import Text, read
+from xlgen.fisher import diagonal, mlm
+from xlgen.fisher.frechet import Distances, distances
+from xlgen.models.layers import embedding_tables, encoder
+
+log = logging.getLogger(__name__)
+
+FILE = "fisher.safetensors"
+BATCH = 8
+"""Paragraphs of a forward pass: the logits of a large vocabulary fill the memory. No effect but rounding."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a Fisher information of text depends on besides the model and the text.
+
+    Attributes:
+        max_length: sub-words of a paragraph, special ones included.
+        labels: ``"true"``, the hidden words (the empirical Fisher information), or ``"sample"``, drawn from the model.
+        seed: of what is hidden, and of the sampled labels.
+    """
+
+    max_length: Annotated[int, Field(ge=8, description="at least 8 sub-words")] = 128
+    labels: Literal["true", "sample"] = "true"
+    seed: AtLeast0 = 0
+
+    def __post_init__(self):
+        settle(self)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A diagonal Fisher information in the store.
+
+    Attributes:
+        folder: where it is.
+    """
+
+    folder: Path
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """The manifest: fingerprints of model and text, where the text is from, settings, examples, mean and trace."""
+        return read_json(self.folder / MANIFEST)
+
+    def diagonal(self) -> dict[str, Tensor]:
+        """F of the encoder, without the language-model head, by parameter name, on the CPU [nats² / parameter²]."""
+        return read_tensors(self.folder / FILE)[0]
+
+
+def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> Stored:
+    """The Fisher information of the masked-language-model loss on ``text``, unless the store has it.
+
+    The mean over paragraphs of the squared gradient of the log-likelihood of all hidden sub-words of the paragraph.
+
+    Args:
+        name: a masked language model: ``"mini"``, a folder, or a hub id.
+        text: the paragraphs.
+        settings: how.
+        options: where it is computed and stored.
+
+    Raises:
+        ModelError: as :func:`xlgen.fisher.mlm.load`.
+    """
+    store, model_print = Store(options.store), models.fingerprint(name)
+    key = digest([SCHEMA, "fisher", model_print, text.fingerprint, asdict(settings), code.of_text()])
+    if store.get(key) is None:
+        log.info("Fisher information of %d paragraphs in %s", len(text), ", ".join(text.languages))
+        device = accelerator_for(options.device).device
+        model = mlm.load(name).to(device)
+        batches = mlm.batches(
+            model,
+            models.load_tokenizer(name),
+            text.paragraphs,
+            max_length=models.longest_input(model, settings.max_length),
+            batch_size=BATCH,
+            seed=settings.seed,
+        )
+        generator = torch.Generator().manual_seed(seed_of("fisher labels", settings.seed))
+        on_device = [batch.to(device) for batch in batches]
+        names = encoder(model)
+        found = diagonal(model, on_device, labels=settings.labels, names=names, generator=generator)
+        found = {names[parameter]: part.cpu() for parameter, part in found.items()}
+        trace = sum(part.sum(dtype=torch.float64).item() for part in found.values())
+        facts = {
+            "model": model_print,
+            "text": text.fingerprint,
+            "source": text.source,
+            "languages": list(text.languages),
+            "examples": len(text),
+            "hidden": sum(batch.units for batch in batches),
+            "trace": trace,
+            "mean": trace / sum(part.numel() for part in found.values()),
+            "embeddings": sorted(embedding_tables(model) & found.keys()),
+            "device": device.type,
+            "threads": torch.get_num_threads(),
+        }
+        with store.write(key) as folder:
+            write_tensors(folder / FILE, found, {})
+            write_json(folder / MANIFEST, manifest("fisher", **asdict(settings), **facts))
+    return Stored(store.get(key))
+
+
+def of_languages(
+    name: str, languages: Sequence[str], examples: int, folds: int, settings: Settings, options: RunOptions
+) -> Distances:
+    """Distances between the Fisher informations of text in several languages, over the encoder's parameters.
+
+    Args:
+        name: a masked language model: ``"mini"``, a folder, or a hub id.
+        languages: codes, the source language first.
+        examples: paragraphs of each language; see :func:`xlgen.data.text.read` and ``options.text_dir``.
+        folds: parts that the paragraphs are dealt to for the standard errors; 1 gives none. All parts of all languages
+            are in memory at once, 4 bytes a parameter.
+        settings: how each is computed.
+        options: where they are computed and stored.
+
+    Raises:
+        ConfigError: fewer than two languages, or not one paragraph for each fold.
+        DataError: as :func:`xlgen.data.text.read`.
+        ModelError: as :func:`xlgen.fisher.mlm.load`.
+    """
+    if len(languages) < 2 or len(set(languages)) < len(languages):
+        raise ConfigError(f"languages are {', '.join(languages) or 'none'}; expected two or more different ones.")
+    if examples < 1:
+        raise ConfigError(f"examples is {examples}; expected a number of paragraphs of each language, such as 1000.")
+    if not 1 <= folds <= examples:
+        raise ConfigError(f"folds is {folds}; expected 1 to {examples}, the number of examples.")
+    parts: dict[str, list[Stored]] = {}
+    for language in languages:
+        text = read([language], examples, text_dir=options.text_dir, model=name)
+        dealt = [Text(text.languages, text.source, text.paragraphs[k::folds]) for k in range(folds)]
+        parts[language] = [of_text(name, part, settings, options) for part in dealt]
+    tables = parts[languages[0]][0].facts["embeddings"]
+    counts = {language: [part.facts["examples"] for part in stored] for language, stored in parts.items()}
+    return distances({k: [part.diagonal() for part in stored] for k, stored in parts.items()}, tables, counts)

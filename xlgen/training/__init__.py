@@ -1,0 +1,1 @@
+"""The training loop and what it needs: set-up, stages, checkpoints, stored runs, presets."""
