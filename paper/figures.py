@@ -13,7 +13,7 @@ page and on the dark one (#121212) would need a contrast of 4.5 with each; no co
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 
@@ -60,6 +60,28 @@ def use_style() -> None:
     """Use the book's style from here on."""
     with resources.as_file(resources.files("paper") / "xlgen.mplstyle") as path:
         plt.style.use(path)
+
+
+def panels(titles: Iterable[str], size: tuple[float, float] = (4.2, 3.9), columns: int = 2) -> dict[str, Axes]:
+    """Draw one empty panel a title, row by row.
+
+    Args:
+        titles: all different; they are written above the panels.
+        size: of a panel, width and height [inches].
+        columns: panels side by side, at most.
+
+    Returns:
+        The axes by title.
+    """
+    titles = list(titles)
+    columns = min(columns, len(titles))
+    rows = -(-len(titles) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False)
+    for spare in axes.flat[len(titles) :]:
+        spare.remove()
+    for ax, title in zip(axes.flat, titles, strict=False):
+        ax.set_title(title, fontsize="medium")
+    return dict(zip(titles, axes.flat, strict=False))
 
 
 def scatter_correlation(

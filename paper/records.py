@@ -10,8 +10,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from paper import notebook
 from paper.protocols import PROTOCOLS, Protocol
@@ -23,6 +25,9 @@ from xlgen.measures import Subject, Value, logits
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, names_in_store
 from xlgen.measures.recorded import Recorded, read
 from xlgen.training.runs import Run, resolve, run, run_many
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Measured = dict[str, dict[str, Value]]
 
@@ -55,6 +60,7 @@ class Obtained:
         measures: the configurations, by key.
         live: keys of the models that were trained in this store, by code of the same version.
         comparison: numbers of the live models that have a record of another training, beside it.
+        names: of the parts of a key.
     """
 
     runs: Mapping[Hashable, Run | Recorded]
@@ -62,13 +68,25 @@ class Obtained:
     measures: Mapping[Hashable, tuple[MeasureConfig, ...]]
     live: frozenset[Hashable]
     comparison: tuple[Difference, ...]
+    names: tuple[str, ...] = ()
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """:meth:`rows` as one table, with a column for each part of a key (``setup``, ``penalty``, …) beside them.
+
+        Means over seeds: ``frame[frame.measure == "accuracy"].pivot_table("value", "setup", "language")``.
+        """
+        import pandas as pd
+
+        return pd.DataFrame([dict(zip(self.names, row["key"], strict=True)) | row for row in self.rows()])
 
     def rows(self) -> list[dict[str, Any]]:
         """Everything measured, for :mod:`xlgen.analysis`: a row for each model, measure and language.
 
-        Measures on another split than the test split are named after it, ``dev_…`` or ``dev_held_…``.
+        Measures on another split than the test split are named after it, ``dev_…`` or ``dev_held_…``. Each margin is
+        followed by ``…_correct``: the same statistic over the correctly classified examples.
         """
-        return [
+        rows = [
             {
                 "key": key,
                 "task": self.runs[key].task,
@@ -83,6 +101,17 @@ class Obtained:
             for name, values in part.items()
             for language, value in values.items()
         ]
+        both = ([row, correct_only(row)] if "correct_only" in row["extra"] else [row] for row in rows)
+        return list(chain.from_iterable(both))
+
+
+def correct_only(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The row of a margin over the correctly classified examples, from that over all."""
+    extra = row["extra"]
+    n, status = extra["n_correct"], "ok" if extra["n_correct"] else "none_correct"
+    value, stderr = extra["correct_only"], extra["correct_only_stderr"]
+    new = {"measure": f"{row['measure']}_correct", "value": value, "stderr": stderr, "n": n, "status": status}
+    return dict(row) | new | {"on": f"{row['on']}, correctly classified", "extra": {}}
 
 
 def default_folder() -> Path:
@@ -128,7 +157,7 @@ def obtain(
         for name, values in before.items()
         for language, value in values.items()
     )
-    return Obtained(runs, measured, dict(protocol.measures), frozenset(trained), comparison)
+    return Obtained(runs, measured, dict(protocol.measures), frozenset(trained), comparison, protocol.names)
 
 
 def make(

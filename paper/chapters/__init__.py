@@ -3,6 +3,7 @@
 Every chapter measures with :func:`study_measures`, so that a model that two chapters need is trained and measured once.
 """
 
+from paper.chapters.evidence import Evidence
 from paper.chapters.page import (
     NAMES,
     adds,
@@ -17,12 +18,15 @@ from paper.chapters.page import (
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
 from paper.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
 __all__ = [
     "MIN_TARGETS",
     "NAMES",
     "PREDICTED",
+    "Evidence",
+    "Say",
     "adds",
     "beside",
     "box",
@@ -31,6 +35,7 @@ __all__ = [
     "column",
     "commonest",
     "correlation_table",
+    "facts",
     "given",
     "ledger_folder",
     "options_for",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from paper.protocols.base import ALPHA, PREDICTED
+from paper.records import correct_only
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
 from xlgen.core.config import RunOptions
@@ -77,16 +78,8 @@ def collect(
                     row = who | {"language": language, "measure": config.named(name)} | asdict(value)
                     rows.append(row)
                     if "correct_only" in value.extra:
-                        rows.append(_correct_only(row))
+                        rows.append(correct_only(row))
     return rows
-
-
-def _correct_only(row: Row) -> dict[str, Any]:
-    extra = row["extra"]
-    n, status = extra["n_correct"], "ok" if extra["n_correct"] else "none_correct"
-    value, stderr = extra["correct_only"], extra["correct_only_stderr"]
-    new = {"measure": f"{row['measure']}_correct", "value": value, "stderr": stderr, "n": n, "status": status}
-    return dict(row) | new | {"on": f"{row['on']}, correctly classified", "extra": {}}
 
 
 def column(rows: Iterable[Row], measure: str, run: Run, without: Sequence[str] = ()) -> dict[str, Row]:

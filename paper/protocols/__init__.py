@@ -9,7 +9,7 @@ replication on real data train the same list of models::
 The miniature's models of these protocols are trained on 3,000 examples: they are many, so they are small.
 """
 
-from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of
+from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of, uniform
 from paper.protocols.penalties import penalties, stages
 from paper.protocols.regularisers import VANILLA, regularisers
 from paper.protocols.seeds import seeds
@@ -17,4 +17,4 @@ from paper.protocols.settings import extreme, settings
 from paper.protocols.transfer import SETUPS, frozen, tagging, transfer
 
 __all__ = ["PROTOCOLS", "SETUPS", "SMALL", "VANILLA", "Protocol", "extreme", "frozen", "name_of", "penalties"]
-__all__ += ["regularisers", "seeds", "settings", "stages", "tagging", "transfer"]
+__all__ += ["regularisers", "seeds", "settings", "stages", "tagging", "transfer", "uniform"]

@@ -51,10 +51,12 @@ class Protocol:
     Attributes:
         configs: by key.
         measures: what is measured of each model, by key.
+        names: what the parts of a key are, the columns of :attr:`paper.records.Obtained.frame`.
     """
 
     configs: Mapping[Hashable, RunConfig]
     measures: Mapping[Hashable, tuple[MeasureConfig, ...]]
+    names: tuple[str, ...] = ()
 
 
 PROTOCOLS: Registry[Callable[..., Protocol]] = Registry("protocol")
@@ -71,13 +73,13 @@ def config(preset: str, task: str, overrides: Mapping[str, Any], **settings: Any
     return config_for(preset, task, **{**SMALL.get(preset, {}), **settings, **overrides})
 
 
-def uniform(configs: Mapping[Hashable, RunConfig], *measures: MeasureConfig) -> Protocol:
+def uniform(configs: Mapping[Hashable, RunConfig], *measures: MeasureConfig, names: tuple[str, ...]) -> Protocol:
     """The same measures of every model, but F1, which tagging alone has."""
     by_kind = {
         kind: tuple(replace(one, names=tuple(n for n in one.names if n != "f1" or kind == "token")) for one in measures)
         for kind in ("sequence", "token")
     }
-    return Protocol(configs, {key: by_kind[TASKS[config.task].kind] for key, config in configs.items()})
+    return Protocol(configs, {key: by_kind[TASKS[config.task].kind] for key, config in configs.items()}, names)
 
 
 def scores(size: int) -> MeasureConfig:

@@ -42,6 +42,7 @@ def penalties(
         MeasureConfig(("accuracy", "loss"), english, "dev", 0),
         MeasureConfig(("accuracy", "loss"), (), "test", size),
         MeasureConfig(("fisher_trace",), english, "dev", 200, trace),
+        names=("penalty", "weight", "seed"),
     )
 
 
@@ -73,7 +74,7 @@ def stages(
             second = config(preset, task, {**overrides, "train_size": 0, "dev_size": 0}, start=start, language=language)
             configs[which, language] = second
             measures[which, language] = tuple(replace(one, languages=(language,)) for one in held)
-    return Protocol(configs, measures)
+    return Protocol(configs, measures, ("penalty", "second"))
 
 
 def _which(weights: Mapping[str, Sequence[float]]) -> list[tuple[str, float]]:

@@ -84,4 +84,4 @@ def regularisers(
         for task in tasks
         for setup, settings in part[task].items()
     }
-    return uniform(configs, MeasureConfig(("accuracy", "frobenius"), (), "test", size))
+    return uniform(configs, MeasureConfig(("accuracy", "frobenius"), (), "test", size), names=("task", "setup", "seed"))

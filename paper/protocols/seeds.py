@@ -52,7 +52,7 @@ def seeds(
         for objective in objectives
     }
     if preset == REAL:
-        return Protocol(configs, {key: _real(size, key[1] in thorough) for key in configs})
+        return Protocol(configs, {key: _real(size, key[1] in thorough) for key in configs}, ("objective", "seed"))
     settings = {
         "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
         "sharpness_alpha": ALPHA,
@@ -65,7 +65,7 @@ def seeds(
     predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
     all_of_them = (*predictions, MeasureConfig(tuple(settings), (), "test", FEW, settings))
     measures = {key: all_of_them if key[1] in thorough else predictions for key in configs}
-    return Protocol(configs, measures)
+    return Protocol(configs, measures, ("objective", "seed"))
 
 
 def _real(size: int, thorough: bool) -> tuple[MeasureConfig, ...]:

@@ -36,7 +36,7 @@ def settings(
         for setup in setups
         for row in _table10(task, setup)
     }
-    return uniform(configs, scores(size))
+    return uniform(configs, scores(size), names=("task", "setup", "setting"))
 
 
 @PROTOCOLS.register("extreme")
@@ -59,7 +59,7 @@ def extreme(
         for unit in [_unit(preset, task, overrides)]
         for setup in setups
     }
-    return uniform(configs, scores(size))
+    return uniform(configs, scores(size), names=("task", "setup"))
 
 
 def _table10(task: str, setup: str) -> list[dict[str, str]]:

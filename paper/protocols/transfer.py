@@ -35,7 +35,7 @@ def transfer(
     predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
     scored = MeasureConfig(("accuracy", "loss", "frobenius"), (), "test", size)
     measures = {key: (*predictions, few) if key[1] == "vanilla" else (scored,) for key in configs}
-    return Protocol(configs, measures)
+    return Protocol(configs, measures, ("task", "setup", "seed"))
 
 
 @PROTOCOLS.register("tagging")
@@ -51,7 +51,11 @@ def tagging(
     """anonymous2021frustratingly, Tables 7 and 8. Keys (task, setup, seed)."""
     tasks = tasks or tuple(name_of(task, preset) for task in ("wikiann", "udpos"))
     configs = _setups(preset, tasks, setups, seeds, overrides)
-    return uniform(configs, MeasureConfig(("accuracy", "loss", "f1", "frobenius"), (), "test", size))
+    return uniform(
+        configs,
+        MeasureConfig(("accuracy", "loss", "f1", "frobenius"), (), "test", size),
+        names=("task", "setup", "seed"),
+    )
 
 
 @PROTOCOLS.register("frozen")
@@ -75,7 +79,7 @@ def frozen(
         for task in tasks
         for technique in techniques
     }
-    return uniform(configs, scores(size))
+    return uniform(configs, scores(size), names=("task", "tuning", "seed"))
 
 
 def _setups(

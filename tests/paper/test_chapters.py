@@ -5,12 +5,13 @@ import logging
 import math
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import papermill
 import pytest
 import tiny
 
-from paper import chapters, ledger, notebook, published
+from paper import chapters, ledger, notebook, published, records
 from xlgen import analysis
 from xlgen.analysis import AnalysisError, Interval, correlate
 from xlgen.core.errors import ConfigError, UnknownName
@@ -190,7 +191,7 @@ def test_the_margin_of_correct_examples_has_rows_of_its_own(collected):
 
 def test_a_language_with_nothing_correct_has_a_status_that_keeps_it_out():
     extra = {"correct_only": math.nan, "correct_only_stderr": None, "n_correct": 0}
-    assert chapters.rows._correct_only(row("margin", "de", -1.0, on="test", extra=extra))["status"] == "none_correct"
+    assert records.correct_only(row("margin", "de", -1.0, on="test", extra=extra))["status"] == "none_correct"
 
 
 # Words
@@ -284,3 +285,43 @@ def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():
     warning = chapters.unlearnt([low], 0.55, "en (vanilla)")
     assert 'class="admonition warning"' in warning.data and "highest accuracy is 60.0%" in text(warning)
     assert "better in en (vanilla) than to give the commonest answer always, right in 55.0%" in text(warning)
+
+
+def test_numbers_of_the_prose_have_chosen_digits(monkeypatch):
+    named = {}
+    monkeypatch.setattr(chapters.say, "glue", lambda name, text, display: named.update({name: text}))
+    chapters.Say("xnli")(n_models=4, best="sam")
+    assert named == {"xnli-n-models": "4", "xnli-best": "sam"}
+    with pytest.raises(ConfigError, match="share is 0.5; expected a text"):
+        chapters.Say("xnli")(share=0.5)
+
+
+def test_evidence_says_what_was_found_what_could_not_be_and_what_was_left_out(tmp_path):
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3))
+    found = SimpleNamespace(runs={"one": run, "two": run}, live=frozenset({"one"}))
+
+    def fails():
+        raise AnalysisError("too few points.")
+
+    with chapters.Evidence("tagging", found, store=tmp_path, missing="not asked for") as evidence:
+        first, second, *rest = evidence.claims
+        record = evidence.settle(first, fails)
+        assert record.reason == "too few points."
+    stored = {record.claim: record for record in ledger.load(tmp_path / "ledger")}
+    assert stored.keys() == evidence.claims.keys()
+    assert all(stored[claim].reason == "not asked for" for claim in (second, *rest))
+    assert "not run" in evidence.tally
+    with pytest.raises(ZeroDivisionError), chapters.Evidence("tagging", found, store=tmp_path) as evidence:
+        1 / 0
+    assert not ledger.load(tmp_path / "ledger")  # an error says nothing of the other claims
+
+
+def test_evidence_names_its_runs_and_seeds(tmp_path):
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3))
+    found = SimpleNamespace(runs={"one": run, "two": run}, live=frozenset({"one"}))
+    evidence = chapters.Evidence("objectives", found, "mini", {}, store=tmp_path)
+    claim = next(name for name, one in evidence.claims.items() if one.kind == "correlation")
+    record = evidence.settle(claim, Interval(0.5, 0.1, 0.8, 14))
+    assert (record.seeds, record.run_keys, record.live) == ((3,), ("a" * 16, "a" * 16), False)
+    assert evidence.settle(claim, Interval(0.5, 0.1, 0.8, 14), ["one"]).live
+    assert [row.claim.id for row in evidence.rows() if row.ours] == [claim]

@@ -27,6 +27,7 @@ from xlgen.analysis.holm import holm
 from xlgen.analysis.intervals import (
     LEVEL,
     MIN_POINTS,
+    NOTHING,
     AnalysisError,
     Interval,
     binomial_interval,
@@ -58,6 +59,7 @@ __all__ = [
     "LAMS",
     "LEVEL",
     "MIN_POINTS",
+    "NOTHING",
     "RESAMPLES",
     "SIGN_ONLY",
     "STATISTICS",

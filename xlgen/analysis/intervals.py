@@ -38,6 +38,27 @@ class Interval:
     def __str__(self) -> str:
         return f"{signed(self.value)} [{signed(self.low)}, {signed(self.high)}]"
 
+    def __format__(self, spec: str) -> str:
+        """Value and interval for prose and tables: digits, a sign, percent; what is not there is not written.
+
+        >>> i = Interval(-0.0372, -0.08, 0.0056, 14)
+        >>> f"{i:.2f}", f"{i:+.1%}", f"{Interval(1.5, math.nan, math.nan, 1):+.1f}", f"{NOTHING:.1f}"
+        ('−0.04 [−0.08, 0.01]', '−3.7% [−8.0%, +0.6%]', '+1.5', 'undefined')
+        """
+        if not spec:
+            return str(self)
+        if not math.isfinite(self.value):
+            return "undefined"
+        sign = "+" if spec.startswith("+") else ""
+        value, low, high = (
+            format(x, f"{sign}z{spec.removeprefix('+')}").replace("-", "−") for x in (self.value, self.low, self.high)
+        )
+        return value if math.isnan(self.low) else f"{value} [{low}, {high}]"
+
+
+NOTHING = Interval(math.nan, math.nan, math.nan, 0)
+"""No estimate: too few points, or points that do not vary."""
+
 
 def signed(number: float, digits: int = 3) -> str:
     """``number`` for prose, with as many digits as the papers print, a typographic minus and no negative zero."""

@@ -1,0 +1,146 @@
+"""What a chapter found for the claims that it tests, on its way to the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from paper import ledger
+from paper.chapters.page import table
+from paper.chapters.parameters import scale_of
+from paper.notebook import ledger_folder
+from paper.records import Obtained
+from xlgen.analysis import AnalysisError, Correlation, Interval
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+
+
+class Evidence:
+    """The evidence of a chapter: what was found for a claim, or why it was not run.
+
+    A chapter settles claim after claim, and shows what became of those of a table or figure::
+
+        evidence = chapters.Evidence("tagging", found, preset, changed, store=options.store)
+        evidence.settle("l2-t7-l2", interval_of_mean(differences), keys)
+        evidence.table("Table 7")
+        evidence.left_out("not among the parameter tasks")
+
+    As a context manager it says at its end of all claims that were not settled in it why not::
+
+        with chapters.Evidence("xnli", found, preset, changed, missing="needs both objectives") as evidence:
+            evidence.settle("bassi-t1-margin-sam", correlation, [run])
+
+    What the chapter had recorded before is taken out when the object is made.
+
+    Args:
+        chapter: its file name.
+        found: the models.
+        preset: of the sizes.
+        changed: settings that differ from the preset's (see :func:`paper.chapters.scale_of`).
+        store: folder of the results (see :func:`paper.notebook.ledger_folder`).
+        missing: why a claim that is not settled was not run.
+    """
+
+    def __init__(
+        self,
+        chapter: str,
+        found: Obtained | None = None,
+        preset: str = "mini",
+        changed: Mapping[str, object] | None = None,
+        *,
+        store: Path | None = None,
+        missing: str = "left out by the parameters of this chapter",
+    ):
+        self.chapter, self.found, self.missing = chapter, found, missing
+        self.scale = scale_of(preset, changed or {})
+        self.folder = ledger_folder(store)
+        self.claims = {claim.id: claim for claim in ledger.claims(chapter=chapter)}
+        self.records: dict[str, ledger.Record] = {}
+        ledger.clear(chapter, folder=self.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None:
+            self.left_out(self.missing)
+
+    def settle(
+        self,
+        claim: str,
+        numbers: Mapping[str, Any] | Interval | Correlation | Callable[[], Any],
+        keys: Iterable[Hashable] | None = None,
+        found: Obtained | None = None,
+    ) -> ledger.Record:
+        """Record what was found for a claim.
+
+        Args:
+            claim: its id.
+            numbers: keywords of :func:`paper.ledger.record`, an interval or a correlation, or a function that computes
+                one of them and raises an error where it cannot.
+            keys: of the models that it rests on; all of them unless given.
+            found: where those models are, if not those of the chapter.
+
+        Raises:
+            UnknownName: there is no such claim.
+            LedgerError: the claim is another chapter's, or a number is not what its kind of evidence needs.
+        """
+        found = found or self.found
+        keys = list(found.runs if keys is None else keys)
+        try:
+            numbers = numbers() if callable(numbers) else numbers
+            if isinstance(numbers, Correlation) and numbers.status != "ok":
+                raise AnalysisError(f"no correlation: {numbers.reason}")
+        except (AnalysisError, ledger.LedgerError) as error:
+            return self.not_run(claim, str(error))
+        numbers = ledger.of(numbers) if isinstance(numbers, Interval | Correlation) else dict(numbers)
+        runs = [found.runs[key] for key in keys]
+        numbers = {
+            "seeds": sorted({run.config.seed for run in runs}),
+            "run_keys": [run.key for run in runs],
+            "live": found.live.issuperset(keys),
+            "scale": self.scale,
+        } | numbers
+        self.records[claim] = ledger.record(self.chapter, claim, **numbers, folder=self.folder)
+        return self.records[claim]
+
+    def not_run(self, claim: str, why: str) -> ledger.Record:
+        """Record why a claim was not run."""
+        self.records[claim] = ledger.not_run(self.chapter, claim, why, folder=self.folder)
+        return self.records[claim]
+
+    def left_out(self, why: str) -> None:
+        """Record why every claim of the chapter that was not settled was not run."""
+        for claim in self.claims.keys() - self.records.keys():
+            self.not_run(claim, why)
+
+    def choice(self, contradiction: str, sentence: str) -> None:
+        """Record how much a choice matters where the papers contradict themselves or each other."""
+        ledger.choice(self.chapter, contradiction, sentence, folder=self.folder)
+
+    def rows(self, *items: str) -> list[ledger.Row]:
+        """The ledger's rows of the chapter's claims, of these tables and figures or of all."""
+        rows = ledger.rows(self.records.values())
+        return [row for row in rows if row.chapter == self.chapter and (not items or row.item in items)]
+
+    def table(self, *items: str, caption: str = "What became of the claims") -> HTML:
+        """The claims of these tables and figures, with what became of them."""
+        body = [
+            (
+                row.item,
+                row.sentence,
+                *("; ".join(text.split("\n")) for text in (row.number, row.ours)),
+                f"{row.verdict}: {row.because}",
+            )
+            for row in self.rows(*items)
+        ]
+        return table(("", "claim", "paper", "ours [95 %]", "verdict"), body, caption)
+
+    @property
+    def tally(self) -> str:
+        """How many claims came out how, in the ledger's words."""
+        counts = Counter(ledger.verdict(self.claims[name], record).outcome for name, record in self.records.items())
+        return ", ".join(f"{outcome} {counts[outcome]}" for outcome in ledger.OUTCOMES if counts[outcome])
