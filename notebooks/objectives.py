@@ -681,7 +681,7 @@ lines = []
 for item, measure in (("t1-margin", "dev_margin"), ("t1-sharpness", "sharpness_difference"), ("t3", "sharpness_alpha")):
     for name, ours in within(measure).items():
         cell = chapters.published(first.task, measure, name)
-        if cell is None or cell.table != item[1]:
+        if cell is None or f"{cell.table}" != item[1]:
             continue
         claim = ledger.CLAIMS[f"bassi-{item}-{name}"]
         if ours.status == "ok":

@@ -24,7 +24,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
-from paper.published import Published
+from paper.published import Cell
 from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval
 from xlgen.core.errors import UnknownName
 
@@ -134,7 +134,7 @@ def scatter_correlation(
     return _legend_above(ax)
 
 
-def forest(ax: Axes, ours: Mapping[str, Correlation], published: Mapping[str, Published | None] | None = None) -> Axes:
+def forest(ax: Axes, ours: Mapping[str, Correlation], published: Mapping[str, Cell | None] | None = None) -> Axes:
     """Draw our correlations, one row each, with their intervals, and under them the paper's.
 
     The paper's interval is the one that its coefficient has at the number of languages; it does not print any.

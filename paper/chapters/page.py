@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper import records
-from paper.published import Published, find
+from paper.published import Cell, find
 from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
 
@@ -131,7 +131,7 @@ def adds(beyond: Interval | None) -> str:
     return f"{told} (partial r = {beyond})"
 
 
-def published(task: str, measure: str, objective: str) -> Published | None:
+def published(task: str, measure: str, objective: str) -> Cell | None:
     """The paper's coefficient for a measure of :func:`collect`; its margin is the development split's (Figure 3)."""
     return None if measure == "margin" else find(task, measure.removeprefix("dev_"), objective)
 

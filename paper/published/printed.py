@@ -3,6 +3,11 @@
 One CSV file a table. Lines that start with ``#`` say where it is from, its caption, its units, which columns name the
 rows, and what was changed to write it as one table: a table that wraps onto several blocks is put back side by side, a
 column without a heading gets one, and nothing else. A cell that is empty in print is empty here.
+
+The tables of bassi2024generalization are correlations, over languages, of a measure with test accuracy. The paper
+prints no interval and no p-value, and does not say over how many languages. Their files say what is assumed here, so
+that the interval that belongs to a printed coefficient can be computed, and how this project calls their rows and
+columns.
 """
 
 from __future__ import annotations
@@ -10,10 +15,12 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 
+from xlgen import analysis
+from xlgen.analysis import Correlation, Interval, Verdict, fisher_interval, signed
 from xlgen.core.errors import DataError, UnknownName
 
 NUMBER = re.compile(
@@ -60,6 +67,7 @@ class Cell:
         column: name of its column.
         printed: the cell, as printed.
         part: ``"value"``, ``"std"`` (after ``±``) or ``"change"`` (in brackets).
+        n: of a correlation, languages that it is taken to be over; 0 where it is none, or that is not known.
     """
 
     paper: str
@@ -68,6 +76,7 @@ class Cell:
     column: str
     printed: str
     part: str = "value"
+    n: int = 0
 
     @property
     def digits(self) -> str:
@@ -85,6 +94,27 @@ class Cell:
     def number(self) -> float:
         """The number that is meant."""
         return float(self.digits)
+
+    value = number  # as intervals and coefficients have it
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % Fisher-z interval that a correlation has at ``n``; the paper does not print it.
+
+        Raises:
+            AnalysisError: it is no correlation over a known number of languages.
+        """
+        return fisher_interval(self.number, self.n)
+
+    def verdict(self, ours: Correlation) -> Verdict:
+        """Does our Pearson correlation agree with it, by :func:`xlgen.analysis.verdict` with both numbers of points?"""
+        r = ours.pearson
+        return analysis.verdict(r.value, (r.low, r.high), self.number, n=ours.n, n_published=self.n)
+
+    def beside(self, ours: Correlation) -> str:
+        """Both coefficients and the verdict, in a sentence."""
+        outcome = str(self.verdict(ours))
+        return f"Published r = {signed(self.number)}; ours: {ours}. {outcome[0].upper()}{outcome[1:]}."
 
     def __str__(self) -> str:
         return f"Table {self.table} of {self.paper}, row {self.row!r}, column {self.column!r}"
@@ -104,6 +134,11 @@ class PrintedTable:
         keys: headings of the columns that name the rows.
         columns: headings of the other columns.
         rows: by name (the row's keys, joined by ``", "``), by column, the cell as printed.
+        task: of a table of correlations, the task, by its name in :data:`xlgen.data.catalogue.TASKS`.
+        n: languages each coefficient is taken to be over.
+        n_note: why ``n``, in words.
+        objectives: rows by the name of the objective, where the project has it (with the encoder mBERT).
+        measures: columns by the name of the measure.
     """
 
     paper: str
@@ -115,6 +150,11 @@ class PrintedTable:
     keys: tuple[str, ...]
     columns: tuple[str, ...]
     rows: Mapping[str, Mapping[str, str]]
+    task: str = ""
+    n: int = 0
+    n_note: str = ""
+    objectives: Mapping[str, str] = field(default_factory=dict)
+    measures: Mapping[str, str] = field(default_factory=dict)
 
     def cell(self, row: str, column: str, part: str = "value") -> Cell:
         """One cell, by the names of its row and column as printed.
@@ -126,7 +166,7 @@ class PrintedTable:
             raise UnknownName(f"row of Table {self.number} of {self.paper}", row, self.rows)
         if column not in self.columns:
             raise UnknownName(f"column of Table {self.number} of {self.paper}", column, self.columns)
-        return Cell(self.paper, self.number, row, column, self.rows[row][column], part)
+        return Cell(self.paper, self.number, row, column, self.rows[row][column], part, self.n)
 
     @property
     def average(self) -> str | None:
@@ -153,9 +193,22 @@ def _read(paper: str, number: int, file: str) -> PrintedTable:
         facts.setdefault(name, []).append(text)
     keys = tuple(facts["Rows"][0].split(", "))
     columns = tuple(head[len(keys) :])
-    rows = {", ".join(row[: len(keys)]): dict(zip(columns, row[len(keys) :], strict=True)) for row in body}
-    caption, units, notes = facts[f"Table {number}"][0], facts["Units"][0], tuple(facts.get("Note", ()))
-    return PrintedTable(paper, number, caption, units, file, notes, keys, columns, rows)
+    return PrintedTable(
+        paper,
+        number,
+        caption=facts[f"Table {number}"][0],
+        units=facts["Units"][0],
+        file=file,
+        notes=tuple(facts.get("Note", ())),
+        keys=keys,
+        columns=columns,
+        rows={", ".join(row[: len(keys)]): dict(zip(columns, row[len(keys) :], strict=True)) for row in body},
+        task=facts.get("Task", [""])[0],
+        n=int(facts.get("Points", ["0"])[0]),
+        n_note=facts.get("Points are", [""])[0],
+        objectives=dict(line.split(" = ") for line in facts.get("Row", ())),
+        measures=dict(line.split(" = ") for line in facts.get("Column", ())),
+    )
 
 
 @cache
@@ -168,7 +221,7 @@ def tables() -> tuple[PrintedTable, ...]:
     )
 
 
-def printed_table(paper: str, number: int) -> PrintedTable:
+def printed_table(paper: str, number: int | str) -> PrintedTable:
     """The table of that number.
 
     >>> printed_table("anonymous2021frustratingly", 2).cell("mBERT, w/ L2", "Avg.").number
@@ -183,3 +236,20 @@ def printed_table(paper: str, number: int) -> PrintedTable:
     if str(number) not in found:
         raise UnknownName(f"table of {paper}", str(number), found)
     return found[str(number)]
+
+
+def find(task: str, measure: str, objective: str) -> Cell | None:
+    """Look up the correlation that a paper prints for a combination of this project's names.
+
+    Args:
+        task: a task; a miniature stands for the task it imitates (``"mini-xnli"`` for ``"xnli"``).
+        measure: a measure.
+        objective: an objective.
+
+    Returns:
+        The cell for mBERT, or ``None`` where no paper prints one.
+    """
+    for table in tables():
+        if table.task == task.removeprefix("mini-") and measure in table.measures and objective in table.objectives:
+            return table.cell(table.objectives[objective], table.measures[measure])
+    return None
