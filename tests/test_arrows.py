@@ -13,7 +13,7 @@ ROOMS = ("core", "data", "models", "fisher", "objectives", "training", "measures
 """The rooms of xlgen, in the order in which they may be imported."""
 
 PACKAGES = ("xlgen", "paper", "pretraining")
-BOOK = {"IPython", "docutils", "jupytext", "myst_nb", "nbformat", "papermill", "sphinx"}
+BOOK = {"IPython", "docutils", "jinja2", "jupytext", "myst_nb", "nbformat", "papermill", "sphinx"}
 
 
 def files(package: str) -> dict[str, Path]:
