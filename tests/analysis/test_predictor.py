@@ -111,6 +111,21 @@ def test_nested_choice_is_that_of_plain_loops():
     assert len(set(chosen.values())) > 1, "the test is to see a choice"
 
 
+@pytest.mark.parametrize("k", [1, 4])
+def test_a_left_out_group_is_predicted_as_by_scikit_learn(k):
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    model_selection = pytest.importorskip("sklearn.model_selection")
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    x, y, languages, _ = data(k=k)
+    found = leave_one_out(x, y, languages)
+    for rest, out in model_selection.LeaveOneGroupOut().split(x, y, languages):
+        lam = found.lams[languages[out[0]]]
+        model = make_pipeline(StandardScaler(), linear_model.Ridge(lam * len(rest), solver="svd"))
+        assert found.values[out] == pytest.approx(model.fit(x[rest], y[rest]).predict(x[out]), abs=1e-12)
+
+
 def test_one_measure_is_plain_least_squares_and_several_choose_from_the_list():
     x, y, languages, _ = data()
     assert set(leave_one_out(x[:, :1], y, languages).lams.values()) == {0.0}
@@ -236,6 +251,12 @@ def test_sign_flips_are_scipys(n):
         (d, np.zeros(n)), lambda a, b: np.mean(a - b), permutation_type="samples", n_resamples=np.inf
     )
     assert sign_flip(d) == pytest.approx(theirs.pvalue)
+
+
+@pytest.mark.parametrize("step", [0.1, 0.7, 1 / 3])
+def test_sums_that_are_equal_but_for_rounding_are_counted_as_equal(step):
+    d = np.array([0, -5, 1, 1, 2, 5, -5, 1, 5, -5])  # accuracies differ by whole numbers of examples
+    assert sign_flip(step * d) == sign_flip(d)
 
 
 def test_many_values_are_flipped_at_random_and_the_given_order_is_one_of_them():

@@ -89,7 +89,8 @@ def sign_flip(values: ArrayLike, *, seed: int = 0, resamples: int = 9_999) -> fl
     r"""Two-sided p-value of a mean of 0: the share of the sign patterns s with :math:`|\sum s_i d_i| \ge |\sum d_i|`.
 
     All :math:`2^n` patterns up to n = 14, else a sample of them with the given one among it. It is exact where each
-    value is as likely to come with the other sign.
+    value is as likely to come with the other sign. Sums that differ by rounding alone are equal: differences of
+    accuracies are whole numbers of examples, and ``scipy.stats.permutation_test`` takes some of their ties for less.
 
     Raises:
         AnalysisError: there are no values, or one is not finite.
@@ -103,4 +104,4 @@ def sign_flip(values: ArrayLike, *, seed: int = 0, resamples: int = 9_999) -> fl
         drawn = np.random.default_rng(seed).choice((1.0, -1.0), size=(resamples, len(d)))
         signs = np.vstack([np.ones(len(d)), drawn])
     sums = np.abs(signs @ d)
-    return float((sums >= abs(d.sum()) * (1 - 1e-9)).mean())
+    return float((sums >= abs(d.sum()) - 1e-9 * np.abs(d).sum()).mean())
