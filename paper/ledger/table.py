@@ -25,35 +25,91 @@ class Row:
 
     Attributes:
         claim: the claim.
-        paper: short name of the paper.
-        item: its table or figure.
-        sentence: the claim in words.
-        number: what is published, a line for each pair, or empty where the claim is a direction.
-        ours: the number with its interval, a line for each pair; empty where it was not run.
-        n: points behind the number, 0 where it was not run.
-        seeds: of the runs.
-        scale: miniature, real data or paper; empty where it was not run.
-        verdict: one of :data:`paper.ledger.OUTCOMES`.
-        because: why, in words.
-        chapter: that ran or would run it.
-        run_keys: of the runs in the store.
-        live: computed in this build, rather than read from a committed record; ``None`` where it was not run.
+        record: what was found for it, or why it was not run.
+        judged: the verdict and why.
     """
 
     claim: Claim
-    paper: str
-    item: str
-    sentence: str
-    number: str
-    ours: str
-    n: int
-    seeds: tuple[int, ...]
-    scale: str
-    verdict: str
-    because: str
-    chapter: str
-    run_keys: tuple[str, ...]
-    live: bool | None
+    record: Record
+    judged: Verdict
+
+    @property
+    def paper(self) -> str:
+        """Short name of the paper."""
+        return PAPERS[self.claim.paper].name
+
+    @property
+    def item(self) -> str:
+        """Its table or figure."""
+        return self.claim.item
+
+    @property
+    def sentence(self) -> str:
+        """The claim in words."""
+        return self.claim.sentence
+
+    @property
+    def number(self) -> str:
+        """What is published, a line for each pair, or empty where the claim is a direction."""
+        claim = self.claim
+        if claim.pairs:
+            return "\n".join(
+                f"{pair}: {_printed(number)}" for pair, number in zip(claim.pairs, claim.numbers, strict=False)
+            )
+        return _printed(claim.numbers[0]) if claim.numbers else ""
+
+    @property
+    def ours(self) -> str:
+        """The number with its interval, a line for each pair; empty where it was not run."""
+        claim, record = self.claim, self.record
+        if record.reason:
+            return ""
+        if claim.kind == "procedure":
+            return "carried out" if record.value == 1 else "not carried out"
+        if claim.pairs:
+            lines = ((pair, shown(record.value[pair], record.low[pair], record.high[pair])) for pair in claim.pairs)
+            return "\n".join(f"{pair}: {number}" for pair, number in lines)
+        return shown(record.value, record.low, record.high)
+
+    @property
+    def n(self) -> int:
+        """Points behind the number, 0 where it was not run."""
+        return self.record.n
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the runs."""
+        return self.record.seeds
+
+    @property
+    def scale(self) -> str:
+        """Miniature, real data or paper; empty where it was not run."""
+        return self.record.scale
+
+    @property
+    def verdict(self) -> str:
+        """One of :data:`paper.ledger.OUTCOMES`."""
+        return self.judged.outcome
+
+    @property
+    def because(self) -> str:
+        """Why, in words."""
+        return self.judged.because
+
+    @property
+    def chapter(self) -> str:
+        """That ran or would run it."""
+        return self.claim.chapter
+
+    @property
+    def run_keys(self) -> tuple[str, ...]:
+        """Of the runs in the store."""
+        return self.record.run_keys
+
+    @property
+    def live(self) -> bool | None:
+        """Computed in this build, rather than read from a committed record; ``None`` where it was not run."""
+        return None if self.record.reason else self.record.live
 
 
 def verdict(claim: Claim, ours: Record | None) -> Verdict:
@@ -66,8 +122,7 @@ def verdict(claim: Claim, ours: Record | None) -> Verdict:
     Raises:
         LedgerError: the record is of another claim.
     """
-    if ours is None:
-        return Verdict(NOT_RUN, f"needs {claim.needs}" if claim.needs else "no chapter has recorded it")
+    ours = ours or _missing(claim)
     if ours.claim != claim.id:
         raise LedgerError(f"the record is of claim {ours.claim!r}; expected {claim.id!r}.")
     if ours.reason:
@@ -103,17 +158,15 @@ def rows(results: Iterable[Record]) -> tuple[Row, ...]:
     Raises:
         UnknownName: a record is of no claim.
     """
-    found: dict[str, list[Record]] = {}
-    for one in results:
-        if one.claim not in CLAIMS:
-            raise UnknownName("claim", one.claim, CLAIMS)
-        found.setdefault(one.claim, []).append(one)
-    ordered = sorted((claim for _, claim in CLAIMS.items()), key=_place)
+    by_claim: dict[str, list[Record]] = {}
+    for record in results:
+        if record.claim not in CLAIMS:
+            raise UnknownName("claim", record.claim, CLAIMS)
+        by_claim.setdefault(record.claim, []).append(record)
     return tuple(
-        _row(claim, one)
-        for claim in ordered
-        for one in sorted(found.get(claim.id, ()), key=lambda one: SCALES.index(one.scale) if one.scale else 0)
-        or (None,)
+        Row(claim, record, verdict(claim, record))
+        for claim in sorted((claim for _, claim in CLAIMS.items()), key=_place)
+        for record in sorted(by_claim.get(claim.id, [_missing(claim)]), key=_size)
     )
 
 
@@ -131,47 +184,24 @@ def _place(claim: Claim) -> tuple[int, int]:
     return list(PAPERS).index(claim.paper), PAPERS[claim.paper].items.index(claim.item)
 
 
-def _row(claim: Claim, one: Record | None) -> Row:
-    said, ran = verdict(claim, one), one is not None and not one.reason
-    return Row(
-        claim=claim,
-        paper=PAPERS[claim.paper].name,
-        item=claim.item,
-        sentence=claim.sentence,
-        number=_number(claim),
-        ours=_ours(claim, one) if ran else "",
-        n=one.n if ran else 0,
-        seeds=one.seeds if ran else (),
-        scale=one.scale if ran else "",
-        verdict=said.outcome,
-        because=said.because,
-        chapter=claim.chapter,
-        run_keys=one.run_keys if ran else (),
-        live=one.live if ran else None,
+def _size(record: Record) -> int:
+    return SCALES.index(record.scale) if record.scale else 0
+
+
+def _missing(claim: Claim) -> Record:
+    """The record of a claim that no chapter has recorded."""
+    return Record(
+        claim.chapter, claim.id, reason=f"needs {claim.needs}" if claim.needs else "no chapter has recorded it"
     )
 
 
-def _number(claim: Claim) -> str:
-    if claim.pairs:
-        return "\n".join(f"{pair}: {_one(number)}" for pair, number in zip(claim.pairs, claim.numbers, strict=False))
-    return _one(claim.numbers[0]) if claim.numbers else ""
-
-
-def _one(number: Number) -> str:
+def _printed(number: Number) -> str:
     """A published number as printed, or with as many digits as its cells have."""
     if number.how == "share":
-        wins, of = number.wins
-        return f"{wins} of {of}"
+        wins, languages = number.wins
+        return f"{wins} of {languages}"
     digits = max(len(cell.digits.partition(".")[2]) for cell in number.cells)
     return signed(number.value, max(digits, 2))
-
-
-def _ours(claim: Claim, one: Record) -> str:
-    if claim.kind == "procedure":
-        return "carried out" if one.value == 1 else "not carried out"
-    if claim.pairs:
-        return "\n".join(f"{pair}: {shown(one.value[pair], one.low[pair], one.high[pair])}" for pair in claim.pairs)
-    return shown(one.value, one.low, one.high)
 
 
 def shown(value: float, low: float, high: float) -> str:

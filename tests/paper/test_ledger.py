@@ -217,7 +217,7 @@ def test_the_file_of_claims_shows_the_numbers_that_its_cells_give():
     rows = lines()
     assert list(rows) == [claim.id for claim in ledger.claims()]
     for claim in ledger.claims():
-        shown = "; ".join(map(table._one, claim.numbers))
+        shown = "; ".join(map(table._printed, claim.numbers))
         assert rows[claim.id]["published"] == shown, claim.id
         assert rows[claim.id]["n"] == (str(claim.n) if claim.n else "")
 
