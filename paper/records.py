@@ -78,7 +78,7 @@ class Obtained:
         """
         import pandas as pd
 
-        return pd.DataFrame([dict(zip(self.names, row["key"], strict=True)) | row for row in self.rows()])
+        return pd.DataFrame([dict(zip(self.names, row["key"], strict=bool(self.names))) | row for row in self.rows()])
 
     def rows(self) -> list[dict[str, Any]]:
         """Everything measured, for :mod:`xlgen.analysis`: a row for each model, measure and language.

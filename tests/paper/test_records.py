@@ -163,10 +163,12 @@ def test_rows_have_everything_that_was_measured(made):
     splits = (*MEASURES, *(replace(MEASURES[0], split=split) for split in ("dev", "dev_held")))
     found = records.obtain(tiny_protocol(splits), options, live=2, folder=folder)
     rows = found.rows()
-    names = {f"{split}{name}" for split in ("", "dev_", "dev_held_") for name in ("accuracy", "margin")}
-    assert {row["measure"] for row in rows} == names and len(rows) == len(KEYS) * 2 * 6
-    collected = {row["measure"] for row in collect(list(found.runs.values()), splits, options)}
-    assert collected - {name for name in collected if name.endswith("_correct")} == names
+    names = {
+        f"{split}{name}" for split in ("", "dev_", "dev_held_") for name in ("accuracy", "margin", "margin_correct")
+    }
+    assert {row["measure"] for row in rows} == names and len(rows) == len(KEYS) * 2 * 9
+    assert {row["measure"] for row in collect(list(found.runs.values()), splits, options)} == names
+    assert set(found.frame.measure) == names and len(found.frame) == len(rows)
     row = next(r for r in rows if (r["key"], r["language"], r["measure"]) == (KEYS[1], "de", "dev_margin"))
     assert row["value"] == found.measured[KEYS[1]][1]["margin"]["de"].value and row["seed"] == 1
 
