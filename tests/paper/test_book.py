@@ -53,17 +53,6 @@ texts = pytest.mark.parametrize("path", [*PAGES, *SOURCES], ids=lambda path: pat
 # Configuration
 
 
-@pytest.mark.parametrize("name", ["_toc.yml", "_config.yml"])
-def test_the_book_folder_links_to_the_top_level(name):
-    assert (BOOK / name).is_symlink() and os.readlink(BOOK / name) == f"../{name}"
-
-
-def test_every_entry_of_the_contents_exists():
-    for page in toc():
-        path = ROOT / f"{page}.py" if page.startswith("notebooks/") else BOOK / f"{page}.md"
-        assert path.is_file(), path
-
-
 def test_every_page_and_chapter_is_in_the_contents():
     assert {path.stem for path in PAGES} | {f"notebooks/{path.stem}" for path in SOURCES} <= set(toc())
 
