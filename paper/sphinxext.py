@@ -27,7 +27,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import notebook
+from paper import house, notebook
 from paper.cli import LISTS
 from xlgen.cli.listing import in_words
 from xlgen.core.config import digest
@@ -55,6 +55,7 @@ MATHJAX = {
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
     app.add_directive("execution-times", ExecutionTimes)
+    app.add_directive("house", House)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
@@ -194,6 +195,56 @@ class ExecutionTimes(SphinxDirective):
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
                 rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
         return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
+
+
+class House(SphinxDirective):
+    """How the project is built, read from its code: its picture, or a table of its rooms, of the walk or the concepts.
+
+    The content is the caption of the picture, which is named ``fig-rooms``.
+    """
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        root = Path(self.env.srcdir).parent
+        rooms = house.rooms(root)
+        for room in rooms.values():
+            for path in room.files:
+                self.env.note_dependency(str(path))
+        what = self.arguments[0]
+        if what == "picture":
+            caption, _ = self.state.inline_text(" ".join(self.content), self.lineno)
+            image = nodes.raw("", house.picture(rooms), format="html")
+            figure = nodes.figure("", image, nodes.caption("", "", *caption), names=["fig-rooms"])
+            self.state.document.note_explicit_target(figure)
+            return [figure]
+        if what == "rooms":
+            return [
+                table(
+                    ("Room", "What it is for", "Files", "Lines of code"),
+                    (2, 6, 1, 1),
+                    [
+                        _words(room.name, room.about, f"{len(room.files)}", f"{room.lines:,}")
+                        for room in reversed(rooms.values())
+                    ],
+                )
+            ]
+        if what == "walk":
+            rows = [
+                (nodes.Text(f"{number}"), *_words(name, module, about))
+                for number, (name, module, about) in enumerate(house.walk(), 1)
+            ]
+            return [table(("", "What is called", "Of", "What it does"), (1, 3, 3, 6), rows)]
+        if what == "concepts":
+            rows = [(nodes.strong("", name), *_words(place, about)) for name, place, about in house.concepts()]
+            return [table(("Concept", "Where", "What it is"), (1, 3, 5), rows)]
+        raise self.error(str(UnknownName("view of the house", what, ("picture", "rooms", "walk", "concepts"))))
+
+
+def _words(name: str, *words: str) -> list[nodes.Node]:
+    """Cells of a row: a name of the code, and text."""
+    return [nodes.literal("", name), *map(nodes.Text, words)]
 
 
 class Listing(SphinxDirective):

@@ -23,8 +23,13 @@ def _environment() -> Environment:
     )
 
 
+def fill(template: str, **content: Any) -> str:
+    """The text of a template (a file of this folder) with its blanks filled in."""
+    return _environment().get_template(template).render(content)
+
+
 def render(template: str, **content: Any) -> HTML:
-    """Fill in the template of that name (``paper/templates/<template>.html``)."""
+    """The output of a cell, from the template ``<template>.html``."""
     from IPython.display import HTML
 
-    return HTML(_environment().get_template(f"{template}.html").render(content))
+    return HTML(fill(f"{template}.html", **content))

@@ -364,8 +364,8 @@ def build(checkout: Path) -> subprocess.CompletedProcess:
     )
 
 
-def times(html: Path) -> str:
-    return (html / "end.html").read_text(encoding="utf-8").split("<tbody>")[1].split("</tbody>")[0]
+def table(html: Path, number: int) -> str:
+    return (html / "end.html").read_text(encoding="utf-8").split("<tbody>")[number].split("</tbody>")[0]
 
 
 def test_one_command_builds_an_offline_book_and_a_failure_ends_it_with_its_error(checkout):
@@ -377,7 +377,10 @@ def test_one_command_builds_an_offline_book_and_a_failure_ends_it_with_its_error
     (book / "_config.yml").write_text(yaml.safe_dump(settings, allow_unicode=True), encoding="utf-8")
     (book / "_toc.yml").write_text("format: jb-book\nroot: start\nchapters:\n- file: notebooks/one\n- file: end\n")
     (book / "start.md").write_text(QUOTING)
-    (book / "end.md").write_text("# End\n```{execution-times}\n```\n```{bibliography}\n```\n")
+    house = "".join(f"```{{house}} {view}\n```\n" for view in ("picture", "rooms", "walk", "concepts"))
+    (book / "end.md").write_text("# End\n```{execution-times}\n```\n```{bibliography}\n```\n" + house)
+    for package in ("xlgen", "paper", "pretraining"):  # the house is read from the checkout that the book lies in
+        (checkout / package).symlink_to(ROOT / package)
     chapter = CHAPTER + '\n# %%\nfrom myst_nb import glue\n\nglue("one-n", str(n), display=False)\n'
     (checkout / "notebooks" / "one.py").write_text(chapter)
 
@@ -390,7 +393,11 @@ def test_one_command_builds_an_offline_book_and_a_failure_ends_it_with_its_error
     assert 'src="_static/mathjax/MathJax.js' in start and "text/x-mathjax-config" in start
     assert (html / "_static" / "mathjax" / "config" / sphinxext.MATHJAX["config"][0]).is_file()
     assert not re.search(r'<(script|link)[^>]*(src|href)="https?:', start), "a page needs the network"
-    assert re.search(r'href="notebooks/one.html"[^>]*><span[^>]*>Title</span></a></p></td>', times(html))
+    assert re.search(r'href="notebooks/one.html"[^>]*><span[^>]*>Title</span></a></p></td>', table(html, 1))
+    for name in sphinxext.house.rooms(ROOT):
+        assert f">{name}</text>" in (html / "end.html").read_text(encoding="utf-8")
+        assert f'<span class="pre">{name}</span>' in table(html, 2)
+    assert table(html, 3).count("<tr") == len(sphinxext.house.STEPS) and table(html, 4).count("<tr") == 12
     output = (book / "notebooks" / "one.ipynb").read_bytes()
 
     (checkout / "notebooks" / "one.py").write_text(chapter.replace("print(n)", 'raise ValueError("on purpose")'))

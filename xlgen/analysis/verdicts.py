@@ -24,7 +24,7 @@ permutation test of them has a p-value below 1/12, whatever Fisher's z says."""
 
 @dataclass(frozen=True)
 class Verdict:
-    """One of the outcomes above, and why, in words with the numbers."""
+    """What the numbers say of a claim: one of the outcomes above, and why, in words."""
 
     outcome: str
     because: str
