@@ -1,11 +1,14 @@
 # make book       build the book; on a fresh machine this needs python >= 3.11, git and make
 # make test       ruff and the tests
+# make quick      the tests of one room: ROOM=analysis, ROOM=paper, …
 # make lint       ruff alone
+# make format     let ruff rewrite what it can
+# make chapter    execute one chapter into build/notebooks/: NAME=xnli, and ARGS="-p objective sam" for other parameters
 # make notebooks  write notebooks/*.ipynb from the .py beside them
 # make bench      time everything beside the peers (half an hour); ARGS passes options, such as ARGS="--size small"
 # make records    train and measure the models that the book does not train itself, and write records/ (hours)
 # make version    give changed sources a version: WHY="what changed", and SAME=1 if no number can change by it
-# make readme     take the README's picture and tables from the book that was built last
+# make readme     take the README's picture and numbers from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
 # Variables: PYTHON (interpreter of the environment), VENV (its folder).
 
@@ -16,7 +19,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lint notebooks bench records version readme clean
+.PHONY: help book test quick lint format chapter notebooks bench records version readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -35,9 +38,22 @@ book: $(STAMP)
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
+quick: $(STAMP)
+	@test -d "tests/$(ROOM)" -a -n "$(ROOM)" || { \
+	  echo "ROOM is '$(ROOM)'; expected a folder of tests/: $$(cd tests && echo [a-z]*/)"; exit 1; }
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/$(ROOM)
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+chapter: $(STAMP)
+	@test -n "$(NAME)" || { echo "NAME is empty; expected a chapter: $$(cd notebooks && echo *.py)"; exit 1; }
+	$(BIN)/xlgen notebook $(NAME) $(ARGS)
 
 notebooks: $(STAMP)
 	$(BIN)/python -c 'from paper.notebook import sync; print(*sync(), sep="\n")'

@@ -1,58 +1,60 @@
-"""The README's picture and tables, taken from the book that was built last; ``make readme``."""
+"""The README's picture and answer, taken from the book that was built last; ``make readme``."""
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 
 from paper.notebook import picture, root
 from xlgen.core.errors import UnknownName
 
-PICTURE = ("objectives", "fig-objectives-1")
-TABLES = (
-    ("miniature", "Test accuracy [%], mean"),
-    ("objectives", "Test accuracy, seed"),
-    ("objectives", "Table 1 of"),
-    ("synthesis", "Leave one language out: errors"),
-    ("ledger", "Rows of the ledger by verdict and scale"),
-)
-"""Notebook and beginning of the caption."""
+PICTURE = ("synthesis", "fig-synthesis-errors")
+ANSWER = {
+    "Measures that go along with accuracy over the languages of a model": "synthesis-first-count",
+    "Measures that go along with accuracy over the models, in one language": "synthesis-second-count",
+    "Best forecast of a language that was left out, with labels in it": "synthesis-best-labelled",
+    "Best forecast without labels in it": "synthesis-best-free",
+    "The papers' claims, repeated on the miniature": "ledger-counts",
+}
+"""By question, the name of a number in the prose of a chapter, which its name begins with."""
 
 BLOCK = re.compile(r"(<!-- numbers -->\n).*?(<!-- /numbers -->)", re.DOTALL)
 
 
-def table(executed: Path, caption: str) -> str:
-    """A table of an executed notebook as Markdown, by the beginning of its caption.
-
-    Raises:
-        UnknownName: the notebook shows no such table.
-    """
-    captions = []
-    for cell in nbformat.read(executed, as_version=4).cells:
-        for output in cell.get("outputs", []):
-            shown = output.get("data", {}).get("text/html", "")
-            title = re.search(r"<caption>(.*?)</caption>", shown)
-            if not title:
-                continue
-            captions.append(title[1])
-            if title[1].startswith(caption):
-                parsed = ElementTree.fromstring(shown)
-                rows = [["".join(cell.itertext()).replace("|", "\\|") for cell in row] for row in parsed.iter("tr")]
-                lines = ["| " + " | ".join(row) + " |" for row in rows]
-                return "\n".join([f"*{title[1]}:*", "", lines[0], "|---" * len(rows[0]) + "|", *lines[1:]])
-    raise UnknownName(f"table of {executed.name}", caption, captions)
+def glued(executed: Path) -> dict[str, str]:
+    """The numbers that the prose of an executed notebook holds, by their names."""
+    outputs = [output for cell in nbformat.read(executed, as_version=4).cells for output in cell.get("outputs", [])]
+    return {
+        output.metadata["scrapbook"]["name"]: str(ast.literal_eval(text))
+        for output in outputs
+        if "scrapbook" in output.get("metadata", {})
+        for kind, text in output.data.items()
+        if kind.endswith("text/plain")
+    }
 
 
 def update(folder: Path) -> None:
-    """Write the picture and the tables of the book in ``folder`` into its README."""
-    executed = {name: folder / "book" / "notebooks" / f"{name}.ipynb" for name, _ in (PICTURE, *TABLES)}
+    """Write the picture and the answer of the book in ``folder`` into its README.
+
+    Raises:
+        UnknownName: the book has no such figure, or no such number.
+    """
+    executed = {
+        name: folder / "book" / "notebooks" / f"{name}.ipynb"
+        for name in {PICTURE[0], *(key.partition("-")[0] for key in ANSWER.values())}
+    }
     image = picture(executed[PICTURE[0]], PICTURE[1])
-    text = "\n\n".join(table(executed[name], caption) for name, caption in TABLES)
+    numbers = {key: text for path in executed.values() for key, text in glued(path).items()}
+    lines = ["| question | answer |", "|---|---|"]
+    for question, key in ANSWER.items():
+        if key not in numbers:
+            raise UnknownName("number of the book", key, numbers)
+        lines.append(f"| {question} | {numbers[key].replace('|', chr(92) + '|')} |")
     readme = folder / "README.md"
-    new = BLOCK.sub(lambda match: match[1] + text + "\n" + match[2], readme.read_text(encoding="utf-8"))
+    new = BLOCK.sub(lambda match: match[1] + "\n".join(lines) + "\n" + match[2], readme.read_text(encoding="utf-8"))
     (folder / "book" / "_static" / "overview.png").write_bytes(image)
     readme.write_text(new, encoding="utf-8")
 

@@ -96,7 +96,9 @@ def test_numbers_of_other_pages_are_glued_with_a_format(path):
         assert re.fullmatch(r"notebooks/\w+\.ipynb::[\w-]+:\S+", reference), f"{reference} needs :s or a number format"
 
 
-@texts
+@pytest.mark.parametrize(
+    "path", [*PAGES, *SOURCES, ROOT / "README.md", ROOT / "CONTRIBUTING.md"], ids=lambda path: path.stem
+)
 def test_commands_on_the_pages_are_understood(path):
     text = prose(path).replace("\\\n", " ")  # commands of several lines
     for block in re.findall(r"^```(?:bash|sh|console)\n(.*?)^```", text, re.M | re.S):
