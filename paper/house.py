@@ -93,17 +93,17 @@ def rooms(root: Path) -> dict[str, Room]:
     return {name: result[name] for name in sorted(result, key=lambda name: (height[name], name))}
 
 
-def arrows(found: Mapping[str, Room]) -> dict[str, set[str]]:
+def arrows(rooms: Mapping[str, Room]) -> dict[str, set[str]]:
     """Which other rooms each room imports, inside functions too."""
     return {
         name: {
             other
             for path in room.files
             for module in _imports(path.read_text(encoding="utf-8"))
-            for other in found
+            for other in rooms
             if other != name and f"{module}.".startswith(f"{other}.")
         }
-        for name, room in found.items()
+        for name, room in rooms.items()
     }
 
 
@@ -125,9 +125,9 @@ def floors(graph: Mapping[str, set[str]]) -> dict[str, int]:
     return {name: floor(name) for name in graph}
 
 
-def picture(found: Mapping[str, Room]) -> str:
+def picture(rooms: Mapping[str, Room]) -> str:
     """The rooms and the arrows between them as an SVG: the longest chain in a column, each other room in its own."""
-    graph = direct(arrows(found))
+    graph = direct(arrows(rooms))
     height = floors(graph)
 
     def trunk(name: str) -> list[str]:
@@ -136,10 +136,10 @@ def picture(found: Mapping[str, Room]) -> str:
     spine = trunk(max(sorted(graph), key=height.get))
     columns = dict.fromkeys(spine, 0)
     columns |= {name: number for number, name in enumerate(sorted(set(graph) - set(spine)), 1)}
-    boxes = {name: (columns[name], height[spine[0]] - height[name]) for name in reversed(found)}
+    boxes = {name: (columns[name], height[spine[0]] - height[name]) for name in reversed(rooms)}
     lines = [(name, other) for name in boxes for other in sorted(graph[name])]
     words = "; ".join(f"{name} imports {', '.join(sorted(graph[name]))}" for name in boxes if graph[name])
-    return fill("rooms.svg", boxes=boxes, arrows=lines, rooms=found, words=words)
+    return fill("rooms.svg", boxes=boxes, arrows=lines, rooms=rooms, words=words)
 
 
 def walk() -> Iterator[tuple[str, str, str]]:

@@ -31,9 +31,9 @@ class Choice:
     def __post_init__(self):
         if self.chapter not in CHAPTERS:
             raise UnknownName("chapter", self.chapter, CHAPTERS)
-        known = [one.id for one in contradictions()]
-        if self.contradiction not in known:
-            raise UnknownName("contradiction", self.contradiction, known)
+        names = [conflict.id for conflict in contradictions()]
+        if self.contradiction not in names:
+            raise UnknownName("contradiction", self.contradiction, names)
         if not self.sentence.strip():
             raise LedgerError(f"nothing is said of {self.contradiction!r}; expected a sentence with numbers.")
 
@@ -46,8 +46,8 @@ def choice(chapter: str, contradiction: str, sentence: str, *, folder: Path) -> 
         LedgerError: nothing is said.
     """
     made = Choice(chapter, contradiction, sentence)
-    kept = [one for one in _read(chapter, folder) if one.contradiction != contradiction]
-    files.write(chapter, "choices", [asdict(one) for one in (*kept, made)], folder)
+    kept = [entry for entry in _read(chapter, folder) if entry.contradiction != contradiction]
+    files.write(chapter, "choices", [asdict(entry) for entry in (*kept, made)], folder)
     return made
 
 
@@ -58,12 +58,12 @@ def choices(folder: Path) -> tuple[Choice, ...]:
         StoreError: a file cannot be read.
         LedgerError: a file holds something else.
     """
-    return tuple(one for chapter in CHAPTERS for one in _read(chapter, folder))
+    return tuple(entry for chapter in CHAPTERS for entry in _read(chapter, folder))
 
 
 def _read(chapter: str, folder: Path) -> list[Choice]:
     entries, names = files.read(chapter, "choices", folder), {field.name for field in fields(Choice)}
-    if any(set(one) != names for one in entries):
+    if any(set(entry) != names for entry in entries):
         path = files.path_of(chapter, folder)
         raise LedgerError(f"{path} holds no choices of a chapter; delete it and run the chapter again.")
-    return [Choice(**one) for one in entries]
+    return [Choice(**entry) for entry in entries]

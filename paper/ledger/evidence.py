@@ -16,8 +16,8 @@ from xlgen.core.errors import UnknownName
 
 def of(result: Interval | Correlation) -> dict[str, Any]:
     """The numbers of an interval, or of a Pearson correlation with its interval."""
-    found = result.pearson if isinstance(result, Correlation) else result
-    return {"value": found.value, "low": found.low, "high": found.high, "n": result.n}
+    estimate = result.pearson if isinstance(result, Correlation) else result
+    return {"value": estimate.value, "low": estimate.low, "high": estimate.high, "n": result.n}
 
 
 def differences(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict[str, Any]:
@@ -31,19 +31,20 @@ def differences(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> 
         UnknownName: a pair names something that has no scores.
         LedgerError: names have differently many scores.
     """
-    found = {}
+    means = {}
     for pair in pairs:
         first, second = (np.asarray(values, dtype=float) for values in _scores(scores, pair))
         if first.shape != second.shape:
             raise LedgerError(f"{pair!r}: {len(first)} and {len(second)} scores; expected one of each for every point.")
-        found[pair] = interval_of_mean(first - second)
-    return of_pairs(found)
+        means[pair] = interval_of_mean(first - second)
+    return of_pairs(means)
 
 
-def of_pairs(found: Mapping[str, Interval]) -> dict[str, Any]:
+def of_pairs(intervals: Mapping[str, Interval]) -> dict[str, Any]:
     """The numbers of an ordering whose pairs have these Student-t intervals; n is that of the smallest."""
-    parts = {key: {pair: getattr(one, key) for pair, one in found.items()} for key in ("value", "low", "high")}
-    return parts | {"p": {pair: p_of_mean(one) for pair, one in found.items()}, "n": min(i.n for i in found.values())}
+    parts = {key: {pair: getattr(i, key) for pair, i in intervals.items()} for key in ("value", "low", "high")}
+    parts["p"] = {pair: p_of_mean(interval) for pair, interval in intervals.items()}
+    return parts | {"n": min(interval.n for interval in intervals.values())}
 
 
 def spreads(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict[str, Any]:
@@ -57,10 +58,10 @@ def spreads(scores: Mapping[str, Sequence[float]], pairs: Sequence[str]) -> dict
         UnknownName: a pair names something that has no scores.
         LedgerError: there are too few scores, or they do not vary.
     """
-    found = {pair: spread_ratio(*_scores(scores, pair)) for pair in pairs}
-    parts = {key: {pair: math.log(one[key]) for pair, one in found.items()} for key in ("value", "low", "high")}
-    parts["p"] = {pair: _p_of_ratio(found[pair]["value"], *map(len, _scores(scores, pair))) for pair in pairs}
-    return parts | {"n": min(one["n"] for one in found.values())}
+    ratios = {pair: spread_ratio(*_scores(scores, pair)) for pair in pairs}
+    parts = {key: {pair: math.log(ratio[key]) for pair, ratio in ratios.items()} for key in ("value", "low", "high")}
+    parts["p"] = {pair: _p_of_ratio(ratios[pair]["value"], *map(len, _scores(scores, pair))) for pair in pairs}
+    return parts | {"n": min(ratio["n"] for ratio in ratios.values())}
 
 
 def _p_of_ratio(ratio: float, n1: int, n2: int) -> float:

@@ -33,7 +33,7 @@ def read(chapter: str, part: str, folder: Path) -> list[dict[str, Any]]:
     entries = read_json(path)
     if not isinstance(entries, dict) or set(entries) != set(PARTS):
         raise LedgerError(f"{path} holds no evidence and choices of a chapter; delete it and run the chapter again.")
-    if not all(isinstance(each, list) and all(isinstance(one, dict) for one in each) for each in entries.values()):
+    if not all(isinstance(kept, list) and all(isinstance(entry, dict) for entry in kept) for kept in entries.values()):
         raise LedgerError(f"{path} holds no lists of evidence and choices; delete it and run the chapter again.")
     return entries[part]
 

@@ -67,17 +67,17 @@ def controls(rows: Iterable[Row]) -> HTML:
 
 
 def conflicts(
-    found: Iterable[Contradiction], rows: Sequence[Row], said: Iterable[Choice], pages: Mapping[str, str]
+    contradictions: Iterable[Contradiction], rows: Sequence[Row], choices: Iterable[Choice], pages: Mapping[str, str]
 ) -> HTML:
     """A box for each contradiction: what does not go together, what is done here, and how much it matters.
 
     Args:
-        found: the contradictions.
+        contradictions: of :func:`paper.published.contradictions`.
         rows: of the ledger; those of a contradiction's claims stand in its box, with their verdicts.
-        said: of :func:`paper.ledger.choices`.
+        choices: of :func:`paper.ledger.choices`.
         pages: as in :func:`register`.
     """
-    return _render("conflicts", conflicts=tuple(found), rows=rows, choices=tuple(said), pages=pages)
+    return _render("conflicts", conflicts=tuple(contradictions), rows=rows, choices=tuple(choices), pages=pages)
 
 
 def _render(template: str, **content: Any) -> HTML:

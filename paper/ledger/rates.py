@@ -71,7 +71,7 @@ def error_rates(draws: int = DRAWS, seed: int = 0) -> tuple[Rate, ...]:
 
 
 def _rate(situation: str, wrong: tuple[str, ...], promised: float, verdicts: Iterator[Verdict]) -> Rate:
-    outcomes = [one.outcome for one in verdicts]
+    outcomes = [judged.outcome for judged in verdicts]
     errors = sum(outcome in wrong for outcome in outcomes)
     settled = sum(outcome != CANNOT_SAY for outcome in outcomes)
     words = "settled, either way" if wrong == SETTLED else " or ".join(wrong)
@@ -113,23 +113,23 @@ def _gains(rng: Generator, draws: int, runs: int, mean: float) -> NDArray:
 def _difference(truth: float) -> Callable:
     def simulate(rng: Generator, draws: int) -> Iterator[Verdict]:
         for gains in _gains(rng, draws, 3, truth).mean(axis=-1):
-            found = interval_of_mean(gains)
-            yield verdict(found.value, _ends(found), truth or None, sign=1)
+            mean = interval_of_mean(gains)
+            yield verdict(mean.value, _ends(mean), truth or None, sign=1)
 
     return simulate
 
 
 def _small(rng: Generator, draws: int) -> Iterator[Verdict]:
     for gains in 1 + 0.1 * rng.normal(size=(draws, 3)):
-        found = interval_of_mean(gains)
-        yield verdict(found.value, _ends(found), bound=1)
+        mean = interval_of_mean(gains)
+        yield verdict(mean.value, _ends(mean), bound=1)
 
 
 def _share(runs: int) -> Callable:
     def simulate(rng: Generator, draws: int) -> Iterator[Verdict]:
         for shares in (_gains(rng, draws, runs, 0) > 0).mean(axis=-1):
-            found = share(shares)
-            yield verdict(found["value"], (found["low"], found["high"]), null=0.5, sign=1)
+            median = share(shares)
+            yield verdict(median["value"], (median["low"], median["high"]), null=0.5, sign=1)
 
     return simulate
 
@@ -137,9 +137,9 @@ def _share(runs: int) -> Callable:
 def _ratio(truth: float) -> Callable:
     def simulate(rng: Generator, draws: int) -> Iterator[Verdict]:
         for first, second in zip(truth * rng.normal(size=(draws, 5)), rng.normal(size=(draws, 5)), strict=True):
-            found = spread_ratio(first, second)
+            ratio = spread_ratio(first, second)
             published = None if truth == 1 else truth
-            yield verdict(found["value"], (found["low"], found["high"]), published, 1, sign=-1)
+            yield verdict(ratio["value"], (ratio["low"], ratio["high"]), published, 1, sign=-1)
 
     return simulate
 
@@ -147,8 +147,8 @@ def _ratio(truth: float) -> Callable:
 def _ordering(rng: Generator, draws: int) -> Iterator[Verdict]:
     pairs = ("a > c", "a > d", "b > c", "b > d")
     for scores in rng.normal(size=(draws, 4, 3)):
-        found = differences(dict(zip("abcd", scores, strict=True)), pairs)
-        yield verdict_of_pairs(found["value"], found["low"], found["p"])
+        numbers = differences(dict(zip("abcd", scores, strict=True)), pairs)
+        yield verdict_of_pairs(numbers["value"], numbers["low"], numbers["p"])
 
 
 def _ends(interval: Interval) -> tuple[float, float]:

@@ -54,9 +54,9 @@ class Record:
     reason: str = ""
 
     def __post_init__(self):
-        known = _known(self.chapter, self.claim)
+        claim = _claim_of(self.chapter, self.claim)
         if not self.reason:
-            _check(self, known)
+            _check(self, claim)
 
 
 def record(
@@ -96,7 +96,8 @@ def record(
     """
     numbers = (*map(_plain, (value, low, high, p)), int(n), tuple(int(seed) for seed in seeds))
     made = Record(chapter, claim_id, *numbers, scale, tuple(run_keys), live)
-    kept = [one for one in _read(folder, chapter) if one.claim != claim_id or one.scale not in ("", scale)]
+    earlier = _read(folder, chapter)
+    kept = [record for record in earlier if record.claim != claim_id or record.scale not in ("", scale)]
     _write(folder, chapter, [*kept, made])
     return made
 
@@ -111,7 +112,7 @@ def not_run(chapter: str, claim_id: str, reason: str, *, folder: Path) -> Record
     if not reason.strip():
         raise LedgerError(f"claim {claim_id!r} was not run and no reason is given; say why in a few words.")
     made = Record(chapter, claim_id, reason=reason.strip())
-    _write(folder, chapter, [*(one for one in _read(folder, chapter) if one.claim != claim_id), made])
+    _write(folder, chapter, [*(record for record in _read(folder, chapter) if record.claim != claim_id), made])
     return made
 
 
@@ -122,7 +123,7 @@ def load(folder: Path) -> tuple[Record, ...]:
         StoreError: a file cannot be read.
         LedgerError: a file holds something else than records of its chapter.
     """
-    return tuple(found for chapter in CHAPTERS for found in _read(folder, chapter))
+    return tuple(record for chapter in CHAPTERS for record in _read(folder, chapter))
 
 
 def _read(folder: Path, chapter: str) -> list[Record]:
@@ -139,10 +140,10 @@ def _read(folder: Path, chapter: str) -> list[Record]:
 
 
 def _write(folder: Path, chapter: str, records: Sequence[Record]) -> None:
-    files.write(chapter, "evidence", [asdict(one) for one in records], folder)
+    files.write(chapter, "evidence", [asdict(record) for record in records], folder)
 
 
-def _known(chapter: str, claim_id: str) -> Claim:
+def _claim_of(chapter: str, claim_id: str) -> Claim:
     if chapter not in CHAPTERS:
         raise UnknownName("chapter", chapter, CHAPTERS)
     claim = CLAIMS[claim_id]

@@ -232,10 +232,10 @@ def printed_table(paper: str, number: int | str) -> PrintedTable:
     """
     if paper not in PAPERS:
         raise UnknownName("paper", paper, PAPERS)
-    found = {str(table.number): table for table in tables() if table.paper == paper}
-    if str(number) not in found:
-        raise UnknownName(f"table of {paper}", str(number), found)
-    return found[str(number)]
+    numbered = {str(table.number): table for table in tables() if table.paper == paper}
+    if str(number) not in numbered:
+        raise UnknownName(f"table of {paper}", str(number), numbered)
+    return numbered[str(number)]
 
 
 def find(task: str, measure: str, objective: str) -> Cell | None:

@@ -98,9 +98,9 @@ def changes() -> Iterator[Check]:
 def repeated() -> Iterator[Check]:
     """Numbers that the L2 paper prints in two tables."""
     for table, row, column, part, other in _repetitions():
-        one = printed_table(L2, table).cell(row, column, part)
-        slack = half_unit(one.digits) + half_unit(other.digits)
-        yield Check("repeated", L2, str(one), one.digits, f"Table {other.table}", other.number, slack)
+        cell = printed_table(L2, table).cell(row, column, part)
+        slack = half_unit(cell.digits) + half_unit(other.digits)
+        yield Check("repeated", L2, str(cell), cell.digits, f"Table {other.table}", other.number, slack)
 
 
 def _repetitions() -> Iterator[tuple[int, str, str, str, Cell]]:

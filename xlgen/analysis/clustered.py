@@ -102,9 +102,9 @@ def clustered(
         AnalysisError: no tables of one shape, ranks for something else than ``"mean"``, or fewer than 99 resamples.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
-    for kind, name, known in (("way to correlate a table", how, HOW), ("coefficient", coefficient, STATISTICS)):
-        if name not in known:
-            raise UnknownName(kind, name, known)
+    for kind, name, names in (("way to correlate a table", how, HOW), ("coefficient", coefficient, STATISTICS)):
+        if name not in names:
+            raise UnknownName(kind, name, names)
     if x.ndim != 2 or x.shape != y.shape:
         raise AnalysisError(f"x and y have shapes {x.shape} and {y.shape}; expected two tables of one shape.")
     if how != "mean" and coefficient != "pearson":
@@ -195,7 +195,7 @@ def _permuted(x: NDArray, y: NDArray, usable: NDArray, how: str, coefficient: st
     xx, yy = np.array(lengths).T
     length = np.sqrt(xx * yy) * len(rows) if how == "mean" else np.full(len(rows), math.sqrt(xx.sum() * yy.sum()))
     share = 1 / length
-    found = abs(sum(c * (a * b).sum() for c, (a, b, _) in zip(share, rows, strict=True)))
+    observed = abs(sum(c * (a * b).sum() for c, (a, b, _) in zip(share, rows, strict=True)))
     rng, reached = np.random.default_rng(seed), 1
     for start in range(0, resamples, BATCH):
         keys = rng.random((min(BATCH, resamples - start), x.shape[1]))
@@ -206,5 +206,5 @@ def _permuted(x: NDArray, y: NDArray, usable: NDArray, how: str, coefficient: st
                 total += c * np.tensordot(a[order[:, :, None], order[:, None, :]], b, 2)
             else:
                 total += c * (a[order] @ b)
-        reached += int((np.abs(total) >= found * (1 - 1e-9)).sum())
+        reached += int((np.abs(total) >= observed * (1 - 1e-9)).sum())
     return reached / (resamples + 1)

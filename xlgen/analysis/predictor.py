@@ -130,7 +130,7 @@ def _best(x: NDArray, y: NDArray, g: NDArray, w: NDArray, lams: Sequence[float])
     errors = np.zeros(len(lams))
     for out in np.unique(g):
         rest = g != out
-        errors += [np.square(found - y[~rest]).mean() for found in _fitted(x, y, w, rest, lams)]
+        errors += [np.square(predicted - y[~rest]).mean() for predicted in _fitted(x, y, w, rest, lams)]
     order = np.argsort(lams)[::-1]
     return int(order[np.argmin(errors[order])])
 
@@ -165,5 +165,5 @@ def _tables(x: ArrayLike, y: ArrayLike, groups: Sequence, within: Sequence | Non
 
 def _codes(labels: Sequence[Hashable]) -> NDArray:
     """Whole numbers in place of labels, in the order in which they come."""
-    known = {label: code for code, label in enumerate(dict.fromkeys(labels))}
-    return np.array([known[label] for label in labels])
+    codes = {label: code for code, label in enumerate(dict.fromkeys(labels))}
+    return np.array([codes[label] for label in labels])
