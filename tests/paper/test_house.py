@@ -34,6 +34,17 @@ def test_rooms_and_arrows_are_those_that_the_test_of_arrows_reads():
     assert counted | {ROOT / "xlgen/__init__.py", ROOT / "xlgen/__main__.py"} == set(test_arrows.MODULES.values())
 
 
+@pytest.mark.parametrize("line", ["import xlgen.b", "from xlgen.b import x", "from xlgen import b", "import xlgen.b.c"])
+def test_every_form_of_an_import_is_an_arrow_also_inside_a_function(tmp_path, line):
+    for folder in ("xlgen/a", "xlgen/b", "paper", "pretraining", "notebooks"):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "__init__.py").write_text(f'"""The room {folder}."""\n')
+    (tmp_path / "xlgen" / "a" / "f.py").write_text(f"def f():\n    {line}\n")
+    found = house.rooms(tmp_path)
+    assert house.arrows(found) == dict.fromkeys(found, set()) | {"xlgen.a": {"xlgen.b"}}
+    assert list(found)[-1] == "xlgen.a" and found["xlgen.a"].about == "The room xlgen/a."
+
+
 @pytest.mark.parametrize(
     "graph",
     [GRAPH, {"a": {"b", "c", "d"}, "b": {"d"}, "c": {"d"}, "d": set()}, {"a": {"b", "c"}, "b": {"c"}, "c": set()}],

@@ -1,5 +1,6 @@
 """The ledger: a claim for every table and figure, and verdicts by rule that are wrong no more often than they say."""
 
+import ast
 import csv
 import math
 from pathlib import Path
@@ -20,6 +21,7 @@ ITEMS = {
     "anonymous2021frustratingly": [*(f"Table {n}" for n in range(1, 23)), "Figure 1", "Figure 2"],
 }
 L2 = "anonymous2021frustratingly"
+ROOT = Path(__file__).resolve().parents[2]
 NAN = math.nan
 
 
@@ -254,3 +256,15 @@ def test_a_claim_that_cannot_be_tested_is_refused(facts, message):
     with pytest.raises(ledger.LedgerError, match=message):
         Claim(**{"id": "x", "paper": L2, "item": "Table 1", "sentence": "S.", "kind": "difference"}
               | {"chapter": "l2_ewc", "sign": 1} | facts)  # fmt: skip
+
+
+def test_only_one_module_has_the_words_of_a_verdict():
+    words = {"agrees", "agrees in sign only", "does not agree", "cannot say"}
+    assert words | {"not run"} == set(ledger.OUTCOMES)
+    having = set()
+    for package in ("xlgen", "paper"):
+        for path in (ROOT / package).rglob("*.py"):
+            nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if any(isinstance(node, ast.Constant) and node.value in words for node in nodes):
+                having.add(path.relative_to(ROOT).as_posix())
+    assert having == {"xlgen/analysis/verdicts.py"}
