@@ -27,7 +27,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import notebook
+from paper import notebook, pages
 from paper.cli import LISTS
 from xlgen.cli.listing import in_words
 from xlgen.core.config import digest
@@ -60,6 +60,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", use_local_mathjax)
     app.connect("builder-inited", copy_mathjax)
     app.connect("env-get-outdated", outdated_by_notebooks)
+    app.connect("build-finished", pages.finish)
     return {"version": xlgen.__version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -179,6 +180,11 @@ def copy_mathjax(app: Sphinx) -> None:
     target = Path(app.outdir) / "_static" / "mathjax"
     if app.builder.format == "html" and not target.is_dir():
         shutil.copytree(Path(jupyter_server_mathjax.__file__).parent / "static", target)
+        for path in (target / "config").rglob("*.js"):
+            # Its empty font, by an address that a browser refuses to load; a name that no machine has is as empty.
+            path.write_text(
+                path.read_text(encoding="utf-8").replace("url('about:blank')", "local('MathJax_Blank')"), "utf-8"
+            )
 
 
 class ExecutionTimes(SphinxDirective):
