@@ -6,6 +6,8 @@ stays as it is, so that a second build may finish all pages again.
 
 from __future__ import annotations
 
+import json
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -13,6 +15,7 @@ from pathlib import Path
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
+WORDS_A_MINUTE = 200
 USELESS = ("*.map", "mathjax/extensions/a11y/**/*", "mathjax/localization/**/*")
 """Under ``_static``, what no page asks for: source maps, MathJax's speech and its menus in other languages."""
 
@@ -25,7 +28,8 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for path in sorted(out.rglob("*.html")):
         if "_static" not in path.parts:
             text = path.read_text(encoding="utf-8")
-            if (new := finished(text)) != text:
+            notebook = Path(app.srcdir) / path.relative_to(out).with_suffix(".ipynb")
+            if (new := finished(text, seconds_of(notebook))) != text:
                 path.write_text(new, encoding="utf-8")
     for pattern in USELESS:
         for path in (out / "_static").rglob(pattern):
@@ -33,14 +37,41 @@ def finish(app: Sphinx, error: Exception | None) -> None:
                 path.unlink()
 
 
-def finished(page: str) -> str:
-    """A page with all that is done here."""
+def seconds_of(notebook: Path) -> float | None:
+    """How long an executed chapter took; ``None`` of a page that computes nothing."""
+    if not notebook.is_file():
+        return None
+    return json.loads(notebook.read_text(encoding="utf-8"))["metadata"].get("xlgen", {}).get("seconds")
+
+
+def finished(page: str, seconds: float | None = None) -> str:
+    """A page with all that is done here; with a badge of times if it took some to compute."""
     soup = BeautifulSoup(page, "html.parser")
+    if seconds is not None:
+        show_times(soup, seconds)
     name_folds(soup)
     name_buttons(soup)
     drop_thebe(soup)
     mend_bibliography(soup)
     return str(soup)
+
+
+def show_times(soup: BeautifulSoup, seconds: float) -> None:
+    """Say under the title how long the page took to compute, and takes to read and to teach.
+
+    Reading: 200 words of prose a minute, and a minute for each figure and table. Teaching: half as much again, to the
+    next five minutes.
+    """
+    title = soup.select_one("article h1")
+    if title is None or soup.select_one("p.times"):
+        return
+    article = title.find_parent("article")
+    words = sum(len(node.get_text().split()) for node in article.select("p, li") if not node.find_parent("details"))
+    reading = words / WORDS_A_MINUTE + len(article.select("figure, table"))
+    badge = soup.new_tag("p", attrs={"class": "times"})
+    cpu = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+    badge.string = f"computed in {cpu} · {reading:.0f} min to read · {5 * math.ceil(reading * 1.5 / 5)} min to teach"
+    title.insert_after(badge)
 
 
 def name_folds(soup: BeautifulSoup) -> None:

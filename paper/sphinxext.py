@@ -27,7 +27,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import notebook, pages
+from paper import handout, notebook, pages
 from paper.cli import LISTS
 from xlgen.cli.listing import in_words
 from xlgen.core.config import digest
@@ -61,6 +61,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", copy_mathjax)
     app.connect("env-get-outdated", outdated_by_notebooks)
     app.connect("build-finished", pages.finish)
+    app.connect("build-finished", hand_out)
     return {"version": xlgen.__version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -185,6 +186,20 @@ def copy_mathjax(app: Sphinx) -> None:
             path.write_text(
                 path.read_text(encoding="utf-8").replace("url('about:blank')", "local('MathJax_Blank')"), "utf-8"
             )
+
+
+def hand_out(app: Sphinx, error: Exception | None) -> None:
+    """Offer the chapters for download with their numbers in the prose, and all of them in two archives."""
+    if error or app.builder.format != "html":
+        return
+    import nbformat
+
+    book = Path(app.srcdir)
+    names = [page.removeprefix(f"{FOLDER}/") for page in app.config.external_site_map if page.startswith(f"{FOLDER}/")]
+    sources = [notebook.root() / FOLDER / f"{name}.py" for name in names]
+    known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
+    chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
+    handout.write(chapters, known, Path(app.outdir))
 
 
 class ExecutionTimes(SphinxDirective):

@@ -72,3 +72,12 @@ def test_nothing_is_finished_after_an_error(tmp_path):
     assert "listitem" not in page.read_text()
     pages.finish(App, None)
     assert "listitem" in page.read_text() and not list((tmp_path / "_static").iterdir())
+
+
+def test_a_chapter_says_what_it_costs_once():
+    words = "<p>" + "word " * 400 + "</p>"
+    page = f"<article><h1>Title</h1>{words}<figure></figure><details><p>{words}</p></details></article>"
+    made = pages.finished(page, 131.0)
+    assert '<p class="times">computed in 2 min · 3 min to read · 5 min to teach</p>' in made
+    assert pages.finished(made, 131.0) == made
+    assert 'class="times"' not in pages.finished(page)
