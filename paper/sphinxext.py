@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -182,10 +183,13 @@ def copy_mathjax(app: Sphinx) -> None:
     if app.builder.format == "html" and not target.is_dir():
         shutil.copytree(Path(jupyter_server_mathjax.__file__).parent / "static", target)
         for path in (target / "config").rglob("*.js"):
-            # Its empty font, by an address that a browser refuses to load; a name that no machine has is as empty.
-            path.write_text(
-                path.read_text(encoding="utf-8").replace("url('about:blank')", "local('MathJax_Blank')"), "utf-8"
-            )
+            path.write_text(without_missing_fonts(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def without_missing_fonts(script: str) -> str:
+    """MathJax's configuration without addresses of fonts that are not there: a name is looked for, and not found."""
+    script = script.replace("url('about:blank')", "local('MathJax_Blank')")
+    return re.sub(r"url\('\"\+n\+\"/([\w-]+)\.otf'\)", r"local('\1')", script)
 
 
 def hand_out(app: Sphinx, error: Exception | None) -> None:

@@ -1,8 +1,11 @@
 """What is done to a finished page: folds that say what they hold, names that are what is shown, nothing twice."""
 
+from pathlib import Path
+
+import jupyter_server_mathjax
 from bs4 import BeautifulSoup
 
-from paper import pages
+from paper import pages, sphinxext
 
 FOLD = (
     '<div class="cell {tags}"><details class="hide"><summary aria-label="Toggle hidden content">'
@@ -59,7 +62,7 @@ def test_a_finished_page_stays_as_it_is():
 
 def test_nothing_is_finished_after_an_error(tmp_path):
     class App:
-        outdir = tmp_path
+        outdir = srcdir = tmp_path
 
         class builder:
             format = "html"
@@ -81,3 +84,11 @@ def test_a_chapter_says_what_it_costs_once():
     assert '<p class="times">computed in 2 min · 3 min to read · 5 min to teach</p>' in made
     assert pages.finished(made, 131.0) == made
     assert 'class="times"' not in pages.finished(page)
+
+
+def test_mathjax_asks_for_no_font_that_is_not_there():
+    folder = Path(jupyter_server_mathjax.__file__).parent / "static" / "config"
+    (script,) = (path.read_text(encoding="utf-8") for path in folder.glob("TeX-AMS-MML_HTMLorMML-full.js"))
+    assert "about:blank" in script and ".otf')" in script
+    mended = sphinxext.without_missing_fonts(script)
+    assert "url('about:blank')" not in mended and ".otf')" not in mended
