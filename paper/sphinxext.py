@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
@@ -27,7 +28,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import house, notebook
+from paper import handout, house, notebook, pages
 from paper.cli import LISTS
 from xlgen.cli.listing import in_words
 from xlgen.core.config import digest
@@ -61,6 +62,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", use_local_mathjax)
     app.connect("builder-inited", copy_mathjax)
     app.connect("env-get-outdated", outdated_by_notebooks)
+    app.connect("build-finished", pages.finish)
+    app.connect("build-finished", hand_out)
     return {"version": xlgen.__version__, "parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -180,6 +183,28 @@ def copy_mathjax(app: Sphinx) -> None:
     target = Path(app.outdir) / "_static" / "mathjax"
     if app.builder.format == "html" and not target.is_dir():
         shutil.copytree(Path(jupyter_server_mathjax.__file__).parent / "static", target)
+        for path in (target / "config").rglob("*.js"):
+            path.write_text(without_missing_fonts(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def without_missing_fonts(script: str) -> str:
+    """MathJax's configuration without addresses of fonts that are not there: a name is looked for, and not found."""
+    script = script.replace("url('about:blank')", "local('MathJax_Blank')")
+    return re.sub(r"url\('\"\+n\+\"/([\w-]+)\.otf'\)", r"local('\1')", script)
+
+
+def hand_out(app: Sphinx, error: Exception | None) -> None:
+    """Offer the chapters for download with their numbers in the prose, and all of them in two archives."""
+    if error or app.builder.format != "html":
+        return
+    import nbformat
+
+    book = Path(app.srcdir)
+    names = [page.removeprefix(f"{FOLDER}/") for page in app.config.external_site_map if page.startswith(f"{FOLDER}/")]
+    sources = [notebook.root() / FOLDER / f"{name}.py" for name in names]
+    known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
+    chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
+    handout.write(chapters, known, Path(app.outdir))
 
 
 class ExecutionTimes(SphinxDirective):

@@ -35,7 +35,7 @@ def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str
     """A table of a page; the first cell of each row names it."""
     from IPython.display import HTML
 
-    cells = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' for cell in head)
+    cells = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' if str(cell) else "<td></td>" for cell in head)
     lines = []
     for first, *rest in body:
         numbers = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
