@@ -181,7 +181,9 @@ class OwnFiles:
                 yield from self._tagged(file)
             else:
                 columns = self._columns(file)
-                names = None if _suffix(file) in (".tsv", ".csv", ".jsonl") else _class_names(file, self._label(columns))
+                names = (
+                    None if _suffix(file) in (".tsv", ".csv", ".jsonl") else _class_names(file, self._label(columns))
+                )
                 for where, cells in _records(file):
                     yield self._checked(where, cells, columns, names, file)
 
@@ -264,8 +266,8 @@ class OwnFiles:
             return last
         if not self.language:
             raise DataError(
-                f"{file}: neither a column of languages nor a code at the end of the name, as in {stem}-ko{_suffix(file)}"
-                "; rename it, or name its only language with --languages."
+                f"{file}: neither a column of languages nor a code at the end of the name, as {stem}-ko{_suffix(file)}; "
+                "rename it, or name its only language with --languages."
             )
         return self.language
 
@@ -418,7 +420,7 @@ def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         yield from ((begun[0], cells) for cells in reader if cells)
     except csv.Error as error:
-        raise DataError(f"{file}, line {begun[0]}: not CSV ({error}); quote texts with commas as \"…\".") from None
+        raise DataError(f'{file}, line {begun[0]}: not CSV ({error}); quote texts with commas as "…".') from None
 
 
 def _records(file: Path) -> Iterator[Record]:
@@ -447,7 +449,7 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     except ValueError as error:
         raise DataError(f"{file}, line {number}: not JSON ({error}); expected an object a line.") from None
     if not isinstance(found, dict):
-        raise DataError(f"{file}, line {number}: {line[:60]!r}; expected an object such as {{\"premise\": …}}.")
+        raise DataError(f'{file}, line {number}: {line[:60]!r}; expected an object such as {{"premise": …}}.')
     return found
 
 

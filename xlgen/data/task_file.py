@@ -122,5 +122,5 @@ def task_of(
         return task if data is None else own_task(task, data, given, languages)
     task, beside, named = read(Path(name))
     if data is None and beside is None:
-        raise DataError(f"{name} names no data, and none are given; add data = \"FILE\" to it, or give --data.")
+        raise DataError(f'{name} names no data, and none are given; add data = "FILE" to it, or give --data.')
     return own_task(task, data or beside, named | given, languages)

@@ -38,7 +38,9 @@ SPLITS = {
 """What can be left out: a language of a model, a model of a task, both at once, a whole task."""
 
 
-def left_out(frame: pd.DataFrame, forecaster: Forecaster, leave: str = "language", level: float = LEVEL) -> pd.DataFrame:
+def left_out(
+    frame: pd.DataFrame, forecaster: Forecaster, leave: str = "language", level: float = LEVEL
+) -> pd.DataFrame:
     """Forecast every model and language from rows that do not share what is left out.
 
     Args:
@@ -97,12 +99,14 @@ def evaluate(
     Returns:
         A row for each forecaster: its mean absolute error ``mae`` with the Student-t interval (95 %) of the mean over
         what was left out (over languages, models or tasks, each counting once); ``r``, the correlation of forecasts and
-        truth; ``coverage``, the share of intervals of finite length that hold the truth, with Wilson's interval (95 %)
-        as if each group were a single trial, which is too wide, if anything; ``width``, their mean length; ``intervals``,
-        the share of rows that have one; ``passes``, the cost; ``rows``; and ``groups``.
+        truth; ``coverage``, the share of finite intervals that hold the truth, with Wilson's interval (95 %) as
+        if each group were a single trial, which is too wide, if anything; ``width``, their mean length; ``intervals``, the
+        share of rows that have one; ``passes``, the cost; ``rows``; and ``groups``.
     """
     frame = frames.tidy(frame)
-    rows = [_summary(left_out(frame, each, leave, level), each, leave) for each in forecasters or rivals(frame["measure"])]
+    rows = [
+        _summary(left_out(frame, each, leave, level), each, leave) for each in forecasters or rivals(frame["measure"])
+    ]
     return pd.DataFrame(rows).sort_values("mae", kind="stable", ignore_index=True)
 
 

@@ -1,8 +1,8 @@
 """The table that forecasters learn from: one row a number, from records, the store, kept logits or a user's file.
 
 Its columns are ``task``, ``model`` (or ``run``, a model's name in the store, which comes first where both are there),
-``language``, ``measure`` and ``value``; rows with a ``status`` that is not ``"ok"`` are left out, and so are measures of
-a model as a whole. The rows of :func:`xlgen.measures.measuring.table` and the files of ``xlgen measure --out`` are such
+``language``, ``measure`` and ``value``; rows with a ``status`` that is not ``"ok"`` are left out, and so are measures
+of a model as a whole. The rows of :func:`xlgen.measures.measuring.table` and the files of ``xlgen measure --out`` are such
 tables.
 """
 
@@ -56,7 +56,9 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         raise DataError("the records have no rows with a number for a language; expected some.")
     if (twice := frame.duplicated([*KEYS, "measure"])).any():
         where = frame[twice].iloc[0]
-        raise DataError(f"{where['measure']} of {where['language']!r} ({where['model']}) is there twice; expected once.")
+        raise DataError(
+            f"{where['measure']} of {where['language']!r} ({where['model']}) is there twice; expected once."
+        )
     return frame.assign(value=numbers.astype(float), language=frame["language"].astype(str))
 
 

@@ -42,19 +42,53 @@ def html(forecast: Forecast) -> str:
 <style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
-<p>Source language: {metric} {forecast.source:.1%} on its development examples. Model: <code>{escape(forecast.model)}</code></p>
+<p>Model: <code>{escape(forecast.model)}</code>; {forecast.source:.1%} on the source language's development examples.</p>
 <p>Forecast by: {escape(forecast.basis)}.</p>
 <p>Intervals: {escape(forecast.interval)}.</p>
 <p>{escape(price(forecast))}</p>
 <table><caption>Forecast {metric}, with what was measured where labels were at hand</caption>
 <thead><tr><th scope="col">language</th><th scope="col">forecast</th><th scope="col">{forecast.level:.0%} interval</th>
-<th scope="col">measured</th><th scope="col">as good as</th><th scope="col">rows</th><th scope="col">outside</th></tr></thead>
+<th scope="col">measured</th><th scope="col">as good as</th><th scope="col">rows</th>
+<th scope="col">outside</th></tr></thead>
 <tbody>{rows}</tbody></table>
 <figure>{plot(forecast)}<figcaption>{escape(described(forecast))}</figcaption></figure>
 <p>A language is outside where an estimator has a value that no result had from which the forecast was learnt: the
 forecast is then a guess beyond experience. The measured accuracy itself has an error of sampling.</p>
 </body></html>
 """
+
+
+def text(forecast: Forecast) -> str:
+    """The forecast for a terminal: what it rests on, and a line a language."""
+    metric = forecast.table["metric"].iloc[0]
+    lines = [f"{forecast.model} ({forecast.task}): {metric} {forecast.source:.3f} on dev in the source language"]
+    lines += [f"forecast by {forecast.basis}", forecast.interval, price(forecast)]
+    head = ["language", metric, f"{forecast.level:.0%} interval", "measured", "labels", "rows", "outside"]
+    rows = [head, *(_cells(row) for _, row in forecast.table.iterrows())]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
+    for row in rows:
+        cells = [
+            cell.ljust(w) if i in (0, 6) else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def _cells(row) -> list[str]:
+    def number(value: float) -> str:
+        return "" if math.isnan(value) else f"{value:.3f}"
+
+    ends = "none" if math.isnan(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
+    labels = "" if math.isnan(row["labels"]) else str(math.ceil(row["labels"]))
+    return [
+        row["language"],
+        number(row["forecast"]),
+        ends,
+        number(row["measured"]),
+        labels,
+        str(row["rows"]),
+        row["because"],
+    ]
 
 
 def price(forecast: Forecast) -> str:
@@ -73,7 +107,11 @@ def described(forecast: Forecast) -> str:
     """The plot in words, for those who do not see it."""
     lines = [f"{row['language']} {row['forecast']:.1%}" for _, row in forecast.table.iterrows()]
     name = forecast.features[0]
-    fitted = f" The {len(forecast.fitted)} dots are labelled results that it was learnt from." if len(forecast.fitted) else ""
+    fitted = (
+        f" The {len(forecast.fitted)} dots are labelled results that it was learnt from."
+        if len(forecast.fitted)
+        else ""
+    )
     return f"Forecast against {name}: {', '.join(lines)}.{fitted}"
 
 

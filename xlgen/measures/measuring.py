@@ -27,7 +27,7 @@ from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS, Task
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.measures import MEASURES, Subject, Value, typed
+from xlgen.measures import LABEL_FREE, MEASURES, Subject, Value, typed
 from xlgen.measures import measure as compute
 from xlgen.measures.recorded import Recorded
 from xlgen.models import class_order, vocabulary
@@ -193,6 +193,7 @@ def measure(
     keys = _keys(source, config)
     if isinstance(source, Recorded):
         return {name: source.values(name, key) for name, key in keys.items()}
+    _check_labels(task, config, options)
     missing = [name for name in config.names if store.get(keys[name]) is None]
     if missing:
         with threads(options.threads):
@@ -268,6 +269,16 @@ def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, R
     return {
         language: task.rows(language, config.split, options.data_dir).take(config.size) for language in config.languages
     }
+
+
+def _check_labels(task: Task, config: MeasureConfig, options: RunOptions) -> None:
+    """Refuse measures that look at labels of examples that have none."""
+    bare = [language for language, rows in _rows(task, config, options).items() if not rows.labelled]
+    if bare and (need := [name for name in config.names if name not in LABEL_FREE]):
+        raise ConfigError(
+            f"{', '.join(need)}: needs labels, which {', '.join(bare)} lack{'s' if len(bare) == 1 else ''}. Leave out "
+            f"the languages, or use measures without labels: {', '.join(sorted(LABEL_FREE))}."
+        )
 
 
 def _source_rows(task: Task, config: MeasureConfig, options: RunOptions) -> Rows | TaggedRows:
