@@ -266,8 +266,8 @@ class OwnFiles:
             return last
         if not self.language:
             raise DataError(
-                f"{file}: neither a column of languages nor a code at the end of the name, as {stem}-ko{_suffix(file)}; "
-                "rename it, or name its only language with --languages."
+                f"{file}: neither a column of languages nor a code at its name's end, as {stem}-ko{_suffix(file)}"
+                "; rename it, or name its only language with --languages."
             )
         return self.language
 

@@ -66,7 +66,7 @@ def left_out(
     parts = []
     for _, same in table.groupby(list(split.within)) if split.within else [((), table)]:
         for key, out in same.groupby(list(split.apart)):
-            rest = same[(same[list(split.apart)] != key).all(axis=1)]
+            rest = same[np.logical_and.reduce([same[name] != own for name, own in zip(split.apart, key, strict=True)])]
             if len(rest):
                 parts.append(_forecast(rest, out, forecaster, split.apart, level))
     if not parts:
@@ -100,8 +100,8 @@ def evaluate(
         A row for each forecaster: its mean absolute error ``mae`` with the Student-t interval (95 %) of the mean over
         what was left out (over languages, models or tasks, each counting once); ``r``, the correlation of forecasts and
         truth; ``coverage``, the share of finite intervals that hold the truth, with Wilson's interval (95 %) as
-        if each group were a single trial, which is too wide, if anything; ``width``, their mean length; ``intervals``, the
-        share of rows that have one; ``passes``, the cost; ``rows``; and ``groups``.
+        if each group were a single trial, which is too wide, if anything; ``width``, their mean length; ``intervals``,
+        the share of rows that have one; ``passes``, the cost; ``rows``; and ``groups``.
     """
     frame = frames.tidy(frame)
     rows = [

@@ -50,9 +50,9 @@ class Forecast:
 
     Attributes:
         table: ``language``, its ``name``, the ``forecast``, the ends of its interval ``low`` and ``high`` (``nan``
-            where there is none), the ``metric`` that is forecast, whether the language lies ``outside`` what the forecast
-            rests on and ``because`` of what, the value ``measured`` with labels where they could be used, ``rows``, how
-            many ``labels`` have the same mean error, and each estimator.
+            where there is none), the ``metric`` that is forecast, whether the language lies ``outside`` what the
+            forecast rests on and ``because`` of what, the value ``measured`` with labels where they could be used,
+            ``rows``, how many ``labels`` have the same mean error, and each estimator.
         model: what is forecast.
         task: name of the task.
         basis: what the forecasts rest on, in words.

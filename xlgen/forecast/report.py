@@ -42,7 +42,7 @@ def html(forecast: Forecast) -> str:
 <style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
-<p>Model: <code>{escape(forecast.model)}</code>; {forecast.source:.1%} on the source language's development examples.</p>
+<p>Model: <code>{escape(forecast.model)}</code>; {forecast.source:.1%} on dev in the source language.</p>
 <p>Forecast by: {escape(forecast.basis)}.</p>
 <p>Intervals: {escape(forecast.interval)}.</p>
 <p>{escape(price(forecast))}</p>

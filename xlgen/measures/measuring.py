@@ -27,7 +27,7 @@ from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS, Task
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.measures import LABEL_FREE, MEASURES, Subject, Value, typed
+from xlgen.measures import MEASURES, Subject, Value, typed
 from xlgen.measures import measure as compute
 from xlgen.measures.recorded import Recorded
 from xlgen.models import class_order, vocabulary
@@ -274,10 +274,11 @@ def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, R
 def _check_labels(task: Task, config: MeasureConfig, options: RunOptions) -> None:
     """Refuse measures that look at labels of examples that have none."""
     bare = [language for language, rows in _rows(task, config, options).items() if not rows.labelled]
-    if bare and (need := [name for name in config.names if name not in LABEL_FREE]):
+    free = [name for name, entry in MEASURES.items() if getattr(entry, "label_free", False)]
+    if bare and (need := [name for name in config.names if name not in free]):
         raise ConfigError(
-            f"{', '.join(need)}: needs labels, which {', '.join(bare)} lack{'s' if len(bare) == 1 else ''}. Leave out "
-            f"the languages, or use measures without labels: {', '.join(sorted(LABEL_FREE))}."
+            f"{', '.join(need)}: needs labels, which {', '.join(bare)} has not. Leave out the languages, or use "
+            f"measures without labels: {', '.join(sorted(free))}."
         )
 
 
