@@ -101,6 +101,8 @@ def test_rivals_are_all_that_the_table_has():
     assert names[:3] == ["mean of the others", "source accuracy", "confidence as it is"]
     assert {"confidence", "frobenius", "features of the language"} <= set(names) and "accuracy" not in names
     assert Forecaster("x", ("sharpness_difference", "confidence", "atc")).passes == 17
+    free = {each.name for each in rivals(["margin", "fisher_trace", "atc"]) if each.label_free}
+    assert free == {"mean of the others", "source accuracy", "atc as it is", "atc"}
 
 
 def test_tagging_is_forecast_by_the_metric_of_its_task():

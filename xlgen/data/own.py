@@ -368,11 +368,10 @@ def _suffix(file: Path) -> str:
 
 
 def _open(file: Path) -> TextIO:
-    # Only "\n" ends a line of TSV and JSON: texts contain other characters that are taken for line ends elsewhere.
-    newline = "" if _suffix(file) == ".csv" else "\n"
+    # Only "\n" ends a line: texts contain other characters that are taken for line ends elsewhere.
     if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8-sig", newline=newline)
-    return file.open(encoding="utf-8-sig", newline=newline)
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="\n")
+    return file.open(encoding="utf-8-sig", newline="\n")
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:

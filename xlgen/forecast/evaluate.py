@@ -101,7 +101,7 @@ def evaluate(
         what was left out (over languages, models or tasks, each counting once); ``r``, the correlation of forecasts and
         truth; ``coverage``, the share of finite intervals that hold the truth, with Wilson's interval (95 %) as
         if each group were a single trial, which is too wide, if anything; ``width``, their mean length; ``intervals``,
-        the share of rows that have one; ``passes``, the cost; ``rows``; and ``groups``.
+        the share of rows that have one; ``passes``, the cost; ``label_free``; ``rows``; and ``groups``.
     """
     frame = frames.tidy(frame)
     rows = [
@@ -132,6 +132,7 @@ def _summary(found: pd.DataFrame, forecaster: Forecaster, leave: str) -> dict[st
         "width": (finite["high"] - finite["low"]).mean(),
         "intervals": len(finite) / len(found),
         "passes": forecaster.passes,
+        "label_free": forecaster.label_free,
         "rows": len(found),
         "groups": len(error),
     }

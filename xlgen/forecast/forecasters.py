@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from xlgen.forecast.frame import SOURCE
 from xlgen.forecast.jackknife import Fit, Predictor
+from xlgen.measures import LABEL_FREE
 
 LAMS = tuple(float(lam) for lam in np.geomspace(1e-3, 1e2, 11))
 """Strengths of the ridge that are chosen from, for standardised features and a sum of squares."""
@@ -56,6 +57,11 @@ class Forecaster:
     def passes(self) -> int:
         """Forward passes over a language's examples; see :data:`PASSES`."""
         return sum(PASSES.get(name, 0) for name in self.measures) + any(name not in PASSES for name in self.measures)
+
+    @property
+    def label_free(self) -> bool:
+        """Whether no label of the language that is forecast is looked at; the papers' margin, for one, does."""
+        return all(name in LABEL_FREE or name == SOURCE for name in self.measures)
 
     @property
     def fit(self) -> Fit:

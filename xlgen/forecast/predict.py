@@ -110,6 +110,9 @@ def predict(
     A language lies outside what the forecast rests on where an estimator is below the least or above the greatest value
     among the rows that were fitted; with the source alone, every other language does.
 
+    Errors and intervals are about the accuracy on the rows at hand. Where the labelled languages and the others are
+    translations of the same sentences, all share the luck of these, and errors on other sentences are larger.
+
     Args:
         model: a folder or hub id of a fine-tuned classifier, or a run of the store.
         task: name in the catalogue or path of a task file (:mod:`xlgen.data.task_file`); a run's own unless given.

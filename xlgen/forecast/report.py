@@ -53,7 +53,8 @@ def html(forecast: Forecast) -> str:
 <tbody>{rows}</tbody></table>
 <figure>{plot(forecast)}<figcaption>{escape(described(forecast))}</figcaption></figure>
 <p>A language is outside where an estimator has a value that no result had from which the forecast was learnt: the
-forecast is then a guess beyond experience. The measured accuracy itself has an error of sampling.</p>
+forecast is then a guess beyond experience. Errors are about the rows at hand: languages that are translations of the
+same sentences share the luck of these, and other sentences would show larger errors.</p>
 </body></html>
 """
 
