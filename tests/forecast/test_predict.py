@@ -158,7 +158,10 @@ def test_records_of_the_model_itself_are_not_learnt_from(trained):
 
 def test_records_of_other_tasks_give_the_direct_estimator_its_interval(trained):
     run, where = trained
-    found = xlgen.predict(run, languages=("de",), records=records(4, "mini-xnli", slope=0.7), options=where)
+    known = records(4, "mini-xnli", slope=0.7)
+    tagged = records(2, "mini-wikiann").replace("accuracy", "f1")  # of which ATC is no forecast
+    found = xlgen.predict(run, languages=("de",), records=pd.concat([known, tagged]), options=where)
+    assert "44 labelled results" in found.interval
     row = found.table.iloc[0]
     assert row["forecast"] == row["atc"] and row["low"] < row["forecast"] < row["high"]
     assert "other tasks" in found.interval

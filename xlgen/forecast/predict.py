@@ -383,8 +383,9 @@ def _basis(task: Task, own: pd.DataFrame, records: pd.DataFrame | None, labelled
     metric = task.metric
     if metric == "f1":
         metric, words = "accuracy", words + "; it forecasts the accuracy of words, not F1"
-    if records is not None and metric == task.metric and len(records):
-        rows = frames.wide(records, _those(records, (DIRECT,)))
+    alike = None if records is None else records[records["task"].map(frames.target) == "accuracy"]  # which it forecasts
+    if alike is not None and metric == task.metric and len(alike):
+        rows = frames.wide(alike, _those(alike, (DIRECT,)))
         how = f"CV+ at {level:.0%}: its errors in {len(rows)} labelled results of other tasks"
         return Basis(direct, rows, words, how, ("task", "model")[rows["task"].nunique() < 2 :][:1], metric)
     how = "no intervals: nothing here tells how far off it is in other languages; label some, or give records"
