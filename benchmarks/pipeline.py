@@ -20,9 +20,11 @@ from xlgen import models
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
 from xlgen.data.encode import Encoded, encode, token_counts
+from xlgen.data.read_pairs import Rows
 from xlgen.data.segment import Segmenter
+from xlgen.forecast.scores import Tally, scores
 from xlgen.measures import MEASURES, Subject
-from xlgen.models.evaluate import losses, predict
+from xlgen.models.evaluate import Predictions, losses, predict
 from xlgen.objectives import Step, create
 
 XNLI = Path(__file__).resolve().parents[2] / "shared" / "data" / "xnli"
@@ -36,6 +38,8 @@ SEARCHED = 5
 """Models, of as many seeds, whose α is sought."""
 TRAINED = 640
 """Examples of the training jobs."""
+PASSED = 640
+"""Examples of each language of the pass over unlabelled text."""
 
 Found = Iterator[dict[str, Any]]
 
@@ -44,6 +48,7 @@ def measured(data_dir: Path | None, repeats: int, wanted: Callable[[str], bool])
     """All rows, one after another."""
     parts = {
         "data path": lambda: data_path(data_dir),
+        "forecast": lambda: forecast(data_dir),
         "evaluation": evaluation,
         "alpha-sharpness": alpha,
         "segmentation": lambda: segmentation(repeats),
@@ -98,6 +103,60 @@ def data_path(data_dir: Path | None) -> Found:
     yield finished(f"{operation}: forward passes", "xlgen", timing_of(plain, ours), unit=unit,
         difference=float(differ), tolerance=0.0,
         note=f"one pair a language, {timed:,} examples; error: labels that differ",
+    )  # fmt: skip
+
+
+def forecast(data_dir: Path | None) -> Found:
+    """From text to labels and estimators, as ``predict`` goes through it, against a plain loop of transformers.
+
+    The loop cuts the text in batches in the order of the file, each padded to its longest. One pair of timings for each
+    language, sub-words included. Both have to predict the same label for every example.
+    """
+    folder = data_dir or (XNLI if XNLI.is_dir() else None)
+    task = TASKS["xnli" if folder else "mini-xnli"]
+    tokenizer, model = (
+        models.load_tokenizer("mini"),
+        models.load_classifier("mini", len(task.labels), seed=0, eager=False),
+    )
+    known = scores(Predictions(torch.eye(len(task.labels)).double(), torch.tensor([0, 1, 1])))
+
+    @torch.no_grad()
+    def plain(rows: Rows) -> torch.Tensor:
+        labels = []
+        for start in range(0, len(rows), BATCH):
+            part = rows.part(start, start + BATCH)
+            batch = tokenizer(
+                list(part.first),
+                list(part.second),
+                truncation=True,
+                max_length=LENGTH,
+                padding=True,
+                return_tensors="pt",
+            )
+            labels.append(model(**batch).logits.argmax(dim=1))
+        return torch.cat(labels)
+
+    def ours(rows: Rows) -> torch.Tensor:
+        found = predict(model, encode(rows, tokenizer, LENGTH, None, models.takes_position_ids(model)).batches(BATCH))
+        Tally().add(found, known, len(rows))
+        return found.logits.argmax(dim=1)
+
+    seconds, differ, timed = {plain: [], ours: []}, 0, 0
+    for language in task.languages:
+        rows = task.rows(language, "test", folder).take(PASSED)
+        for run in seconds:
+            run(rows.take(BATCH + 1))  # a warm-up, of other rows than those that are remembered
+        labels = {}
+        for run, found in seconds.items():
+            start = time.perf_counter()
+            labels[run] = run(rows)
+            found.append(time.perf_counter() - start)
+        differ += int((labels[plain] != labels[ours]).sum())
+        timed += len(rows)
+    yield finished("forecast: a pass over unlabelled text", "xlgen", timing_of(*seconds.values()),
+        unit="transformers' own loop", goal=1 / 1.5, difference=float(differ), tolerance=0.0,
+        note=f"{task.name} test, {len(task.languages)} languages, {timed:,} examples from text to estimators, "
+        f"{timed / sum(seconds[ours]):,.0f} a second; error: labels that differ",
     )  # fmt: skip
 
 

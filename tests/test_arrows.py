@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("core", "data", "models", "fisher", "objectives", "training", "measures", "analysis", "cli")
+ROOMS = ("core", "data", "models", "fisher", "objectives", "training", "measures", "analysis", "forecast", "cli")
 """The rooms of xlgen, in the order in which they may be imported."""
 
 PACKAGES = ("xlgen", "paper", "pretraining")

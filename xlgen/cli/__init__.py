@@ -1,4 +1,4 @@
-"""The command line: ``xlgen run``, ``measure``, ``frechet`` and ``list``; :mod:`paper.cli` adds those of the book.
+"""The command line: ``xlgen run``, ``measure``, ``predict``, ``frechet``, ``list``; :mod:`paper.cli` adds the book's.
 
 Heavy libraries are imported by the command that needs them, so that ``xlgen --help`` answers at once.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
+import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -100,10 +102,12 @@ def _run(args: argparse.Namespace) -> None:
 
 
 def _measure(args: argparse.Namespace) -> None:
-    if args.model and not args.task:
-        raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
+    _check_source(args)
     options = options_of(args)
     writable(args.out)
+    from xlgen.data.catalogue import TASKS
+    from xlgen.data.own import OwnTask
+    from xlgen.data.task_file import task_of
     from xlgen.measures import measuring
 
     values = settings_in(args.config) if args.config else {}
@@ -118,12 +122,69 @@ def _measure(args: argparse.Namespace) -> None:
         sources = [measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)]
     else:
         sources = [measuring.find(prefix, options) for prefix in args.run]
+    rows = []
     for source in sources:
-        rows = measuring.table([source], config, options)
-        print(f"{source.model} ({source.task}, {config.split})")
-        print(_grid(rows))
+        task = task_of(args.task or source.task, args.data, _columns(args.columns), config.languages)
+        _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
+        if args.model:
+            source = replace(source, task=task.name)
+        with TASKS.standing_in(source.task, task):
+            found = measuring.table([source], config, options)
+        print(f"{source.model} ({source.task}, {config.split if args.data is None else args.data})")
+        print(_grid(found))
+        rows += found
         if args.out:
-            _write_csv(args.out, rows, append=source is not sources[0])
+            write_table(args.out, rows)
+
+
+def _predict(args: argparse.Namespace) -> None:
+    _check_source(args)
+    options = options_of(args)
+    for option, endings in (("out", (".csv", ".parquet")), ("report", (".html",))):
+        path = getattr(args, option)
+        if path and path.suffix not in endings:
+            raise ConfigError(f"--{option} {path}: expected a name that ends in {' or '.join(endings)}.")
+        writable(path, f"--{option}")
+    from xlgen.forecast import report
+    from xlgen.forecast.predict import predict
+    from xlgen.training.runs import find
+
+    found = predict(
+        args.model or find(args.run, options),
+        args.task,
+        _words(args.languages) or (),
+        data=args.data,
+        columns=_columns(args.columns),
+        labelled=_words(args.labelled),
+        records=args.records,
+        split=args.split,
+        size=args.size,
+        batch_size=args.batch_size,
+        max_length=args.max_length,
+        level=args.level,
+        options=options,
+    )
+    _say_columns(found.columns)
+    print(report.text(found))
+    if args.out:
+        write_table(args.out, found.table.to_dict("records"))
+    if args.report:
+        report.write(args.report, found)
+
+
+def _check_source(args: argparse.Namespace) -> None:
+    if args.model and not args.task:
+        raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
+
+
+def _columns(text: str | None) -> dict[str, str]:
+    return _pairs(_words(text) or (), "--columns", "first=premise")
+
+
+def _say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:
+    """Print which columns of a user's files are what, so that a wrong guess is seen."""
+    for file, columns in guesses.items():
+        print(f"{file}: {', '.join(f'{what} is {name!r}' for what, name in columns.items())}")
 
 
 def _frechet(args: argparse.Namespace) -> None:
@@ -139,7 +200,7 @@ def _frechet(args: argparse.Namespace) -> None:
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
     print(_grid([row for row in rows if row["source"] == source and row["measure"] in ("d2", "without_embeddings")]))
     if args.out:
-        _write_csv(args.out, rows, append=False)
+        write_table(args.out, rows)
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -152,17 +213,18 @@ def _list(args: argparse.Namespace) -> None:
 COMMANDS = {
     "run": _run,
     "measure": _measure,
+    "predict": _predict,
     "frechet": _frechet,
     "list": _list,
 }
 
 
-def _pairs(texts: Iterable[str]) -> dict[str, str]:
+def _pairs(texts: Iterable[str], option: str = "--set", example: str = "epochs=3") -> dict[str, str]:
     pairs = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key.strip() and equals):
-            raise ConfigError(f"--set {text!r} is not of the form key=value, such as --set epochs=3.")
+            raise ConfigError(f"{option} {text!r} is not of the form key=value, such as {option} {example}.")
         pairs[key.strip()] = value.strip()
     return pairs
 
@@ -227,11 +289,17 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     return f"{row['value']:.5g}" if row["status"] == "ok" else row["status"]
 
 
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]], append: bool) -> None:
-    import csv
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows as Parquet where the name ends so, as CSV otherwise; whole or not at all."""
+    import pandas as pd
 
-    with path.open("a" if append else "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        if not append:
-            writer.writeheader()
-        writer.writerows({k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows)
+    plain = [{k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows]
+    temporary, table = path.with_name(f".{path.name}-{uuid.uuid4().hex}"), pd.DataFrame(plain)
+    try:
+        if path.suffix == ".parquet":
+            table.to_parquet(temporary, index=False)
+        else:
+            table.to_csv(temporary, index=False)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ def parser(more: Iterable[Callable] = ()) -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="command")
     _add_run(commands)
     _add_measure(commands)
+    _add_predict(commands)
     _add_frechet(commands)
 
     listing = commands.add_parser("list", help="show what there is", description="Show what there is.")
@@ -73,9 +74,12 @@ def _add_measure(commands) -> None:
     source = measure.add_mutually_exclusive_group(required=True)
     source.add_argument("--run", nargs="+", metavar="HASH", help="runs of the store, or the beginnings of their names")
     source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
-    measure.add_argument("--task", help="with --model: what it was fine-tuned on")
+    measure.add_argument(
+        "--task", help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file (.toml, .yaml)"
+    )
     measure.add_argument("--pretrained", default="", help="with --model: what fine-tuning started from")
     measure.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
+    _add_own(measure)
     measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
     measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
     measure.add_argument(
@@ -87,9 +91,58 @@ def _add_measure(commands) -> None:
         "--set", action="append", default=[], metavar="MEASURE.SETTING=VALUE", help="a setting; can be repeated"
     )
     measure.add_argument("--config", type=Path, help="JSON file with these settings")
-    measure.add_argument("--out", type=Path, help="also write all rows, with standard errors, to this CSV file")
+    measure.add_argument("--out", type=Path, help="also write all rows, with standard errors, to this .csv or .parquet")
     add_common(measure)
     measure.set_defaults(command="measure")
+
+
+def _add_predict(commands) -> None:
+    predict = commands.add_parser(
+        "predict",
+        help="forecast a fine-tuned model's accuracy in languages without labels",
+        description="Forecast a fine-tuned model's accuracy (F1, where the task is scored by it) in languages without "
+        "labels, from one pass over their text. Labels in some target languages, or records of other models, make it "
+        "better and give it intervals.",
+    )
+    source = predict.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", metavar="HASH", help="a run of the store, or the beginning of its name")
+    source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
+    predict.add_argument(
+        "--task", default="", help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file"
+    )
+    predict.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
+    _add_own(predict)
+    predict.add_argument("--languages", help="codes, separated by commas; all that there are unless given")
+    predict.add_argument(
+        "--labelled",
+        help="languages whose labels may be used; unless given those that are labelled in --data, and none otherwise",
+    )
+    predict.add_argument(
+        "--records", type=Path, help="numbers of other models, as `xlgen measure --out` writes them (.csv, .parquet)"
+    )
+    predict.add_argument("--split", default="test", help="of the task's own data: dev or test (the default)")
+    predict.add_argument(
+        "--size", type=int, default=0, help="examples of each language of the task's own data; 0 is all"
+    )
+    predict.add_argument("--batch-size", type=int, default=64, help="examples of a forward pass (64)")
+    predict.add_argument("--level", type=float, default=0.9, help="of the intervals (0.9)")
+    predict.add_argument("--out", type=Path, help="also write the table to this .csv or .parquet file")
+    predict.add_argument("--report", type=Path, help="also write a report with a plot to this .html file")
+    add_common(predict)
+    predict.set_defaults(command="predict")
+
+
+def _add_own(command: argparse.ArgumentParser) -> None:
+    """How a user's files are given."""
+    command.add_argument(
+        "--data",
+        type=Path,
+        help="your own file or folder: TSV, CSV, JSON lines, Parquet, CoNLL, CoNLL-U, or what datasets has saved; "
+        "any language, with labels or without",
+    )
+    command.add_argument(
+        "--columns", metavar="WHAT=NAME,…", help="columns of --data: first, second, label, language; or words, tags"
+    )
 
 
 def _add_frechet(commands) -> None:

@@ -7,6 +7,7 @@ the docs, the "did you mean" of an error) is read from the table, so nothing els
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 from xlgen.core.errors import UnknownName
@@ -39,6 +40,16 @@ class Registry(Generic[T]):
     def register(self, name: str) -> Callable[[T], T]:
         """Decorator form of :meth:`add`."""
         return lambda entry: self.add(name, entry)
+
+    @contextmanager
+    def standing_in(self, name: str, entry: T) -> Iterator[None]:
+        """Let ``name`` be ``entry`` in the block, whether or not it is taken."""
+        before = dict(self._entries)
+        self._entries[name] = entry
+        try:
+            yield
+        finally:
+            self._entries = before
 
     def __getitem__(self, name: str) -> T:
         try:

@@ -33,12 +33,14 @@ class Rows:
         second: the hypothesis, or the second sentence.
         labels: class indices.
         dropped: row numbers, in the source, of the rows left out because they carry no text.
+        labelled: whether the labels are known; where they are not, their places hold class 0.
     """
 
     first: tuple[str, ...]
     second: tuple[str, ...]
     labels: tuple[int, ...]
     dropped: tuple[int, ...] = ()
+    labelled: bool = True
 
     def __post_init__(self):
         if not len(self.first) == len(self.second) == len(self.labels):
@@ -50,7 +52,7 @@ class Rows:
     @cached_property
     def fingerprint(self) -> str:
         """First 16 hex digits of the SHA-256 of texts and labels."""
-        return digest([self.first, self.second, self.labels])
+        return digest([self.first, self.second, self.labels if self.labelled else None])
 
     def relabelled(self, order: Sequence[int]) -> Rows:
         """The same with label ``i`` replaced by ``order[i]``."""

@@ -47,11 +47,13 @@ class TaggedRows:
         labels: their class indices.
         dropped: row numbers, in the source, of rows left out; always empty, and there for the likeness to
             :class:`xlgen.data.read_pairs.Rows`.
+        labelled: as there.
     """
 
     words: tuple[tuple[str, ...], ...]
     labels: tuple[tuple[int, ...], ...]
     dropped: tuple[int, ...] = ()
+    labelled: bool = True
 
     def __post_init__(self):
         lengths = tuple(map(len, self.words)), tuple(map(len, self.labels))
@@ -64,7 +66,7 @@ class TaggedRows:
     @cached_property
     def fingerprint(self) -> str:
         """First 16 hex digits of the SHA-256 of words and labels."""
-        return digest(["tagged", self.words, self.labels])
+        return digest(["tagged", self.words, self.labels if self.labelled else None])
 
     def relabelled(self, order: Sequence[int]) -> TaggedRows:
         """The same with label ``i`` replaced by ``order[i]``."""

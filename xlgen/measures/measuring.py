@@ -193,6 +193,7 @@ def measure(
     keys = _keys(source, config)
     if isinstance(source, Recorded):
         return {name: source.values(name, key) for name, key in keys.items()}
+    _check_labels(task, config, options)
     missing = [name for name in config.names if store.get(keys[name]) is None]
     if missing:
         with threads(options.threads):
@@ -268,6 +269,17 @@ def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, R
     return {
         language: task.rows(language, config.split, options.data_dir).take(config.size) for language in config.languages
     }
+
+
+def _check_labels(task: Task, config: MeasureConfig, options: RunOptions) -> None:
+    """Refuse measures that look at labels of examples that have none."""
+    bare = [language for language, rows in _rows(task, config, options).items() if not rows.labelled]
+    free = [name for name, entry in MEASURES.items() if getattr(entry, "label_free", False)]
+    if bare and (need := [name for name in config.names if name not in free]):
+        raise ConfigError(
+            f"{', '.join(need)}: needs labels, which {', '.join(bare)} has not. Leave out the languages, or use "
+            f"measures without labels: {', '.join(sorted(free))}."
+        )
 
 
 def _source_rows(task: Task, config: MeasureConfig, options: RunOptions) -> Rows | TaggedRows:

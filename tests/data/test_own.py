@@ -1,0 +1,305 @@
+"""A user's own files: the same rows in every format, any language, with labels or without; what is refused."""
+
+import gzip
+import json
+from pathlib import Path
+
+import datasets
+import pytest
+
+from xlgen.core.config import digest
+from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
+from xlgen.data.catalogue import TASKS
+from xlgen.data.own import OwnFiles, own_task
+from xlgen.data.read_pairs import Rows
+from xlgen.data.read_tagged import TaggedRows
+from xlgen.data.task_file import task_of
+
+LABELS = {"entailment": 0, "neutral": 1, "contradiction": 2}
+TAGS = {"O": 0, "B-PER": 1, "I-PER": 2}
+RECORDS = [
+    {"sentence1": 'Sie sagte "nein".', "sentence2": "Ja, oder?", "gold_label": "contradiction", "lang": "de"},
+    {"sentence1": "고양이가 잔다\u2028 .", "sentence2": "동물", "gold_label": "", "lang": "ko"},
+    {"sentence1": "Ein Satz", "sentence2": "Sätze", "gold_label": "neutral", "lang": "de"},
+]
+GERMAN = Rows(('Sie sagte "nein".', "Ein Satz"), ("Ja, oder?", "Sätze"), (2, 1))
+KOREAN = Rows(("고양이가 잔다\u2028 .",), ("동물",), (0,), labelled=False)
+
+
+def tsv(path, records):
+    lines = ["\t".join(records[0]), *("\t".join(map(str, record.values())) for record in records)]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def quoted(path, records):
+    rows = [records[0].keys(), *(record.values() for record in records)]
+    text = "\r\n".join(",".join('"' + str(cell).replace('"', '""') + '"' for cell in row) for row in rows)
+    path.write_bytes(text.encode("utf-8-sig"))
+
+
+def jsonl(path, records):
+    path.write_text("\n".join(json.dumps(record, ensure_ascii=False) for record in records), encoding="utf-8")
+
+
+def gz(path, records):
+    tsv(path, records)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def parquet(path, records):
+    datasets.Dataset.from_list(records).to_parquet(path)
+
+
+def saved(path, records):
+    datasets.Dataset.from_list(records).save_to_disk(str(path))
+
+
+FORMATS = {"a.tsv": tsv, "a.csv": quoted, "a.jsonl": jsonl, "a.tsv.gz": gz, "a.parquet": parquet, "a": saved}
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_gives_the_same_rows(tmp_path, name):
+    FORMATS[name](tmp_path / name, RECORDS)
+    files = OwnFiles(tmp_path / name, LABELS)
+    (guessed,) = files.guesses.values()
+    assert guessed == {"first": "sentence1", "second": "sentence2", "label": "gold_label", "language": "lang"}
+    assert {k: (v.rows, v.labelled) for k, v in files.survey.items()} == {"de": (2, True), "ko": (1, False)}
+    assert (files.rows("de"), files.rows("ko")) == (GERMAN, KOREAN)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a"])
+def test_numbered_labels_count_by_their_names_and_not_by_their_numbers(tmp_path, name):
+    """The data set's order of classes is not the task's."""
+    names = ["contradiction", "entailment", "neutral"]
+    features = datasets.Features(
+        {
+            "premise": datasets.Value("string"),
+            "hypothesis": datasets.Value("string"),
+            "label": datasets.ClassLabel(names=names),
+        }
+    )
+    table = datasets.Dataset.from_dict({"premise": ["a", "b"], "hypothesis": ["c", "d"], "label": [0, 1]}, features)
+    table.to_parquet(tmp_path / name) if "." in name else table.save_to_disk(str(tmp_path / name))
+    assert OwnFiles(tmp_path / name, LABELS, language="ko").rows("ko").labels == (2, 0)
+
+
+def test_chunks_are_the_rows_in_their_order_and_hold_one_language_each(tmp_path):
+    records = [RECORDS[0] | {"sentence1": f"s{i}", "lang": "de" if i % 3 else "sw"} for i in range(20)]
+    tsv(tmp_path / "a.tsv", records)
+    files = OwnFiles(tmp_path / "a.tsv", LABELS)
+    parts = list(files.chunks(["de", "sw"], 4))
+    assert {len(rows) for _, rows in parts[:-2]} == {4} and sum(len(rows) for _, rows in parts) == 20
+    for language in ("de", "sw"):
+        assert sum((rows.first for spoken, rows in parts if spoken == language), ()) == files.rows(language).first
+    assert {language for language, _ in files.chunks(["sw"], 4)} == {"sw"}
+
+
+def test_a_folder_holds_a_file_a_language_by_its_name(tmp_path):
+    for code in ("ko", "de"):
+        tsv(tmp_path / f"my-test_{code}.tsv", [{"premise": "a", "hypothesis": f"in {code}"}])
+    (tmp_path / "notes.md").write_text("not data")
+    files = OwnFiles(tmp_path, LABELS)
+    assert list(files.survey) == ["de", "ko"] and files.rows("ko").second == ("in ko",)
+
+
+def test_labels_are_no_part_of_an_unlabelled_fingerprint_and_labelled_ones_keep_theirs():
+    assert KOREAN.fingerprint == Rows(KOREAN.first, KOREAN.second, (2,), labelled=False).fingerprint
+    assert KOREAN.fingerprint != Rows(KOREAN.first, KOREAN.second, (0,)).fingerprint
+    assert Rows(("a",), ("b",), (0,)).fingerprint == digest([["a"], ["b"], [0]])
+    assert TaggedRows((("a",),), ((0,),)).fingerprint == digest(["tagged", [["a"]], [[0]]])
+
+
+# --- tagged sentences ------------------------------------------------------------------------------------------------
+
+SENTENCES = TaggedRows((("Ada", "Lovelace", "rief"), ("Nein",)), ((1, 2, 0), (0,)))
+CONLL = "-DOCSTART- -X- O\n\nAda NNP B-PER\nLovelace NNP I-PER\nrief VVD O\n\nNein PTK O\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a-de.conll", CONLL),
+        ("a-de.tsv", CONLL.replace("-DOCSTART- -X- O\n\n", "").replace(" ", "\t")),
+        ("a-de.txt", CONLL.removesuffix("\n").replace("\n", "\r\n")),
+        ("a-de.jsonl", '{"tokens": ["Ada", "Lovelace", "rief"], "ner_tags": ["B-PER", "I-PER", "O"]}\n'
+                       '{"tokens": ["Nein"], "ner_tags": ["O"]}'),
+    ],
+)  # fmt: skip
+def test_every_format_gives_the_same_sentences(tmp_path, name, text):
+    (tmp_path / name).write_text(text, newline="")
+    assert OwnFiles(tmp_path / name, TAGS, "token").rows("de") == SENTENCES
+
+
+def test_words_without_tags_are_read_from_a_column(tmp_path):
+    (tmp_path / "ko.conll").write_text("Ada\nLovelace\n\nNein\n")
+    rows = OwnFiles(tmp_path / "ko.conll", TAGS, "token").rows("ko")
+    assert rows == TaggedRows((("Ada", "Lovelace"), ("Nein",)), ((0, 0), (0,)), labelled=False)
+
+
+def conllu(words):
+    return "".join(
+        f"{number}\t{word}\t_\t{tag}\t_\t_\t{head}\t_\t_\t_\n" for number, word, tag, head in words
+    )  # fmt: skip
+
+
+def test_conllu_with_tags_and_without(tmp_path):
+    words = [("1-2", "im", "_", "_"), ("1", "in", "ADP", "3"), ("2", "dem", "DET", "3"), ("3", "Haus", "NOUN", "0")]
+    labels = {"ADP": 0, "DET": 1, "NOUN": 2}
+    (tmp_path / "de.conllu").write_text("# sent_id = 1\n" + conllu(words) + "\n")
+    rows = OwnFiles(tmp_path / "de.conllu", labels, "token").rows("de")
+    assert rows.words == (("im", "Haus"),) and rows.labelled
+    bare = [(number, word, "_", "_") for number, word, _, _ in words]
+    (tmp_path / "de.conllu").write_text("# sent_id = 1\n" + conllu(bare) + "\n")
+    rows = OwnFiles(tmp_path / "de.conllu", labels, "token").rows("de")
+    assert rows.words == (("im", "Haus"),) and not rows.labelled
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_tasks_own_data_stand_in_for_what_is_missing_of_the_source(tmp_path):
+    tsv(tmp_path / "ko.tsv", [{"premise": "a", "hypothesis": "b"}])
+    task = task_of("mini-xnli", tmp_path / "ko.tsv")
+    assert task.languages == ("ko",) and task.rows("ko", "test").first == ("a",)
+    assert task.rows("en", "dev") == TASKS["mini-xnli"].rows("en", "dev")
+    with pytest.raises(UnknownName, match="unknown language in .*'de'"):
+        task.rows("de", "test")
+
+
+def test_labelled_rows_of_the_source_are_used_before_the_tasks_own(tmp_path):
+    tsv(tmp_path / "a.tsv", [{"premise": "a", "hypothesis": "b", "label": "neutral", "language": "en"}])
+    assert task_of("mini-xnli", tmp_path / "a.tsv").rows("en", "dev").first == ("a",)
+
+
+TOML = 'labels = ["no", "yes"]\ndata = "pairs.csv"\n[columns]\nfirst = "q"\n[aliases]\nsi = "yes"\n'
+YAML = "labels: ['no', 'yes']\ndata: pairs.csv\ncolumns: {first: q}\naliases: {si: 'yes'}\n"
+
+
+@pytest.mark.parametrize(("name", "text"), [("mine.toml", TOML), ("mine.yaml", YAML)])
+def test_a_task_of_the_users_own_is_a_small_file(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    (tmp_path / "pairs.csv").write_text("q,second,label,language\na,b,si,en\nc,d,no,ko\n")
+    task = task_of(str(tmp_path / name))
+    assert (task.name, task.labels, task.languages) == ("mine", ("no", "yes"), ("en", "ko"))
+    assert task.rows("en", "dev").labels == (1,) and task.rows("ko", "test").labels == (0,)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("labels = ['a', 'b']\nlabel = 'x'", "Did you mean 'labels'"),
+        ("labels = ['a', 'a']", "at least two different names"),
+        ("kind = 'token'", "labels is None"),
+        ("labels = ['a', 'b']\nkind = 'tokens'", "Did you mean 'token'"),
+        ("labels = ['a', 'b']\nmetric = 'f1'", "expected one of accuracy"),
+        ("labels = ['a', 'b']\naliases = {x = 'aa'}", "Did you mean 'a'"),
+        ("labels = ['a', 'b']\ncolumns = ['x']", "expected texts by text"),
+        ("labels = ['a', 'b'", "mine.toml: "),
+        ("labels = ['a', 'b']", "names no data, and none are given"),
+        ("labels = ['a', 'b']\ndata = 'absent.csv'", "no file or folder"),
+    ],
+)
+def test_task_files_that_cannot_be_used_are_refused(tmp_path, text, message):
+    (tmp_path / "mine.toml").write_text(text)
+    with pytest.raises(XlgenError, match=message):
+        task_of(str(tmp_path / "mine.toml"))
+
+
+# --- what is refused, and where --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a-ko.tsv", "premise\thypothesis\na\n", "line 2: 1 columns; expected the header's 2"),
+        ("a-ko.tsv", "premise\thypothesis\na\t \n", "line 2, column 'hypothesis': ' '; expected a sentence"),
+        ("a-ko.tsv", "premise\thypothesis\tlabel\na\tb\tneutrl\n", "line 2, column 'label'.*Did you mean 'neutral'"),
+        (
+            "a-ko.tsv",
+            "premise\thypothesis\tlabel\na\tb\tneutral\nc\td\t\n",
+            "line 3: no label in 'ko', although .*line 2",
+        ),
+        (
+            "a-ko.tsv",
+            "premise\thypothesis\tlabel\na\tb\t\nc\td\tneutral\n",
+            "line 2: no label in 'ko', although .*line 3",
+        ),
+        ("a-ko.tsv", "premis\thypothesis\na\tb\n", "no column for 'first' among premis.*Did you mean first=premis"),
+        ("a-ko.tsv", "premise\thypothesis\n", "no rows"),
+        ("a-ko.tsv", "", "no header"),
+        ("a.tsv", "premise\thypothesis\na\tb\n", "neither a column of languages nor a code"),
+        ("a.tsv", "premise\thypothesis\tlanguage\na\tb\tKorean\n", "'Korean'; expected .*Did you mean 'ko'"),
+        ("a.tsv", "premise\thypothesis\tlanguage\na\tb\tKO\n", "Did you mean 'ko'"),
+        ("a-ko.csv", 'premise,hypothesis\n"a,b\n', "not CSV"),
+        ("a-ko.csv", 'premise,hypothesis\n"a\n\nb",c\n"d",\n', "line 5, column 'hypothesis'"),
+        ("a-ko.jsonl", '{"premise": "a", "hypothesis": "b"}\n{"premise": \n', "line 2: not JSON"),
+        ("a-ko.jsonl", '{"premise": "a", "hypothesis": "b"}\n["a", "b"]\n', "line 2: .*expected an object"),
+        (
+            "a-ko.jsonl",
+            '{"premise": "a", "hypothesis": "b"}\n{"premise": "a"}\n',
+            "line 2, column 'hypothesis': 'None'",
+        ),
+        ("a-ko.parquet", "PAR0", "not Parquet"),
+        ("a-ko.xlsx", "", "ending '.xlsx' is unknown; expected .tsv, .csv"),
+    ],
+)
+def test_pairs_that_cannot_be_used_are_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text, newline="")
+    with pytest.raises(DataError, match=message):
+        _ = OwnFiles(tmp_path / name, LABELS).survey
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("ko.conll", "Ada B-PER\nrief\n", "line 2: 'rief'; expected a word and its tag in 2 columns"),
+        ("ko.conll", "Ada B-PERS\n", "line 1, column 'tag': unknown label 'B-PERS'.*Did you mean 'B-PER'"),
+        ("ko.jsonl", '{"tokens": ["a", "b"], "tags": ["O"]}', "line 1, column 'tags'.*a list of 2 tags"),
+        ("ko.jsonl", '{"tokens": "a b"}', "line 1, column 'tokens': 'a b'; expected a list of words"),
+        ("ko.conllu", "1\ta\n", "line 1: .*expected the 10 columns of CoNLL-U"),
+        ("ko.conll", "\n\n", "no rows"),
+    ],
+)
+def test_sentences_that_cannot_be_used_are_refused(tmp_path, name, text, message):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        _ = OwnFiles(tmp_path / name, TAGS, "token").survey
+
+
+def test_damage_is_told_with_its_line(tmp_path):
+    (tmp_path / "ko.tsv").write_bytes(b"premise\thypothesis\na\tb\nc\t\xff\n")
+    with pytest.raises(DataError, match="not UTF-8"):
+        _ = OwnFiles(tmp_path / "ko.tsv", LABELS).survey
+    whole = gzip.compress(b"premise\thypothesis\n" + b"a\tb\n" * 1000)
+    (tmp_path / "ko.tsv.gz").write_bytes(whole[:-20])
+    with pytest.raises(DataError, match="not a complete gzip file"):
+        _ = OwnFiles(tmp_path / "ko.tsv.gz", LABELS).survey
+
+
+def test_names_that_there_are_not_are_refused(tmp_path):
+    tsv(tmp_path / "pairs-ko.tsv", [{"premise": "a", "hypothesis": "b"}])
+    with pytest.raises(DataError, match="Did you mean .*pairs-ko.tsv"):
+        _ = OwnFiles(tmp_path / "pair-ko.tsv", LABELS).survey
+    with pytest.raises(UnknownName, match="unknown column 'frist'. Did you mean 'first'"):
+        OwnFiles(tmp_path, LABELS, columns={"frist": "premise"})
+    with pytest.raises(UnknownName, match="unknown column of .* for first 'premis'. Did you mean 'premise'"):
+        _ = OwnFiles(tmp_path, LABELS, columns={"first": "premis"}).survey
+    with pytest.raises(UnknownName, match="'kr'. Did you mean 'ko'"):
+        own_task(TASKS["mini-xnli"], tmp_path, {}, ["kr"])
+    with pytest.raises(ConfigError, match="without data"):
+        task_of("mini-xnli", None, {"first": "premise"})
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="no data files in the folder"):
+        _ = OwnFiles(tmp_path / "empty", LABELS).survey
+
+
+REAL = Path(__file__).parents[3] / "shared" / "data"
+
+
+@pytest.mark.skipif(not (REAL / "xnli").is_dir(), reason="the real data are not here")
+def test_the_official_files_of_xnli_are_read_as_a_users_own():
+    file = REAL / "xnli" / "XNLI-1.0" / "xnli.dev.tsv.gz"
+    mine, theirs = task_of("xnli", file), TASKS["xnli"]
+    assert len(mine.languages) == 15
+    for language in ("sw", "zh"):
+        assert mine.rows(language, "test") == theirs.rows(language, "dev", REAL)

@@ -1,0 +1,184 @@
+"""Forecasters left out: what they may see, what they cost, and tables that cannot be used."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from xlgen.core.errors import DataError, UnknownName
+from xlgen.forecast import evaluate, frame
+from xlgen.forecast.forecasters import Forecaster, rivals
+from xlgen.measures.logits import Kept, Part
+from xlgen.models.evaluate import Predictions
+
+LANGUAGES = ("en", "ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr")
+
+
+def table(models=4, task="mini-xnli", noise=0.01, seed=0, offset=0.0):
+    """Models whose accuracy is half of their confidence and more, with a little noise."""
+    rng, rows = np.random.default_rng(seed), []
+    for m in range(models):
+        for language in LANGUAGES:
+            sure = rng.uniform(0.4, 0.9)
+            right = 0.1 + 0.8 * sure + offset + noise * rng.normal()
+            for name, value in (("confidence", sure), ("accuracy", right), ("frobenius", rng.normal())):
+                who = {"run": f"{task}{m}", "task": task, "model": "mini", "language": language, "measure": name}
+                rows.append(who | {"value": value, "status": "ok"})
+    return pd.DataFrame(rows)
+
+
+RIDGE, MEAN = Forecaster("confidence", ("confidence",)), Forecaster("mean of the others", (), "mean")
+
+
+@pytest.mark.parametrize("leave", ["language", "model", "model and language"])
+def test_a_measure_that_tells_beats_the_mean_and_covers(leave):
+    found = evaluate.evaluate(table(), leave, [MEAN, RIDGE]).set_index("forecaster")
+    good, poor = found.loc["confidence"], found.loc["mean of the others"]
+    assert list(found.index)[0] == "confidence" and good["mae"] < 0.02 < poor["mae"]
+    assert good["mae_low"] < good["mae"] < good["mae_high"] and good["r"] > 0.9
+    assert good["coverage"] > 0.8 and good["coverage_low"] < good["coverage"] < good["coverage_high"]
+    assert (good["passes"], poor["passes"]) == (1, 0) and good["rows"] == 44
+    assert good["groups"] == (4 if leave == "model" else 11)
+
+
+@pytest.mark.parametrize("leave", list(evaluate.SPLITS))
+def test_a_row_that_is_left_out_does_not_move_its_forecast(leave):
+    """A fault in the truth of one row changes what is said of the others, and not what is said of it."""
+    tasks = ["mini-xnli", "mini-pawsx", "xnli"]
+    rows = pd.concat([table(2, task, seed=i) for i, task in enumerate(tasks)], ignore_index=True)
+    spoilt, where = (
+        rows.copy(),
+        (rows["language"] == "hi") & (rows["run"] == "mini-xnli1") & (rows["measure"] == "accuracy"),
+    )
+    spoilt.loc[where, "value"] = 0.01
+    before, after = (
+        evaluate.left_out(frame.tidy(each), RIDGE, leave).sort_values(frame.KEYS, ignore_index=True)
+        for each in (rows, spoilt)
+    )
+    here = (before["language"] == "hi") & (before["model"] == "mini-xnli1")
+    same = np.isclose(before["value"], after["value"])
+    assert same[here].all() and not same.all()
+    expected = {
+        "language": (before["model"] == "mini-xnli1") & ~here,
+        "model": (before["task"] == "mini-xnli") & (before["model"] != "mini-xnli1"),
+        "model and language": (before["model"] == "mini-xnli0") & (before["language"] != "hi"),
+        "task": before["task"] != "mini-xnli",
+    }[leave]
+    assert (~same == expected).all()
+
+
+def test_the_source_language_is_no_target_and_is_the_forecast_of_source_accuracy():
+    wide = frame.wide(frame.tidy(table(1)), ["confidence"])
+    assert "en" not in set(wide["language"]) and len(wide) == 11
+    english = table(1).query("language == 'en' and measure == 'accuracy'")["value"].item()
+    assert set(wide["source"]) == {english}
+    found = evaluate.left_out(frame.tidy(table(1)), Forecaster("source", ("source",), "as is"))
+    assert set(found["value"]) == {english}
+
+
+def test_errors_and_coverage_are_counted_by_hand():
+    rows = frame.tidy(table(1))
+    found = evaluate.left_out(rows, MEAN)
+    truth = frame.wide(rows)["truth"].to_numpy()
+    others = np.array([np.delete(truth, i).mean() for i in range(11)])
+    assert np.sort(found["value"]) == pytest.approx(np.sort(others))
+    (row,) = evaluate.evaluate(rows, "language", [MEAN]).to_dict("records")
+    assert row["mae"] == pytest.approx(np.abs(truth - others).mean())
+    inside = (found["low"] <= found["truth"]) & (found["truth"] <= found["high"])
+    assert row["coverage"] == pytest.approx(inside.mean()) and row["intervals"] == 1
+
+
+def test_too_few_languages_give_no_interval_and_say_so():
+    few = table().query("language in ('en', 'ar', 'bg', 'de')")
+    (row,) = evaluate.evaluate(few, "language", [RIDGE]).to_dict("records")
+    assert row["intervals"] == 0 and math.isnan(row["coverage"]) and math.isfinite(row["mae"])
+
+
+def test_rivals_are_all_that_the_table_has():
+    names = [each.name for each in rivals(["accuracy", "confidence", "frobenius", "pretraining_share", "fertility"])]
+    assert names[:3] == ["mean of the others", "source accuracy", "confidence as it is"]
+    assert {"confidence", "frobenius", "features of the language"} <= set(names) and "accuracy" not in names
+    assert Forecaster("x", ("sharpness_difference", "confidence", "atc")).passes == 17
+    free = {each.name for each in rivals(["margin", "fisher_trace", "atc"]) if each.label_free}
+    assert free == {"mean of the others", "source accuracy", "atc as it is", "atc"}
+
+
+def test_tagging_is_forecast_by_the_metric_of_its_task():
+    rows = table(1, "mini-wikiann")
+    f1 = rows[rows["measure"] == "accuracy"].assign(measure="f1", value=0.25)
+    assert set(frame.wide(frame.tidy(pd.concat([rows, f1])))["truth"]) == {0.25}
+
+
+def kept(seed):
+    rng = np.random.default_rng(seed)
+    parts = {}
+    for split, language in [("dev", "en"), ("test", "en"), ("test", "de"), ("test", "sw")]:
+        labels = torch.tensor(rng.integers(0, 3, 60))
+        logits = torch.tensor(rng.normal(size=(60, 3))) + 2 * torch.nn.functional.one_hot(labels, 3)
+        parts[split, language] = Part(Predictions(logits, labels), torch.zeros(2), torch.ones(2), "")
+    return Kept(f"run{seed}", "mini-xnli", ("entailment", "neutral", "contradiction"), "sequence", "en", "mini", parts)
+
+
+def test_kept_logits_make_the_same_table_as_measuring():
+    found = frame.of_kept([kept(0), kept(1)])
+    assert set(found["model"]) == {"run0", "run1"} and {"atc_entropy", "confidence", "accuracy"} <= set(
+        found["measure"]
+    )
+    one = kept(0).parts["test", "sw"].predictions
+    value = found.query("model == 'run0' and language == 'sw' and measure == 'accuracy'")["value"].item()
+    assert value == (one.logits.argmax(1) == one.labels).double().mean()
+    assert len(frame.wide(found, ["confidence"])) == 4
+
+
+def test_a_table_on_disk_comes_back(tmp_path):
+    rows = table(2)
+    rows.loc[rows["language"] == "sw", "language"] = "nan"  # the code of Min Nan
+    rows.loc[rows["run"] == "mini-xnli0", "run"] = "0000012"
+    rows.to_csv(tmp_path / "rows.csv", index=False)
+    rows.to_parquet(tmp_path / "rows.parquet")
+    expected = frame.tidy(rows).reset_index(drop=True)
+    for name in ("rows.csv", "rows.parquet"):
+        pd.testing.assert_frame_equal(frame.read(tmp_path / name).reset_index(drop=True), expected, check_dtype=False)
+
+
+def test_statuses_that_are_not_ok_are_left_out():
+    rows = table(1)
+    rows.loc[rows["measure"] == "confidence", ["value", "status"]] = [math.nan, "hit_lower"]
+    assert set(frame.tidy(rows)["measure"]) == {"accuracy", "frobenius"}
+
+
+def broken(change):
+    return change(table(1))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns="value"), "no column value"),
+        (lambda t: pd.concat([t, t.head(1)]), "is there twice"),
+        (lambda t: t.assign(value=math.inf), "expected a number"),
+        (lambda t: t.assign(value="much"), "is 'much'; expected a number"),
+        (lambda t: t.assign(status="hit_lower"), "no rows with a number"),
+    ],
+)
+def test_tables_that_cannot_be_used_are_refused(change, message):
+    with pytest.raises(DataError, match=message):
+        frame.tidy(broken(change))
+
+
+def test_what_is_asked_has_to_be_there(tmp_path):
+    rows = frame.tidy(table(1))
+    with pytest.raises(UnknownName, match="Did you mean 'confidence'"):
+        evaluate.left_out(rows, Forecaster("x", ("confidense",)))
+    with pytest.raises(UnknownName, match="Did you mean 'language'"):
+        evaluate.left_out(rows, MEAN, "languages")
+    with pytest.raises(DataError, match="nothing is left to learn from without a model"):
+        evaluate.left_out(rows, MEAN, "model")
+    with pytest.raises(DataError, match="hold no accuracy"):
+        frame.wide(rows[rows["measure"] == "confidence"])
+    with pytest.raises(DataError, match=r"expected a .csv or .parquet"):
+        frame.read(tmp_path / "rows.txt")
+    with pytest.raises(DataError, match="cannot be read"):
+        frame.read(tmp_path / "rows.csv")

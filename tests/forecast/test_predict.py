@@ -1,0 +1,378 @@
+"""`predict`: what it rests on, the same numbers as the measures, a user's files, the command line and the report."""
+
+import math
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from tiny import TaggedToy, ToyTask, config, options, save_encoder
+
+import xlgen
+from xlgen import cli
+from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
+from xlgen.data.catalogue import TASKS
+from xlgen.forecast import predict as module
+from xlgen.forecast.forecasters import DEFAULT
+from xlgen.forecast.scores import MEANS, scores
+from xlgen.measures import measuring
+
+torch.set_num_threads(1)
+
+CODES = ("de", "el", "es", "fr", "hi", "ko", "ru", "sw", "th", "tr", "ur")
+
+
+class Toys(ToyTask):
+    """The toy task in more languages, whose rows are one another's with a part of the words exchanged."""
+
+    def rows(self, language, split, data_dir=None):
+        return ToyTask("toy", ("en", "xx"), version=hash_of(language)).rows("en", split)
+
+
+def hash_of(language):
+    return 0 if language == "en" else 1 + CODES.index(language)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A toy run, and where it is."""
+    folder = tmp_path_factory.mktemp("predict")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS._entries, "toy", Toys(languages=("en", *CODES)))
+        run = measuring.run(config(save_encoder(folder / "encoder"), epochs=2), options(folder))
+    return run, options(folder)
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    monkeypatch.setitem(TASKS._entries, "toy", Toys(languages=("en", *CODES)))
+    monkeypatch.setitem(TASKS._entries, "tagged", TaggedToy())
+
+
+def records(models, task="toy", languages=CODES, slope=0.6):
+    rng, rows = np.random.default_rng(0), []
+    for m in range(models):
+        for language in languages:
+            p = rng.uniform(0.2, 0.9)
+            values = dict.fromkeys((*DEFAULT, "atc"), p) | {"accuracy": 0.2 + slope * p + 0.01 * rng.normal()}
+            for name, value in values.items():
+                rows.append({"task": task, "model": f"m{m}", "language": language, "measure": name, "value": value})
+    return pd.DataFrame(rows)
+
+
+def pairs(path, language=None, label=None, n=30, split="test", rows_of="ko"):
+    rows = Toys(languages=("en", *CODES)).rows(rows_of, split)
+    head = ["premise", "hypothesis"] + (["label"] if label else []) + (["language"] if language else [])
+    lines = ["\t".join(head)]
+    for a, b, y in list(zip(rows.first, rows.second, rows.labels, strict=True))[:n]:
+        cells = [a, b] + ([("entailment", "neutral", "contradiction")[y]] if label else [])
+        lines.append("\t".join([*cells, *([language] if language else [])]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+# --- what a forecast rests on -----------------------------------------------------------------------------------------
+
+
+def test_importing_the_package_is_free_and_predict_is_there():
+    free = "import sys, xlgen; assert not {'torch', 'sklearn', 'pandas'} & set(sys.modules)"
+    code = f"{free}; assert callable(xlgen.predict)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="no attribute 'predictt'"):
+        _ = xlgen.predictt
+
+
+def test_with_nothing_but_the_source_it_is_atc_without_an_interval(trained):
+    run, where = trained
+    found = xlgen.predict(run, languages=("de", "ko"), options=where)
+    values = measuring.measure(run, measuring.MeasureConfig(("atc",), ("de", "ko")), where)["atc"]
+    assert list(found.table["forecast"]) == [values["de"].value, values["ko"].value]
+    assert found.table[["low", "high", "measured", "labels"]].isna().all(axis=None) and found.table["outside"].all()
+    assert "weaker" in found.basis and "no intervals" in found.interval and math.isnan(found.error)
+
+
+def test_labels_of_a_language_are_used_only_where_that_is_allowed(trained):
+    run, where = trained
+    found = xlgen.predict(run, labelled=CODES[:9], options=where)
+    assert "fitted on 9 labelled languages" in found.basis and "jackknife+" in found.interval
+    table = found.table.set_index("language")
+    assert table["measured"].notna().sum() == 9 and table.loc[["tr", "ur"], "measured"].isna().all()
+    assert (table.loc["tr", "low"] <= table.loc["tr", "forecast"]) and table.loc["tr", "high"] <= 1
+    assert table.loc["de", ["low", "high"]].isna().all()  # eight others are one too few
+    truth = measuring.measure(run, measuring.MeasureConfig(("accuracy",), ("de",)), where)["accuracy"]["de"].value
+    assert table.loc["de", "measured"] == truth
+
+
+def test_a_labelled_language_is_forecast_from_the_others(trained, monkeypatch):
+    run, where = trained
+    before = xlgen.predict(run, labelled=CODES[:9], options=where).table
+    add = module.Tally.add_labels
+    monkeypatch.setattr(module.Tally, "truth", lambda self, metric: 0.99 if self is first[0] else real(self, metric))
+    real, first = lambda tally, metric: tally.right / tally.units, []
+
+    def noted(self, *given):
+        first.append(self) if self.rows == 18 and not first else None  # the first target language; the source has 21
+        return add(self, *given)
+
+    monkeypatch.setattr(module.Tally, "add_labels", noted)
+    after = xlgen.predict(run, labelled=CODES[:9], options=where).table
+    assert after["measured"][0] == 0.99 != before["measured"][0]
+    assert after["forecast"][0] == pytest.approx(before["forecast"][0])
+    assert not np.allclose(after["forecast"][1:], before["forecast"][1:])
+
+
+def test_few_labelled_languages_give_forecasts_without_intervals(trained):
+    run, where = trained
+    found = xlgen.predict(run, labelled=CODES[:4], options=where)
+    assert "4 labelled languages" in found.basis and "they need 9" in found.interval
+    assert found.table["low"].isna().all() and math.isfinite(found.error)
+    assert (found.table["labels"] >= 0).all()
+
+
+def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_the_model(trained, monkeypatch):
+    run, where = trained
+    seen = []
+    plus = module.jackknife_plus
+    monkeypatch.setattr(
+        module, "jackknife_plus", lambda *given, **more: seen.append(len(given[4])) or plus(*given, **more)
+    )
+    known = records(5, languages=tuple(code for code in CODES if code != "ko"))
+    found = xlgen.predict(run, languages=("de", "ko"), records=known, options=where)
+    assert seen[:2] == [1, 2] and "50 labelled results of 5 models" in found.basis
+    table = found.table.set_index("language")
+    expected = 0.2 + 0.3 * (table["confidence"] + table["atc_entropy"])  # alike in the records, so each bears a half
+    assert table["forecast"].to_numpy() == pytest.approx(expected.clip(0, 1).to_numpy(), abs=0.05)
+    assert (table["low"] < table["forecast"]).all() and (table["forecast"] < table["high"]).all()
+
+
+def test_records_of_the_model_itself_are_not_learnt_from(trained):
+    run, where = trained
+    own = records(1).assign(model=run.key)
+    both = pd.concat([records(3), own])
+    one, other = (xlgen.predict(run, languages=("de",), records=known, options=where) for known in (records(3), both))
+    pd.testing.assert_frame_equal(one.table, other.table)
+
+
+def test_records_of_other_tasks_give_the_direct_estimator_its_interval(trained):
+    run, where = trained
+    known = records(4, "mini-xnli", slope=0.7)
+    tagged = records(2, "mini-wikiann").replace("accuracy", "f1")  # of which ATC is no forecast
+    found = xlgen.predict(run, languages=("de",), records=pd.concat([known, tagged]), options=where)
+    assert "44 labelled results" in found.interval
+    row = found.table.iloc[0]
+    assert row["forecast"] == row["atc"] and row["low"] < row["forecast"] < row["high"]
+    assert "other tasks" in found.interval
+
+
+def test_outside_is_where_an_estimator_is_beyond_all_that_was_fitted(trained):
+    run, where = trained
+    known = records(4)
+    far = known.assign(value=known["value"].where(known["measure"] == "accuracy", known["value"] * 0.01 + 0.985))
+    inside, outside = (
+        xlgen.predict(run, languages=("de",), records=k, options=where).table.iloc[0] for k in (known, far)
+    )
+    assert not inside["outside"] and inside["because"] == ""
+    assert outside["outside"] and "confidence" in outside["because"] and "is below 0.98" in outside["because"]
+
+
+# --- in constant memory, and the same as the measures ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 2048])
+def test_sums_over_chunks_are_the_measures(trained, monkeypatch, chunk):
+    run, where = trained
+    monkeypatch.setattr(module, "CHUNK", chunk)
+    table = xlgen.predict(run, languages=("de", "ko"), options=where).table.set_index("language")
+    values = measuring.measure(run, measuring.MeasureConfig(MEANS, ("de", "ko")), where)
+    for name in MEANS:
+        for language in ("de", "ko"):
+            assert table.loc[language, name] == pytest.approx(values[name][language].value, abs=1e-6), name
+
+
+def test_atc_is_right_by_hand():
+    """Four source examples, one of them wrong: a quarter of the scores lies below the threshold."""
+    p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]], dtype=torch.float64)
+    source = module.Predictions(p.log(), torch.tensor([0, 0, 0, 1]))
+    target = module.Predictions(
+        torch.tensor([[0.69, 0.31], [0.71, 0.29], [0.05, 0.95]]).double().log(), torch.zeros(3).long()
+    )
+    found = {name: score(target).mean().item() for name, score in scores(source).items()}
+    assert found["atc"] == found["atc_entropy"] == pytest.approx(2 / 3)
+    assert found["confidence"] == pytest.approx((0.69 + 0.71 + 0.95) / 3)
+    assert found["doc"] == pytest.approx(0.75 - (0.75 - found["confidence"]))
+
+
+def test_f1_is_counted_over_chunks_as_the_measure_does(tmp_path, monkeypatch):
+    run = measuring.run(config(save_encoder(tmp_path / "encoder"), task="tagged", epochs=1), options(tmp_path))
+    monkeypatch.setattr(module, "CHUNK", 5)
+    found = xlgen.predict(run, labelled=("xx",), options=options(tmp_path))
+    values = measuring.measure(run, measuring.MeasureConfig(("f1", "confidence"), ("xx",)), options(tmp_path))
+    row = found.table.iloc[0]
+    assert row["measured"] == pytest.approx(values["f1"]["xx"].value)
+    assert row["confidence"] == pytest.approx(values["confidence"]["xx"].value)
+    assert row["metric"] == "accuracy" and "not F1" in found.basis  # nothing but the source is known
+
+
+# --- a user's files ---------------------------------------------------------------------------------------------------
+
+
+def test_a_language_that_no_task_lists_is_forecast_without_labels(trained, tmp_path):
+    run, where = trained
+    found = xlgen.predict(run, data=pairs(tmp_path / "mine-gsw.tsv"), languages=["gsw"], options=where)
+    there = xlgen.predict(run, languages=("ko",), options=where).table.iloc[0]
+    row = found.table.iloc[0]
+    assert row["language"] == "gsw" and row["atc"] == there["atc"] and row["rows"] == 18
+    assert list(found.columns.values()) == [{"first": "premise", "second": "hypothesis"}]
+
+
+def test_the_labels_of_a_file_are_used_and_its_other_languages_come_along(trained, tmp_path):
+    run, where = trained
+    for code in CODES[:9]:
+        pairs(tmp_path / f"{code}.tsv", label=True, rows_of=code)
+    pairs(tmp_path / "ur.tsv", rows_of="ur")
+    found = xlgen.predict(run, data=tmp_path, languages=["ur"], options=where)
+    theirs = xlgen.predict(run, labelled=CODES[:9], languages=["ur"], options=where)
+    columns = ["language", "forecast", "low", "high", "measured"]
+    one, other = (f.table[columns].sort_values("language", ignore_index=True) for f in (found, theirs))
+    pd.testing.assert_frame_equal(one, other)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (dict(languages=["kor"]), UnknownName, "Did you mean 'ko'"),
+        (dict(labelled=["kor"]), UnknownName, "Did you mean 'ko'"),
+        (dict(languages=["en"], labelled=[]), DataError, "expected another language"),
+        (dict(data="absent.tsv"), DataError, "no file or folder absent.tsv"),
+        (dict(task="toyy"), UnknownName, "Did you mean 'toy'"),
+        (dict(records=pd.DataFrame({"task": ["toy"]})), DataError, "no column model"),
+        (dict(records=records(3).query("measure != 'atc_entropy'")), DataError, "the records have no atc_entropy"),
+        (dict(level=1.5, labelled=CODES), XlgenError, "level is 1.5"),
+    ],
+)
+def test_what_cannot_be_forecast_is_refused(trained, given, error, message):
+    run, where = trained
+    with pytest.raises(error, match=message):
+        xlgen.predict(run, **given, options=where)
+
+
+def test_labels_that_are_not_there_cannot_be_used(trained, tmp_path):
+    run, where = trained
+    with pytest.raises(ConfigError, match="has no labels in 'ko'"):
+        xlgen.predict(run, data=pairs(tmp_path / "ko.tsv"), labelled=["ko"], options=where)
+
+
+# --- command line and report ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def typed(trained, capsys):
+    run, where = trained
+
+    def call(command, *arguments):
+        common = ("--store", where.store, "--device", "cpu", "--threads", "1", "--no-progress")
+        code = cli.main([*map(str, (command, "--run", run.key, *arguments, *common))])
+        output = capsys.readouterr()
+        return code, output.out, output.err
+
+    return call
+
+
+class Page(HTMLParser):
+    """What a page asks of the network, and its pictures' names."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.asked, self.named, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        self.asked += [v for k, v in attrs if k in ("src", "href", "xlink:href") and v and not v.startswith("#")]
+        self.asked += [tag] if tag in ("script", "link", "iframe") else []
+        if tag == "svg":
+            self.named.append((found.get("role"), found.get("aria-label")))
+
+
+def test_predict_prints_writes_and_reports(typed, tmp_path):
+    pairs(tmp_path / "ko.tsv")
+    out, page = tmp_path / "there" / "table.csv", tmp_path / "report.html"
+    code, said, err = typed("predict", "--data", tmp_path / "ko.tsv", "--out", out, "--report", page)
+    assert (code, err) == (0, "")
+    assert "first is 'premise', second is 'hypothesis'" in said and "calibrated on 'en' alone" in said
+    table = pd.read_csv(out)
+    assert list(table["language"]) == ["ko"] and f"{table['forecast'][0]:.3f}" in said
+    typed("predict", "--data", tmp_path / "ko.tsv", "--out", tmp_path / "table.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "table.parquet"), table, check_dtype=False)
+    found = Page(page.read_text(encoding="utf-8"))
+    assert found.asked == [] and found.named[0][0] == "img" and "ko" in found.named[0][1]
+    assert not list(tmp_path.glob(".*")) and not list(out.parent.glob(".*"))
+
+
+def test_a_report_escapes_what_others_wrote(trained):
+    from dataclasses import replace
+
+    from xlgen.forecast import report
+
+    run, where = trained
+    found = xlgen.predict(run, labelled=CODES, options=where)
+    table = found.table.assign(name="<b>&", because='"><script>alert(1)</script>')
+    text = report.html(replace(found, model="/a/<i>x</i>", basis="<script>", table=table))
+    assert "<script" not in text and "<i>" not in text and "<b>" not in text
+    assert Page(text).asked == []
+    assert report.html(found) == report.html(found)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--languages", "kor"], "Did you mean 'ko'"),
+        (["--out", "table.txt"], "--out table.txt: expected a name that ends in .csv or .parquet"),
+        (["--report", "page.htm"], "ends in .html"),
+        (["--columns", "first"], "--columns 'first' is not of the form key=value, such as --columns first=premise"),
+        (["--columns", "first=a"], "without data"),
+        (["--records", "absent.csv"], "absent.csv cannot be read"),
+        (["--data", "absent-ko.csv"], "no file or folder absent-ko.csv"),
+    ],
+)
+def test_bad_arguments_are_one_line_and_leave_nothing(typed, tmp_path, monkeypatch, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = typed("predict", *arguments)
+    assert code == 2 and out == "" and err.count("\n") == 1 and message in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bad_line_leaves_an_older_table_as_it_was(typed, tmp_path):
+    (tmp_path / "ko.tsv").write_text("premise\thypothesis\nw1\tw2\nw1\n")
+    (tmp_path / "table.csv").write_text("older\n")
+    code, _, err = typed("predict", "--data", tmp_path / "ko.tsv", "--out", tmp_path / "table.csv")
+    assert code == 2 and "ko.tsv, line 3: 1 columns" in err and (tmp_path / "table.csv").read_text() == "older\n"
+
+
+def test_measure_takes_a_users_files(typed, trained, tmp_path):
+    pairs(tmp_path / "mine.tsv", language="gsw", label=True)
+    pairs(tmp_path / "xx-ko.tsv")
+    code, said, err = typed("measure", "--data", tmp_path / "mine.tsv", "--measures", "accuracy,confidence")
+    assert (code, err) == (0, "") and "language is 'language'" in said
+    run, where = trained
+    value = measuring.measure(run, measuring.MeasureConfig(("accuracy",), ("ko",)), where)["accuracy"]["ko"].value
+    assert said.splitlines()[-1].split()[:2] == ["gsw", f"{value:.5g}"]
+    out = tmp_path / "rows.parquet"
+    code, said, _ = typed("measure", "--data", tmp_path / "xx-ko.tsv", "--measures", "atc,confidence", "--out", out)
+    assert code == 0 and list(pd.read_parquet(out)["measure"]) == ["atc", "confidence"]
+    code, _, err = typed("measure", "--data", tmp_path / "xx-ko.tsv", "--measures", "accuracy,confidence")
+    assert code == 2 and "accuracy: needs labels, which ko has not" in err and "confidence" in err
+    assert TASKS["toy"].languages == ("en", *CODES)  # the task is as it was
+
+
+def test_what_measure_writes_is_what_predict_learns_from(typed, tmp_path, trained):
+    names = ",".join(["accuracy", *DEFAULT])
+    typed("measure", "--measures", names, "--out", tmp_path / "rows.csv")
+    rows = pd.read_csv(tmp_path / "rows.csv", dtype={"run": str})
+    several = pd.concat([rows.assign(run=f"r{i}", value=rows["value"] * (1 - i / 50)) for i in range(3)])
+    several.to_csv(tmp_path / "rows.csv", index=False)
+    code, said, err = typed("predict", "--records", tmp_path / "rows.csv", "--languages", "ko")
+    assert (code, err) == (0, "") and "33 labelled results of 3 models of toy" in said

@@ -1,0 +1,135 @@
+"""What forecasts accuracy: a regression on measures, a measure as it is, or the mean of what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from xlgen.forecast.frame import SOURCE
+from xlgen.forecast.jackknife import Fit, Predictor
+from xlgen.measures import LABEL_FREE
+
+LAMS = tuple(float(lam) for lam in np.geomspace(1e-3, 1e2, 11))
+"""Strengths of the ridge that are chosen from, for standardised features and a sum of squares."""
+
+PASSES = {
+    "accuracy": 1,
+    "dropout_agreement": 4,
+    "fertility": 0,
+    "fisher_trace": 6,
+    "frechet": 3,
+    "frobenius": 0,
+    "hessian_eigenvalue": 240,
+    "pretraining_share": 0,
+    "sharpness_adaptive": 31,
+    "sharpness_alpha": 288,
+    "sharpness_difference": 16,
+    "sharpness_sweep": 29,
+    "typological_distance": 0,
+    "unknown_rate": 0,
+    SOURCE: 0,
+}
+"""Forward passes over a language's examples with a measure's own settings; a backward pass counts two. Measures that
+are not here look at the predictions or representations of one pass, which they share."""
+
+
+@dataclass(frozen=True)
+class Forecaster:
+    """A way to forecast.
+
+    Attributes:
+        name: in tables.
+        measures: the features.
+        how: ``"ridge"`` regresses on them, ``"as is"`` takes the only one for the forecast, ``"mean"`` the mean of the
+            labelled rows.
+    """
+
+    name: str
+    measures: tuple[str, ...] = ()
+    how: Literal["ridge", "as is", "mean"] = "ridge"
+
+    @property
+    def passes(self) -> int:
+        """Forward passes over a language's examples; see :data:`PASSES`."""
+        return sum(PASSES.get(name, 0) for name in self.measures) + any(name not in PASSES for name in self.measures)
+
+    @property
+    def label_free(self) -> bool:
+        """Whether no label of the language that is forecast is looked at; the papers' margin, for one, does."""
+        return all(name in LABEL_FREE or name == SOURCE for name in self.measures)
+
+    @property
+    def fit(self) -> Fit:
+        return {"ridge": ridge, "as is": as_is, "mean": mean}[self.how]
+
+    def features(self, table: pd.DataFrame) -> NDArray:
+        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`."""
+        return table[list(self.measures)].to_numpy(dtype=float)
+
+
+def ridge(x: NDArray, y: NDArray) -> Predictor:
+    """Ridge regression on standardised features [hoerl1970ridge], its strength chosen by leaving one row out.
+
+    A feature that a row lacks (``nan``) counts as its mean over the others. Forecasts are shares, and are cut to
+    [0, 1].
+    """
+    from sklearn import config_context
+    from sklearn.linear_model import RidgeCV
+
+    if len(y) < 2:
+        return mean(x, y)
+    there = np.isfinite(x)
+    counts = np.maximum(there.sum(axis=0), 1)
+    centre = np.where(there, x, 0).sum(axis=0) / counts
+    scale = np.sqrt(np.where(there, np.square(x - centre), 0).sum(axis=0) / counts)
+    scale = np.where(scale > 1e-12 * np.abs(centre), scale, np.inf)
+
+    def standardised(x: NDArray) -> NDArray:
+        return np.where(np.isfinite(x), (x - centre) / scale, 0)
+
+    with config_context(assume_finite=True, skip_parameter_validation=True):  # which takes longer than the fit
+        model = RidgeCV(alphas=LAMS).fit(standardised(x), y)
+    return lambda new: (model.intercept_ + standardised(new) @ model.coef_).clip(0, 1)
+
+
+def as_is(x: NDArray, y: NDArray) -> Predictor:
+    """The only feature, whatever the rows."""
+    return lambda new: new[:, 0]
+
+
+def mean(x: NDArray, y: NDArray) -> Predictor:
+    """The mean of the rows."""
+    return lambda new: np.full(len(new), y.mean())
+
+
+DIRECT = ("confidence", "confidence_scaled", "doc", "atc", "atc_entropy", "cot", "cott", "dropout_agreement")
+"""Measures that are forecasts of accuracy by themselves."""
+
+OF_THE_LANGUAGE = ("pretraining_share", "typological_distance", "fertility", "unknown_rate")
+"""Features of the language and the tokenizer, for which no model is run (lauscher2020zero, lin2019choosing)."""
+
+
+def rivals(measures: Iterable[str]) -> list[Forecaster]:
+    """All that a table of these measures can be forecast by, the simplest first.
+
+    The mean of the others, the accuracy in the source language, each direct estimator as it is, a regression on each
+    measure by itself, on the features of the language together, and on :data:`DEFAULT`.
+    """
+    known = [name for name in dict.fromkeys(measures) if name not in ("accuracy", "f1", "loss")]
+    found = [Forecaster("mean of the others", (), "mean"), Forecaster("source accuracy", (SOURCE,), "as is")]
+    found += [Forecaster(f"{name} as it is", (name,), "as is") for name in DIRECT if name in known]
+    found += [Forecaster(name, (name,)) for name in known]
+    if len(language := tuple(name for name in OF_THE_LANGUAGE if name in known)) > 1:
+        found.append(Forecaster("features of the language", language))
+    if set(DEFAULT) <= set(known):
+        found.append(Forecaster(" + ".join(DEFAULT), DEFAULT))
+    return found
+
+
+DEFAULT = ("confidence", "atc_entropy")
+"""Measures that `predict` regresses on."""

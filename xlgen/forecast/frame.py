@@ -1,0 +1,142 @@
+"""The table that forecasters learn from: one row a number, from records, the store, kept logits or a user's file.
+
+Its columns are ``task``, ``model`` (or ``run``, a model's name in the store, which comes first where both are there),
+``language``, ``measure`` and ``value``; rows with a ``status`` that is not ``"ok"`` are left out, and so are measures
+of a model as a whole. The rows of :func:`xlgen.measures.measuring.table` and the files of ``xlgen measure --out`` are
+such tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xlgen.core.errors import DataError, UnknownName
+from xlgen.data.catalogue import TASKS
+from xlgen.measures import ALL, LABEL_FREE, measure
+from xlgen.measures.logits import Kept
+
+COLUMNS = ["task", "model", "language", "measure", "value"]
+KEYS = ["task", "model", "language"]
+TRUTH, SOURCE = "truth", "source"
+"""Columns of :func:`wide`: what is forecast, and the same of the model in the source language."""
+
+NEEDS_MODEL = ("dropout_agreement", "representation_distance", "fertility", "unknown_rate")
+"""Label-free measures that kept logits are not enough for."""
+
+
+def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """The rows that can be used, with the columns :data:`COLUMNS`.
+
+    Raises:
+        DataError: a column is missing, there are no rows, or two are about the same number.
+    """
+    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
+    if "run" in frame:
+        frame = frame.assign(model=frame["run"])
+    if missing := [name for name in COLUMNS if name not in frame]:
+        raise DataError(
+            f"the records have no column {', '.join(missing)}, but {', '.join(map(str, frame)) or 'none'}; expected "
+            f"{', '.join(COLUMNS)}, as `xlgen measure --out` writes them."
+        )
+    if "status" in frame:
+        frame = frame[frame["status"] == "ok"]
+    frame = frame.loc[frame["language"] != ALL, COLUMNS]
+    numbers = pd.to_numeric(frame["value"], errors="coerce")
+    if (strange := ~np.isfinite(numbers)).any():
+        where = frame[strange].iloc[0]
+        raise DataError(
+            f"{where['measure']} of {where['language']!r} ({where['model']}) is {where['value']!r}; expected a number."
+        )
+    if frame.empty:
+        raise DataError("the records have no rows with a number for a language; expected some.")
+    if (twice := frame.duplicated([*KEYS, "measure"])).any():
+        where = frame[twice].iloc[0]
+        raise DataError(
+            f"{where['measure']} of {where['language']!r} ({where['model']}) is there twice; expected once."
+        )
+    return frame.assign(value=numbers.astype(float), language=frame["language"].astype(str))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """A table in a CSV or Parquet file, as :func:`tidy` returns it.
+
+    Raises:
+        DataError: the file cannot be read; or as :func:`tidy`.
+    """
+    readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"records {path}: expected a .csv or .parquet file, as `xlgen measure --out` writes it.")
+    try:
+        # "nan", the code of Min Nan, is a language; and a run named 00000123 is no number
+        texts = dict.fromkeys(("run", "task", "model", "language", "measure"), str)
+        frame = reader(path, dtype=texts, keep_default_na=False) if reader is pd.read_csv else reader(path)
+    except (OSError, ValueError) as error:
+        raise DataError(f"records {path} cannot be read ({str(error).splitlines()[0]}); write them again.") from None
+    return tidy(frame)
+
+
+def of_kept(kept: Sequence[Kept], names: Iterable[str] = (), split: str = "test", size: int = 0) -> pd.DataFrame:
+    """The table of models' kept logits: what their task is scored by, and label-free measures.
+
+    Args:
+        kept: of the models.
+        names: measures; all label-free ones that need neither model nor text unless given.
+        split: of the examples.
+        size: examples of each language; 0 is all.
+
+    Raises:
+        DataError: a split is not kept.
+    """
+    rows = []
+    unknown = {"typological_distance", *NEEDS_MODEL}
+    for one in kept:
+        wanted = [*(names or sorted(LABEL_FREE - unknown)), target(one.task)]
+        for name, values in measure(one.subject(split, size=size), dict.fromkeys(wanted)).items():
+            who = {"task": one.task, "model": one.run, "measure": name}
+            rows += [who | {"language": k, "value": v.value, "status": v.status} for k, v in values.items()]
+    return tidy(rows)
+
+
+def target(task: str) -> str:
+    """The measure that a task is scored by; accuracy if the task is not in the catalogue."""
+    return TASKS[task].metric if task in TASKS else "accuracy"
+
+
+def source_language(task: str) -> str:
+    return TASKS[task].source_language if task in TASKS else "en"
+
+
+def wide(frame: pd.DataFrame, features: Iterable[str] = ()) -> pd.DataFrame:
+    """A row for each model and target language: its keys, features, :data:`TRUTH`, and that in the :data:`SOURCE`.
+
+    A number that is missing is ``nan``, but for the truth: languages without are left out. So is the source language,
+    in which the model was trained: how it does there says nothing of transfer.
+
+    Args:
+        frame: as :func:`tidy` returns it.
+        features: measures.
+
+    Raises:
+        UnknownName: no row has one of the features.
+        DataError: no language has the truth.
+    """
+    known = set(frame["measure"])
+    for name in features:
+        if name not in known:
+            raise UnknownName("measure in the records", name, known)
+    table = frame.pivot(index=KEYS, columns="measure", values="value").reset_index()
+    truth = [row.get(target(row["task"]), np.nan) for _, row in table.iterrows()]
+    table = table.assign(**{TRUTH: truth}).dropna(subset=TRUTH)
+    here = table["language"] == table["task"].map(source_language)
+    source = table[here].set_index(["task", "model"])[TRUTH]
+    table = table[~here].reset_index(drop=True)
+    if table.empty:
+        raise DataError("the records hold no accuracy (or F1) of a target language; measure it, with its labels.")
+    places = pd.MultiIndex.from_frame(table[["task", "model"]])
+    return table.assign(**{SOURCE: source.reindex(places).to_numpy()})[[*KEYS, *features, TRUTH, SOURCE]]

@@ -1,0 +1,103 @@
+r"""Intervals of predictions that assume no distribution: jackknife+ and CV+ [barber2021predictive].
+
+With :math:`\hat\mu_{-i}` fitted without row i (and without the rows that are left out with it), and
+:math:`R_i = |y_i - \hat\mu_{-i}(x_i)|`, the interval at x is
+
+.. math:: \big[ q^-_{n,\alpha}\{\hat\mu_{-i}(x) - R_i\},\; q^+_{n,\alpha}\{\hat\mu_{-i}(x) + R_i\} \big]
+
+where :math:`q^+_{n,\alpha}` is the :math:`\lceil (1-\alpha)(n+1) \rceil`-th smallest of n values, infinite where there
+are fewer, and :math:`q^-_{n,\alpha}\{v_i\} = -q^+_{n,\alpha}\{-v_i\}`. Where the rows are exchangeable it covers a new
+one with a probability of at least 1 - 2α, and mostly of about 1 - α. Rows of one model, or of related languages, are
+not quite that: :mod:`xlgen.forecast.evaluate` measures what is covered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from xlgen.analysis.intervals import AnalysisError, finite
+
+Predictor = Callable[[NDArray], NDArray]
+"""(M, K) features to (M,) predictions."""
+
+Fit = Callable[[NDArray, NDArray], Predictor]
+"""Features (N, K) and what is predicted (N,) to what predicts it; the order of the rows must not matter."""
+
+LEVEL = 0.9
+
+
+@dataclass(frozen=True)
+class Band:
+    """Predictions with their intervals.
+
+    Attributes:
+        value: (M,) by the fit on all rows.
+        low: (M,) ends of the intervals, -∞ where there are too few rows for one.
+        high: (M,) as ``low``, +∞.
+        held: (N,) predictions of the rows themselves, by fits without them.
+    """
+
+    value: NDArray
+    low: NDArray
+    high: NDArray
+    held: NDArray
+
+
+def jackknife_plus(
+    fit: Fit,
+    x: ArrayLike,
+    y: ArrayLike,
+    new: ArrayLike,
+    apart: Sequence[Sequence[Hashable]] | None = None,
+    level: float = LEVEL,
+) -> Band:
+    """Predict ``new`` rows with intervals.
+
+    Args:
+        fit: the regression.
+        x: (N, K) features.
+        y: (N,) what is predicted.
+        new: (M, K) features of the rows to predict.
+        apart: labelings of the N rows. A row is predicted by a fit without the rows that share one of its labels: with
+            the languages, leave one language out; with the models, leave one model out; with both, what a new language
+            of a new model meets. Without, each row is left out by itself (jackknife+); otherwise this is CV+.
+        level: 1 - α.
+
+    Raises:
+        AnalysisError: numbers that are not finite, lengths that differ, a level outside (0, 1), or rows of which one
+            shares a label with each other one, so that nothing is left to fit.
+    """
+    y, x, new = finite(y, "y"), np.asarray(x, dtype=float), np.asarray(new, dtype=float)
+    n = len(y)
+    labels = [list(labeling) for labeling in ([range(n)] if apart is None else apart)]
+    if y.ndim != 1 or x.ndim != 2 or new.ndim != 2 or x.shape[1] != new.shape[1] or {n} != {len(x), *map(len, labels)}:
+        raise AnalysisError(f"x {x.shape}, y {y.shape}, new {new.shape} and labels {[*map(len, labels)]} do not match.")
+    if not 0 < level < 1:
+        raise AnalysisError(f"level is {level}; expected a share between 0 and 1, such as 0.9.")
+    keys, held, there = list(zip(*labels, strict=True)), np.empty(n), np.empty((n, len(new)))
+    for key in dict.fromkeys(keys):
+        out = np.array([other == key for other in keys])
+        rest = np.array([all(a != b for a, b in zip(other, key, strict=True)) for other in keys])
+        if not rest.any():
+            raise AnalysisError(f"nothing is left to fit without {', '.join(map(str, key))}; expected other rows too.")
+        predictor = fit(x[rest], y[rest])
+        held[out], there[out] = predictor(x[out]), predictor(new)
+    residual = np.abs(y - held)[:, None]
+    low, high = -_upper(-(there - residual), level), _upper(there + residual, level)
+    return Band(fit(x, y)(new), low, high, held)
+
+
+def fewest(level: float = LEVEL) -> int:
+    """Rows without which no interval of that level is finite: n >= level / (1 - level)."""
+    return math.ceil(level / (1 - level) - 1e-9)
+
+
+def _upper(values: NDArray, level: float) -> NDArray:
+    """The ⌈level (n + 1)⌉-th smallest of each column of (n, M)."""
+    n, place = len(values), math.ceil(level * (len(values) + 1) - 1e-9)
+    return np.sort(values, axis=0)[place - 1] if place <= n else np.full(values.shape[1], np.inf)

@@ -1,0 +1,88 @@
+"""Estimators of texts without labels in constant memory: means over units, summed up a piece of the text at a time.
+
+Every measure in :data:`MEANS` is the mean of a score of each unit, given what is known of the source's development
+examples. Scores are summed chunk by chunk and the logits are dropped, so that memory does not grow with the text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from xlgen.measures.atc import threshold
+from xlgen.measures.entropy import entropies
+from xlgen.models.entity_f1 import chunk_counts, f1_of
+from xlgen.models.evaluate import Predictions
+
+MEANS = ("confidence", "doc", "atc", "atc_entropy", "entropy")
+
+Score = Callable[[Predictions], Tensor]
+
+
+def sure(predictions: Predictions) -> Tensor:
+    """The probability of the predicted class of every unit, (U,)."""
+    return predictions.log_probs.amax(dim=1).exp()
+
+
+def scores(source: Predictions) -> Mapping[str, Score]:
+    """By name in :data:`MEANS`, the score of every unit (U,) whose mean is the measure of that name.
+
+    Args:
+        source: logits and labels of the source's development examples.
+    """
+    wrong = source.logits.argmax(dim=1) != source.labels
+    gap = 1 - wrong.double().mean().item() - sure(source).mean().item()
+    by_confidence, by_entropy = threshold(sure(source), wrong), threshold(-entropies(source), wrong)
+    return {
+        "confidence": sure,
+        "doc": lambda predictions: sure(predictions) + gap,
+        "atc": lambda predictions: (sure(predictions) >= by_confidence).double(),
+        "atc_entropy": lambda predictions: (-entropies(predictions) >= by_entropy).double(),
+        "entropy": entropies,
+    }
+
+
+@dataclass
+class Tally:
+    """Sums over the units of one language.
+
+    Attributes:
+        rows: examples.
+        units: examples of classification, words of tagging.
+        sums: by measure, the sum of its scores.
+        right: units whose most probable class is the label.
+        chunks: (3,) right, predicted and true chunks, for F1.
+    """
+
+    rows: int = 0
+    units: int = 0
+    sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(MEANS, 0.0))
+    right: int = 0
+    chunks: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.int64))
+
+    def add(self, predictions: Predictions, known: Mapping[str, Score], rows: int) -> None:
+        """Count the predictions of some rows."""
+        self.rows += rows
+        self.units += len(predictions)
+        for name, score in known.items():
+            self.sums[name] += score(predictions).sum().item()
+
+    def add_labels(self, predictions: Predictions, names: tuple[str, ...], kind: str) -> None:
+        """Count what is right of predictions whose labels are known."""
+        self.right += int((predictions.logits.argmax(dim=1) == predictions.labels).sum())
+        if kind == "token":
+            self.chunks += chunk_counts(predictions, names).sum(dim=0)
+
+    def means(self) -> dict[str, float]:
+        """By measure, its value."""
+        return {name: total / self.units for name, total in self.sums.items()}
+
+    def truth(self, metric: str) -> float:
+        """The accuracy, or F1; ``nan`` without units."""
+        if not self.units:
+            return math.nan
+        return f1_of(self.chunks).item() if metric == "f1" else self.right / self.units
