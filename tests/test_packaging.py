@@ -27,7 +27,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 DISTRIBUTIONS = {"yaml": "PyYAML", "IPython": "ipykernel", "sphinx": "jupyter-book", "docutils": "jupyter-book"}
 """Modules whose distribution is named otherwise, or comes with another one."""
 DISTRIBUTIONS |= {"sphinx_external_toc": "jupyter-book", "myst_nb": "jupyter-book", "pybtex": "jupyter-book"}
-DISTRIBUTIONS |= {"packaging": "pytest", "sklearn": "scikit-learn"}
+DISTRIBUTIONS |= {"packaging": "pytest", "bs4": "beautifulsoup4", "sklearn": "scikit-learn"}
 NOT_INSTALLABLE = {"curvlinops"}
 """Peers of the benchmarks that drag in what breaks others: see benchmarks/peers.txt."""
 
