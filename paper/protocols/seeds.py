@@ -63,8 +63,9 @@ def seeds(
         "frobenius": {},
     }
     predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
-    all_of_them = (*predictions, MeasureConfig(tuple(settings), (), "test", FEW, settings))
-    measures = {key: all_of_them if key[1] in thorough else predictions for key in configs}
+    without_labels = MeasureConfig(LABEL_FREE_MEASURES, (), "test", size)
+    dear = MeasureConfig(tuple(settings), (), "test", FEW, settings)
+    measures = {key: (*predictions, *((dear,) if key[1] in thorough else ()), without_labels) for key in configs}
     return Protocol(configs, measures, ("objective", "seed"))
 
 

@@ -3,9 +3,10 @@
 share = log₁₀(size(L) / size(en))   [decades; 0 in English, -2 for a hundredth]
 
 Sizes are public facts. Of XLM-R they are those of CC-100 [GiB, table of the appendix of conneau2020xlmr] in
-``languages.csv``; of multilingual BERT the articles of Wikipedia at its time (:data:`xlgen.data.mini.corpus.WIKIPEDIA`,
-rounded, 17 languages), which the miniature's corpus follows too. Both encoders draw languages by a power of the size
-(0.3 and 0.7), which only stretches the scale.
+``languages.csv``. Multilingual E5 (wang2024multilingual) was distilled from a model of that text; no sizes of what its
+own stages saw are published, so that those of CC-100 stand for them. Of multilingual BERT they are the articles of
+Wikipedia at its time (:data:`xlgen.data.mini.corpus.WIKIPEDIA`, rounded, 17 languages), which the miniature's corpus
+follows too. All of these draw languages by a power of the size (0.3 and 0.7), which only stretches the scale.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ CORPORA: Mapping[str, tuple[Mapping[str, float], str]] = {
     "mini": (WIKIPEDIA, "articles of Wikipedia"),
     "bert-base-multilingual": (WIKIPEDIA, "articles of Wikipedia"),
     "xlm-roberta": (CC100, "GiB of CC-100"),
+    "e5-small": (CC100, "GiB of CC-100, the text of XLM-R, which it descends from"),
 }
 """By what the encoder's name holds, the size of its text by language, and the unit."""
 
