@@ -36,7 +36,7 @@ def put(store, name, text="x", kind="run", created="2020"):
 def test_what_is_written_is_found(store):
     assert store.get("abc") is None
     put(store, "abc", "hello")
-    assert (store.get("abc") / "result").read_text() == "hello"
+    assert (store.get("abc").folder / "result").read_text() == "hello"
     assert [path.name for path in store.root.iterdir()] == ["abc"]
 
 
@@ -81,7 +81,7 @@ def test_the_first_of_two_writers_wins_and_the_second_is_not_told(store):
     go.set()
     thread.join()
     assert told == []
-    assert (store.get("abc") / "result").read_text() == "first"
+    assert (store.get("abc").folder / "result").read_text() == "first"
     assert [path.name for path in store.root.iterdir()] == ["abc"]
 
 
