@@ -16,7 +16,7 @@ from typing import Any
 
 from paper import notebook
 from paper.protocols import PROTOCOLS, Protocol
-from xlgen.core.config import RunOptions
+from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.store import git_commit, pack
@@ -160,35 +160,18 @@ def make(
         XlgenError: as for training and measuring; the records written until then are whole.
     """
     options, folder = options or RunOptions(), default_folder() if folder is None else folder
+    options = replace(options, threads=options.threads or 1)
     if (commit := git_commit(notebook.root()) or "no commit").endswith(("+", "commit")):
         raise ConfigError(f"the code is of {commit}; expected a commit without changes (+). Commit, then make records.")
     plan = _plan(names, preset, options)
     if workers > 1 and len(plan) > 1:
-        values = {"protocols": list(names), "preset": preset, "folder": str(folder)}
-        jobs = [
-            Job(
-                f"records, part {part + 1} of {workers}",
-                ("record",),
-                values | {"part": part, "parts": workers},
-                "paper",
-            )
-            for part in range(workers)
-        ]
-        side_by_side(jobs, workers, options)
-    return [_make(key, *entry, options, folder) for key, entry in plan.items()]
+        shares = [share for share in _shares(plan, workers) if share]
+        label = "the share of records that begins with {0.objective} of {0.task}, seed {0.seed}"
+        side_by_side([Job(label.format(share[0][0]), _make_all, (share, folder)) for share in shares], workers, options)
+    return [_make(config, measures, folder, options) for config, measures in plan.values()]
 
 
-def make_part(values: Mapping[str, Any], options: RunOptions) -> list[Path]:
-    """What one process of :func:`make` does. A second stage belongs to the part of the run that it begins from."""
-    plan = _plan(values["protocols"], values["preset"], options)
-    return [
-        _make(key, config, measures, options, Path(values["folder"]))
-        for key, (config, measures) in plan.items()
-        if int(config.start or key, 16) % values["parts"] == values["part"]
-    ]
-
-
-Entry = tuple[Any, tuple[MeasureConfig, ...]]
+Entry = tuple[RunConfig, tuple[MeasureConfig, ...]]
 
 
 def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, Entry]:
@@ -203,12 +186,26 @@ def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, E
     return plan
 
 
+def _shares(plan: Mapping[str, Entry], number: int) -> list[list[Entry]]:
+    """The plan in so many parts; a second stage belongs to the part of the run that it begins from."""
+    shares: list[list[Entry]] = [[] for _ in range(number)]
+    for key, entry in plan.items():
+        shares[int(entry[0].start or key, 16) % number].append(entry)
+    return shares
+
+
+def _make_all(share: Sequence[Entry], folder: Path, options: RunOptions) -> None:
+    """What one process of :func:`make` does."""
+    for config, measures in share:
+        _make(config, measures, folder, options)
+
+
 def _again(trained: Run, record: Run) -> bool:
     """Whether the run is another training than the one that the record was written from."""
     return trained.manifest["created"] != record.manifest["created"]
 
 
-def _make(key: str, config: Any, measures: Sequence[MeasureConfig], options: RunOptions, folder: Path) -> Path:
+def _make(config: RunConfig, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
     source = run(config, options)
     for number, one in enumerate(measures, start=1):
         whole = "representation_distance" in one.names

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 
 from paper import protocols, records
 from paper.chapters import collect, records_box
+from paper.protocols import PROTOCOLS
 from paper.protocols.settings import TITLES
 from paper.published import printed_table
 from xlgen.core import code, store
@@ -54,10 +56,7 @@ def made(tmp_path_factory):
     options = RunOptions(store=tmp_path_factory.mktemp("store"), progress=False, threads=1)
     folder = tmp_path_factory.mktemp("records")
     protocol = tiny_protocol()
-    paths = [
-        records._make(c.hash, measuring.resolve(c, options), MEASURES, options, folder)
-        for c in protocol.configs.values()
-    ]
+    paths = [records._make(measuring.resolve(c, options), MEASURES, folder, options) for c in protocol.configs.values()]
     return protocol, options, folder, paths
 
 
@@ -248,24 +247,35 @@ def test_a_relative_difference():
     assert relative(0.0, 1.0) == math.inf and math.isnan(relative(1.0, math.nan))
 
 
-def test_parts_share_the_models_and_keep_stages_together(monkeypatch, tmp_path):
-    done = []
-    monkeypatch.setattr(records, "_make", lambda key, config, *rest: done.append((key, config.start)))
-    options, parts = RunOptions(store=tmp_path), []
-    for part in range(2):
-        done.clear()
-        values = {
-            "protocols": ["stages", "frozen"],
-            "preset": "mini",
-            "folder": str(tmp_path),
-            "part": part,
-            "parts": 2,
-        }
-        records.make_part(values, options)
-        parts.append({key for key, _ in done})
-        assert all(start in parts[-1] for _, start in done if start)
-    plan = records._plan(["stages", "frozen"], "mini", options)
+def test_parts_share_the_models_and_keep_stages_together(tmp_path):
+    plan = records._plan(["stages", "frozen"], "mini", RunOptions(store=tmp_path))
+    assert pickle.loads(pickle.dumps(plan)) == plan
+    parts = [{config.hash for config, _ in share} for share in records._shares(plan, 2)]
     assert parts[0].isdisjoint(parts[1]) and parts[0] | parts[1] == set(plan) and all(parts)
+    starts = [(config.start, part) for config, _ in plan.values() for part in parts if config.hash in part]
+    assert any(start for start, _ in starts) and all(start in part for start, part in starts if start)
+
+
+def test_records_are_made_side_by_side_and_are_those_of_one_process(monkeypatch, tmp_path, made):
+    protocol, _, _, paths = made
+    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: protocol)
+    jobs = []
+    monkeypatch.setattr(records, "side_by_side", lambda given, *rest: jobs.extend(given))
+    options = RunOptions(store=tmp_path / "store", progress=False)
+    again = records.make(["tiny"], options=options, workers=2, folder=tmp_path / "records")
+    assert sorted(path.name for path in again) == sorted(path.name for path in paths)
+    assert sum(len(job.arguments[0]) for job in jobs) == len(KEYS) and all(
+        job.work is records._make_all for job in jobs
+    )
+    share = [entry for job in jobs for entry in job.arguments[0]]
+    records._make_all(share, tmp_path / "others", replace(options, store=tmp_path / "other store", threads=1))
+    for path in again:
+        run, *measures = unpack(path)
+        other, *others = unpack(tmp_path / "others" / path.name)
+        assert run.read("config") == other.read("config")
+        assert [(one.name, one.read("values")) for one in measures] == [
+            (one.name, one.read("values")) for one in others
+        ]
 
 
 def test_unknown_protocols_are_refused(tmp_path):

@@ -115,15 +115,14 @@ def _measure(args: argparse.Namespace) -> None:
     if not config.names:
         raise ConfigError("--measures names none; see `xlgen list measures`.")
     if args.model:
-        sources = [measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)]
+        source = measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)
     else:
-        sources = [measuring.find(prefix, options) for prefix in args.run]
-    for source in sources:
-        rows = measuring.table([source], config, options)
-        print(f"{source.model} ({source.task}, {config.split})")
-        print(_grid(rows))
-        if args.out:
-            _write_csv(args.out, rows, append=source is not sources[0])
+        source = measuring.find(args.run, options)
+    rows = measuring.table([source], config, options)
+    print(f"{source.model} ({source.task}, {config.split})")
+    print(_grid(rows))
+    if args.out:
+        _write_csv(args.out, rows)
 
 
 def _frechet(args: argparse.Namespace) -> None:
@@ -139,7 +138,7 @@ def _frechet(args: argparse.Namespace) -> None:
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
     print(_grid([row for row in rows if row["source"] == source and row["measure"] in ("d2", "without_embeddings")]))
     if args.out:
-        _write_csv(args.out, rows, append=False)
+        _write_csv(args.out, rows)
 
 
 def _list(args: argparse.Namespace) -> None:
@@ -227,11 +226,10 @@ def _cell(row: Mapping[str, Any] | None) -> str:
     return f"{row['value']:.5g}" if row["status"] == "ok" else row["status"]
 
 
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]], append: bool) -> None:
+def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     import csv
 
-    with path.open("a" if append else "w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, rows[0])
-        if not append:
-            writer.writeheader()
+        writer.writeheader()
         writer.writerows({k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows)

@@ -71,7 +71,7 @@ def _add_measure(commands) -> None:
         description="Measure a fine-tuned model in each language: a run of the store, or a checkpoint of your own.",
     )
     source = measure.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", nargs="+", metavar="HASH", help="runs of the store, or the beginnings of their names")
+    source.add_argument("--run", metavar="HASH", help="a run of the store, or the beginning of its name")
     source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
     measure.add_argument("--task", help="with --model: what it was fine-tuned on")
     measure.add_argument("--pretrained", default="", help="with --model: what fine-tuning started from")

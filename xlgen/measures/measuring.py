@@ -214,23 +214,28 @@ def measure_many(
     Runs that lack the same measures are dealt out to the processes, which read the data once for all of theirs.
     """
     options = replace(options, threads=options.threads or 1)
-    lacking: dict[str, tuple[MeasureConfig, list[str]]] = {}
+    lacking: dict[str, tuple[MeasureConfig, list[Run]]] = {}
     for source in runs:
         resolved = _resolve_measures(TASKS[source.task], config, options)
         if missing := _missing(source, _found(source, resolved, options)):
             settings = {name: resolved.settings[name] for name in missing}
             only = replace(resolved, names=missing, settings=settings, data="")
-            _, keys = lacking.setdefault(source.task + repr(only), (only, []))
-            keys.append(source.key)
+            lacking.setdefault(source.task + repr(only), (only, []))[1].append(source)
     jobs = [
-        Job(f"measures of {', '.join(share)}", ("measure", "--run", *share), asdict(only))
-        for only, keys in lacking.values()
-        for share in (keys[part::workers] for part in range(workers))
+        Job(f"measures of {', '.join(one.key for one in share)}", _measure_all, (share, only))
+        for only, sources in lacking.values()
+        for share in (sources[part::workers] for part in range(workers))
         if share
     ]
     if workers > 1 and len(jobs) > 1:
         side_by_side(jobs, workers, options)
     return [measure(source, config, options) for source in runs]
+
+
+def _measure_all(runs: Sequence[Run], config: MeasureConfig, options: RunOptions) -> None:
+    """What one process of :func:`measure_many` does."""
+    for source in runs:
+        measure(source, config, options)
 
 
 def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunOptions) -> list[dict[str, Any]]:

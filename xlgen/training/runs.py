@@ -211,4 +211,4 @@ def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2
 
 def _job(config: RunConfig, key: str) -> Job:
     label = f"{config.task} {config.objective} seed {config.seed} ({key})"
-    return Job(label, ("run",), config.to_dict())
+    return Job(label, run, (config,))
