@@ -307,21 +307,27 @@ def test_a_damaged_result_is_reported_not_used(encoder, tmp_path):
         measuring.run(quick(encoder), opts)
 
 
-def test_the_table_has_a_row_for_each_run_measure_and_language(encoder, tmp_path):
+def test_the_frame_has_a_row_for_each_run_measure_and_language(encoder, tmp_path):
     opts = options(tmp_path)
     two = [measuring.run(quick(encoder, seed=seed), opts) for seed in (0, 1)]
-    table = measuring.table(two, MeasureConfig(("accuracy", "frobenius")), opts)
-    assert [(r["seed"], r["measure"], r["language"]) for r in table] == [
+    mine = Checkpoint(two[1].model, "toy", str(encoder), max_length=24)
+    asked = MeasureConfig(("accuracy", "frobenius")), MeasureConfig(("loss",), ("xx",), "dev")
+    table = measuring.frame([*two, mine], asked, opts)
+    assert list(zip(table.seed.fillna(-1), table.measure, table.language, strict=True)) == [
         (seed, measure, language)
-        for seed in (0, 1)
-        for measure, language in [("accuracy", "en"), ("accuracy", "xx"), ("frobenius", "all")]
+        for seed in (0, 1, -1)
+        for measure, language in [("accuracy", "en"), ("accuracy", "xx"), ("frobenius", "all"), ("dev_loss", "xx")]
     ]
-    assert {key for row in table for key in row} == {
+    assert list(table) == [
         *("run", "task", "model", "objective", "tuning", "hyper", "seed"),
         *("language", "measure", "value", "stderr", "n", "status"),
-    }
+    ]
     value = measuring.measure(two[1], MeasureConfig(("accuracy",)), opts)["accuracy"]["xx"]
-    assert table[4]["value"] == value.value and table[4]["run"] == two[1].key
+    fifth, last = table.iloc[5], table.iloc[9]
+    assert (fifth.value, fifth.stderr, fifth.n, fifth.run) == (value.value, value.stderr, value.n, two[1].key)
+    assert (last.value, last.run, last.model, last.objective) == (value.value, mine.key, two[1].model, "")
+    assert math.isnan(table.stderr[2]) and table.hyper[0] == {}
+    assert list(measuring.frame([], asked, opts)) == list(table)
 
 
 @pytest.fixture

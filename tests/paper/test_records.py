@@ -73,7 +73,7 @@ def test_a_record_is_the_run_it_was_written_from(made):
         assert recorded.config == run.config and recorded.key == run.key == path.stem
         assert (recorded.summary, recorded.log, recorded.manifest) == (run.summary, run.log, run.manifest)
         assert measuring.measure(recorded, MEASURES[0], kept) == measuring.measure(run, MEASURES[0], options)
-        assert measuring.table([recorded], MEASURES[0], kept) == measuring.table([run], MEASURES[0], options)
+        assert measuring.frame([recorded], MEASURES, kept).equals(measuring.frame([run], MEASURES, options))
 
 
 def test_a_record_has_no_weights_and_says_so(made):

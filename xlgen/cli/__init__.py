@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlgen.cli.arguments import parser
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName, XlgenError
+
+if TYPE_CHECKING:
+    import pandas
 
 Command = tuple[Callable, Callable]
 """What adds a command to argparse's sub-parsers, and what runs it."""
@@ -118,7 +121,7 @@ def _measure(args: argparse.Namespace) -> None:
         source = measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)
     else:
         source = measuring.find(args.run, options)
-    rows = measuring.table([source], config, options)
+    rows = measuring.frame([source], [config], options)
     print(f"{source.model} ({source.task}, {config.split})")
     print(_grid(rows))
     if args.out:
@@ -128,15 +131,17 @@ def _measure(args: argparse.Namespace) -> None:
 def _frechet(args: argparse.Namespace) -> None:
     options = options_of(args)
     writable(args.out)
+    import pandas
+
     from xlgen.core.device import threads
     from xlgen.fisher import of_text
 
     settings = of_text.Settings(args.max_length, args.labels, args.seed)
     with threads(options.threads):
         found = of_text.of_languages(args.model, _words(args.languages), args.examples, args.folds, settings, options)
-    rows, source = found.rows(), found.languages[0]
+    rows, source = pandas.DataFrame(found.rows()), found.languages[0]
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
-    print(_grid([row for row in rows if row["source"] == source and row["measure"] in ("d2", "without_embeddings")]))
+    print(_grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
     if args.out:
         _write_csv(args.out, rows)
 
@@ -209,27 +214,16 @@ def settings_in(path: Path) -> dict[str, Any]:
     return values
 
 
-def _grid(rows: Sequence[Mapping[str, Any]]) -> str:
+def _grid(rows: pandas.DataFrame) -> str:
     """Languages down, measures across."""
-    measures = list(dict.fromkeys(row["measure"] for row in rows))
-    width = max(12, *map(len, measures))
-    lines = [f"{'language':9}" + "".join(f" {name:>{width}}" for name in measures)]
-    for language in dict.fromkeys(row["language"] for row in rows):
-        cells = {row["measure"]: row for row in rows if row["language"] == language}
-        lines.append(f"{language:9}" + "".join(f" {_cell(cells.get(name)):>{width}}" for name in measures))
-    return "\n".join(lines)
+    cells = [
+        f"{value:.5g}" if status == "ok" else status for value, status in zip(rows.value, rows.status, strict=True)
+    ]
+    wide = rows.assign(cell=cells).pivot(index="language", columns="measure", values="cell").fillna("")
+    wide = wide.reindex(index=rows["language"].unique(), columns=rows["measure"].unique())
+    return wide.rename_axis(index=None, columns="language").to_string()
 
 
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return ""
-    return f"{row['value']:.5g}" if row["status"] == "ok" else row["status"]
-
-
-def _write_csv(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    import csv
-
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows({k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows)
+def _write_csv(path: Path, rows: pandas.DataFrame) -> None:
+    """All rows; settings by name are written as JSON."""
+    rows.map(lambda cell: json.dumps(cell) if isinstance(cell, dict) else cell).to_csv(path, index=False)

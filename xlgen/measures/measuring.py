@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
+from itertools import product
 from typing import Annotated, Any
 
+import pandas
 import torch
 from pydantic import Field
 
@@ -39,6 +41,7 @@ __all__ = [
     "Run",
     "class_order",
     "find",
+    "frame",
     "load_model",
     "measure",
     "measure_many",
@@ -47,10 +50,12 @@ __all__ = [
     "run_many",
     "stored",
     "subject",
-    "table",
 ]
 
 log = logging.getLogger(__name__)
+
+COLUMNS = "run task model objective tuning hyper seed language measure value stderr n status".split()
+"""Of :func:`frame`."""
 
 
 @dataclass(frozen=True)
@@ -238,10 +243,24 @@ def _measure_all(runs: Sequence[Run], config: MeasureConfig, options: RunOptions
         measure(source, config, options)
 
 
-def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunOptions) -> list[dict[str, Any]]:
-    """One flat row for each run, measure and language, for analysis; what is missing is measured."""
+def frame(runs: Sequence[Run | Checkpoint], configs: Iterable[MeasureConfig], options: RunOptions) -> pandas.DataFrame:
+    """A row for each run, measure and language; what is missing is measured.
+
+    Args:
+        runs: stored runs, records of runs, or models that were fine-tuned elsewhere.
+        configs: what is measured of each of them, on what.
+        options: how.
+
+    Returns:
+        Columns ``run``, ``task``, ``model``, ``objective``, ``tuning``, ``hyper``, ``seed`` (``<NA>`` for a model of
+        elsewhere), ``language``, ``measure`` (as :meth:`MeasureConfig.named`), ``value``, ``stderr`` (``nan`` for
+        none), ``n`` and ``status``.
+
+    Raises:
+        XlgenError: as :func:`measure`.
+    """
     rows = []
-    for source in runs:
+    for source, config in product(runs, configs):
         measured = measure(source, config, options)
         trained = None if isinstance(source, Checkpoint) else source.config
         who = {
@@ -256,8 +275,9 @@ def table(runs: Sequence[Run | Checkpoint], config: MeasureConfig, options: RunO
         for name, values in measured.items():
             for language, v in values.items():
                 numbers = {"value": v.value, "stderr": v.stderr, "n": v.n, "status": v.status}
-                rows.append(who | {"language": language, "measure": name} | numbers)
-    return rows
+                rows.append(who | {"language": language, "measure": config.named(name)} | numbers)
+    types = {"seed": "Int64", "value": float, "stderr": float, "n": int}
+    return pandas.DataFrame(rows, columns=COLUMNS).astype(types)
 
 
 def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows | TaggedRows]:
