@@ -12,13 +12,13 @@ the code of houlsby2019adapters; BitFit trains its bias, as in benzaken2022bitfi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
 
 from xlgen.core.errors import ModelError
 from xlgen.core.registry import Registry
+from xlgen.models.layers import encoder
 
 TUNINGS: Registry[type] = Registry("tuning")
 
@@ -50,24 +50,16 @@ class Tuning(Protocol):
         ...
 
 
-def encoder(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The named parameters under a classifier's pretrained base."""
-    prefix = f"{model.base_model_prefix}."
-    return ((name, p) for name, p in model.named_parameters() if name.startswith(prefix))
-
-
-def head(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The named parameters on top of a classifier's pretrained base."""
-    prefix = f"{model.base_model_prefix}."
-    return ((name, p) for name, p in model.named_parameters() if not name.startswith(prefix))
+def head(model: nn.Module) -> set[str]:
+    """Names of the parameters on top of a classifier's pretrained base."""
+    return {name for name, _ in model.named_parameters()} - encoder(model).keys()
 
 
 def freeze(model: nn.Module) -> None:
     """Train nothing but the head."""
-    for _, p in encoder(model):
-        p.requires_grad_(False)
-    for _, p in head(model):
-        p.requires_grad_(True)
+    on_top = head(model)
+    for name, p in model.named_parameters():
+        p.requires_grad = name in on_top
 
 
 def does_not_apply(name: str, model: nn.Module, why: str) -> ModelError:
