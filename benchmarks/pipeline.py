@@ -188,7 +188,7 @@ def segmentation(repeats: int) -> Found:
         generator = torch.Generator().manual_seed(0)
         both = zip(rows.first, rows.second, strict=True)
         ids, types = zip(*(segmenter.pair(*texts, generator, LENGTH) for texts in both), strict=True)
-        return Encoded.pack(ids, types, rows.labels, tokenizer.pad_token_id, True)
+        return Encoded.pack(ids, types, rows.labels, tokenizer.pad_token_id, position_ids=True)
 
     batch = encode(rows, tokenizer, LENGTH, None, True).batch(torch.arange(len(rows)), sample())
 

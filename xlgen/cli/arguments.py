@@ -111,7 +111,7 @@ def _add_frechet(commands) -> None:
     frechet.set_defaults(command="frechet")
 
 
-def add_common(command: argparse.ArgumentParser, listing_only: bool = False) -> None:
+def add_common(command: argparse.ArgumentParser, *, listing_only: bool = False) -> None:
     command.add_argument("--store", type=Path, default=RunOptions.store, help="folder of the results (runs)")
     command.add_argument("--verbose", action="store_true", help="say what is being done")
     if listing_only:

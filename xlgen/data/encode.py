@@ -62,6 +62,7 @@ class Encoded:
         token_type_ids: Sequence[Sequence[int]] | None,
         labels: Sequence[int] | Sequence[Sequence[int]],
         pad: int,
+        *,
         position_ids: bool = False,
         example: Sequence[int] | None = None,
     ) -> Encoded:
@@ -264,7 +265,10 @@ def encode(
             tensors["tokens"], tensors.get("types"), tensors["offsets"], labels, tokenizer.pad_token_id, position_ids
         )
 
-    return remembered(key, cache_dir, position_ids, lambda: _tokenise(rows, tokenizer, max_length), build)
+    def make() -> dict[str, Tensor]:
+        return _tokenise(rows, tokenizer, max_length)
+
+    return remembered(key, cache_dir, make, build, position_ids=position_ids)
 
 
 def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:

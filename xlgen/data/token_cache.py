@@ -26,18 +26,19 @@ _memory: dict[tuple[str, bool], object] = {}
 def remembered(
     key: str,
     cache_dir: Path | None,
-    position_ids: bool,
     make: Callable[[], dict[str, Tensor]],
     build: Callable[[dict[str, Tensor]], T],
+    *,
+    position_ids: bool,
 ) -> T:
     """The encoded split of a key, from memory, from its file or, where there is neither, from ``make``.
 
     Args:
         key: digest of all that decides the tensors.
         cache_dir: folder of the files; ``None`` keeps none.
-        position_ids: part of what is remembered, not of the file.
         make: the tensors of the file.
         build: the encoded split of the tensors.
+        position_ids: part of what is remembered, not of the file.
     """
     if (key, position_ids) in _memory:
         return _memory[key, position_ids]

@@ -175,7 +175,7 @@ def _load(
         raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
     check_encoder(f"{model.base_model_prefix}.", names, info, name)
     classes = None
-    if head and fresh.isdisjoint(tunings.head(model)):
+    if head and fresh.isdisjoint(key for key, _ in tunings.head(model)):
         classes = class_names(written, name)
         _check_head(model, written, classes, name)
     config = model.config

@@ -12,6 +12,7 @@ the code of houlsby2019adapters; BitFit trains its bias, as in benzaken2022bitfi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar, Protocol, runtime_checkable
 
 from torch import nn
@@ -50,16 +51,17 @@ class Tuning(Protocol):
         ...
 
 
-def head(model: nn.Module) -> set[str]:
-    """Names of the parameters on top of a classifier's pretrained base."""
-    return {name for name, _ in model.named_parameters()} - encoder(model).keys()
+def head(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+    """The named parameters on top of a classifier's pretrained base."""
+    inside = encoder(model)
+    return ((name, p) for name, p in model.named_parameters() if name not in inside)
 
 
 def freeze(model: nn.Module) -> None:
     """Train nothing but the head."""
-    on_top = head(model)
+    inside = encoder(model)
     for name, p in model.named_parameters():
-        p.requires_grad = name in on_top
+        p.requires_grad = name not in inside
 
 
 def does_not_apply(name: str, model: nn.Module, why: str) -> ModelError:
