@@ -20,7 +20,7 @@ import transformers
 from benchmarks import peers, pipeline, report, rows_fisher, rows_measures, rows_steps, throughput
 from benchmarks.harness import Measurer, Row
 from benchmarks.shapes import SHAPES, Bench, Shape
-from xlgen.core.store import git_commit
+from xlgen.core.store import atomic, git_commit
 
 SOURCES = (rows_steps, rows_fisher, rows_measures)
 PACKAGES = ("torch", "transformers", "accelerate", peers.OPTIMIZER, peers.OPACUS, peers.LAPLACE, peers.CURVLINOPS)
@@ -118,10 +118,8 @@ def _version(name: str) -> str | None:
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ import torch
 from benchmarks import throughput
 from benchmarks.harness import Timing, finished, pairs, timing_of
 from benchmarks.shapes import Bench, Shape
+from paper.protocols.base import PREDICTED
 from xlgen import models
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
-from xlgen.data.encode import Encoded, encode, token_counts
+from xlgen.data.encode import Encoded, encode
 from xlgen.data.read_pairs import Rows
 from xlgen.data.segment import Segmenter
 from xlgen.forecast.scores import Tally, scores
@@ -33,7 +34,6 @@ LENGTH = 128
 BATCH = 64
 TIMED = 300
 """Examples of each language whose forward pass is timed; tokens are counted on all."""
-PREDICTED = ("accuracy", "loss", "margin", "margin_p10", "margin_logit", "margin_logit_p10")
 SEARCHED = 5
 """Models, of as many seeds, whose α is sought."""
 TRAINED = 640
@@ -63,6 +63,16 @@ def measured(data_dir: Path | None, repeats: int, wanted: Callable[[str], bool])
 def exactly(number: float, seconds: float = 0.0) -> Timing:
     """A count, as a timing."""
     return Timing(seconds, number, number, number, 1)
+
+
+def token_counts(batches: Iterable[Batch], max_length: int) -> dict[str, int]:
+    """Sub-words of the ``text``, ``processed`` with padding as batched, and ``fixed``: padded to ``max_length``."""
+    counts = {"text": 0, "processed": 0, "fixed": 0}
+    for batch in batches:
+        counts["text"] += int(batch.inputs["attention_mask"].sum())
+        counts["processed"] += batch.inputs["input_ids"].numel()
+        counts["fixed"] += len(batch) * max_length
+    return counts
 
 
 def data_path(data_dir: Path | None) -> Found:
@@ -237,7 +247,7 @@ def segmentation(repeats: int) -> Found:
         generator = torch.Generator().manual_seed(0)
         both = zip(rows.first, rows.second, strict=True)
         ids, types = zip(*(segmenter.pair(*texts, generator, LENGTH) for texts in both), strict=True)
-        return Encoded.pack(ids, types, rows.labels, tokenizer.pad_token_id, True)
+        return Encoded.pack(ids, types, rows.labels, tokenizer.pad_token_id, position_ids=True)
 
     batch = encode(rows, tokenizer, LENGTH, None, True).batch(torch.arange(len(rows)), sample())
 

@@ -46,7 +46,7 @@ def _language(bench: Bench) -> Timed:
     @torch.no_grad()
     def run():
         with torch.enable_grad():
-            draw = _draw(bench.model, bench.batches, "", ball, at_optimum, False)
+            draw = _draw(bench.model, bench.batches, "", ball, at_optimum, control=False)
         for name, p in parameters.items():
             p.copy_(origin[name])
         return draw.rises.mean().item()

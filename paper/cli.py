@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from xlgen import cli
-from xlgen.cli import arguments, options_of, settings_in, writable
+from xlgen.cli import arguments, options_of, writable
 from xlgen.cli.arguments import add_common
 from xlgen.cli.listing import LISTS, Entry, about
 
@@ -44,7 +43,6 @@ def _add_record(commands) -> None:
     record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
     record.add_argument("--workers", type=int, default=2, help="models trained side by side (2)")
     record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
-    record.add_argument("--config", type=Path, help=argparse.SUPPRESS)  # a worker's part
     add_common(record)
     record.set_defaults(command="record")
 
@@ -65,10 +63,6 @@ def _record(args: argparse.Namespace) -> None:
     writable(args.folder and args.folder / "record.json", "--folder")
     from paper import records
 
-    if args.config:
-        records.make_part(settings_in(args.config), options)
-        return
-    options = replace(options, threads=options.threads or 1)
     for path in records.make(args.protocols, args.preset, options, workers=args.workers, folder=args.folder):
         print(path)
 

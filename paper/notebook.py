@@ -25,7 +25,7 @@ import xlgen
 from xlgen.core.coerce import Setting
 from xlgen.core.config import digest
 from xlgen.core.errors import UnknownName, XlgenError
-from xlgen.core.store import git_commit
+from xlgen.core.store import atomic, git_commit
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -223,8 +223,8 @@ def publish(draft: Path, folder: Path) -> None:
     if not draft.exists():
         kept.unlink(missing_ok=True)
         return
-    folder.mkdir(parents=True, exist_ok=True)
-    os.replace(shutil.copy(draft, folder / f".{draft.name}"), kept)  # copied first: a rename needs one file system
+    with atomic(kept) as temporary:
+        shutil.copy(draft, temporary)  # perhaps from another file system, where nothing can be renamed to here
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Committed records: what many seeds and settings gave, without training them in every build of the book.
 
-A record is written by the same code as any run: :func:`make` trains and measures the models of the protocols in the
-store, and then copies their numbers. :func:`obtain` is what a chapter asks: it trains some of a protocol's models
+A record is a result like any other, in the root of the store that is only read, and without weights
+(:class:`xlgen.core.store.Store`): :func:`make` trains and measures the models of the protocols in the store, and then
+packs their documents. :func:`obtain` is what a chapter asks: it trains some of a protocol's models
 here, reads the others from their records, and compares the former with theirs.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -17,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from paper import notebook
 from paper.protocols import PROTOCOLS, Protocol
-from xlgen.core.config import RunOptions
+from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
 from xlgen.core.jobs import Job, side_by_side
-from xlgen.core.store import Store, git_commit, read_json
+from xlgen.core.store import git_commit, pack
 from xlgen.measures import Subject, Value, logits
-from xlgen.measures.measuring import MeasureConfig, measure, measure_many, names_in_store
-from xlgen.measures.recorded import Recorded, read
+from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
+from xlgen.training import runs as trained_runs
 from xlgen.training.runs import Run, resolve, run, run_many
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Obtained:
         names: of the parts of a key.
     """
 
-    runs: Mapping[Hashable, Run | Recorded]
+    runs: Mapping[Hashable, Run]
     measured: Mapping[Hashable, tuple[Measured, ...]]
     measures: Mapping[Hashable, tuple[MeasureConfig, ...]]
     live: frozenset[Hashable]
@@ -135,21 +136,23 @@ def obtain(
         StoreError: a record cannot be read.
         XlgenError: as for training and measuring.
     """
-    folder = default_folder() if folder is None else folder
+    kept = replace(options, records=default_folder() if folder is None else folder)
     configs = {key: resolve(config, options) for key, config in protocol.configs.items()}
     records = {
         key: record
         for key, config in configs.items()
-        if (record := _complete(folder / f"{config.hash}.json", protocol.measures[key], options)) is not None
+        if (record := _complete(config.hash, protocol.measures[key], kept)) is not None
     }
     here = [key for number, key in enumerate(configs) if number < live or key not in records]
     starts = {configs[key].start for key in here}
     here += [key for key, config in configs.items() if config.hash in starts and key not in here]
     trained = dict(zip(here, run_many([configs[key] for key in here], options, workers), strict=True))
-    runs = {key: trained.get(key) or records[key] for key in configs}
-    measured = _measure(runs, protocol.measures, options, workers)
+    rest = {key: record for key, record in records.items() if key not in trained}
+    runs = {key: trained.get(key) or rest[key] for key in configs}
+    measured = _measure(trained, protocol.measures, options, workers) | _measure(rest, protocol.measures, kept, workers)
+    measured = {key: measured[key] for key in configs}
     both = [key for key in configs if key in trained and key in records and _again(trained[key], records[key])]
-    recorded = {key: tuple(measure(records[key], one, options) for one in protocol.measures[key]) for key in both}
+    recorded = _measure({key: records[key] for key in both}, protocol.measures, kept, workers)
     comparison = tuple(
         Difference(key, name, language, value.value, now[name][language].value)
         for key in both
@@ -186,35 +189,18 @@ def make(
         XlgenError: as for training and measuring; the records written until then are whole.
     """
     options, folder = options or RunOptions(), default_folder() if folder is None else folder
+    options = replace(options, threads=options.threads or 1)
     if (commit := git_commit(notebook.root()) or "no commit").endswith(("+", "commit")):
         raise ConfigError(f"the code is of {commit}; expected a commit without changes (+). Commit, then make records.")
     plan = _plan(names, preset, options)
     if workers > 1 and len(plan) > 1:
-        values = {"protocols": list(names), "preset": preset, "folder": str(folder)}
-        jobs = [
-            Job(
-                f"records, part {part + 1} of {workers}",
-                ("record",),
-                values | {"part": part, "parts": workers},
-                "paper",
-            )
-            for part in range(workers)
-        ]
-        side_by_side(jobs, workers, options)
-    return [_make(key, *entry, options, folder) for key, entry in plan.items()]
+        shares = [share for share in _shares(plan, workers) if share]
+        label = "the share of records that begins with {0.objective} of {0.task}, seed {0.seed}"
+        side_by_side([Job(label.format(share[0][0]), _make_all, (share, folder)) for share in shares], workers, options)
+    return [_make(config, measures, folder, options) for config, measures in plan.values()]
 
 
-def make_part(values: Mapping[str, Any], options: RunOptions) -> list[Path]:
-    """What one process of :func:`make` does. A second stage belongs to the part of the run that it begins from."""
-    plan = _plan(values["protocols"], values["preset"], options)
-    return [
-        _make(key, config, measures, options, Path(values["folder"]))
-        for key, (config, measures) in plan.items()
-        if int(config.start or key, 16) % values["parts"] == values["part"]
-    ]
-
-
-Entry = tuple[Any, tuple[MeasureConfig, ...]]
+Entry = tuple[RunConfig, tuple[MeasureConfig, ...]]
 
 
 def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, Entry]:
@@ -229,19 +215,33 @@ def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, E
     return plan
 
 
-def _again(trained: Run, record: Recorded) -> bool:
+def _shares(plan: Mapping[str, Entry], number: int) -> list[list[Entry]]:
+    """The plan in so many parts; a second stage belongs to the part of the run that it begins from."""
+    shares: list[list[Entry]] = [[] for _ in range(number)]
+    for key, entry in plan.items():
+        shares[int(entry[0].start or key, 16) % number].append(entry)
+    return shares
+
+
+def _make_all(share: Sequence[Entry], folder: Path, options: RunOptions) -> None:
+    """What one process of :func:`make` does."""
+    for config, measures in share:
+        _make(config, measures, folder, options)
+
+
+def _again(trained: Run, record: Run) -> bool:
     """Whether the run is another training than the one that the record was written from."""
     return trained.manifest["created"] != record.manifest["created"]
 
 
-def _make(key: str, config: Any, measures: Sequence[MeasureConfig], options: RunOptions, folder: Path) -> Path:
+def _make(config: RunConfig, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
     source = run(config, options)
     for number, one in enumerate(measures, start=1):
         whole = "representation_distance" in one.names
         measure(source, one, options, _keep(source, options) if whole else None)
         if whole:  # what follows may take long
-            _record(source, measures[:number], options).write(folder)
-    return _record(source, measures, options).write(folder)
+            _pack(source, measures[:number], options, folder)
+    return _pack(source, measures, options, folder)
 
 
 def _keep(source: Run, options: RunOptions) -> Callable[[Subject], object]:
@@ -249,35 +249,29 @@ def _keep(source: Run, options: RunOptions) -> Callable[[Subject], object]:
     return lambda subject: logits.keep_measured(source, subject, options)
 
 
-def _record(source: Run, measures: Sequence[MeasureConfig], options: RunOptions) -> Recorded:
-    """Copy the numbers of a stored run."""
-    names = sorted({name for one in measures for name in names_in_store(source, one, options).values()})
-    folders = {name: Store(options.store).get(name) for name in names}
-    measured = {
-        name: {part: read_json(folder / f"{part}.json") for part in ("config", "values", "manifest")}
-        for name, folder in folders.items()
-    }
-    return Recorded(source.config, source.summary, source.log, source.manifest, measured)
+def _pack(source: Run, measures: Sequence[MeasureConfig], options: RunOptions, folder: Path) -> Path:
+    """Write the record of a stored run."""
+    return pack(folder, source.result, [result for one in measures for result in stored(source, one, options).values()])
 
 
-def _complete(path: Path, measures: Sequence[MeasureConfig], options: RunOptions) -> Recorded | None:
-    """The record, if there is one and it has everything that is wanted."""
-    if not path.is_file():
+def _complete(name: str, measures: Sequence[MeasureConfig], kept: RunOptions) -> Run | None:
+    """The record of a run, if there is one and it has everything that is wanted."""
+    record = trained_runs.stored(name, kept)
+    if record is None or record.result.packed is None:
         return None
-    record = read(path)
-    wanted = {name for one in measures for name in names_in_store(record, one, options).values()}
-    return record if wanted <= record.measured.keys() else None
+    results = (result for one in measures for result in stored(record, one, kept).values())
+    return record if all(result is not None and result.packed is not None for result in results) else None
 
 
 def _measure(
-    runs: Mapping[Hashable, Run | Recorded],
+    runs: Mapping[Hashable, Run],
     measures: Mapping[Hashable, tuple[MeasureConfig, ...]],
     options: RunOptions,
     workers: int,
 ) -> dict[Hashable, tuple[Measured, ...]]:
     """Measure the runs that share a list of configurations together, side by side."""
     found: dict[Hashable, tuple[Measured, ...]] = {}
-    for wanted in dict.fromkeys(map(repr, measures.values())):
+    for wanted in dict.fromkeys(repr(measures[key]) for key in runs):
         keys = [key for key in runs if repr(measures[key]) == wanted]
         columns = [measure_many([runs[key] for key in keys], one, options, workers) for one in measures[keys[0]]]
         found |= zip(keys, zip(*columns, strict=True), strict=True)

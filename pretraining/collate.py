@@ -98,7 +98,7 @@ class Batches:
         rng = random.Random(f"pretrain {self.recipe.seed} pool {number}")
         size = self.recipe.batch
         ease, hard = self.recipe.ease_at(number * POOL), number * POOL >= self.recipe.hard
-        examples = [self.corpus.example(rng, ease, hard) for _ in range(POOL * size)]
+        examples = [self.corpus.example(rng, ease, hard=hard) for _ in range(POOL * size)]
         codes = self.collate.encode(examples)
         order = sorted(range(len(codes)), key=lambda i: len(codes[i].ids))
         cuts = [order[start : start + size] for start in range(0, len(order), size)]

@@ -41,6 +41,7 @@ from pretraining.lsa import word_vectors
 from pretraining.recipe import Recipe
 from pretraining.tokenizer import train_tokenizer
 from xlgen.core.errors import ConfigError
+from xlgen.core.store import atomic
 from xlgen.data.batch import IGNORE
 from xlgen.models import MINI
 
@@ -102,8 +103,8 @@ def _save_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimize
     for number, slots in optimizer.state_dict()["state"].items():
         state |= {f"optimizer/{number}/{k}": v for k, v in slots.items()}
     meta = {"progress": json.dumps(asdict(progress))}
-    save_file({k: v.clone() for k, v in state.items()}, folder / "state.tmp", metadata=meta)
-    os.replace(folder / "state.tmp", folder / "state.safetensors")
+    with atomic(folder / "state.safetensors") as temporary:
+        save_file({k: v.clone() for k, v in state.items()}, temporary, metadata=meta)
 
 
 def _load_state(folder: Path, model: Pretrainer, optimizer: torch.optim.Optimizer) -> Progress:

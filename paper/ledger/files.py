@@ -7,15 +7,13 @@ has succeeded: until then the ledger shows the chapter's last whole evidence.
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from paper.ledger.claims import CHAPTERS, LedgerError
 from xlgen.core.errors import UnknownName
-from xlgen.core.store import read_json, write_json
+from xlgen.core.store import atomic, read_json, write_json
 
 PARTS = ("evidence", "choices")
 
@@ -41,13 +39,8 @@ def read(chapter: str, part: str, folder: Path) -> list[dict[str, Any]]:
 def write(chapter: str, part: str, entries: Sequence[dict[str, Any]], folder: Path) -> None:
     """Replace one part of a chapter's file, atomically."""
     whole = {name: list(entries) if name == part else read(chapter, name, folder) for name in PARTS}
-    folder.mkdir(parents=True, exist_ok=True)
-    temporary = folder / f".{chapter}-{uuid.uuid4().hex}"
-    try:
+    with atomic(path_of(chapter, folder)) as temporary:
         write_json(temporary, whole)
-        os.replace(temporary, path_of(chapter, folder))
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def clear(chapter: str, *, folder: Path) -> None:

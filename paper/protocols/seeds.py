@@ -52,7 +52,8 @@ def seeds(
         for objective in objectives
     }
     if preset == REAL:
-        return Protocol(configs, {key: _real(size, key[1] in thorough) for key in configs}, ("objective", "seed"))
+        measures = {key: _real(size, thorough=key[1] in thorough) for key in configs}
+        return Protocol(configs, measures, ("objective", "seed"))
     settings = {
         "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
         "sharpness_alpha": ALPHA,
@@ -69,7 +70,7 @@ def seeds(
     return Protocol(configs, measures, ("objective", "seed"))
 
 
-def _real(size: int, thorough: bool) -> tuple[MeasureConfig, ...]:
+def _real(size: int, *, thorough: bool) -> tuple[MeasureConfig, ...]:
     """What is measured of an encoder of real size, the cheapest first."""
     free = [name for name in LABEL_FREE_MEASURES if name not in ("representation_distance", "dropout_agreement")]
     quick = {

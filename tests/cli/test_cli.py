@@ -137,17 +137,6 @@ def test_measure_prints_languages_by_measures_and_writes_all_rows(xlgen_, tmp_pa
     assert float(lines[1][1]) == pytest.approx(float(rows[1]["value"]), abs=1e-4)
 
 
-def test_several_runs_can_be_measured_at_once(xlgen_, tmp_path):
-    for seed in (0, 1):
-        xlgen_.run("--seed", seed)
-    keys = [config.hash for config in stored(tmp_path)]
-    arguments = ["--measures", "accuracy", "--out", tmp_path / "rows.csv"]
-    code, out, _ = xlgen_("measure", "--run", *keys, *arguments, *xlgen_.common)
-    assert code == 0 and out.count("language") == 2
-    rows = list(csv.DictReader((tmp_path / "rows.csv").open()))
-    assert [(r["seed"], r["language"]) for r in rows] == [("0", "en"), ("0", "xx"), ("1", "en"), ("1", "xx")]
-
-
 def test_a_checkpoint_of_ones_own_and_settings_of_a_measure(xlgen_, tmp_path):
     xlgen_.run()
     folder = tmp_path / "runs" / stored(tmp_path)[0].hash / "model"

@@ -13,6 +13,7 @@ from xlgen.core.store import (
     MANIFEST,
     Store,
     StoreError,
+    atomic,
     git_commit,
     manifest,
     read_json,
@@ -36,7 +37,7 @@ def put(store, name, text="x", kind="run", created="2020"):
 def test_what_is_written_is_found(store):
     assert store.get("abc") is None
     put(store, "abc", "hello")
-    assert (store.get("abc") / "result").read_text() == "hello"
+    assert (store.get("abc").folder / "result").read_text() == "hello"
     assert [path.name for path in store.root.iterdir()] == ["abc"]
 
 
@@ -81,8 +82,22 @@ def test_the_first_of_two_writers_wins_and_the_second_is_not_told(store):
     go.set()
     thread.join()
     assert told == []
-    assert (store.get("abc") / "result").read_text() == "first"
+    assert (store.get("abc").folder / "result").read_text() == "first"
     assert [path.name for path in store.root.iterdir()] == ["abc"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, error):
+    path = tmp_path / "new" / "file.txt"
+    for text in ("first", "second"):
+        with atomic(path) as temporary:
+            temporary.write_text(text)
+            assert not path.exists() or path.read_text() == "first"
+        assert path.read_text() == text
+    with pytest.raises(error), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise error
+    assert path.read_text() == "second" and list(path.parent.iterdir()) == [path]
 
 
 def test_an_incomplete_result_is_an_error_that_says_what_to_do(store):

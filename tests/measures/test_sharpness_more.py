@@ -10,9 +10,7 @@ from torch import nn
 
 from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.measures import MEASURES, measure
-from xlgen.measures import sharpness_difference as difference
 from xlgen.measures.attack import Attack
-from xlgen.measures.sharpness_sweep import SCALES
 from xlgen.models import perturb
 from xlgen.models.evaluate import losses
 
@@ -144,61 +142,7 @@ def test_adaptive_refuses_settings_out_of_range(toy, data, settings):
         MEASURES["sharpness_adaptive"](subject_of(toy, *data), **settings)
 
 
-# --- sweep over the noise ---------------------------------------------------------------------------------------------
-
-
-def test_sweep_is_the_difference_at_every_scale(toy, data):
-    subject = subject_of(toy, *data)
-    settings = {"noise_seeds": (0, 1), "control": True}
-    swept = MEASURES["sharpness_sweep"](subject, noise_scale=0.01, noise_scales=(1e-4, 1e-3, 0.1), **settings)
-    for language, value in swept.items():
-        curve = value.extra["curve"]
-        assert [point["scale"] for point in curve] == [1e-4, 1e-3, 0.01, 0.1]
-        for point in curve:
-            single = MEASURES["sharpness_difference"](subject, noise_scale=point["scale"], **settings)[language]
-            assert (point["phi"], point["stderr"], point["clipped"]) == (
-                single.value,
-                single.stderr,
-                single.extra["clipped"],
-            )
-            assert point["phi_noise"] == pytest.approx(sum(single.extra["phi_noise"]) / 2, rel=1e-14)
-            if point["scale"] == 0.01:
-                assert (value.value, value.stderr) == (single.value, single.stderr)
-                assert {key: value.extra[key] for key in single.extra} == single.extra
-
-
-def test_default_sweep_spans_three_orders_of_magnitude():
-    assert max(SCALES) / min(SCALES) >= 999 and 0.001 in SCALES
-    value = MEASURES["sharpness_sweep"](quadratic())["en"]
-    assert [point["scale"] for point in value.extra["curve"]] == sorted(SCALES)
-    assert "phi_noise" not in value.extra["curve"][0]
-
-
-def test_sweep_shares_the_optimum_and_the_draws(toy, data, monkeypatch):
-    model, drawn = Counting(toy), []
-    gaussian = perturb.gaussian
-    monkeypatch.setattr(difference, "gaussian", lambda *args: drawn.append(1) or gaussian(*args))
-    subject = subject_of(model, *data, size=23)
-    measure(subject, ["accuracy", "sharpness_sweep"], {"sharpness_sweep": {"noise_seeds": (0, 1)}})
-    draws = 2 * 2 * len(SCALES)  # languages, seeds, scales
-    assert len(drawn) == 2
-    assert model.gradients == draws and model.forwards == 2 + draws  # L(w_0) once a language, with the accuracy
-
-
-@pytest.mark.parametrize(
-    ("settings", "name"),
-    [
-        ({"noise_scales": ()}, "noise_scales"),
-        ({"noise_scales": (0.1, 0.1)}, "noise_scales"),
-        ({"noise_scales": (0.1, -1.0)}, "noise_scales"),
-        ({"noise_scale": -1.0}, "noise_scale"),
-        ({"noise_seeds": ()}, "noise_seeds"),
-        ({"lam": 0}, "lam"),
-    ],
-)
-def test_sweep_refuses_settings_out_of_range(settings, name):
-    with pytest.raises(ConfigError, match=f"^{name} is"):
-        MEASURES["sharpness_sweep"](quadratic(), **settings)
+# --- draws of the noise -----------------------------------------------------------------------------------------------
 
 
 def test_a_draw_is_one_gradient_and_one_forward_pass(toy, data):
@@ -303,7 +247,7 @@ def test_unknown_search_and_tolerance_are_explained():
 
 # --- what all must leave untouched ------------------------------------------------------------------------------------
 
-MOVING = [("sharpness_adaptive", {}), ("sharpness_sweep", {}), ("sharpness_alpha", {"search": "guided"})]
+MOVING = [("sharpness_adaptive", {}), ("sharpness_difference", {}), ("sharpness_alpha", {"search": "guided"})]
 
 
 @pytest.mark.parametrize(("name", "settings"), MOVING)
@@ -340,5 +284,5 @@ def test_a_language_does_not_depend_on_its_neighbours_or_the_batches(toy, data, 
 def test_losses_are_those_of_the_unperturbed_model(toy, data):
     subject = subject_of(toy, *data)
     expected = losses(subject.predictions["en"]).mean().item()
-    for name in ("sharpness_adaptive", "sharpness_sweep"):
+    for name in ("sharpness_adaptive", "sharpness_difference"):
         assert MEASURES[name](subject)["en"].extra["loss"] == expected

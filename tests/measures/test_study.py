@@ -2,17 +2,17 @@
 
 import json
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 import torch
 from tiny import ToyTask, config, options, save_encoder
 
-from xlgen import cli, models
-from xlgen.core import jobs as parallel
+from xlgen import models
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import ConfigError, DataError, ModelError, TrainingError, UnknownName
-from xlgen.core.store import Store, StoreError, write_json
+from xlgen.core.store import Store, StoreError
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import MEASURES, Value, measuring
 from xlgen.measures.measuring import Checkpoint, MeasureConfig
@@ -307,72 +307,56 @@ def test_a_damaged_result_is_reported_not_used(encoder, tmp_path):
         measuring.run(quick(encoder), opts)
 
 
-def test_the_table_has_a_row_for_each_run_measure_and_language(encoder, tmp_path):
+def test_the_frame_has_a_row_for_each_run_measure_and_language(encoder, tmp_path):
     opts = options(tmp_path)
     two = [measuring.run(quick(encoder, seed=seed), opts) for seed in (0, 1)]
-    table = measuring.table(two, MeasureConfig(("accuracy", "frobenius")), opts)
-    assert [(r["seed"], r["measure"], r["language"]) for r in table] == [
+    mine = Checkpoint(two[1].model, "toy", str(encoder), max_length=24)
+    asked = MeasureConfig(("accuracy", "frobenius")), MeasureConfig(("loss",), ("xx",), "dev")
+    table = measuring.frame([*two, mine], asked, opts)
+    assert list(zip(table.seed.fillna(-1), table.measure, table.language, strict=True)) == [
         (seed, measure, language)
-        for seed in (0, 1)
-        for measure, language in [("accuracy", "en"), ("accuracy", "xx"), ("frobenius", "all")]
+        for seed in (0, 1, -1)
+        for measure, language in [("accuracy", "en"), ("accuracy", "xx"), ("frobenius", "all"), ("dev_loss", "xx")]
     ]
-    assert {key for row in table for key in row} == {
+    assert list(table) == [
         *("run", "task", "model", "objective", "tuning", "hyper", "seed"),
         *("language", "measure", "value", "stderr", "n", "status"),
-    }
+    ]
     value = measuring.measure(two[1], MeasureConfig(("accuracy",)), opts)["accuracy"]["xx"]
-    assert table[4]["value"] == value.value and table[4]["run"] == two[1].key
-
-
-class FakeProcess:
-    """A job whose command line is carried out in this process as soon as it is started."""
-
-    active, most = set(), 0
-
-    def __init__(self, job, place, options):
-        place.mkdir()
-        write_json(place / "config.json", job.config)
-        self.polls, self.returncode, self.failed = 0, None, job.config.get("seed") == 13
-        FakeProcess.active.add(self)
-        FakeProcess.most = max(FakeProcess.most, len(FakeProcess.active))
-        if self.failed:
-            (place / "errors").write_text("Traceback\n  noise\nxlgen: the loss is nan at step 4.\n")
-        else:
-            assert cli.main(parallel.command(job, place, options)[3:]) == 0
-
-    def poll(self):
-        self.polls += 1
-        if self.polls > (1 if self.failed else 4):
-            self.returncode = int(self.failed)
-            FakeProcess.active.discard(self)
-        return self.returncode
-
-    def terminate(self):
-        FakeProcess.active.discard(self)
-
-    def wait(self):
-        return 0
+    fifth, last = table.iloc[5], table.iloc[9]
+    assert (fifth.value, fifth.stderr, fifth.n, fifth.run) == (value.value, value.stderr, value.n, two[1].key)
+    assert (last.value, last.run, last.model, last.objective) == (value.value, mine.key, two[1].model, "")
+    assert math.isnan(table.stderr[2]) and table.hyper[0] == {}
+    assert list(measuring.frame([], asked, opts)) == list(table)
 
 
 @pytest.fixture
-def processes(monkeypatch):
-    FakeProcess.active, FakeProcess.most = set(), 0
-    monkeypatch.setattr(parallel, "_start", FakeProcess)
-    return FakeProcess
+def here(monkeypatch):
+    """Jobs are done in this process, as soon as they are asked for; the jobs of each call."""
+    calls = []
+
+    def side_by_side(jobs, workers, options):
+        calls.append(jobs)
+        for job in jobs:
+            job.work(*pickle.loads(pickle.dumps(job.arguments)), options)
+
+    for module in (runs, measuring):
+        monkeypatch.setattr(module, "side_by_side", side_by_side)
+    return calls
 
 
-def test_many_runs_are_trained_side_by_side_and_only_the_missing_ones(encoder, tmp_path, processes, trainings):
+def test_many_runs_are_trained_side_by_side_and_only_the_missing_ones(encoder, tmp_path, here, trainings):
     opts = options(tmp_path, threads=0)
     configs = [quick(encoder, seed=seed) for seed in (0, 1, 2, 1)]
     measuring.run(configs[0], replace(opts, threads=1))
     found = measuring.run_many(configs, opts, workers=2)
     assert [run.config.seed for run in found] == [0, 1, 2, 1]
     assert [config.seed for config in trainings] == [0, 1, 2]
-    assert processes.most == 2
+    assert [len(jobs) for jobs in here] == [2]
     assert {run.manifest["threads"] for run in found} == {1}
 
 
-def test_many_runs_are_measured_side_by_side_and_only_what_is_missing(encoder, tmp_path, processes, computed):
+def test_many_runs_are_measured_side_by_side_and_only_what_is_missing(encoder, tmp_path, here, computed):
     opts = options(tmp_path)
     three = [measuring.run(quick(encoder, seed=seed), opts) for seed in (0, 1, 2)]
     wanted = MeasureConfig(("accuracy", "sharpness_difference"), size=4, settings={"sharpness_difference": {"n": 0.1}})
@@ -380,47 +364,18 @@ def test_many_runs_are_measured_side_by_side_and_only_what_is_missing(encoder, t
     measuring.measure(three[1], MeasureConfig(("accuracy",), size=4), opts)
     del computed[:]
     found = measuring.measure_many(three, wanted, opts, workers=2)
-    assert processes.most == 2
+    assert [len(jobs) for jobs in here] == [2]
     assert [name for name, _ in computed] == ["sharpness_difference", "accuracy", "sharpness_difference"]
     assert found == [measuring.measure(run, wanted, opts) for run in three]
 
 
-def test_runs_that_lack_the_same_are_dealt_out_to_the_processes(encoder, tmp_path, monkeypatch):
-    opts, jobs = options(tmp_path), []
+def test_runs_that_lack_the_same_are_dealt_out_to_the_processes(encoder, tmp_path, here):
+    opts = options(tmp_path)
     runs = [measuring.run(quick(encoder, seed=seed), opts) for seed in range(4)]
     wanted = MeasureConfig(("accuracy",), size=4)
     measuring.measure(runs[3], wanted, opts)
-    monkeypatch.setattr(measuring, "side_by_side", lambda given, workers, options: jobs.extend(given))
     measuring.measure_many(runs, wanted, opts, workers=2)
-    assert [job.arguments for job in jobs] == [
-        ("measure", "--run", runs[0].key, runs[2].key),
-        ("measure", "--run", runs[1].key),
-    ]
-
-
-def test_when_one_of_many_fails_the_error_says_which_and_why(encoder, tmp_path, processes):
-    configs = [quick(encoder, seed=seed) for seed in (0, 13, 2, 3, 4)]
-    with pytest.raises(TrainingError, match=r"toy baseline seed 13 .* failed: the loss is nan at step 4\."):
-        measuring.run_many(configs, options(tmp_path), workers=2)
-    assert processes.active == set()
-    assert 4 not in [
-        measuring.find(key, options(tmp_path)).config.seed for key in Store(tmp_path / "runs").entries("run")
-    ]
-
-
-def test_a_job_is_a_command_line_that_carries_every_option(tmp_path):
-    job = parallel.Job("x", ("run",), {})
-    opts = options(tmp_path, data_dir=tmp_path / "data", checkpoint_every=7, threads=3)
-    line = parallel.command(job, tmp_path, opts)
-    args = cli.parser().parse_args(line[3:])
-    assert cli.options_of(args) == opts
-    assert args.config == tmp_path / "config.json"
-
-
-def test_write_json_is_what_jobs_are_configured_with(encoder, tmp_path):
-    resolved = measuring.resolve(quick(encoder, dropout=0.0), options(tmp_path))
-    write_json(tmp_path / "c.json", resolved.to_dict())
-    assert RunConfig.from_dict(json.loads((tmp_path / "c.json").read_text())).hash == resolved.hash
+    assert [[job.arguments[0] for job in jobs] for jobs in here] == [[[runs[0], runs[2]], [runs[1]]]]
 
 
 def write_pawsx(folder):

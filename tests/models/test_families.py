@@ -30,7 +30,6 @@ HYPER = {"ewc": {"examples": 6}, "fisher": {"every_k": 1}}
 SETTINGS = {
     "frechet": {"folds": 2},
     "sharpness_alpha": {"bisections": 2, "restarts": 1, "steps": 2},
-    "sharpness_sweep": {"noise_scales": (1e-3, 1e-2)},
 }
 """What makes a measure cheap, where its defaults do not."""
 

@@ -179,7 +179,6 @@ MEASURED = {
     "sharpness_adaptive": {"steps": 3},
     "sharpness_alpha": {"alpha_min": 1e-5, "alpha_max": 1.0, "steps": 3},
     "sharpness_difference": {"noise_scale": 0.02, "lam": 0.05},  # the projection binds
-    "sharpness_sweep": {"noise_scales": [0.001, 0.02]},
 }
 
 

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from dataclasses import replace
 
 import pytest
 
 from paper import protocols, records
 from paper.chapters import collect, records_box
+from paper.protocols import PROTOCOLS
 from paper.protocols.settings import TITLES
 from paper.published import printed_table
 from xlgen.core import code, store
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError, UnknownName
-from xlgen.core.store import StoreError, read_json
+from xlgen.core.store import Result, StoreError, pack, read_json, unpack
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import MEASURES as EVERY_MEASURE
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
-from xlgen.measures.recorded import read
 from xlgen.models.tuning import TUNINGS
 from xlgen.objectives import OBJECTIVES
+from xlgen.training import runs
 from xlgen.training.presets import config_for
+from xlgen.training.runs import Run
 
 TINY = {"train_size": 32, "dev_size": 16, "epochs": 1, "max_length": 32}
 MEASURES = (MeasureConfig(("accuracy", "margin"), ("en", "de"), "test", 20),)
@@ -53,29 +56,55 @@ def made(tmp_path_factory):
     options = RunOptions(store=tmp_path_factory.mktemp("store"), progress=False, threads=1)
     folder = tmp_path_factory.mktemp("records")
     protocol = tiny_protocol()
-    paths = [
-        records._make(c.hash, measuring.resolve(c, options), MEASURES, options, folder)
-        for c in protocol.configs.values()
-    ]
+    paths = [records._make(measuring.resolve(c, options), MEASURES, folder, options) for c in protocol.configs.values()]
     return protocol, options, folder, paths
+
+
+def record_of(path, options) -> tuple[Run, RunOptions]:
+    """The run of a record, and options by which nothing but the folder of records has anything."""
+    kept = replace(options, store=path.parent / "empty", records=path.parent)
+    return runs.stored(path.stem, kept), kept
 
 
 def test_a_record_is_the_run_it_was_written_from(made):
     protocol, options, _, paths = made
     for config, path in zip(protocol.configs.values(), paths, strict=True):
-        stored, recorded = measuring.run(config, options), read(path)
-        assert recorded.config == stored.config and recorded.key == stored.key == path.stem
-        assert (recorded.summary, recorded.log, recorded.manifest) == (stored.summary, stored.log, stored.manifest)
-        assert measuring.measure(recorded, MEASURES[0], options) == measuring.measure(stored, MEASURES[0], options)
-        assert measuring.table([recorded], MEASURES[0], options) == measuring.table([stored], MEASURES[0], options)
+        run, (recorded, kept) = measuring.run(config, options), record_of(path, options)
+        assert recorded.config == run.config and recorded.key == run.key == path.stem
+        assert (recorded.summary, recorded.log, recorded.manifest) == (run.summary, run.log, run.manifest)
+        assert measuring.measure(recorded, MEASURES[0], kept) == measuring.measure(run, MEASURES[0], options)
+        assert measuring.frame([recorded], MEASURES, kept).equals(measuring.frame([run], MEASURES, options))
 
 
-def test_writing_a_record_again_gives_the_same_bytes(made):
-    _, options, folder, paths = made
-    before = [path.read_bytes() for path in paths]
-    for path in paths:
-        read(path).write(folder)
-    assert [path.read_bytes() for path in paths] == before
+def test_a_record_has_no_weights_and_says_so(made):
+    _, options, _, paths = made
+    recorded, kept = record_of(paths[0], options)
+    for ask in (lambda: recorded.model, lambda: recorded.folder, lambda: measuring.load_model(recorded)):
+        with pytest.raises(StoreError, match=f"{paths[0].name} is a record of {recorded.key}, .* not its weights"):
+            ask()
+    with pytest.raises(StoreError, match="no loss with these settings on these examples.*not its weights.*`live`"):
+        measuring.measure_many([recorded], replace(MEASURES[0], names=("accuracy", "loss")), kept)
+
+
+def test_numbers_are_looked_up_in_both_roots_and_the_record_comes_first(made, tmp_path):
+    _, options, _, paths = made
+    record, kept = unpack(paths[0])[0], replace(options, records=paths[0].parent)
+    assert runs.stored(record.name, kept).result == record and runs.stored(record.name, options).result != record
+    loss = MeasureConfig(("loss",), ("en",), "test", 20)
+    here = measuring.measure(runs.stored(record.name, options), loss, options)  # the store alone has it
+    assert measuring.measure(runs.stored(record.name, kept), loss, kept) == here
+    run, *measures = unpack(paths[0])
+    moved = {**measures[0].packed, "values": {"en": {"value": 9.0}}}
+    pack(tmp_path, run, [replace(measures[0], packed=moved), *measures[1:]])
+    (name,) = moved["config"]["names"]
+    found = measuring.measure(runs.stored(run.name, kept), MEASURES[0], replace(options, records=tmp_path))
+    assert found[name]["en"].value == 9.0
+
+
+def test_writing_a_record_again_gives_the_same_bytes(made, tmp_path):
+    for path in [*made[3], *sorted(records.default_folder().iterdir())[:20]]:
+        run, *measures = unpack(path)
+        assert pack(tmp_path, run, reversed(measures)).read_bytes() == path.read_bytes()
 
 
 def test_what_is_recorded_is_not_trained(made, tmp_path):
@@ -103,27 +132,28 @@ def test_a_run_is_not_compared_with_the_record_that_was_written_from_it(made):
 
 def test_a_record_keeps_the_manifest_of_each_measure(made):
     _, options, _, paths = made
-    recorded = read(paths[0])
-    for name, one in recorded.measured.items():
-        assert (
-            one["manifest"] == read_json(options.store / name / "manifest.json")
-            and one["manifest"]["kind"] == "measure"
-        )
-        assert one["config"]["code"]["evaluation"] >= 1
+    _, *measures = unpack(paths[0])
+    assert measures
+    for one in measures:
+        manifest = one.read("manifest")
+        assert manifest == read_json(options.store / one.name / "manifest.json") and manifest["kind"] == "measure"
+        assert one.read("config")["code"]["evaluation"] >= 1
 
 
 @pytest.mark.parametrize("commit", [COMMIT + "+", None])
 @pytest.mark.parametrize("kind", ["run", "measure"])
 def test_numbers_of_no_commit_are_not_recorded(made, tmp_path, kind, commit):
-    recorded = read(made[3][0])
+    run, *measures = unpack(made[3][0])
+
+    def of_another_commit(one: Result) -> Result:
+        return replace(one, packed={**one.packed, "manifest": {**one.packed["manifest"], "commit": commit}})
+
     if kind == "run":
-        bad = replace(recorded, manifest={**recorded.manifest, "commit": commit})
+        run = of_another_commit(run)
     else:
-        name, one = next(iter(recorded.measured.items()))
-        other = {**one, "manifest": {**one["manifest"], "commit": commit}}
-        bad = replace(recorded, measured={**recorded.measured, name: other})
-    with pytest.raises(StoreError, match="without changes"):
-        bad.write(tmp_path)
+        measures[-1] = of_another_commit(measures[-1])
+    with pytest.raises(StoreError, match=f"its {kind} is of .* without changes"):
+        pack(tmp_path, run, measures)
     assert not list(tmp_path.iterdir())
 
 
@@ -178,8 +208,8 @@ def test_a_record_without_a_measure_is_trained_instead(made):
     more = (*MEASURES, MeasureConfig(("loss",), ("en",), "test", 20))
     found = records.obtain(tiny_protocol(more), options, live=0, folder=folder)
     assert found.live == frozenset(KEYS)
-    with pytest.raises(StoreError, match="no loss with these settings"):
-        measuring.measure(read(folder / f"{found.runs[KEYS[0]].key}.json"), more[1], options)
+    again = records.obtain(tiny_protocol(more), options, live=0, folder=folder)
+    assert again.live == frozenset(KEYS)  # numbers of one model come from one place
 
 
 @pytest.mark.parametrize("part", ["summary", "measured", "config", "digest"])
@@ -193,7 +223,7 @@ def test_an_edited_record_is_refused(made, tmp_path, part):
     edited = tmp_path / path.name
     edited.write_text(json.dumps(content))
     with pytest.raises(StoreError, match="not as it was written"):
-        read(edited)
+        unpack(edited)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"digest": 1}'])
@@ -201,14 +231,14 @@ def test_what_is_no_record_is_refused(tmp_path, text):
     path = tmp_path / "0123456789abcdef.json"
     path.write_text(text)
     with pytest.raises(StoreError, match="make records"):
-        read(path)
+        unpack(path)
 
 
 def test_a_renamed_record_is_refused(made, tmp_path):
     path = tmp_path / "0123456789abcdef.json"
     path.write_bytes(made[3][0].read_bytes())
     with pytest.raises(StoreError, match="not as it was written"):
-        read(path)
+        unpack(path)
 
 
 def test_a_relative_difference():
@@ -219,24 +249,35 @@ def test_a_relative_difference():
     assert relative(0.0, 1.0) == math.inf and math.isnan(relative(1.0, math.nan))
 
 
-def test_parts_share_the_models_and_keep_stages_together(monkeypatch, tmp_path):
-    done = []
-    monkeypatch.setattr(records, "_make", lambda key, config, *rest: done.append((key, config.start)))
-    options, parts = RunOptions(store=tmp_path), []
-    for part in range(2):
-        done.clear()
-        values = {
-            "protocols": ["stages", "frozen"],
-            "preset": "mini",
-            "folder": str(tmp_path),
-            "part": part,
-            "parts": 2,
-        }
-        records.make_part(values, options)
-        parts.append({key for key, _ in done})
-        assert all(start in parts[-1] for _, start in done if start)
-    plan = records._plan(["stages", "frozen"], "mini", options)
+def test_parts_share_the_models_and_keep_stages_together(tmp_path):
+    plan = records._plan(["stages", "frozen"], "mini", RunOptions(store=tmp_path))
+    assert pickle.loads(pickle.dumps(plan)) == plan
+    parts = [{config.hash for config, _ in share} for share in records._shares(plan, 2)]
     assert parts[0].isdisjoint(parts[1]) and parts[0] | parts[1] == set(plan) and all(parts)
+    starts = [(config.start, part) for config, _ in plan.values() for part in parts if config.hash in part]
+    assert any(start for start, _ in starts) and all(start in part for start, part in starts if start)
+
+
+def test_records_are_made_side_by_side_and_are_those_of_one_process(monkeypatch, tmp_path, made):
+    protocol, _, _, paths = made
+    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: protocol)
+    jobs = []
+    monkeypatch.setattr(records, "side_by_side", lambda given, *rest: jobs.extend(given))
+    options = RunOptions(store=tmp_path / "store", progress=False)
+    again = records.make(["tiny"], options=options, workers=2, folder=tmp_path / "records")
+    assert sorted(path.name for path in again) == sorted(path.name for path in paths)
+    assert sum(len(job.arguments[0]) for job in jobs) == len(KEYS) and all(
+        job.work is records._make_all for job in jobs
+    )
+    share = [entry for job in jobs for entry in job.arguments[0]]
+    records._make_all(share, tmp_path / "others", replace(options, store=tmp_path / "other store", threads=1))
+    for path in again:
+        run, *measures = unpack(path)
+        other, *others = unpack(tmp_path / "others" / path.name)
+        assert run.read("config") == other.read("config")
+        assert [(one.name, one.read("values")) for one in measures] == [
+            (one.name, one.read("values")) for one in others
+        ]
 
 
 def test_unknown_protocols_are_refused(tmp_path):
@@ -330,21 +371,22 @@ def test_what_is_asked_for_comes_before_the_protocol():
 
 def test_the_committed_records_are_those_of_the_protocols(tmp_path):
     """A change of data, encoder, settings or measures makes records out of date: `make records` writes them anew."""
-    options, folder = RunOptions(store=tmp_path), records.default_folder()
-    plan = records._plan((), "mini", options)
-    generated = {path.stem for path in folder.iterdir() if read(path).task.startswith("mini-")}
+    kept = RunOptions(store=tmp_path, records=records.default_folder())
+    plan = records._plan((), "mini", kept)
+    generated = {path.stem for path in kept.records.iterdir() if runs.stored(path.stem, kept).task.startswith("mini-")}
     assert generated == set(plan)
     for key, (_, measures) in plan.items():
-        assert records._complete(folder / f"{key}.json", measures, options) is not None, key
+        assert records._complete(key, measures, kept) is not None, key
 
 
 def test_every_committed_number_is_of_a_version_of_the_code_that_is_known():
     """Also of real data, which need not be here: the versions that a name holds are those of today's code."""
     for path in records.default_folder().iterdir():
-        record = read(path)
-        objective, tuning = OBJECTIVES[record.config.objective], TUNINGS[record.config.tuning]
-        assert record.config.code == code.of_run(objective, tuning), path.name
-        for name, one in record.measured.items():
-            (measure,) = one["config"]["names"]
-            assert one["config"]["code"] == code.of_measure(EVERY_MEASURE[measure]), (path.name, measure, name)
-            assert one["config"]["source"] == record.key and one["manifest"]["kind"] == "measure"
+        run, *measures = unpack(path)
+        config = RunConfig.from_dict(run.read("config"))
+        assert config.code == code.of_run(OBJECTIVES[config.objective], TUNINGS[config.tuning]), path.name
+        for one in measures:
+            config = one.read("config")
+            (measure,) = config["names"]
+            assert config["code"] == code.of_measure(EVERY_MEASURE[measure]), (path.name, measure, one.name)
+            assert config["source"] == run.name and one.read("manifest")["kind"] == "measure"

@@ -384,7 +384,7 @@ def test_commands_that_do_not_share_their_work_want_one_process(several, capsys,
 def test_workers_side_by_side_want_one_process(several, tmp_path):
     several(4)
     with pytest.raises(ConfigError, match="3 workers are asked for in each of 4 processes that share every run"):
-        side_by_side([Job("a", ("run",), {})] * 2, 3, options(tmp_path))
+        side_by_side([Job("a", print, ())] * 2, 3, options(tmp_path))
 
 
 def test_processes_that_have_not_found_each_other_are_refused(several):

@@ -184,7 +184,7 @@ def test_first_stages_of_a_list_are_trained_before_the_second(encoder, tmp_path,
     def here(jobs, workers, opts):
         seen.append(len(jobs))
         for job in reversed(jobs):
-            measuring.run(RunConfig.from_dict(job.config), opts)
+            job.work(*job.arguments, opts)
 
     monkeypatch.setattr(runs, "side_by_side", here)
     first = [measuring.resolve(config(encoder, seed=seed, epochs=1), opts) for seed in (0, 1)]

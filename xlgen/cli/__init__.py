@@ -8,19 +8,21 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from xlgen.cli.arguments import parser
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName, XlgenError
+from xlgen.core.store import atomic
+
+if TYPE_CHECKING:
+    import pandas
 
 Command = tuple[Callable, Callable]
 """What adds a command to argparse's sub-parsers, and what runs it."""
@@ -119,22 +121,19 @@ def _measure(args: argparse.Namespace) -> None:
     if not config.names:
         raise ConfigError("--measures names none; see `xlgen list measures`.")
     if args.model:
-        sources = [measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)]
+        source = measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)
     else:
-        sources = [measuring.find(prefix, options) for prefix in args.run]
-    rows = []
-    for source in sources:
-        task = task_of(args.task or source.task, args.data, _columns(args.columns), config.languages)
-        _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
-        if args.model:
-            source = replace(source, task=task.name)
-        with TASKS.standing_in(source.task, task):
-            found = measuring.table([source], config, options)
-        print(f"{source.model} ({source.task}, {config.split if args.data is None else args.data})")
-        print(_grid(found))
-        rows += found
-        if args.out:
-            write_table(args.out, rows)
+        source = measuring.find(args.run, options)
+    task = task_of(args.task or source.task, args.data, _columns(args.columns), config.languages)
+    _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
+    if args.model:
+        source = replace(source, task=task.name)
+    with TASKS.standing_in(source.task, task):
+        rows = measuring.frame([source], [config], options)
+    print(f"{source.model} ({source.task}, {config.split if args.data is None else args.data})")
+    print(_grid(rows))
+    if args.out:
+        write_table(args.out, rows)
 
 
 def _predict(args: argparse.Namespace) -> None:
@@ -167,7 +166,7 @@ def _predict(args: argparse.Namespace) -> None:
     _say_columns(found.columns)
     print(report.text(found))
     if args.out:
-        write_table(args.out, found.table.to_dict("records"))
+        write_table(args.out, found.table)
     if args.report:
         report.write(args.report, found)
 
@@ -190,15 +189,17 @@ def _say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:
 def _frechet(args: argparse.Namespace) -> None:
     options = options_of(args)
     writable(args.out)
+    import pandas
+
     from xlgen.core.device import threads
     from xlgen.fisher import of_text
 
     settings = of_text.Settings(args.max_length, args.labels, args.seed)
     with threads(options.threads):
         found = of_text.of_languages(args.model, _words(args.languages), args.examples, args.folds, settings, options)
-    rows, source = found.rows(), found.languages[0]
+    rows, source = pandas.DataFrame(found.rows()), found.languages[0]
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
-    print(_grid([row for row in rows if row["source"] == source and row["measure"] in ("d2", "without_embeddings")]))
+    print(_grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
     if args.out:
         write_table(args.out, rows)
 
@@ -272,34 +273,21 @@ def settings_in(path: Path) -> dict[str, Any]:
     return values
 
 
-def _grid(rows: Sequence[Mapping[str, Any]]) -> str:
+def _grid(rows: pandas.DataFrame) -> str:
     """Languages down, measures across."""
-    measures = list(dict.fromkeys(row["measure"] for row in rows))
-    width = max(12, *map(len, measures))
-    lines = [f"{'language':9}" + "".join(f" {name:>{width}}" for name in measures)]
-    for language in dict.fromkeys(row["language"] for row in rows):
-        cells = {row["measure"]: row for row in rows if row["language"] == language}
-        lines.append(f"{language:9}" + "".join(f" {_cell(cells.get(name)):>{width}}" for name in measures))
-    return "\n".join(lines)
+    cells = [
+        f"{value:.5g}" if status == "ok" else status for value, status in zip(rows.value, rows.status, strict=True)
+    ]
+    wide = rows.assign(cell=cells).pivot(index="language", columns="measure", values="cell").fillna("")
+    wide = wide.reindex(index=rows["language"].unique(), columns=rows["measure"].unique())
+    return wide.rename_axis(index=None, columns="language").to_string()
 
 
-def _cell(row: Mapping[str, Any] | None) -> str:
-    if row is None:
-        return ""
-    return f"{row['value']:.5g}" if row["status"] == "ok" else row["status"]
-
-
-def write_table(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows as Parquet where the name ends so, as CSV otherwise; whole or not at all."""
-    import pandas as pd
-
-    plain = [{k: json.dumps(v) if isinstance(v, dict) else v for k, v in row.items()} for row in rows]
-    temporary, table = path.with_name(f".{path.name}-{uuid.uuid4().hex}"), pd.DataFrame(plain)
-    try:
+def write_table(path: Path, rows: pandas.DataFrame) -> None:
+    """Write rows as Parquet where the name ends so, as CSV otherwise, whole or not at all; settings by name as JSON."""
+    plain = rows.map(lambda cell: json.dumps(cell) if isinstance(cell, dict) else cell)
+    with atomic(path) as temporary:
         if path.suffix == ".parquet":
-            table.to_parquet(temporary, index=False)
+            plain.to_parquet(temporary, index=False)
         else:
-            table.to_csv(temporary, index=False)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+            plain.to_csv(temporary, index=False)

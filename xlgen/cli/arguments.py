@@ -72,7 +72,7 @@ def _add_measure(commands) -> None:
         description="Measure a fine-tuned model in each language: a run of the store, or a checkpoint of your own.",
     )
     source = measure.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", nargs="+", metavar="HASH", help="runs of the store, or the beginnings of their names")
+    source.add_argument("--run", metavar="HASH", help="a run of the store, or the beginning of its name")
     source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
     measure.add_argument(
         "--task", help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file (.toml, .yaml)"
@@ -164,7 +164,7 @@ def _add_frechet(commands) -> None:
     frechet.set_defaults(command="frechet")
 
 
-def add_common(command: argparse.ArgumentParser, listing_only: bool = False) -> None:
+def add_common(command: argparse.ArgumentParser, *, listing_only: bool = False) -> None:
     command.add_argument("--store", type=Path, default=RunOptions.store, help="folder of the results (runs)")
     command.add_argument("--verbose", action="store_true", help="say what is being done")
     if listing_only:

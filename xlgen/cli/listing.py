@@ -68,11 +68,11 @@ def models(store: Path) -> Iterable[Entry]:
 
 
 def runs(store: Path) -> Iterable[Entry]:
-    from xlgen.core.store import Store, read_json
+    from xlgen.core.store import Store
 
     results = Store(store)
     for name in results.entries("run"):
-        config, best = (read_json(results.root / name / f"{file}.json") for file in ("config", "summary"))
+        config, best = map(results.get(name).read, ("config", "summary"))
         what = (config["objective"], config["hyper"]), (config["tuning"], config["tuning_hyper"])
         spoken = ", ".join(f"{name} ({in_words(hyper)})" if hyper else name for name, hyper in what if name != "full")
         about = f"{config['task']}, {config['model']}, {spoken}, seed {config['seed']}"

@@ -146,6 +146,8 @@ class RunOptions:
 
     Attributes:
         store: folder of the results.
+        records: folder of packed results, which are read in place of computing them and come without weights
+            (:class:`xlgen.core.store.Store`); ``None`` is none.
         data_dir: folder with the official archives' files; ``None`` reads from the hub.
         text_dir: plain text for the Fisher information of text, a file or a folder; see :func:`xlgen.data.text.read`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``…
@@ -155,6 +157,7 @@ class RunOptions:
     """
 
     store: Path = Path("runs")
+    records: Path | None = None
     data_dir: Path | None = None
     text_dir: Path | None = None
     device: str = "auto"

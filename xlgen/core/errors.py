@@ -7,7 +7,7 @@ line prints that line and exits with 2, without a traceback.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class XlgenError(Exception):
@@ -25,10 +25,13 @@ class UnknownName(XlgenError):
 
     def __init__(self, kind: str, name: object, known: Iterable[str]):
         known = sorted(known)
-        close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        super().__init__(f"unknown {kind} {name!r}.{hint} Known: {', '.join(known)}.")
-        self.kind, self.name, self.known, self.suggestion = kind, name, known, close[0] if close else None
+        super().__init__(f"unknown {kind} {name!r}.{_hint(name, known)} Known: {', '.join(known)}.")
+
+
+def _hint(name: object, known: Sequence[str]) -> str:
+    """The known name that is closest to ``name``, if one is close."""
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 class ConfigError(XlgenError):
@@ -45,8 +48,7 @@ class UnknownChoice(UnknownName, ConfigError):
     """
 
     def __init__(self, message: str, value: object, known: Iterable[str]):
-        super().__init__("word", value, known)
-        self.args = (f"{message} Did you mean {self.suggestion!r}?" if self.suggestion else message,)
+        XlgenError.__init__(self, message + _hint(value, sorted(known)))
 
 
 class DataError(XlgenError):

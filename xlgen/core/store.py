@@ -3,25 +3,33 @@
 A result is written into a temporary folder beside its destination and renamed when it is complete, so that a folder
 named by a hash is always whole: whoever finds it can use it, and whoever is killed leaves nothing behind but a
 temporary folder that nobody reads. Tensors are safetensors and everything else is JSON: nothing is pickled.
+
+A second root is only read: results without weights, committed with the code that they were computed by. It is packed,
+``records/<run>.json`` with the documents of a run and of everything measured of it, because a folder for each result
+would be some 5,000 files in place of 244. A packed file ends with a digest of its contents, which is checked when it
+is read: it is written by :func:`pack` and never by hand.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import os
 import platform
+import re
 import shutil
 import subprocess
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import xlgen
+from xlgen.core.config import RunConfig, digest
 from xlgen.core.errors import XlgenError
 
 if TYPE_CHECKING:
@@ -32,6 +40,21 @@ MANIFEST = "manifest.json"
 
 class StoreError(XlgenError):
     """A stored result that is incomplete or unreadable."""
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[Path]:
+    """A temporary file beside ``path`` that replaces it when the block ends without an exception.
+
+    Whoever reads ``path`` finds the old file or the new one, whole. The folder is made if there is none.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -76,14 +99,9 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Any) -> None:
     """Write ``tensors`` and the JSON value ``meta`` as one safetensors file, atomically."""
     from safetensors.torch import save_file
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
-        dense = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    dense = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    with atomic(path) as temporary:
         save_file(dense, temporary, metadata={"meta": json.dumps(encode(meta), allow_nan=False)})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
@@ -128,28 +146,146 @@ def git_commit(folder: Path) -> str | None:
     return answer.stdout.strip()
 
 
-class Store:
-    """The folder of results.
+@dataclass(frozen=True)
+class Result:
+    """A complete result: JSON documents such as ``"config"`` and ``"manifest"``, and perhaps files beside them.
 
-    Args:
-        root: created when something is written.
+    Attributes:
+        name: in the store.
+        place: its folder, or the packed file that it is in.
+        packed: its documents by name, if it is in a packed file; it then has nothing else.
     """
 
-    def __init__(self, root: Path | str):
-        self.root = Path(root)
+    name: str
+    place: Path
+    packed: Mapping[str, Any] | None = None
 
-    def get(self, name: str) -> Path | None:
-        """The folder of a result, or ``None`` where it has not been computed.
+    def read(self, document: str) -> Any:
+        """One of its documents."""
+        return read_json(self.place / f"{document}.json") if self.packed is None else self.packed[document]
+
+    @property
+    def folder(self) -> Path:
+        """Its folder, with all its files.
 
         Raises:
-            StoreError: the folder exists but is not a complete result.
+            StoreError: it is packed.
         """
+        if self.packed is not None:
+            raise StoreError(
+                f"{self.place} is a record of {self.name}, with its numbers and not its weights. Train it here (in a "
+                "chapter: `live`), or add what is to be measured to its protocol and run `make records`."
+            )
+        return self.place
+
+
+RUN = ("config", "summary", "log", "manifest")
+MEASURE = ("config", "values", "manifest")
+"""The documents of results that are packed."""
+
+
+def pack(folder: Path, run: Result, measures: Iterable[Result]) -> Path:
+    """Write ``folder/<run>.json``, atomically.
+
+    Args:
+        folder: of packed results.
+        run: whose documents are kept, and whose weights are not.
+        measures: of it.
+
+    Raises:
+        StoreError: a number is not of a commit, so that nobody could compute it again.
+    """
+    content = {name: run.read(name) for name in RUN}
+    content["config"] = RunConfig.from_dict(content["config"]).to_dict()
+    measured = {one.name: {name: one.read(name) for name in MEASURE} for one in measures}
+    for made in (content["manifest"], *(one["manifest"] for one in measured.values())):
+        commit = made["commit"] or "no commit"
+        if not re.fullmatch("[0-9a-f]{40}", commit):
+            raise StoreError(
+                f"run {run.name}: its {made['kind']} is of {commit}; expected a commit without changes (+). Commit, "
+                "delete this result, and run again."
+            )
+    content = encode(content | {"measured": dict(sorted(measured.items()))})
+    path = folder / f"{run.name}.json"
+    with atomic(path) as temporary:
+        temporary.write_text(_lines(content | {"digest": digest(content)}), encoding="utf-8")
+    return path
+
+
+def unpack(path: Path) -> tuple[Result, ...]:
+    """Inverse of :func:`pack`: the run, and then what was measured of it.
+
+    Raises:
+        StoreError: the file cannot be read, or is not what was written.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read ({error}); run `make records` again.") from None
+    return _unpack(path, facts.st_mtime_ns, facts.st_size)
+
+
+@lru_cache(maxsize=1024)
+def _unpack(path: Path, changed: int, size: int) -> tuple[Result, ...]:
+    """What is in a file that was last changed then: a run is asked for each of its measures."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        content, found = json.loads(text), json.loads(text, object_hook=decode)
+        said, _ = content.pop("digest"), found.pop("digest")
+        known = digest(content)
+        name = RunConfig.from_dict(found["config"]).hash
+        run = Result(name, path, {part: found[part] for part in RUN})
+        measures = [Result(key, path, {part: one[part] for part in MEASURE}) for key, one in found["measured"].items()]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StoreError(f"{path} cannot be read ({error}); run `make records` again.") from None
+    if said != known or path.stem != name:
+        raise StoreError(f"{path} is not as it was written; restore it, or run `make records` again.")
+    return run, *measures
+
+
+def _lines(content: Mapping[str, Any]) -> str:
+    """JSON with a line an entry, and a line a measure: small, and its changes can be read."""
+
+    def compact(value: Any) -> str:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+    measured = ",\n".join(f"{compact(key)}:{compact(value)}" for key, value in content["measured"].items())
+    rest = ",\n".join(f"{compact(key)}:{compact(value)}" for key, value in content.items() if key != "measured")
+    return f'{{{rest},\n"measured":{{\n{measured}\n}}}}\n'
+
+
+class Store:
+    """The results of one or two folders.
+
+    Args:
+        root: a folder for each result; created when something is written.
+        records: packed results, which are read and come first: a number that is committed is not another one because
+            the model was trained here too.
+    """
+
+    def __init__(self, root: Path | str, records: Path | None = None):
+        self.root, self.records = Path(root), records
+
+    def get(self, name: str, of: str = "") -> Result | None:
+        """A result, or ``None`` where neither folder has it.
+
+        Args:
+            name: of the result.
+            of: the run that it is a measure of, whose packed file would hold it; itself unless given.
+
+        Raises:
+            StoreError: there is something, but not a complete result.
+        """
+        if self.records is not None and (path := self.records / f"{of or name}.json").is_file():
+            for found in unpack(path):
+                if found.name == name:
+                    return found
         folder = self.root / name
         if not folder.is_dir():
             return None
         if not (folder / MANIFEST).is_file():
             raise StoreError(f"{folder} has no {MANIFEST}, so it is not a complete result; delete it and run again.")
-        return folder
+        return Result(name, folder)
 
     @contextmanager
     def write(self, name: str) -> Iterator[Path]:
@@ -182,7 +318,7 @@ class Store:
         return self.root / ".tokens"
 
     def entries(self, kind: str) -> list[str]:
-        """Names of the complete results of one kind (``"run"``, ``"measure"``), oldest first."""
+        """Names of the complete results of one kind (``"run"``, ``"measure"``) in ``root``, oldest first."""
         found = []
         for path in self.root.glob(f"[!.]*/{MANIFEST}"):  # a name with a dot is still being written
             facts = read_json(path)
@@ -191,7 +327,7 @@ class Store:
         return [name for _, name in sorted(found)]
 
     def find(self, prefix: str, kind: str = "run") -> str:
-        """The full name of the one result of this kind whose name starts with ``prefix``.
+        """The full name of the one result of this kind in ``root`` whose name starts with ``prefix``.
 
         Raises:
             StoreError: there is none, or there are several.

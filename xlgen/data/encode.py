@@ -7,7 +7,6 @@ can be repeated and resumed.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,8 +25,6 @@ from xlgen.data import plain
 from xlgen.data.batch import IGNORE, Batch
 from xlgen.data.read_pairs import Rows
 from xlgen.data.token_cache import remembered
-
-log = logging.getLogger(__name__)
 
 POOL = 50
 """Batches of a pool in training: enough for neighbours of equal length, few enough to leave the order random."""
@@ -65,6 +62,7 @@ class Encoded:
         token_type_ids: Sequence[Sequence[int]] | None,
         labels: Sequence[int] | Sequence[Sequence[int]],
         pad: int,
+        *,
         position_ids: bool = False,
         example: Sequence[int] | None = None,
     ) -> Encoded:
@@ -196,16 +194,6 @@ def training_order(lengths: Tensor, batch_size: int, seed: int, epoch: int) -> l
     return [batches[i] for i in torch.randperm(len(batches), generator=generator)]
 
 
-def token_counts(batches: Iterable[Batch], max_length: int) -> dict[str, int]:
-    """Sub-words of the ``text``, ``processed`` with padding as batched, and ``fixed``: padded to ``max_length``."""
-    counts = {"text": 0, "processed": 0, "fixed": 0}
-    for batch in batches:
-        counts["text"] += int(batch.inputs["attention_mask"].sum())
-        counts["processed"] += batch.inputs["input_ids"].numel()
-        counts["fixed"] += len(batch) * max_length
-    return counts
-
-
 def fingerprint(tokenizer) -> str:
     """First 16 hex digits of the SHA-256 of all that decides how a tokenizer splits a text.
 
@@ -277,7 +265,10 @@ def encode(
             tensors["tokens"], tensors.get("types"), tensors["offsets"], labels, tokenizer.pad_token_id, position_ids
         )
 
-    return remembered(key, cache_dir, position_ids, lambda: _tokenise(rows, tokenizer, max_length), build)
+    def make() -> dict[str, Tensor]:
+        return _tokenise(rows, tokenizer, max_length)
+
+    return remembered(key, cache_dir, make, build, position_ids=position_ids)
 
 
 def _tokenise(rows: Rows, tokenizer, max_length: int) -> dict[str, Tensor]:

@@ -116,7 +116,9 @@ def encode_tagged(
         room = Frame.of(tokenizer).room(max_length)
         ids = word_ids(rows, tokenizer, room)
         lengths = [[len(ids[word]) for word in sentence] for sentence in rows.words]
-        encoded = _packed(rows, list(cuts(lengths, room)), ids.__getitem__, tokenizer, max_length, position_ids)
+        encoded = _packed(
+            rows, list(cuts(lengths, room)), ids.__getitem__, tokenizer, max_length, position_ids=position_ids
+        )
         found = {"tokens": encoded.tokens, "offsets": encoded.offsets, "labels": encoded.labels}
         types = {} if encoded.types is None else {"types": encoded.types}
         return found | types | {"example": encoded.example}
@@ -124,7 +126,7 @@ def encode_tagged(
     def build(found: dict[str, torch.Tensor]) -> Encoded:
         return Encoded(**{"types": None, **found}, pad=tokenizer.pad_token_id, position_ids=position_ids)
 
-    return remembered(key, cache_dir, position_ids, tensors, build)
+    return remembered(key, cache_dir, tensors, build, position_ids=position_ids)
 
 
 def tagged_view(
@@ -154,7 +156,7 @@ def tagged_view(
     def drawn(word: str) -> list[int]:
         return _fitting(segment(prefix + word), room, tokenizer.unk_token_id)
 
-    return _packed(rows, list(cuts(lengths, room)), drawn, tokenizer, max_length, position_ids)
+    return _packed(rows, list(cuts(lengths, room)), drawn, tokenizer, max_length, position_ids=position_ids)
 
 
 def _packed(
@@ -163,6 +165,7 @@ def _packed(
     segment: Callable[[str], list[int]],
     tokenizer,
     max_length: int,
+    *,
     position_ids: bool,
 ) -> Encoded:
     frame = Frame.of(tokenizer)
@@ -181,4 +184,4 @@ def _packed(
         labels.append([*before, *targets, *after])
     types = [[0] * len(row) for row in tokens] if "token_type_ids" in tokenizer.model_input_names else None
     example = [cut.sentence for cut in pieces]
-    return Encoded.pack(tokens, types, labels, tokenizer.pad_token_id, position_ids, example=example)
+    return Encoded.pack(tokens, types, labels, tokenizer.pad_token_id, position_ids=position_ids, example=example)

@@ -120,7 +120,7 @@ class Segmenter:
                 "(bert-base-multilingual-cased) or a unigram vocabulary (xlm-roberta-base, google/mt5-small), or the "
                 "objective baseline, sam or fisher."
             )
-        model = build(description, backend, p, faithful)
+        model = build(description, backend, p, faithful=faithful)
         return cls(_splitter(backend), model, PairTemplate.of(tokenizer))
 
     def segment(self, text: str, generator: torch.Generator | int) -> list[int]:
@@ -184,7 +184,7 @@ def _splitter(backend) -> Callable[[str], list[str]]:
     return split
 
 
-def _wordpiece(description: dict, backend, p: float, faithful: bool) -> WordPiece:
+def _wordpiece(description: dict, backend, p: float, *, faithful: bool) -> WordPiece:
     return WordPiece(
         description["vocab"],
         unknown=description["vocab"][description["unk_token"]],
@@ -195,7 +195,7 @@ def _wordpiece(description: dict, backend, p: float, faithful: bool) -> WordPiec
     )
 
 
-def _unigram(description: dict, backend, p: float, faithful: bool) -> Unigram:
+def _unigram(description: dict, backend, p: float, *, faithful: bool) -> Unigram:
     model, scored = backend.model, description["vocab"]
     pieces = {piece: (id, score) for id, (piece, score) in enumerate(scored)}
     return Unigram(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +11,8 @@ from typing import TypeVar
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
+
+from xlgen.core.store import atomic
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -25,18 +26,19 @@ _memory: dict[tuple[str, bool], object] = {}
 def remembered(
     key: str,
     cache_dir: Path | None,
-    position_ids: bool,
     make: Callable[[], dict[str, Tensor]],
     build: Callable[[dict[str, Tensor]], T],
+    *,
+    position_ids: bool,
 ) -> T:
     """The encoded split of a key, from memory, from its file or, where there is neither, from ``make``.
 
     Args:
         key: digest of all that decides the tensors.
         cache_dir: folder of the files; ``None`` keeps none.
-        position_ids: part of what is remembered, not of the file.
         make: the tensors of the file.
         build: the encoded split of the tensors.
+        position_ids: part of what is remembered, not of the file.
     """
     if (key, position_ids) in _memory:
         return _memory[key, position_ids]
@@ -45,7 +47,8 @@ def remembered(
     if tensors is None:
         tensors = make()
         if path is not None:
-            _save(path, key, tensors)
+            with atomic(path) as temporary:
+                temporary.write_bytes(save(tensors, {"checksum": _checksum(key, tensors)}))
     if len(_memory) >= REMEMBERED:
         del _memory[next(iter(_memory))]
     return _memory.setdefault((key, position_ids), build(tensors))
@@ -57,17 +60,6 @@ def _checksum(key: str, tensors: dict[str, Tensor]) -> str:
         total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         total.update(tensor.numpy().tobytes())
     return total.hexdigest()
-
-
-def _save(path: Path, key: str, tensors: dict[str, Tensor]) -> None:
-    """Write the file in one step, so that a killed process leaves none or all of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(save(tensors, {"checksum": _checksum(key, tensors)}))
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _load(path: Path, key: str) -> dict[str, Tensor] | None:

@@ -41,7 +41,7 @@ def diagonal(
     squares = _Squares(chosen(model, names))
     # F is quadratic: with gradients scaled by 1/√N it needs no division, which would touch every embedding
     scale = 1 / math.sqrt(max(examples(batches), 1))
-    run(model, batches, lambda *_: squares, labels=labels, names=names, generator=generator, scale=scale)
+    run(model, batches, lambda *_, **__: squares, labels=labels, names=names, generator=generator, scale=scale)
     return squares.result()
 
 

@@ -54,7 +54,7 @@ class Collector(Protocol):
 def run(
     model: nn.Module,
     batches: Sequence[Batch],
-    collector: Callable[[Batch, bool], Collector],
+    collector: Callable[..., Collector],
     *,
     labels: str,
     names: Collection[str] | None,
@@ -66,7 +66,7 @@ def run(
     Args:
         model: left exactly as it was.
         batches: the examples.
-        collector: gives the receiver of a batch, told whether its rows are the pieces of one example, added up.
+        collector: gives the receiver of a batch; ``together``: its rows are the pieces of one example, added up.
         labels: see :func:`~xlgen.fisher.labels.directions`.
         names: parameters to look at; ``None`` for all floating-point ones.
         generator: source of sampled labels.
@@ -91,9 +91,9 @@ def run(
             with recorder.forward(cut[0].rows(slice(0, 1)), lambda *_: None):
                 pass  # see _parts
         for part in _parts(whole):
-            _pass(recorder, part, collector(part, False), labels, generator, scale, False)
+            _pass(recorder, part, collector(part, together=False), labels, generator, scale, together=False)
         for part in cut:
-            _pass(recorder, part, collector(part, True), labels, generator, scale, True)
+            _pass(recorder, part, collector(part, together=True), labels, generator, scale, together=True)
 
 
 def chosen(model: nn.Module, names: Collection[str] | None) -> dict[str, nn.Parameter]:
@@ -145,6 +145,7 @@ def _pass(
     labels: str,
     generator: torch.Generator | None,
     scale: float,
+    *,
     together: bool,
 ) -> None:
     """One batch; with ``together`` the gradients of its rows are added to one."""

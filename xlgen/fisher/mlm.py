@@ -111,7 +111,7 @@ def batches(
         coded.get("token_type_ids"),
         labels,
         tokenizer.pad_token_id,
-        takes_position_ids(model),
+        position_ids=takes_position_ids(model),
         example=range(len(hidden)),
     )
     return encoded.batches(batch_size)

@@ -124,7 +124,7 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
         with store.write(key) as folder:
             write_tensors(folder / FILE, found, {})
             write_json(folder / MANIFEST, manifest("fisher", **asdict(settings), **facts))
-    return Stored(store.get(key))
+    return Stored(store.get(key).folder)
 
 
 def of_languages(

@@ -73,7 +73,7 @@ def trace(
     """
     collected: list[_Norms] = []
 
-    def collector(batch: Batch, together: bool) -> _Norms:
+    def collector(batch: Batch, *, together: bool) -> _Norms:
         collected.append(_Norms(batch.index[:1] if together else batch.index))
         return collected[-1]
 

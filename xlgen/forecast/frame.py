@@ -2,7 +2,7 @@
 
 Its columns are ``task``, ``model`` (or ``run``, a model's name in the store, which comes first where both are there),
 ``language``, ``measure`` and ``value``; rows with a ``status`` that is not ``"ok"`` are left out, and so are measures
-of a model as a whole. The rows of :func:`xlgen.measures.measuring.table` and the files of ``xlgen measure --out`` are
+of a model as a whole. The rows of :func:`xlgen.measures.measuring.frame` and the files of ``xlgen measure --out`` are
 such tables.
 """
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import io
 import math
-import os
-import uuid
 from html import escape
 from pathlib import Path
 
+from xlgen.core.store import atomic
 from xlgen.forecast import frame as frames
 from xlgen.forecast.predict import Forecast
 
@@ -23,12 +22,8 @@ th:first-child, td:first-child { text-align: left } svg { max-width: 100%; heigh
 
 def write(path: Path, forecast: Forecast) -> None:
     """Write the report, whole or not at all."""
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
+    with atomic(path) as temporary:
         temporary.write_text(html(forecast), encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def html(forecast: Forecast) -> str:

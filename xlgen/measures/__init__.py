@@ -9,7 +9,6 @@ import importlib
 import math
 import pkgutil
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from xlgen.core import coerce
@@ -23,11 +22,9 @@ __all__ = [
     "Predictions",
     "Subject",
     "Value",
-    "from_dict",
     "label_free",
     "measure",
     "settings_of",
-    "to_dict",
     "typed",
 ]
 
@@ -90,24 +87,6 @@ def measure(
             if value.status == "ok" and not math.isfinite(value.value):
                 raise TrainingError(f"measure {name!r} of {language!r} is {value.value}; check the model's weights.")
     return result
-
-
-def to_dict(value: Value) -> dict[str, Any]:
-    """Plain JSON values; a number that is not finite becomes ``None``."""
-    return {key: _plain(item) for key, item in asdict(value).items()}
-
-
-def from_dict(values: Mapping[str, Any]) -> Value:
-    """Inverse of :func:`to_dict`; a value of ``None`` is ``nan``."""
-    return Value(**{**values, "value": math.nan if values["value"] is None else values["value"]})
-
-
-def _plain(item: Any) -> Any:
-    if isinstance(item, Mapping):
-        return {str(key): _plain(each) for key, each in item.items()}
-    if isinstance(item, (list, tuple)):
-        return [_plain(each) for each in item]
-    return None if isinstance(item, float) and not math.isfinite(item) else item
 
 
 for _module in pkgutil.iter_modules(__path__):

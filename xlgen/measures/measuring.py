@@ -10,8 +10,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
+from itertools import product
 from typing import Annotated, Any
 
+import pandas
 import torch
 from pydantic import Field
 
@@ -22,14 +24,13 @@ from xlgen.core.config import SCHEMA, RunOptions, digest
 from xlgen.core.device import accelerator_for, threads
 from xlgen.core.errors import ConfigError, ModelError, UnknownName
 from xlgen.core.jobs import Job, side_by_side
-from xlgen.core.store import MANIFEST, Store, manifest, read_json, write_json
+from xlgen.core.store import MANIFEST, Result, Store, StoreError, manifest, write_json
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS, Task
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.measures import MEASURES, Subject, Value, typed
 from xlgen.measures import measure as compute
-from xlgen.measures.recorded import Recorded
 from xlgen.models import class_order, vocabulary
 from xlgen.training.runs import Run, find, resolve, run, run_many
 from xlgen.training.setup import tokens
@@ -40,18 +41,21 @@ __all__ = [
     "Run",
     "class_order",
     "find",
+    "frame",
     "load_model",
     "measure",
     "measure_many",
-    "names_in_store",
     "resolve",
     "run",
     "run_many",
+    "stored",
     "subject",
-    "table",
 ]
 
 log = logging.getLogger(__name__)
+
+COLUMNS = "run task model objective tuning hyper seed language measure value stderr n status".split()
+"""Of :func:`frame`."""
 
 
 @dataclass(frozen=True)
@@ -167,12 +171,12 @@ def _ids(parts: Iterable[Sequence[Batch]], source: Callable[[], Sequence[Batch]]
 
 
 def measure(
-    source: Run | Recorded | Checkpoint,
+    source: Run | Checkpoint,
     config: MeasureConfig,
     options: RunOptions,
     then: Callable[[Subject], object] | None = None,
 ) -> dict[str, dict[str, Value]]:
-    """Measure a model; measures that the store has are read.
+    """Measure a model; measures that the store or the records have are read.
 
     Args:
         source: a stored run, the record of one, or a model that was fine-tuned elsewhere.
@@ -186,54 +190,47 @@ def measure(
     Raises:
         UnknownName: a measure, setting, language or split does not exist.
         TrainingError: a value is not finite.
-        StoreError: the record of a run does not have a measure.
+        StoreError: a measure would have to be computed, and the run is a record, without weights.
     """
-    task, store = TASKS[source.task], Store(options.store)
-    config = _resolve_measures(task, config, options)
-    keys = _keys(source, config)
-    if isinstance(source, Recorded):
-        return {name: source.values(name, key) for name, key in keys.items()}
-    _check_labels(task, config, options)
-    missing = [name for name in config.names if store.get(keys[name]) is None]
-    if missing:
+    config = _resolve_measures(TASKS[source.task], config, options)
+    found = _found(source, config, options)
+    if missing := _missing(source, found):
+        _check_labels(TASKS[source.task], config, options)
         with threads(options.threads):
-            measured = _compute(source, replace(config, names=tuple(missing)), options, keys)
+            measured = _compute(source, replace(config, names=missing), options)
         if then is not None:
             then(measured)
+        found = _found(source, config, options)
     return {
-        name: {language: Value(**value) for language, value in read_json(store.get(key) / "values.json").items()}
-        for name, key in keys.items()
+        name: {language: Value(**value) for language, value in result.read("values").items()}
+        for name, result in found.items()
     }
 
 
-def names_in_store(source: Run | Recorded | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, str]:
-    """By measure, the name under which the store keeps it, whether or not it has been measured."""
-    return _keys(source, _resolve_measures(TASKS[source.task], config, options))
+def stored(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, Result | None]:
+    """By measure, what the store or the records have of it: ``None`` where it has not been measured."""
+    return _found(source, _resolve_measures(TASKS[source.task], config, options), options)
 
 
 def measure_many(
-    runs: Sequence[Run | Recorded], config: MeasureConfig, options: RunOptions, workers: int = 2
+    runs: Sequence[Run], config: MeasureConfig, options: RunOptions, workers: int = 2
 ) -> list[dict[str, dict[str, Value]]]:
     """Measure several stored runs in ``workers`` processes; otherwise as :func:`measure` of each.
 
     Runs that lack the same measures are dealt out to the processes, which read the data once for all of theirs.
     """
-    options, store = replace(options, threads=options.threads or 1), Store(options.store)
-    lacking: dict[str, tuple[MeasureConfig, list[str]]] = {}
+    options = replace(options, threads=options.threads or 1)
+    lacking: dict[str, tuple[MeasureConfig, list[Run]]] = {}
     for source in runs:
-        if isinstance(source, Recorded):
-            continue
         resolved = _resolve_measures(TASKS[source.task], config, options)
-        missing = [name for name, key in _keys(source, resolved).items() if store.get(key) is None]
-        if missing:
+        if missing := _missing(source, _found(source, resolved, options)):
             settings = {name: resolved.settings[name] for name in missing}
-            only = replace(resolved, names=tuple(missing), settings=settings, data="")
-            _, keys = lacking.setdefault(source.task + repr(only), (only, []))
-            keys.append(source.key)
+            only = replace(resolved, names=missing, settings=settings, data="")
+            lacking.setdefault(source.task + repr(only), (only, []))[1].append(source)
     jobs = [
-        Job(f"measures of {', '.join(share)}", ("measure", "--run", *share), asdict(only))
-        for only, keys in lacking.values()
-        for share in (keys[part::workers] for part in range(workers))
+        Job(f"measures of {', '.join(one.key for one in share)}", _measure_all, (share, only))
+        for only, sources in lacking.values()
+        for share in (sources[part::workers] for part in range(workers))
         if share
     ]
     if workers > 1 and len(jobs) > 1:
@@ -241,12 +238,30 @@ def measure_many(
     return [measure(source, config, options) for source in runs]
 
 
-def table(
-    runs: Sequence[Run | Recorded | Checkpoint], config: MeasureConfig, options: RunOptions
-) -> list[dict[str, Any]]:
-    """One flat row for each run, measure and language, for analysis; what is missing is measured."""
-    rows = []
+def _measure_all(runs: Sequence[Run], config: MeasureConfig, options: RunOptions) -> None:
+    """What one process of :func:`measure_many` does."""
     for source in runs:
+        measure(source, config, options)
+
+
+def frame(runs: Sequence[Run | Checkpoint], configs: Iterable[MeasureConfig], options: RunOptions) -> pandas.DataFrame:
+    """A row for each run, measure and language; what is missing is measured.
+
+    Args:
+        runs: stored runs, records of runs, or models that were fine-tuned elsewhere.
+        configs: what is measured of each of them, on what.
+        options: how.
+
+    Returns:
+        Columns ``run``, ``task``, ``model``, ``objective``, ``tuning``, ``hyper``, ``seed`` (``<NA>`` for a model of
+        elsewhere), ``language``, ``measure`` (as :meth:`MeasureConfig.named`), ``value``, ``stderr`` (``nan`` for
+        none), ``n`` and ``status``.
+
+    Raises:
+        XlgenError: as :func:`measure`.
+    """
+    rows = []
+    for source, config in product(runs, configs):
         measured = measure(source, config, options)
         trained = None if isinstance(source, Checkpoint) else source.config
         who = {
@@ -261,8 +276,9 @@ def table(
         for name, values in measured.items():
             for language, v in values.items():
                 numbers = {"value": v.value, "stderr": v.stderr, "n": v.n, "status": v.status}
-                rows.append(who | {"language": language, "measure": name} | numbers)
-    return rows
+                rows.append(who | {"language": language, "measure": config.named(name)} | numbers)
+    types = {"seed": "Int64", "value": float, "stderr": float, "n": int}
+    return pandas.DataFrame(rows, columns=COLUMNS).astype(types)
 
 
 def _rows(task: Task, config: MeasureConfig, options: RunOptions) -> dict[str, Rows | TaggedRows]:
@@ -303,7 +319,7 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
     return replace(config, data=digest(found))
 
 
-def _keys(source: Run | Recorded | Checkpoint, config: MeasureConfig) -> dict[str, str]:
+def _keys(source: Run | Checkpoint, config: MeasureConfig) -> dict[str, str]:
     """Each measure's name in the store."""
     return {
         name: digest([SCHEMA, source.key, source.task, asdict(_only(config, name)), code.of_measure(MEASURES[name])])
@@ -316,9 +332,30 @@ def _only(config: MeasureConfig, name: str) -> MeasureConfig:
     return replace(config, names=(name,), settings={name: config.settings[name]})
 
 
-def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions, keys: Mapping[str, str]) -> Subject:
+def _found(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, Result | None]:
+    """By measure of a resolved configuration, the result."""
+    store = Store(options.store, options.records)
+    return {name: store.get(key, of=source.key) for name, key in _keys(source, config).items()}
+
+
+def _missing(source: Run | Checkpoint, found: Mapping[str, Result | None]) -> tuple[str, ...]:
+    """The measures that have to be computed.
+
+    Raises:
+        StoreError: there are some, and no weights.
+    """
+    missing = tuple(name for name, result in found.items() if result is None)
+    try:
+        if missing:
+            _ = source.model
+    except StoreError as error:
+        raise StoreError(f"there is no {', '.join(missing)} with these settings on these examples: {error}") from None
+    return missing
+
+
+def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
     """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
-    store, measured = Store(options.store), subject(source, config, options)
+    store, measured, keys = Store(options.store), subject(source, config, options), _keys(source, config)
     for name in config.names:
         values = compute(measured, [name], config.settings)[name]
         only = _only(config, name)

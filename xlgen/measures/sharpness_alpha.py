@@ -162,7 +162,7 @@ def sharpness_alpha(
                 seed=seed,
                 thorough=search == "plain",
             )
-            low, high, status = _bracket(attack, alpha_min, alpha_max, bisections, tolerance, search == "guided")
+            low, high, status = _bracket(attack, alpha_min, alpha_max, bisections, tolerance, guided=search == "guided")
             log.info("sharpness_alpha: %s, alpha %.3g (%s), %.1f units", language, low, status, attack.units)
             extra = {"alpha": low, "alpha_above": high, "search": attack.tried, "units": attack.units}
             extra |= {"threshold": threshold if count is None else count / len(before), "threshold_count": count}
@@ -207,7 +207,7 @@ def _crossing(x: Tensor, y: Tensor, level: float) -> Tensor:
     return x[above - 1] + share * (x[above] - x[above - 1])
 
 
-def _bracket(attack: Attack, low: float, high: float, bisections: int, tolerance: float, guided: bool) -> Bracket:
+def _bracket(attack: Attack, low: float, high: float, bisections: int, tolerance: float, *, guided: bool) -> Bracket:
     """Search, unless the weights themselves are not tolerated."""
     if attack.deviation(attack.before, attack.before).mean() >= attack.threshold:
         return low, low, "hit_lower"

@@ -98,50 +98,26 @@ def sharpness_difference(
         TrainingError: a loss or gradient is not finite.
     """
     seeds = list(noise_seeds) if noise_scale > 0 else list(noise_seeds)[:1]
-    return explore(subject, [noise_scale], n, lam, seeds, project, control)[noise_scale]
-
-
-def explore(
-    subject: Subject,
-    noise_scales: Sequence[float],
-    n: float,
-    lam: float,
-    seeds: Sequence[int],
-    project: bool,
-    control: bool,
-) -> dict[float, dict[str, Value]]:
-    """Run Algorithm 1 at several scales of the noise; they share L(w_0) and, draw by draw, the direction of ε.
-
-    Returns:
-        By scale, by language, what `sharpness_difference` returns for it.
-    """
     predictions = subject.predictions
     at_optimum = {language: losses(p) for language, p in predictions.items()}
     parameters = weights(subject.model)
-    draws = {scale: {language: [] for language in subject.batches} for scale in noise_scales}
-    noise_norms = {scale: [] for scale in noise_scales}
+    draws = {language: [] for language in subject.batches}
+    noise_norms = []
     with restored(parameters) as origin:
         for seed in seeds:
             direction = gaussian(parameters, 1.0, torch.Generator().manual_seed(seed))
             ww, we, ee = gaussian_left_out(parameters, torch.Generator().manual_seed(seed))
-            length = math.hypot(norm(direction.values()), math.sqrt(ee))
-            for scale in noise_scales:
-                noise_norms[scale].append(scale * length)
-                outside = ww + 2 * scale * we + scale**2 * ee, scale**2 * ee
-                noisy = {name: origin[name] + (scale * direction[name]).to(p) for name, p in parameters.items()}
-                ball = Ball(parameters, origin, noisy, n, lam, project, outside)
-                for language, batches in subject.batches.items():
-                    log.info("sharpness_difference: noise %d of scale %g, %s", seed, scale, language)
-                    draw = _draw(subject.model, batches, language, ball, at_optimum[language], control)
-                    draws[scale][language].append(draw)
+            noise_norms.append(noise_scale * math.hypot(norm(direction.values()), math.sqrt(ee)))
+            outside = ww + 2 * noise_scale * we + noise_scale**2 * ee, noise_scale**2 * ee
+            noisy = {name: origin[name] + (noise_scale * direction[name]).to(p) for name, p in parameters.items()}
+            ball = Ball(parameters, origin, noisy, n, lam, project, outside)
+            for language, batches in subject.batches.items():
+                log.info("sharpness_difference: noise %d, %s", seed, language)
+                draw = _draw(subject.model, batches, language, ball, at_optimum[language], control=control)
+                draws[language].append(draw)
     on = f"{subject.split}, true labels, eval mode, all parameters"
-    return {
-        scale: {
-            language: _value(each, predictions[language], on, {"seeds": list(seeds), "noise_norm": noise_norms[scale]})
-            for language, each in draws[scale].items()
-        }
-        for scale in noise_scales
-    }
+    shared = {"seeds": seeds, "noise_norm": noise_norms}
+    return {language: _value(each, predictions[language], on, shared) for language, each in draws.items()}
 
 
 @dataclass(frozen=True)
@@ -186,7 +162,7 @@ class Ball:
 
 
 def _draw(
-    model: nn.Module, batches: Sequence[Batch], language: str, ball: Ball, at_optimum: Tensor, control: bool
+    model: nn.Module, batches: Sequence[Batch], language: str, ball: Ball, at_optimum: Tensor, *, control: bool
 ) -> Draw:
     """Run Algorithm 1 once; leaves the weights at the neighbour, for the caller to restore."""
     noise_rise = None

@@ -76,11 +76,11 @@ def differentiable(model: nn.Module) -> Iterator[None]:
     try:
         for p in parameters:
             p.grad = None
-            p.requires_grad_(True)
+            p.requires_grad = True
         yield
     finally:
         for p, requires_grad, grad in kept:
-            p.requires_grad_(requires_grad)
+            p.requires_grad = requires_grad
             p.grad = grad
 
 
@@ -107,11 +107,6 @@ def predict(model: nn.Module, batches: Sequence[Batch], language: str = "") -> P
 def losses(predictions: Predictions) -> Tensor:
     """Cross-entropy -log p(y_i|x_i) of each unit, (U,), float64 [nats]."""
     return functional.cross_entropy(predictions.logits, predictions.labels, reduction="none")
-
-
-def mean_loss(model: nn.Module, batches: Sequence[Batch], language: str = "") -> float:
-    """Mean cross-entropy over the units (never a mean of batch means), in float64 [nats]; raises as `predict`."""
-    return losses(predict(model, batches, language)).mean().item()
 
 
 def predictions_and_gradient(

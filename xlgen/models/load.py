@@ -69,7 +69,7 @@ def load_classifier(
         model = method.apply(model)
     for key, p in model.named_parameters():
         if key in fresh:
-            p.requires_grad_(True)
+            p.requires_grad = True
     if method.inserts:
         model.config.xlgen_tuning = {"name": tuning, **asdict(method)}
     return model

@@ -86,7 +86,7 @@ def _normal(parameters: Mapping[str, Tensor], generator: torch.Generator) -> Ite
 
 def norm(tensors: Iterable[Tensor]) -> float:
     """Frobenius norm of the concatenation of all ``tensors``, accumulated in float64."""
-    return math.sqrt(sum(_square(_blocks(t)) for t in tensors))
+    return math.sqrt(sum(_square(blocks(t)) for t in tensors))
 
 
 def distance(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> float:
@@ -97,19 +97,19 @@ def distance(parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor]) -> 
     """
     shapes = ((p, origin[name]) for name, p in parameters.items())
     pairs = ((p if p.shape == o.shape else whole(p), o.to(p)) for p, o in shapes)
-    return math.sqrt(sum(_square(a - b for a, b in zip(_blocks(p), _blocks(o), strict=True)) for p, o in pairs))
+    return math.sqrt(sum(_square(a - b for a, b in zip(blocks(p), blocks(o), strict=True)) for p, o in pairs))
 
 
 def inner(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> float:
     """Inner product of two vectors given by name, accumulated in float64."""
-    pairs = (zip(_blocks(a[name]), _blocks(b[name]), strict=True) for name in a)
+    pairs = (zip(blocks(a[name]), blocks(b[name]), strict=True) for name in a)
     return sum(torch.stack([torch.dot(x.double(), y.double()) for x, y in pair]).sum().item() for pair in pairs)
 
 
-def _blocks(tensor: Tensor) -> Sequence[Tensor]:
+def blocks(tensor: Tensor) -> Sequence[Tensor]:
     """The numbers of ``tensor``; on the CPU in parts, because to convert it in whole costs ten times more."""
     return tensor.detach().flatten().split(BLOCK if tensor.device.type == "cpu" else max(tensor.numel(), 1))
 
 
-def _square(blocks: Iterable[Tensor]) -> float:
-    return torch.stack([torch.dot(x, x) for x in map(Tensor.double, blocks)]).sum().item()
+def _square(parts: Iterable[Tensor]) -> float:
+    return torch.stack([torch.dot(x, x) for x in map(Tensor.double, parts)]).sum().item()

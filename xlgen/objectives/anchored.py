@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from xlgen.core.coerce import AtLeast1, NotNegative, settle
 from xlgen.data.batch import Batch
-from xlgen.models.perturb import BLOCK
+from xlgen.models.perturb import blocks
 from xlgen.objectives.accumulate import accumulate, cross_entropy, finite
 from xlgen.objectives.ascent import with_gradient
 from xlgen.objectives.base import OBJECTIVES, Anchor, Step
@@ -128,7 +128,7 @@ def _pull(model: nn.Module, anchor: Anchor, lam: float) -> Tensor | float:
     for name, w in with_gradient(model).items():  # what has received no gradient has not been trained: it stands at θ*
         if name in anchor.theta:
             fisher = [] if anchor.weight is None else [anchor.weight[name]]
-            for theta, origin, gradient, *weight in _blocks(w.detach(), anchor.theta[name], w.grad, *fisher):
+            for theta, origin, gradient, *weight in _views(w.detach(), anchor.theta[name], w.grad, *fisher):
                 delta = theta - origin
                 force = delta * weight[0] if weight else delta
                 gradient.add_(force, alpha=lam)
@@ -136,8 +136,8 @@ def _pull(model: nn.Module, anchor: Anchor, lam: float) -> Tensor | float:
     return torch.stack(sums).sum(dtype=torch.float64) if sums else 0.0
 
 
-def _blocks(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
+def _views(*tensors: Tensor) -> Iterable[tuple[Tensor, ...]]:
     """Views of the same places of each; on the CPU small enough for its cache, where new memory costs nothing."""
-    if tensors[0].device.type != "cpu" or not all(tensor.is_contiguous() for tensor in tensors):
+    if not all(tensor.is_contiguous() for tensor in tensors):
         return [tensors]
-    return zip(*(tensor.view(-1).split(BLOCK) for tensor in tensors), strict=True)
+    return zip(*map(blocks, tensors), strict=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from xlgen.models.perturb import BLOCK
+from xlgen.models.perturb import blocks
 
 
 @contextmanager
@@ -64,9 +64,8 @@ def norm(tensors: Sequence[Tensor]) -> Tensor:
 
 def _square(tensor: Tensor) -> Tensor:
     """The sum of squares; on the CPU by blocks, since over all of a large embedding float32 would be 1e-3 off."""
-    flat = tensor.flatten().to(torch.promote_types(tensor.dtype, torch.float32))
-    blocks = flat.split(BLOCK if flat.device.type == "cpu" else max(len(flat), 1))
-    return torch.stack([torch.dot(block, block) for block in blocks]).sum(dtype=torch.float64)
+    parts = blocks(tensor.to(torch.promote_types(tensor.dtype, torch.float32)))
+    return torch.stack([torch.dot(part, part) for part in parts]).sum(dtype=torch.float64)
 
 
 def with_gradient(model: nn.Module) -> dict[str, nn.Parameter]:

@@ -18,7 +18,7 @@ from xlgen.core.device import accelerator_for
 from xlgen.core.errors import DataError
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.processes import Processes, started
-from xlgen.core.store import MANIFEST, Store, manifest, read_json, write_json
+from xlgen.core.store import MANIFEST, Result, Store, manifest, write_json
 from xlgen.data.catalogue import TASKS
 from xlgen.models import tuning as tunings
 from xlgen.objectives import create
@@ -34,16 +34,25 @@ class Run:
 
     Attributes:
         config: what it was trained with, data fingerprint included.
-        folder: where it is.
+        result: what the store has of it.
     """
 
     config: RunConfig
-    folder: Path
+    result: Result
 
     @property
     def key(self) -> str:
         """The run's name in the store."""
-        return self.folder.name
+        return self.result.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it is.
+
+        Raises:
+            StoreError: it is a record, without weights.
+        """
+        return self.result.folder
 
     @property
     def task(self) -> str:
@@ -51,7 +60,11 @@ class Run:
 
     @property
     def model(self) -> str:
-        """The fine-tuned model: a Hugging Face folder."""
+        """The fine-tuned model: a Hugging Face folder.
+
+        Raises:
+            StoreError: the run is a record, without weights.
+        """
         return str(self.folder / "model")
 
     @property
@@ -65,17 +78,17 @@ class Run:
     @cached_property
     def log(self) -> list[dict[str, Any]]:
         """One entry a look at the development set; see :class:`xlgen.training.train.Trained`."""
-        return read_json(self.folder / "log.json")
+        return self.result.read("log")
 
     @cached_property
     def summary(self) -> dict[str, Any]:
         """The entry of the best checkpoint."""
-        return read_json(self.folder / "summary.json")
+        return self.result.read("summary")
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """What it was computed with; see :func:`xlgen.core.store.manifest`."""
-        return read_json(self.folder / MANIFEST)
+        return self.result.read("manifest")
 
 
 def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
@@ -159,9 +172,13 @@ def _store(trained: Trained, config: RunConfig, store: Store) -> None:
 
 def find(prefix: str, options: RunOptions) -> Run:
     """The one stored run whose name starts with ``prefix``."""
-    store = Store(options.store)
-    folder = store.get(store.find(prefix))
-    return Run(RunConfig.from_dict(read_json(folder / "config.json")), folder)
+    return stored(Store(options.store).find(prefix), options)
+
+
+def stored(name: str, options: RunOptions) -> Run | None:
+    """The run of this name, if the store or the records have it; of both, the record."""
+    result = Store(options.store, options.records).get(name)
+    return None if result is None else Run(RunConfig.from_dict(result.read("config")), result)
 
 
 def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2) -> list[Run]:
@@ -194,4 +211,4 @@ def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2
 
 def _job(config: RunConfig, key: str) -> Job:
     label = f"{config.task} {config.objective} seed {config.seed} ({key})"
-    return Job(label, ("run",), config.to_dict())
+    return Job(label, run, (config,))

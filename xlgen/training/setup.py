@@ -87,9 +87,10 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
     positions, max_length = models.takes_position_ids(model), models.longest_input(model, config.max_length)
     views = None
     if objective.needs_views:
-        segmenter = Segmenter.for_tokenizer(tokenizer, objective.p, objective.faithful)
+        segmenter = Segmenter.for_tokenizer(tokenizer, objective.p, faithful=objective.faithful)
         fitting = config.with_(max_length=max_length)
-        views = partial(view, train_rows, segmenter, tokenizer, fitting, positions, not objective.faithful)
+        how = {"positions": positions, "resample": not objective.faithful}
+        views = partial(view, train_rows, segmenter, tokenizer, fitting, **how)
 
     train, dev = (tokens(rows, tokenizer, max_length, options, positions) for rows in (train_rows, dev_rows))
     anchors = anchors_for(config, objective, model, options) if objective.needs_anchors else ()
@@ -116,7 +117,7 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
 def tokens(rows: Rows | TaggedRows, tokenizer: Any, max_length: int, options: RunOptions, positions: bool) -> Encoded:
     """The rows of a task of either kind, tokenised once and kept in the store."""
     encoder = encode_tagged if isinstance(rows, TaggedRows) else encode
-    return encoder(rows, tokenizer, max_length, Store(options.store).tokens, positions)
+    return encoder(rows, tokenizer, max_length, Store(options.store).tokens, position_ids=positions)
 
 
 def read(config: RunConfig, options: RunOptions) -> tuple[Rows | TaggedRows, Rows | TaggedRows]:
@@ -144,15 +145,20 @@ def view(
     segmenter: Segmenter,
     tokenizer: Any,
     config: RunConfig,
+    epoch: int,
+    *,
     positions: bool,
     resample: bool,
-    epoch: int,
 ) -> Encoded:
     """The training rows in a sampled segmentation: a new one each epoch, or always the first epoch's."""
     generator = torch.Generator().manual_seed(seed_of("view", config.seed, epoch if resample else 0))
     if isinstance(rows, TaggedRows):
         encoded = tagged_view(
-            rows, tokenizer, config.max_length, partial(segmenter.segment, generator=generator), positions
+            rows,
+            tokenizer,
+            config.max_length,
+            partial(segmenter.segment, generator=generator),
+            position_ids=positions,
         )
         log.info("sampled segmentation: %.2g of the words are unknown", segmenter.unknown_rate)
         return encoded
@@ -162,7 +168,7 @@ def view(
     log.info("sampled segmentation: %.2g of the words are unknown", segmenter.unknown_rate)
     ids, types = zip(*pairs, strict=True)
     has_types = "token_type_ids" in tokenizer.model_input_names
-    return Encoded.pack(ids, types if has_types else None, rows.labels, tokenizer.pad_token_id, positions)
+    return Encoded.pack(ids, types if has_types else None, rows.labels, tokenizer.pad_token_id, position_ids=positions)
 
 
 def reachable(segmenter: Segmenter, rows: Rows | TaggedRows) -> set[int]:

@@ -14,7 +14,7 @@ from torch import nn
 from xlgen import models
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
-from xlgen.core.store import Store, read_json
+from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.models import tuning as tunings
 from xlgen.models.families import kind_of
@@ -46,8 +46,8 @@ def folder_of(config: RunConfig, options: RunOptions) -> Path:
         ConfigError: it is of another task, model or tuning.
     """
     store = Store(options.store)
-    folder = store.get(store.find(config.start))
-    first = RunConfig.from_dict(read_json(folder / "config.json"))
+    result = store.get(store.find(config.start))
+    first = RunConfig.from_dict(result.read("config"))
     wanted, found = (
         {"task": c.task, "model": c.model, "tuning": tunings.create(c.tuning, c.tuning_hyper)} for c in (config, first)
     )
@@ -55,10 +55,10 @@ def folder_of(config: RunConfig, options: RunOptions) -> Path:
         same = value == found[key] or (key == "model" and models.fingerprint(value) == models.fingerprint(found[key]))
         if not same:
             raise ConfigError(
-                f"the run {folder.name} to start from has {key} {found[key]!r}, and this run has {value!r}; expected "
+                f"the run {result.name} to start from has {key} {found[key]!r}, and this run has {value!r}; expected "
                 f"the same. Train a first stage with this {key}, or change it here."
             )
-    return folder
+    return result.folder
 
 
 @torch.no_grad()

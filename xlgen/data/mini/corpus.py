@@ -89,7 +89,7 @@ class Corpus:
         """One sentence of plain text, for the tokenizer."""
         return "".join(piece.text for piece in pieces(sentence(rng), lexicon(self.language(rng))))
 
-    def example(self, rng: random.Random, ease: float = 0.0, hard: bool = False) -> Example:
+    def example(self, rng: random.Random, ease: float = 0.0, *, hard: bool = False) -> Example:
         """One pretraining example; with probability ``ease`` of a single clause.
 
         A ``hard`` one more often has two clauses, and what is replaced more often comes from the other clause, so that

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from xlgen.core.coerce import settle
-from xlgen.models.tuning.base import TUNINGS, does_not_apply, encoder, freeze
+from xlgen.models.layers import encoder
+from xlgen.models.tuning.base import TUNINGS, does_not_apply, freeze
 
 SUBLAYERS = {
     "bert": ("BertSelfOutput", "BertOutput"),
@@ -81,8 +82,8 @@ class Adapter:
         if not places:
             known = ", ".join(SUBLAYERS)
             raise does_not_apply("adapter", model, f"places for them are known in {known} only")
-        for _, p in _layer_norms(model):
-            p.requires_grad_(True)
+        for p in _layer_norms(model):
+            p.requires_grad = True
         for place in places:
             place.adapter = Bottleneck(model.config.hidden_size, self.bottleneck).train(place.training)
             place.register_forward_hook(_through)
@@ -107,6 +108,7 @@ def _through(module: nn.Module, _inputs: tuple, output: Any) -> Any:
     return module.adapter(output)
 
 
-def _layer_norms(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
+def _layer_norms(model: nn.Module) -> Iterator[nn.Parameter]:
     owners = {name for name, module in model.named_modules() if type(module).__name__.endswith("LayerNorm")}
-    return ((name, p) for name, p in encoder(model) if name.rpartition(".")[0] in owners)
+    inside = encoder(model)
+    return (p for name, p in model.named_parameters() if name in inside and name.rpartition(".")[0] in owners)

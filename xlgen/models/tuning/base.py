@@ -19,6 +19,7 @@ from torch import nn
 
 from xlgen.core.errors import ModelError
 from xlgen.core.registry import Registry
+from xlgen.models.layers import encoder
 
 TUNINGS: Registry[type] = Registry("tuning")
 
@@ -50,24 +51,17 @@ class Tuning(Protocol):
         ...
 
 
-def encoder(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
-    """The named parameters under a classifier's pretrained base."""
-    prefix = f"{model.base_model_prefix}."
-    return ((name, p) for name, p in model.named_parameters() if name.startswith(prefix))
-
-
 def head(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """The named parameters on top of a classifier's pretrained base."""
-    prefix = f"{model.base_model_prefix}."
-    return ((name, p) for name, p in model.named_parameters() if not name.startswith(prefix))
+    inside = encoder(model)
+    return ((name, p) for name, p in model.named_parameters() if name not in inside)
 
 
 def freeze(model: nn.Module) -> None:
     """Train nothing but the head."""
-    for _, p in encoder(model):
-        p.requires_grad_(False)
-    for _, p in head(model):
-        p.requires_grad_(True)
+    inside = encoder(model)
+    for name, p in model.named_parameters():
+        p.requires_grad = name not in inside
 
 
 def does_not_apply(name: str, model: nn.Module, why: str) -> ModelError:

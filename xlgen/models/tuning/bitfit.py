@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from torch import nn
 
-from xlgen.models.tuning.base import TUNINGS, does_not_apply, encoder, freeze
+from xlgen.models.layers import encoder
+from xlgen.models.tuning.base import TUNINGS, does_not_apply, freeze
 
 
 @TUNINGS.register("bitfit")
@@ -25,9 +26,10 @@ class BitFit:
 
     def apply(self, model: nn.Module) -> nn.Module:
         freeze(model)
-        biases = [p for name, p in encoder(model) if name.endswith(".bias")]
+        inside = encoder(model)
+        biases = [p for name, p in model.named_parameters() if name in inside and name.endswith(".bias")]
         if not biases:
             raise does_not_apply("bitfit", model, "its encoder has no bias terms")
         for p in biases:
-            p.requires_grad_(True)
+            p.requires_grad = True
         return model

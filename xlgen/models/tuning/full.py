@@ -20,4 +20,4 @@ class Full:
     positions: ClassVar[int] = 0
 
     def apply(self, model: nn.Module) -> nn.Module:
-        return model.requires_grad_(True)
+        return model.requires_grad_(requires_grad=True)
