@@ -17,7 +17,7 @@ from paper.chapters.page import (
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
-from paper.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from paper.chapters.rows import PREDICTED, best_constant, collect, column, commonest, partial, study_measures
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
@@ -29,6 +29,7 @@ __all__ = [
     "Say",
     "adds",
     "beside",
+    "best_constant",
     "box",
     "by_name",
     "collect",

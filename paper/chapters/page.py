@@ -54,9 +54,9 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
 
 
-def records_box(found: records.Obtained) -> HTML:
+def records_box(*found: records.Obtained) -> HTML:
     """A box: which models were trained here, and how far their numbers are from the committed records."""
-    total, live = len(found.runs), len(found.live)
+    total, live = sum(len(part.runs) for part in found), sum(len(part.live) for part in found)
     were = "was" if live == 1 else "were"
     first = f"Of the {total} models of this protocol {live} {were} trained in this store, by this version of the code."
     if live < total:
@@ -64,7 +64,7 @@ def records_box(found: records.Obtained) -> HTML:
             f" The numbers of the other {total - live} are read from committed records, which “make records” wrote "
             "with the same version."
         )
-    again = found.comparison
+    again = [difference for part in found for difference in part.comparison]
     if not again:
         return box("note", "Live or recorded", first)
     same = sum(one.relative == 0 for one in again)

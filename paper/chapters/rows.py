@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from paper.protocols.base import ALPHA, PREDICTED
 from paper.records import correct_only
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
@@ -17,6 +19,8 @@ from xlgen.core.config import RunOptions
 from xlgen.data.task import Task
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
+from xlgen.models.entity_f1 import chunk_counts, f1_of
+from xlgen.models.evaluate import Predictions
 
 
 def study_measures(
@@ -116,3 +120,18 @@ def commonest(task: Task, language: str, split: str, size: int = 0, data_dir: Pa
     labels = task.rows(language, split, data_dir).take(size).labels
     each = list(chain.from_iterable(labels)) if task.kind == "token" else list(labels)
     return Counter(each).most_common(1)[0][1] / len(each)
+
+
+def best_constant(task: Task, language: str, split: str, size: int = 0, data_dir: Path | None = None) -> float:
+    """The best score of one answer for all examples: the accuracy of the commonest label, in tagging the F1 of a tag.
+
+    Args are those of :func:`commonest`.
+    """
+    if task.kind == "sequence":
+        return commonest(task, language, split, size, data_dir)
+    labels = task.rows(language, split, data_dir).take(size).labels
+    words = torch.tensor(list(chain.from_iterable(labels)))
+    sentence = torch.arange(len(labels)).repeat_interleave(torch.tensor([len(one) for one in labels]))
+    answers = torch.eye(len(task.labels), dtype=torch.float64)
+    guesses = (Predictions(logits.expand(len(words), -1), words, sentence) for logits in answers)
+    return max(f1_of(chunk_counts(guess, task.labels).sum(0)).item() for guess in guesses)

@@ -9,12 +9,9 @@ from typing import Any
 from paper.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of, scores, uniform
 from paper.protocols.transfer import SETUPS
 from paper.published import printed_table, statements
+from paper.published.sensitivity import PAPER, TITLES
+from paper.published.sensitivity import SETUPS as NAMES
 from xlgen.data.catalogue import TASKS
-
-L2_PAPER = "anonymous2021frustratingly"
-
-TITLES = {"xnli": "XNLI", "wikiann": "Wikiann", "udpos": "UDPOS", "pawsx": "PANX"}
-"""How Table 10 names the tasks."""
 
 
 @PROTOCOLS.register("settings")
@@ -64,8 +61,8 @@ def extreme(
 
 def _table10(task: str, setup: str) -> list[dict[str, str]]:
     """Its rows of a task, vanilla or with L2."""
-    title, name = TITLES[task.removeprefix("mini-")], {"vanilla": "Vanilla", "l2": "w/ L2"}[setup]
-    table = printed_table(L2_PAPER, 10)
+    title, name = TITLES[task.removeprefix("mini-")], NAMES[setup]
+    table = printed_table(PAPER, 10)
     rows = ({"name": row} | {column: table.cell(row, column).printed for column in table.columns} for row in table.rows)
     return [
         row | {"Setting": row["name"].split(", ")[2]} for row in rows if row["name"].startswith(f"{title}, {name}, ")
