@@ -9,12 +9,12 @@
 # %% [markdown]
 # # Seeds and settings
 #
-# Train the same model twice, with another seed or another learning rate, and it scores differently. Two papers make
-# claims about *how* differently. {cite:t}`bassi2024generalization` fine-tune with 8 seeds and find that SAM, the Fisher
-# penalty and multi-view regularisation vary less than plain fine-tuning (their Figure 6).
-# {cite:t}`anonymous2021frustratingly` fine-tune with five settings of the hyper-parameters and find that an L2 penalty
-# takes away up to 87 % of the spread (Tables 3, 4, 10 to 13), and saves a model from an extreme learning rate (Table
-# 14). A spread is harder to measure than a mean. This page repeats the experiments and asks how many runs it takes.
+# Train the same model twice, with another seed or another learning rate, and it scores differently. Two papers say *how*
+# differently. {cite:t}`bassi2024generalization` fine-tune with 8 seeds and find that SAM, the Fisher penalty and
+# multi-view regularisation vary less than plain fine-tuning (Figure 6). {cite:t}`anonymous2021frustratingly` fine-tune
+# with five settings of the hyper-parameters and find that an L2 penalty takes away up to 87 % of the spread (Tables 3, 4,
+# 10 to 13), and saves a model from an extreme learning rate (Table 14). A spread is harder to measure than a mean. This
+# page repeats the experiments and asks how many runs it takes.
 #
 # ```{admonition} What you will learn
 # :class: tip
@@ -59,8 +59,9 @@ SETUPS, say = sensitivity.SETUPS, chapters.Say("stability")
 # %% [markdown]
 # ## What is trained
 #
-# Three protocols: four objectives with every seed; five settings of four tasks, with and without L2; the extreme
-# learning rate. Each is a list of configurations ({mod}`paper.protocols`). Of every model we need its scores alone.
+# Four objectives with every seed; five settings of four tasks, with and without L2; the extreme learning rate: three
+# lists of configurations ({mod}`paper.protocols`). Scores are in percent, accuracy for pairs of sentences and F1 for
+# tagging; a *zero-shot* score is the mean over the languages other than English that both we and the paper have.
 
 # %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir)
@@ -86,27 +87,11 @@ n_models = sum(len(part.runs) for part in found.values())
 facts = chapters.facts(found["seeds"]) | {"models": f"{n_models}"}
 english, seeded = facts["english"], facts["seeds"]
 say(**facts)
+evidence = chapters.Evidence("stability", found["seeds"], preset, changed, store=options.store)
 chapters.records_box(*found.values())
 
-# %% [markdown]
-# All scores below are in percent, accuracy for pairs of sentences and F1 for tagging; a *zero-shot* score is the mean
-# over the languages other than English that both we and the paper have.
-
-
 # %%
-def metric(task: str) -> str:
-    """What the papers score the task with."""
-    return "f1" if TASKS[task].kind == "token" else "accuracy"
-
-
-def by_language(name: str, column: str = "value"):
-    """Scores of a protocol: a row a model, a column a language."""
-    frame = found[name].frame
-    frame = frame[frame.measure == frame.task.map(metric)]
-    return frame.pivot(index=list(parts[name].names), columns="language", values=column)
-
-
-tables = {name: by_language(name) for name in parts}
+tables = {name: chapters.score_table(part) for name, part in found.items()}
 
 
 def targets(task: str) -> list[str]:
@@ -120,17 +105,13 @@ def score(name: str, *key, code: str = "") -> float:
     return 100 * np.mean(tables[name].loc[key, codes].to_numpy())
 
 
-# %% tags=["remove-input"]
-evidence = chapters.Evidence("stability", found["seeds"], preset, changed, store=options.store)
-
 # %% [markdown]
 # ## Eight seeds
 #
 # A seed sets the first weights of the new head, the order of the batches, and the dropout of every step. Here all three
-# are functions of the seed alone, so that *seed 3 of SAM and seed 3 of the baseline start from the same head, see the
-# same batches in the same order*, and draw the dropout of a step from the same seed. Runs of one seed are therefore
-# pairs, and can be compared as pairs; whether that helps is measured below. The training examples and the test sets are
-# the same for all.
+# are functions of the seed alone: *seed 3 of SAM and seed 3 of the baseline start from the same head, see the same batches
+# in the same order*, and draw the dropout of a step from the same seed. Runs of one seed are therefore pairs; whether
+# that helps is measured below. The training examples and the test sets are the same for all.
 
 # %% mystnb={"figure": {"name": "fig-stability-seeds", "caption": "The paper's Figure 6: test accuracy of each seed (hollow), lines join the runs of one seed; filled: mean and standard deviation over seeds. Left: English. Right: mean of the other languages. The paper prints no numbers with its figure."}, "image": {"alt": "Two panels with a column of hollow marks for each of four objectives, a filled mark with a bar beside each column, and thin lines that join the marks of one seed."}} tags=["hide-input"]
 test = {"English": english, "mean of the other languages": ""}
@@ -140,14 +121,9 @@ by_seed = {
     for title, code in test.items()
 }
 for title, ax in panels.items():
-    ax.plot(np.array([*by_seed[title].values()]), color=figures.FAINT, lw=0.6, alpha=0.6, zorder=0)
-    for place, (o, values) in enumerate(by_seed[title].items()):
-        look, s = figures.look(o), spread.std_interval(values).value
-        ax.plot([place] * len(values), values, look.marker, mfc="none", mec=look.colour, ms=5)
-        ax.errorbar(place + 0.22, values.mean(), yerr=s, fmt=look.marker, color=look.colour, capsize=3, ms=7)
+    figures.repeats(ax, {place: (values, figures.look(o)) for place, (o, values) in enumerate(by_seed[title].items())})
     ax.set_xticks(range(len(objectives)), objectives)
     ax.set(xlim=(-0.4, len(objectives) - 0.5), ylabel="accuracy [%]")
-    ax.grid(visible=False, axis="x")
 plt.show()
 
 # %% [markdown]
@@ -202,20 +178,15 @@ def robust(a, b) -> str:
 
 body = []
 for o in objectives:
-    row = [o]
-    for by in (top, zero):
-        row += [f"{by[o].mean():.2f}", f"{spread.std_interval(by[o]):.2f}"]
+    row = [x for by in (top, zero) for x in (f"{by[o].mean():.2f}", f"{spread.std_interval(by[o]):.2f}")]
     if o != base:
-        row += [f"{ratio(zero[base], zero[o]):.2f}" for ratio in (spread.ratio_of, spread.paired_ratio)]
-        row += [robust(zero[base], zero[o])]
-    body.append((*row, "", "", "")[:8])
+        row += [f"{how(zero[base], zero[o]):.2f}" for how in (spread.ratio_of, spread.paired_ratio)]
+        row.append(robust(zero[base], zero[o]))
+    body.append((o, *row, "", "", "")[:8])
 head = ("", "English", "its std", "zero-shot", "its std", f"{base} / this, F", f"{base} / this, paired", "p, robust")
-chapters.table(
-    head,
-    body,
-    f"Accuracy [%] over {seeded}: means, standard deviations, and ratios of the standard deviations of the "
-    "zero-shot accuracy (above 1: steadier than the baseline), with 95 % intervals; p-value of the Brown–Forsythe test",
-)
+caption = f"""Accuracy [%] over {seeded}: means, standard deviations, and ratios of the standard deviations of the \
+zero-shot accuracy (above 1: steadier than the baseline), with 95 % intervals; p-value of the Brown–Forsythe test"""
+chapters.table(head, body, caption)
 
 # %% tags=["remove-input"]
 for claim, of_pairs in (("stable", ledger.spreads), ("most-stable", ledger.spreads), ("best", ledger.differences)):
@@ -234,13 +205,14 @@ say(
     noise=f"{100 * np.sqrt(share * (1 - share) / n_english):.1f}",
     n_test=f"{n_english:,}",
 )
+evidence.table("Figure 6")
 
 # %% [markdown]
 # The smallest spread is that of {glue:text}`stability-least`; the ratio of the baseline's to it is
 # {glue:text}`stability-least-ratio`, and this interval does not know that the smallest of four was chosen. One that
-# includes 1 has not told the two apart. The interval of a single standard deviation is wide: for the baseline it is
-# {glue:text}`stability-wide` points, and its upper end is {glue:text}`stability-wide-times` times its lower end. That
-# factor has nothing to do with the models; it is what {glue:text}`stability-seeds` can say.
+# includes 1 has not told the two apart. The interval of a single standard deviation is wide: that of the baseline is
+# {glue:text}`stability-wide` points, its upper end {glue:text}`stability-wide-times` times its lower end. That factor has
+# nothing to do with the models; it is what {glue:text}`stability-seeds` can say.
 #
 # ```{admonition} Two kinds of noise
 # :class: note
@@ -275,9 +247,6 @@ chapters.table(
 # In the median over these rows the paired interval is {glue:text}`stability-pairing` as the one that forgets the
 # pairing. Well below 1, pairing helps; near 1, little is shared: a seed is not good or bad for all objectives.
 
-# %% tags=["remove-input"]
-evidence.table("Figure 6")
-
 # %% [markdown]
 # ### How many seeds would it take?
 #
@@ -287,20 +256,19 @@ evidence.table("Figure 6")
 # $$ \Pr\!\big[ F_{n-1,n-1} > \rho^2 F_{n-1,n-1}(0.975) \big] + \Pr\!\big[ F_{n-1,n-1} < \rho^2 F_{n-1,n-1}(0.025) \big]
 # . $$ (eq-stability-power)
 #
-# The first paper prints no numbers with its Figure 6. The second prints the standard deviations of four tasks (Table
-# 3), and their ratios are what the claims of either paper would look like.
-
+# The first paper prints no numbers with its Figure 6. The ratios of the standard deviations that the second prints for
+# four tasks (Table 3) are what the claims of either would look like.
 
 # %%
 ratios = {}
 for task in sensitivity.TITLES:
     l2, vanilla = (sensitivity.over_settings(task, setup, "zero-shot", "std") for setup in ("l2", "vanilla"))
     ratios[task] = l2 / vanilla
-n, ratio = 8, ratios["xnli"]
+n, rho = 8, ratios["wikiann"]
 F = stats.f(n - 1, n - 1)
-power = F.sf(ratio**2 * F.ppf(0.975)) + F.cdf(ratio**2 * F.ppf(0.025))
-print(f"{n} runs find a ratio of {ratio:.2f} in {power:.0%} of the cases")
-print(f"80 % take {spread.runs_needed(ratio)} runs of each")
+power = F.sf(rho**2 * F.ppf(0.975)) + F.cdf(rho**2 * F.ppf(0.025))
+print(f"{n} runs find a ratio of {rho:.2f} in {power:.0%} of the cases")
+print(f"80 % take {spread.runs_needed(rho)} runs of each")
 
 # %% mystnb={"figure": {"name": "fig-stability-power", "caption": "Probability that a two-sided F test at the 5 % level finds a difference in spread, against the number of runs of each method, for the ratios of standard deviations of Table 3 (L2 to vanilla, zero-shot). Vertical lines: the runs that the papers have. Horizontal line: the usual 80 %."}, "image": {"alt": "Four rising curves against the number of runs on a logarithmic axis, one a task, with vertical lines at 5 and 8 runs."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4))
@@ -313,20 +281,15 @@ for count, word in ((5, "settings"), (8, "seeds")):
     ax.text(count, 1.03, f"{count} {word}", fontsize=8, ha="center", va="bottom")
 ax.axhline(spread.POWER, color=figures.FAINT, lw=0.8)
 ax.set(xscale="log", xlabel="runs of each method", ylabel="power", ylim=(0, 1.02))
-ax.set_xticks([3, 5, 8, 15, 30, 60, 120], ["3", "5", "8", "15", "30", "60", "120"])
-ax.minorticks_off()
+figures.plain_ticks(ax.xaxis, [3, 5, 8, 15, 30, 60, 120])
 ax.legend(title="ratio, Table 3", loc="lower right")
 plt.show()
 
 # %% tags=["remove-input"]
-cases = {f"Table 3, {name}": ratio for name, ratio in ratios.items()}
-for o in objectives[1:]:
-    if spread.varies(zero[o], zero[base]):
-        cases[f"ours, {o} to {base}"] = spread.ratio_of(zero[o], zero[base]).value
-need = {}
-for case, ratio in cases.items():
-    runs = spread.runs_needed(min(ratio, 1 / ratio))
-    need[case] = f"more than {spread.MOST:,}" if runs is None else f"{runs:,}"
+cases = {f"Table 3, {name}": rho for name, rho in ratios.items()}
+cases |= {f"ours, {o} to {base}": spread.ratio_of(zero[o], zero[base]).value for o in objectives[1:]}
+need = {case: spread.runs_needed(min(rho, 1 / rho)) for case, rho in cases.items()}
+need = {case: f"more than {spread.MOST:,}" if runs is None else f"{runs:,}" for case, runs in need.items()}
 say(**{f"need_{name}": need[f"Table 3, {name}"] for name in ratios})
 say(detect_5=f"{spread.detectable(5):.2f}", detect_8=f"{spread.detectable(8):.2f}")
 chapters.table(
@@ -345,10 +308,10 @@ chapters.table(
 # ## Five settings
 #
 # The paper's Table 10 has five settings of learning rate, warm-up and epochs for each task. The miniature learns at
-# other rates and with fewer steps, so that the settings are carried over as ratios: the learning rate relative to the
-# geometric mean of the five, which stands for the miniature's own; warm-up as a share of the steps of training, which
-# with the paper's sizes follows from Table 10; epochs relative to the mean of the five, rounded. A real encoder takes
-# the rates as printed. Every setting is one run, here and in the paper.
+# other rates and with fewer steps, so that they are carried over as ratios: the learning rate relative to the geometric
+# mean of the five, which stands for the miniature's own; warm-up as a share of the steps of training, which with the
+# paper's sizes follows from Table 10; epochs relative to the mean of the five, rounded. A real encoder takes the rates as
+# printed. Every setting is one run, here and in the paper.
 
 
 # %% tags=["remove-input"]
@@ -358,16 +321,15 @@ def as_run(task: str, setup: str, number: int) -> tuple[str, ...]:
     return f"{config.lr:.2g}", f"{config.warmup:.1%}", f"{config.epochs}"
 
 
-body, unlike, kinds = [], {}, {}
+body, unlike, kinds = [], {}, []
 for task in of_settings:
-    for number in settings:
-        both = [sensitivity.setting(task, setup, number) + as_run(task, setup, number) for setup in SETUPS]
+    printed = {s: [sensitivity.setting(task, s, number) for number in settings] for s in SETUPS}
+    for number, *both in zip(settings, *printed.values(), strict=True):
+        both = [row + as_run(task, s, number) for s, row in zip(SETUPS, both, strict=True)]
         body.append((f"{task}, {number}", *(v if v == l2 else f"{v}; L2 {l2}" for v, l2 in zip(*both, strict=True))))
-    unlike[task] = [
-        n for n in settings if sensitivity.setting(task, "vanilla", n) != sensitivity.setting(task, "l2", n)
-    ]
-    columns = zip(*(sensitivity.setting(task, "vanilla", n) for n in settings), strict=True)
-    kinds[task] = "{} learning rates, {} warm-ups and {} numbers of epochs".format(*(len({*c}) for c in columns))
+    unlike[task] = [number for number, *both in zip(settings, *printed.values(), strict=True) if both[0] != both[1]]
+    counts = [len(set(column)) for column in zip(*printed["vanilla"], strict=True)]
+    kinds.append("{} has {} learning rates, {} warm-ups and {} numbers of epochs".format(task, *counts))
 head = ("", "rate", "warm-up [steps]", "epochs", "ours: rate", "ours: warm-up", "ours: epochs")
 chapters.table(head, body, "Table 10, as printed (left) and as run here (right)")
 
@@ -377,13 +339,10 @@ number = Interval(carried, np.nan, np.nan, len(of_settings) * len(settings))
 evidence.settle("l2-t10-settings", number, found=found["settings"])
 extreme_rate = next(float(one.printed) for one in statements() if one.id == "l2-extreme-lr")
 rates = [[float(sensitivity.setting(task, "vanilla", n)[0]) for n in settings] for task in of_settings]
-times = [extreme_rate / stats.gmean(some) for some in rates]
+times = sorted(extreme_rate / stats.gmean(some) for some in rates)
 differing = [f"{task} (setting {', '.join(map(str, some))})" for task, some in unlike.items() if some]
-say(
-    kinds="; ".join(f"{task} has {some}" for task, some in kinds.items()),
-    times=" to ".join(dict.fromkeys(f"{x:.1f}" for x in (min(times), max(times)))),
-    unlike=", ".join(differing) or "no task",
-)
+say(kinds="; ".join(kinds), unlike=", ".join(differing) or "no task")
+say(times=" to ".join(dict.fromkeys(f"{x:.1f}" for x in (times[0], times[-1]))))
 
 # %% tags=["remove-input"]
 of_page = re.compile(r"Tables? ([\d, ]+and )?(3|4|1[0-4])\b")
@@ -397,7 +356,7 @@ chapters.box("warning", "The paper contradicts itself", *lines)
 # %% [markdown]
 # Are five settings five independent draws of something? They are a small design, not a sample:
 # {glue:text}`stability-kinds`. Two settings that share a rate are more alike than two drawn at random. Intervals below
-# take them for a sample, as the paper does when it prints a standard deviation; they say what five *unrelated* settings
+# take them for a sample, as the paper does when it prints a standard deviation: they say what five *unrelated* settings
 # could show. In {glue:text}`stability-unlike` vanilla and L2 differ in more than the penalty; the table of ratios has a
 # column without those settings.
 
@@ -413,89 +372,72 @@ def over_settings(task: str, setup: str, code: str = "", numbers=tuple(settings)
 for task, ax in figures.panels(of_settings, size=(4.8, 3.4)).items():
     for start, code in ((0, english), (2.4, "")):
         both = np.array([over_settings(task, setup, code) for setup in SETUPS])
-        both -= both[0].mean()
-        ax.plot([start, start + 1], both, color=figures.FAINT, lw=0.6, zorder=0)
-        for x, values, look in zip((start, start + 1), both, LOOK.values(), strict=True):
-            for number, y in zip(settings, values, strict=True):
-                ax.plot(x, y, marker=f"${number}$", color=look.colour, ms=6, mew=0.4)
-            bar = {"yerr": values.std(ddof=1), "capsize": 3}
-            ax.errorbar(x + 0.22, values.mean(), fmt=look.marker, color=look.colour, ms=7, **bar)
+        columns = zip(both - both[0].mean(), LOOK.values(), strict=True)
+        figures.repeats(ax, dict(zip((start, start + 1), columns, strict=True)), settings)
     ax.set_xticks([0, 1, 2.4, 3.4], [f"{english}\nvanilla", f"{english}\nL2", "zero-shot\nvanilla", "zero-shot\nL2"])
-    ax.set(xlim=(-0.4, 3.9), ylabel=f"{metric(task)} [points]")
+    ax.set(xlim=(-0.4, 3.9), ylabel=f"{'F1' if TASKS[task].kind == 'token' else 'accuracy'} [points]")
     ax.axhline(0, color=figures.FAINT, lw=0.8, zorder=0)
-    ax.grid(visible=False, axis="x")
 plt.show()
 
 # %% tags=["remove-input"]
 body = []
-for task in of_settings:
-    for setup in SETUPS:
-        row = [f"{task}, {setup}"]
-        for code, test in ((english, "en"), ("", "zero-shot")):
-            values = over_settings(task, setup, code)
-            row.append(f"{values.mean():.2f} ± {spread.std_interval(values):.2f}")
-            theirs = (sensitivity.over_settings(task, setup, test, part) for part in ("value", "std"))
-            row.append(" ± ".join(f"{x:.2f}" for x in theirs))
-        body.append(row)
-chapters.table(
-    ("", "English", "paper", "zero-shot", "paper"),
-    body,
-    "Table 3: mean ± standard deviation over five settings, with the 95 % chi-square interval of ours",
-)
+for task, setup in product(of_settings, SETUPS):
+    row = [f"{task}, {setup}"]
+    for code, test in ((english, "en"), ("", "zero-shot")):
+        values = over_settings(task, setup, code)
+        theirs = (sensitivity.over_settings(task, setup, test, part) for part in ("value", "std"))
+        row.append(f"{values.mean():.2f} ± {spread.std_interval(values):.2f}")
+        row.append(" ± ".join(f"{x:.2f}" for x in theirs))
+    body.append(row)
+caption = "Table 3: mean ± standard deviation over five settings, with the 95 % chi-square interval of ours"
+chapters.table(("", "English", "paper", "zero-shot", "paper"), body, caption)
 
 # %% [markdown]
 # The claims are about ratios of those standard deviations. The paper's own have an interval too: it follows from
 # {eq}`eq-stability-ratio` and the five runs of each.
 
 # %%
-L2_ZERO = "L2 / vanilla, zero-shot"
 RATIOS = {
-    L2_ZERO: (("l2", ""), ("vanilla", "")),
+    "L2 / vanilla, zero-shot": (("l2", ""), ("vanilla", "")),
     "L2 / vanilla, English": (("l2", english), ("vanilla", english)),
     "zero-shot / English, vanilla": (("vanilla", ""), ("vanilla", english)),
 }
+L2, _, ENGLISH = RATIOS
 
 
-def sides(task: str, title: str, numbers=tuple(settings)) -> list[np.ndarray]:
-    """The scores over settings whose standard deviations are divided."""
-    return [over_settings(task, *side, numbers) for side in RATIOS[title]]
+def ratio(task: str, title: str = L2, how=spread.ratio_of, numbers=tuple(settings)) -> Interval:
+    """Ours, over settings."""
+    return how(*(over_settings(task, *side, numbers) for side in RATIOS[title]))
 
 
-def of_paper(task: str, title: str) -> Interval:
-    """The ratio of Table 3, with the interval of its five runs of each."""
-    first, second = (
-        sensitivity.over_settings(task, setup, "en" if code else "zero-shot", "std") for setup, code in RATIOS[title]
-    )
+def of_paper(task: str, title: str = L2) -> Interval:
+    """That of Table 3, with the interval of its five runs of each."""
+    tests = [(setup, "en" if code else "zero-shot") for setup, code in RATIOS[title]]
+    first, second = (sensitivity.over_settings(task, *test, "std") for test in tests)
     return spread.f_interval(first / second, 5, 5)
 
 
 # %% tags=["remove-input"]
 body, without = [], {}
-for task in of_settings:
-    alike = [number for number in settings if number not in unlike[task]]
-    for title, (first, second) in RATIOS.items():
-        a, b = sides(task, title)
-        less = "all alike"
-        if unlike[task] and first[0] != second[0]:
-            less = f"{spread.ratio_of(*sides(task, title, alike)):.2f}"
-            without[task, title] = less
-        ours = [f"{ratio(a, b):.2f}" for ratio in (spread.ratio_of, spread.paired_ratio)]
-        body.append((f"{task}: {title}", *ours, less, robust(a, b), f"{of_paper(task, title):.2f}"))
+for task, title in product(of_settings, RATIOS):
+    if unlike[task] and title != ENGLISH:
+        alike = [number for number in settings if number not in unlike[task]]
+        without[task, title] = f"{ratio(task, title, numbers=alike):.2f}"
+    ours = [f"{ratio(task, title, how):.2f}" for how in (spread.ratio_of, spread.paired_ratio)]
+    row = [*ours, without.get((task, title), "all alike"), ratio(task, title, robust), f"{of_paper(task, title):.2f}"]
+    body.append((f"{task}: {title}", *row))
 head = ("", "ours, F", "ours, paired", "without unlike settings", "p, robust", "paper, F with its 5 runs")
 chapters.table(head, body, "Ratios of standard deviations over settings, with 95 % intervals")
 
 # %% tags=["remove-input"]
+settle = partial(evidence.settle, found=found["settings"])
 for task in of_settings:
-    name, of_task = task.removeprefix("mini-"), [key for key in found["settings"].runs if key[0] == task]
-    l2, vanilla = sides(task, L2_ZERO)
-    settle = partial(evidence.settle, found=found["settings"])
-    settle(f"l2-t3-{name}-mean", interval_of_mean(l2 - vanilla), of_task)
-    settle(f"l2-t3-{name}-spread", partial(ledger.spread_ratio, l2, vanilla), of_task)
-    english_too = partial(ledger.spread_ratio, *sides(task, "zero-shot / English, vanilla"))
-    settle(f"l2-t3-{name}-english", english_too, [key for key in of_task if key[1] == "vanilla"])
+    name, keys = f"l2-t3-{task.removeprefix('mini-')}", list(product([task], SETUPS, settings))
+    settle(f"{name}-mean", interval_of_mean(over_settings(task, "l2") - over_settings(task, "vanilla")), keys)
+    settle(f"{name}-spread", partial(ratio, task, how=ledger.spread_ratio), keys)
+    settle(f"{name}-english", partial(ratio, task, ENGLISH, ledger.spread_ratio), keys[: len(settings)])
 differ = [
-    f"{task}: L2 / vanilla {spread.ratio_of(*sides(task, L2_ZERO)):.2f} with all settings, {without[task, L2_ZERO]} "
-    "without those that differ."
+    f"{task}: L2 / vanilla {ratio(task):.2f} with all settings, {without[task, L2]} without those that differ."
     for task in of_settings
     if unlike[task]
 ]
@@ -512,34 +454,28 @@ for task in {"pawsx", "mini-pawsx"}.intersection(of_settings):
 # %% mystnb={"figure": {"name": "fig-stability-ratios", "caption": "Standard deviation over settings with L2 divided by that of vanilla fine-tuning, zero-shot (below 1: L2 is steadier), with the 95 % F interval. Filled: ours. Hollow: Table 3, with the interval that it has with five runs of each."}, "image": {"alt": "A row for each task with two marks and horizontal intervals on a logarithmic axis, and a vertical line at one."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 0.7 * len(of_settings) + 1.4))
 for height, task in enumerate(of_settings):
-    ours = spread.ratio_of(*sides(task, L2_ZERO))
-    for i, y, look in (
-        (ours, height - 0.12, {"fmt": "s", "mfc": "#0072B2", "color": "#0072B2", "label": "ours"}),
-        (of_paper(task, L2_ZERO), height + 0.14, {"fmt": "o", "mfc": "white", "color": figures.INK, "label": "paper"}),
-    ):
-        label = None if height else look["label"]
-        ax.errorbar(i.value, y, xerr=[[i.value - i.low], [i.high - i.value]], capsize=2, **look | {"label": label})
+    label = (None, None) if height else ("ours", "paper")
+    figures.interval(ax, ratio(task), height - 0.12, "s", "#0072B2", label=label[0])
+    figures.interval(ax, of_paper(task), height + 0.14, "o", figures.INK, hollow=True, label=label[1])
 ax.axvline(1, color=figures.INK, lw=0.8)
 ax.set(xscale="log", xlabel="ratio of standard deviations, L2 / vanilla", ylim=(len(of_settings) - 0.5, -0.6))
 ax.set_yticks(range(len(of_settings)), of_settings)
-ax.set_xticks([0.05, 0.1, 0.2, 0.5, 1, 2, 5], ["0.05", "0.1", "0.2", "0.5", "1", "2", "5"])
-ax.minorticks_off()
+figures.plain_ticks(ax.xaxis, [0.05, 0.1, 0.2, 0.5, 1, 2, 5])
 ax.grid(visible=False, axis="y")
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 plt.show()
 
 # %% tags=["remove-input"]
-theirs = {name: spread.f_interval(ratio, 5, 5) for name, ratio in ratios.items()}
-ours = {task: spread.ratio_of(*sides(task, L2_ZERO)) for task in of_settings}
 settings_of_main = over_settings(main, "vanilla") if main in of_settings else []
 say(
-    paper_settled=", ".join(name for name, i in theirs.items() if 1 not in i) or "none",
-    ours_settled=", ".join(task for task, i in ours.items() if i.n and 1 not in i) or "none",
+    paper_settled=", ".join(task for task in sensitivity.TITLES if 1 not in of_paper(task)) or "none",
+    ours_settled=", ".join(task for task in of_settings if ratio(task).n and 1 not in ratio(task)) or "none",
     task=main,
     over_settings=f"{spread.std_interval(settings_of_main).value:.2f}",
     over_seeds=f"{spread.std_interval(zero[base]).value:.2f}",
     seed_or_setting=f"{spread.ratio_of(settings_of_main, zero[base]):.2f}",
 )
+evidence.table("Table 3", "Table 10")
 
 # %% [markdown]
 # Of the paper's own four ratios, those whose interval excludes 1 are: {glue:text}`stability-paper-settled`. Of ours:
@@ -554,24 +490,27 @@ say(
 # settings add something to what a seed alone would do. One that includes 1 does not tell sensitivity to the
 # hyper-parameters from that. To tell the two apart, every setting needs more than one seed.
 # ```
-
-# %% tags=["remove-input"]
-evidence.table("Table 3", "Table 10")
-
-# %% [markdown]
+#
 # ### Language by language
 #
-# Tables 4, 11, 12 and 13 have the same by language. Languages of one model are not independent: they move together from
-# setting to setting. So "lower in 14 of 14 languages" is less evidence than it seems: it is one observation of one set
-# of five settings, and settles nothing. The share of languages with a higher score can be counted in each setting, but
-# five settings are too few for an interval of their median, which takes six.
+# Tables 4, 11, 12 and 13 have the same by language. Languages of one model move together from setting to setting, so that
+# "lower in 14 of 14 languages" is less evidence than it seems: it is one observation of one set of five settings, and
+# settles nothing. The share of languages with a higher score can be counted in each setting, but five settings are too
+# few for an interval of their median, which takes six.
 
 
 # %% mystnb={"figure": {"name": "fig-stability-languages", "caption": "Standard deviation over five settings in each language other than English, with L2 against vanilla fine-tuning, on logarithmic axes; below the line L2 is steadier. Filled: ours. Hollow: the paper's Tables 4, 11, 12 and 13, the same languages."}, "image": {"alt": "One panel a task: filled and hollow marks around a diagonal line."}} tags=["hide-input"]
+def ours_and_theirs(task: str) -> tuple[np.ndarray, np.ndarray]:
+    """(language, setup, setting) scores, and (language, setup, 2) means and standard deviations of the paper."""
+    ours = [[over_settings(task, s, code) for s in SETUPS] for code in targets(task)]
+    parts = [(partial(sensitivity.by_language, task, s, code)) for code in targets(task) for s in SETUPS]
+    theirs = np.array([[cell(part).number for part in ("value", "std")] for cell in parts])
+    return np.array(ours), theirs.reshape(-1, len(SETUPS), 2)
+
+
 for task, ax in figures.panels(of_settings, size=(4.2, 3.9)).items():
-    ours = np.array([[over_settings(task, s, code).std(ddof=1) for s in SETUPS] for code in targets(task)])
-    theirs = [[sensitivity.by_language(task, s, code, "std").number for s in SETUPS] for code in targets(task)]
-    ax.plot(*np.transpose(theirs), "o", mfc="none", mec=figures.INK, label="paper")
+    ours, theirs = (ours_and_theirs(task)[0].std(axis=2, ddof=1), ours_and_theirs(task)[1][..., 1])
+    ax.plot(*theirs.T, "o", mfc="none", mec=figures.INK, label="paper")
     ax.plot(*ours[(ours > 0).all(axis=1)].T, "s", color="#0072B2", label="ours")
     drawn = np.concatenate([ours[(ours > 0).all(axis=1)], theirs])
     ends = np.array([drawn.min() / 1.3, drawn.max() * 1.3])
@@ -579,41 +518,28 @@ for task, ax in figures.panels(of_settings, size=(4.2, 3.9)).items():
     ax.set(xscale="log", yscale="log", xlim=ends, ylim=ends, aspect="equal")
     ax.set(xlabel="std, vanilla [points]", ylabel="std, L2 [points]")
     ticks = [x for x in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20) if ends[0] <= x <= ends[1]]
-    for set_ticks in (ax.set_xticks, ax.set_yticks):
-        set_ticks(ticks, [f"{x:g}" for x in ticks])
-    ax.minorticks_off()
-    if task == of_settings[0]:
-        ax.legend()
+    figures.plain_ticks(ax.xaxis, ticks)
+    figures.plain_ticks(ax.yaxis, ticks)
+    ax.legend()
 plt.show()
 
 # %% tags=["remove-input"]
 body, wins = [], []
 for task in of_settings:
-    codes = targets(task)
-    scores_of = {s: np.array([over_settings(task, s, code) for code in codes]) for s in SETUPS}
-    for code in (english, *codes):
-        ours = [over_settings(task, setup, code) for setup in SETUPS]
-        cells = [f"{x.mean():.2f} ± {x.std(ddof=1):.2f}" for x in ours]
-        body.append((f"{task}: {code}", *cells, *(sensitivity.by_language(task, s, code).printed for s in SETUPS)))
-    higher = scores_of["l2"].mean(axis=1) > scores_of["vanilla"].mean(axis=1)
-    steadier = scores_of["l2"].std(axis=1, ddof=1) < scores_of["vanilla"].std(axis=1, ddof=1)
-    means, stds = (
-        np.array([[sensitivity.by_language(task, s, code, part).number for code in codes] for s in ("l2", "vanilla")])
-        for part in ("value", "std")
-    )
-    of_them = (means[0] > means[1]).sum(), (stds[0] < stds[1]).sum()
-    wins.append((task, len(codes), higher.sum(), of_them[0], steadier.sum(), of_them[1]))
-    keys = [key for key in found["settings"].runs if key[0] == task]
-    settle = partial(evidence.settle, keys=keys, found=found["settings"])
-    shares = [ledger.wins(*pair) for pair in zip(scores_of["l2"].T, scores_of["vanilla"].T, strict=True)]
-    number = sensitivity.BY_LANGUAGE[task.removeprefix("mini-")]
-    settle(f"l2-t{number}-mean", ledger.share(shares))
-    settle(f"l2-t{number}-spread", ledger.share([steadier.sum() / len(codes)]))
-chapters.table(
-    ("", "languages of both", "L2 higher", "paper", "L2 steadier", "paper"),
-    wins,
-    "In how many languages other than English L2 has the higher mean and the smaller spread",
-)
+    for code in (english, *targets(task)):
+        row = [f"{x.mean():.2f} ± {x.std(ddof=1):.2f}" for x in (over_settings(task, s, code) for s in SETUPS)]
+        body.append((f"{task}: {code}", *row, *(sensitivity.by_language(task, s, code).printed for s in SETUPS)))
+    ours, theirs = ours_and_theirs(task)
+    higher = [mean[:, 1] > mean[:, 0] for mean in (ours.mean(axis=2), theirs[..., 0])]
+    steadier = [std[:, 1] < std[:, 0] for std in (ours.std(axis=2), theirs[..., 1])]
+    wins.append((task, len(ours), *(some.sum() for some in (*higher, *steadier))))
+    shares = [ledger.wins(l2, vanilla) for vanilla, l2 in ours.transpose(2, 1, 0)]
+    name, keys = f"l2-t{sensitivity.BY_LANGUAGE[task.removeprefix('mini-')]}", product([task], SETUPS, settings)
+    settle(f"{name}-mean", ledger.share(shares), list(keys))
+    settle(f"{name}-spread", ledger.share([steadier[0].mean()]), list(product([task], SETUPS, settings)))
+head = ("", "languages of both", "L2 higher", "paper", "L2 steadier", "paper")
+caption = "In how many languages other than English L2 has the higher mean and the smaller spread"
+chapters.table(head, wins, caption)
 
 # %% tags=["hide-cell"]
 head = ("", "vanilla", "L2", "paper: vanilla", "paper: L2")
@@ -632,7 +558,8 @@ evidence.table("Table 4", "Table 11", "Table 12", "Table 13")
 # standard errors. Where classes are unequal, as in PAWS-X, a constant answer scores more than guessing.
 
 # %% tags=["remove-input"]
-errors, lost, changes, body = by_language("extreme", "stderr").fillna(0), [], {}, []
+errors = chapters.score_table(found["extreme"], "stderr").fillna(0)
+lost, changes, body = [], {}, []
 for task in of_settings:
     chance = 100 * chapters.best_constant(TASKS[task], english, "test", size, options.data_dir)
     keys = [(task, setup) for setup in SETUPS]
@@ -644,39 +571,26 @@ for task in of_settings:
     changes[task] = interval_of_mean(l2 - vanilla)
     evidence.settle(f"l2-t14-{task.removeprefix('mini-')}", changes[task], keys, found["extreme"])
     paper = [sensitivity.extreme(task, setup) for setup in SETUPS]
-    rate = parts["extreme"].configs[task, "vanilla"].lr
     row = [*of_english, chance, *of_zero, changes[task], *paper]
-    body.append((task, f"{rate:.2g}", *(f"{x:.2f}" for x in row), signed(paper[1] - paper[0], 2)))
-guessed = [
-    f"{task} with {setup}"
-    for task, setup in product(("xnli", "pawsx"), SETUPS)
-    if abs(sensitivity.extreme(task, setup) - 100 / len(TASKS[task].labels)) < 0.05
-]
-say(
-    lost=", ".join(lost) or "none",
-    guessed=", ".join(guessed) or "no run",
-    extreme="; ".join(f"{task} {change:.2f}" for task, change in changes.items()),
-)
+    rate = f"{parts['extreme'].configs[keys[0]].lr:.2g}"
+    body.append((task, rate, *(f"{x:.2f}" for x in row), signed(paper[1] - paper[0], 2)))
 head = ("", "rate", "en, vanilla", "en, L2", "constant", "vanilla", "L2", "L2 − vanilla", "paper: vanilla", "L2")
-chapters.table(
-    (*head, "difference"),
-    body,
-    "Table 14: scores [%] at the extreme learning rate, English and zero-shot, and the best constant answer in English; "
-    "differences with the Student-t interval over languages",
-)
-
-# %% [markdown]
-# ```{admonition} Runs at chance
-# :class: warning
-# At chance here: {glue:text}`stability-lost`. A difference to a run at chance says that the other one learnt something,
-# not that it transfers better. Of the paper's Table 14, the score of {glue:text}`stability-guessed` is that of guessing
-# among the classes.
-# ```
+caption = """Table 14: scores [%] at the extreme learning rate, English and zero-shot, and the best constant answer in \
+English; differences with the Student-t interval over languages"""
+chapters.table((*head, "difference"), body, caption)
 
 # %% tags=["remove-input"]
+guessing = {(task, setup): 100 / len(TASKS[task].labels) for task in ("xnli", "pawsx") for setup in SETUPS}
+guessed = [" with ".join(key) for key, share in guessing.items() if abs(sensitivity.extreme(*key) - share) < 0.05]
+say(lost=", ".join(lost) or "none", guessed=", ".join(guessed) or "no run")
+say(extreme="; ".join(f"{task} {change:.2f}" for task, change in changes.items()))
 evidence.table("Table 14")
 
 # %% [markdown]
+# Runs at chance here: {glue:text}`stability-lost`. A difference to a run at chance says that the other one learnt
+# something, not that it transfers better. Of the paper's Table 14, the score of {glue:text}`stability-guessed` is that of
+# guessing among the classes.
+#
 # ## What should be reported?
 #
 # ````{exercise} ★ Eight numbers, one line
@@ -781,32 +695,25 @@ say(tally=evidence.tally, claims=len(evidence.claims))
 # %% [markdown]
 # ```{admonition} What we learnt
 # :class: important
-# - Over {glue:text}`stability-seeds`, the highest mean zero-shot accuracy is that of {glue:text}`stability-best`.
-#   The smallest spread is that of {glue:text}`stability-least`; the baseline's is
-#   {glue:text}`stability-least-ratio` times as large.
+# - Over {glue:text}`stability-seeds`, the highest mean zero-shot accuracy is that of {glue:text}`stability-best`, the
+#   smallest spread that of {glue:text}`stability-least`: the baseline's is {glue:text}`stability-least-ratio` times it.
 # - Eight runs of each method find a ratio of standard deviations of {glue:text}`stability-detect-8` or smaller, five
-#   one of {glue:text}`stability-detect-5`. Of the paper's four ratios the interval excludes 1 in
+#   one of {glue:text}`stability-detect-5`. Of the paper's four ratios, the interval excludes 1 in
 #   {glue:text}`stability-paper-settled`.
 # - On {glue:text}`stability-task`, the spread over five settings is {glue:text}`stability-seed-or-setting` times that
-#   over seeds.
-# - L2 minus vanilla at the extreme learning rate, in points: {glue:text}`stability-extreme`.
-# - Of the {glue:text}`stability-claims` claims of these tables and figures: {glue:text}`stability-tally`.
-# - All of this is {glue:text}`stability-encoder` with {glue:text}`stability-pairs` training examples, and
-#   {glue:text}`stability-models` models; the papers have mBERT on the full data.
+#   over seeds. L2 minus vanilla at the extreme learning rate, in points: {glue:text}`stability-extreme`.
+# - Of the {glue:text}`stability-claims` claims of these tables and figures: {glue:text}`stability-tally`. All of it is
+#   {glue:text}`stability-encoder` with {glue:text}`stability-pairs` training examples, and {glue:text}`stability-models`
+#   models; the papers have mBERT on the full data.
 # ```
 #
 # ```{admonition} Your turn
 # :class: tip
-# Everything live, without records (under an hour on two cores):
+# Everything live, without records (under an hour on two cores); fewer and smaller, one task of the settings; real data
+# with any encoder ({doc}`/running`), where the preset `paper` has the settings of Table 10 as printed:
 #
 #     papermill notebooks/stability.ipynb out.ipynb -p live 1000
-#
-# Fewer and smaller, one task of the settings:
-#
 #     papermill notebooks/stability.ipynb out.ipynb -p seeds 0,1,2 -p tasks mini-pawsx -p train_size 600
-#
-# Real data with any encoder ({doc}`/running`); at the preset `paper` the settings are those of Table 10 as printed:
-#
 #     papermill notebooks/stability.ipynb out.ipynb -p preset small -p data_dir archives -p model mini
 # ```
 

@@ -17,7 +17,16 @@ from paper.chapters.page import (
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
-from paper.chapters.rows import PREDICTED, best_constant, collect, column, commonest, partial, study_measures
+from paper.chapters.rows import (
+    PREDICTED,
+    best_constant,
+    collect,
+    column,
+    commonest,
+    partial,
+    score_table,
+    study_measures,
+)
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
@@ -45,6 +54,7 @@ __all__ = [
     "records_box",
     "saturation",
     "scale_of",
+    "score_table",
     "spoken",
     "study_measures",
     "table",

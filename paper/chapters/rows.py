@@ -7,20 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from paper.protocols.base import ALPHA, PREDICTED
-from paper.records import correct_only
+from paper.records import Obtained, correct_only
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
 from xlgen.core.config import RunOptions
+from xlgen.data.catalogue import TASKS
 from xlgen.data.task import Task
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
 from xlgen.models.entity_f1 import chunk_counts, f1_of
 from xlgen.models.evaluate import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def study_measures(
@@ -84,6 +88,18 @@ def collect(
                     if "correct_only" in value.extra:
                         rows.append(correct_only(row))
     return rows
+
+
+def score_table(found: Obtained, column: str = "value") -> pd.DataFrame:
+    """What the papers score a task with, accuracy, or F1 in tagging, as shares: a row a model, a column a language.
+
+    Args:
+        found: the models; the parts of their keys name the rows.
+        column: of :attr:`paper.records.Obtained.frame`, such as ``"stderr"``.
+    """
+    frame = found.frame
+    usual = frame.task.map(lambda task: "f1" if TASKS[task].kind == "token" else "accuracy")
+    return frame[frame.measure == usual].pivot(index=list(found.names), columns="language", values=column)
 
 
 def column(rows: Iterable[Row], measure: str, run: Run, without: Sequence[str] = ()) -> dict[str, Row]:
