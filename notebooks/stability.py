@@ -169,19 +169,12 @@ print("the same from pairs ", paired.round(2), f"{spread.paired_ratio(a, b):.2f}
 # not: it compares the mean distance from the group's median.
 
 # %% tags=["remove-input"]
-
-
-def robust(a, b) -> str:
-    """p-value of the Brown–Forsythe test."""
-    return f"{stats.levene(a, b, center='median').pvalue:.2g}" if spread.varies(a, b) else "undefined"
-
-
 body = []
 for o in objectives:
     row = [x for by in (top, zero) for x in (f"{by[o].mean():.2f}", f"{spread.std_interval(by[o]):.2f}")]
     if o != base:
         row += [f"{how(zero[base], zero[o]):.2f}" for how in (spread.ratio_of, spread.paired_ratio)]
-        row.append(robust(zero[base], zero[o]))
+        row.append(f"{spread.brown_forsythe(zero[base], zero[o]):.2g}")
     body.append((o, *row, "", "", "")[:8])
 head = ("", "English", "its std", "zero-shot", "its std", f"{base} / this, F", f"{base} / this, paired", "p, robust")
 caption = f"""Accuracy [%] over {seeded}: means, standard deviations, and ratios of the standard deviations of the \
@@ -196,15 +189,9 @@ steadiest = min(objectives, key=lambda o: np.std(zero[o]))
 of_base = spread.std_interval(zero[base])
 n_english = found["seeds"].measured[base, seeds[0]][0]["accuracy"][english].n
 share = top[base].mean() / 100
-say(
-    best=max(objectives, key=lambda o: zero[o].mean()),
-    least=steadiest,
-    least_ratio=f"{spread.ratio_of(zero[base], zero[steadiest]):.2f}",
-    wide=f"{of_base:.2f}",
-    wide_times=f"{of_base.high / of_base.low:.1f}",
-    noise=f"{100 * np.sqrt(share * (1 - share) / n_english):.1f}",
-    n_test=f"{n_english:,}",
-)
+say(best=max(objectives, key=lambda o: zero[o].mean()), least=steadiest, n_test=f"{n_english:,}")
+say(least_ratio=f"{spread.ratio_of(zero[base], zero[steadiest]):.2f}", wide=f"{of_base:.2f}")
+say(wide_times=f"{of_base.high / of_base.low:.1f}", noise=f"{100 * np.sqrt(share * (1 - share) / n_english):.1f}")
 evidence.table("Figure 6")
 
 # %% [markdown]
@@ -217,9 +204,9 @@ evidence.table("Figure 6")
 # ```{admonition} Two kinds of noise
 # :class: note
 # The binomial standard error of an English accuracy on {glue:text}`stability-n-test` test examples is
-# {glue:text}`stability-noise` points. Every seed is tested on the same examples, so that only the part of it in which
-# the models disagree is in the spread over seeds. All of it is in a statement about English at large: a spread over
-# seeds that is smaller does not make a test set more precise.
+# {glue:text}`stability-noise` points. Every seed is tested on the same examples: only where the models disagree is it in
+# the spread over seeds. All of it is in a statement about English at large; a smaller spread over seeds does not make a
+# test set more precise.
 # ```
 #
 # ### Means, with and without pairs
@@ -228,20 +215,15 @@ evidence.table("Figure 6")
 body, narrower = [], []
 compared = [(o, base) for o in objectives[1:]] + [("sam", o) for o in objectives[1:] if o != "sam"]
 for a, b in compared:
-    differences = [interval_of_mean(by[a] - by[b]) for by in (top, zero)]
-    row = [f"{a} − {b}", *(f"{one:.2f}" for one in differences)]
-    if spread.varies(zero[a], zero[b]):
-        low, high = stats.ttest_ind(zero[a], zero[b], equal_var=False).confidence_interval()
-        narrower.append((differences[1].high - differences[1].low) / (high - low))
-        row.append(f"{Interval(differences[1].value, low, high, len(seeds)):.2f}")
-        row.append(signed(np.corrcoef(zero[a], zero[b])[0, 1], 2))
-    body.append((*row, "undefined", "undefined")[:5])
-say(pairing=f"{np.median(narrower):.2f} times as wide" if narrower else "undefined")
-chapters.table(
-    ("", "English, paired", "zero-shot, paired", "zero-shot, not paired", "r of the pairs"),
-    body,
-    f"Differences of accuracy [points] over {seeded}, Student-t intervals (Welch's where not paired)",
-)
+    of_english, pair = (interval_of_mean(by[a] - by[b]) for by in (top, zero))
+    low, high = stats.ttest_ind(zero[a], zero[b], equal_var=False).confidence_interval()
+    narrower.append((pair.high - pair.low) / (high - low))
+    row = [of_english, pair, Interval(pair.value, low, high, len(seeds))]
+    body.append((f"{a} − {b}", *(f"{x:.2f}" for x in row), signed(np.corrcoef(zero[a], zero[b])[0, 1], 2)))
+say(pairing=f"{np.median(narrower):.2f} times as wide")
+head = ("", "English, paired", "zero-shot, paired", "zero-shot, not paired", "r of the pairs")
+caption = f"Differences of accuracy [points] over {seeded}, Student-t intervals (Welch's where not paired)"
+chapters.table(head, body, caption)
 
 # %% [markdown]
 # In the median over these rows the paired interval is {glue:text}`stability-pairing` as the one that forgets the
@@ -299,11 +281,11 @@ chapters.table(
 )
 
 # %% [markdown]
-# With a probability of 80 %, five runs of each method find a ratio of {glue:text}`stability-detect-5` or smaller, and
-# eight a ratio of {glue:text}`stability-detect-8`: a method has to be very much steadier to be seen at all. For the
-# ratio of Table 3 on XNLI {glue:text}`stability-need-xnli` runs of each are enough; that on Wikiann would need
-# {glue:text}`stability-need-wikiann`, on UDPOS {glue:text}`stability-need-udpos` and on PAWS-X
-# {glue:text}`stability-need-pawsx`. What the ratios of our own runs would need is in the last rows of the table.
+# With a probability of 80 %, five runs of each method find a ratio of {glue:text}`stability-detect-5` or smaller, eight
+# one of {glue:text}`stability-detect-8`: a method has to be very much steadier to be seen at all. For the ratio of Table
+# 3 on XNLI {glue:text}`stability-need-xnli` runs of each are enough; that on Wikiann would need
+# {glue:text}`stability-need-wikiann`, on UDPOS {glue:text}`stability-need-udpos`, on PAWS-X
+# {glue:text}`stability-need-pawsx`. The last rows of the table have our own.
 #
 # ## Five settings
 #
@@ -343,8 +325,6 @@ times = sorted(extreme_rate / stats.gmean(some) for some in rates)
 differing = [f"{task} (setting {', '.join(map(str, some))})" for task, some in unlike.items() if some]
 say(kinds="; ".join(kinds), unlike=", ".join(differing) or "no task")
 say(times=" to ".join(dict.fromkeys(f"{x:.1f}" for x in (times[0], times[-1]))))
-
-# %% tags=["remove-input"]
 of_page = re.compile(r"Tables? ([\d, ]+and )?(3|4|1[0-4])\b")
 known = [c for c in contradictions() if c.papers == (sensitivity.PAPER,) and of_page.search(c.places)]
 lines = [f"{c.places}: {c.sentence} Here: {c.choice}" for c in known]
@@ -424,7 +404,12 @@ for task, title in product(of_settings, RATIOS):
         alike = [number for number in settings if number not in unlike[task]]
         without[task, title] = f"{ratio(task, title, numbers=alike):.2f}"
     ours = [f"{ratio(task, title, how):.2f}" for how in (spread.ratio_of, spread.paired_ratio)]
-    row = [*ours, without.get((task, title), "all alike"), ratio(task, title, robust), f"{of_paper(task, title):.2f}"]
+    row = [
+        *ours,
+        without.get((task, title), "all alike"),
+        f"{ratio(task, title, spread.brown_forsythe):.2g}",
+        f"{of_paper(task, title):.2f}",
+    ]
     body.append((f"{task}: {title}", *row))
 head = ("", "ours, F", "ours, paired", "without unlike settings", "p, robust", "paper, F with its 5 runs")
 chapters.table(head, body, "Ratios of standard deviations over settings, with 95 % intervals")
@@ -470,11 +455,10 @@ settings_of_main = over_settings(main, "vanilla") if main in of_settings else []
 say(
     paper_settled=", ".join(task for task in sensitivity.TITLES if 1 not in of_paper(task)) or "none",
     ours_settled=", ".join(task for task in of_settings if ratio(task).n and 1 not in ratio(task)) or "none",
-    task=main,
-    over_settings=f"{spread.std_interval(settings_of_main).value:.2f}",
-    over_seeds=f"{spread.std_interval(zero[base]).value:.2f}",
-    seed_or_setting=f"{spread.ratio_of(settings_of_main, zero[base]):.2f}",
 )
+stds = (spread.std_interval(some).value for some in (settings_of_main, zero[base]))
+say(task=main, seed_or_setting=f"{spread.ratio_of(settings_of_main, zero[base]):.2f}")
+say(**dict(zip(("over_settings", "over_seeds"), (f"{std:.2f}" for std in stds), strict=True)))
 evidence.table("Table 3", "Table 10")
 
 # %% [markdown]
@@ -487,8 +471,8 @@ evidence.table("Table 3", "Table 10")
 # differ. On {glue:text}`stability-task`, vanilla fine-tuning varies over the five settings by
 # {glue:text}`stability-over-settings` points, and over {glue:text}`stability-seeds` at one setting by
 # {glue:text}`stability-over-seeds`: a ratio of {glue:text}`stability-seed-or-setting`. An interval above 1 says that the
-# settings add something to what a seed alone would do. One that includes 1 does not tell sensitivity to the
-# hyper-parameters from that. To tell the two apart, every setting needs more than one seed.
+# settings add to what a seed alone would do; one that includes 1 does not tell the two apart. To do so, every setting
+# needs more than one seed.
 # ```
 #
 # ### Language by language
@@ -500,16 +484,9 @@ evidence.table("Table 3", "Table 10")
 
 
 # %% mystnb={"figure": {"name": "fig-stability-languages", "caption": "Standard deviation over five settings in each language other than English, with L2 against vanilla fine-tuning, on logarithmic axes; below the line L2 is steadier. Filled: ours. Hollow: the paper's Tables 4, 11, 12 and 13, the same languages."}, "image": {"alt": "One panel a task: filled and hollow marks around a diagonal line."}} tags=["hide-input"]
-def ours_and_theirs(task: str) -> tuple[np.ndarray, np.ndarray]:
-    """(language, setup, setting) scores, and (language, setup, 2) means and standard deviations of the paper."""
-    ours = [[over_settings(task, s, code) for s in SETUPS] for code in targets(task)]
-    parts = [(partial(sensitivity.by_language, task, s, code)) for code in targets(task) for s in SETUPS]
-    theirs = np.array([[cell(part).number for part in ("value", "std")] for cell in parts])
-    return np.array(ours), theirs.reshape(-1, len(SETUPS), 2)
-
-
 for task, ax in figures.panels(of_settings, size=(4.2, 3.9)).items():
-    ours, theirs = (ours_and_theirs(task)[0].std(axis=2, ddof=1), ours_and_theirs(task)[1][..., 1])
+    ours = np.array([[over_settings(task, s, code).std(ddof=1) for s in SETUPS] for code in targets(task)])
+    theirs = np.array(sensitivity.grid(task, targets(task), "std"))
     ax.plot(*theirs.T, "o", mfc="none", mec=figures.INK, label="paper")
     ax.plot(*ours[(ours > 0).all(axis=1)].T, "s", color="#0072B2", label="ours")
     drawn = np.concatenate([ours[(ours > 0).all(axis=1)], theirs])
@@ -529,14 +506,15 @@ for task in of_settings:
     for code in (english, *targets(task)):
         row = [f"{x.mean():.2f} ± {x.std(ddof=1):.2f}" for x in (over_settings(task, s, code) for s in SETUPS)]
         body.append((f"{task}: {code}", *row, *(sensitivity.by_language(task, s, code).printed for s in SETUPS)))
-    ours, theirs = ours_and_theirs(task)
-    higher = [mean[:, 1] > mean[:, 0] for mean in (ours.mean(axis=2), theirs[..., 0])]
-    steadier = [std[:, 1] < std[:, 0] for std in (ours.std(axis=2), theirs[..., 1])]
+    ours = np.array([[over_settings(task, s, code) for s in SETUPS] for code in targets(task)])
+    means, stds = (np.array(sensitivity.grid(task, targets(task), part)) for part in ("value", "std"))
+    higher = [mean[:, 1] > mean[:, 0] for mean in (ours.mean(axis=2), means)]
+    steadier = [std[:, 1] < std[:, 0] for std in (ours.std(axis=2), stds)]
     wins.append((task, len(ours), *(some.sum() for some in (*higher, *steadier))))
     shares = [ledger.wins(l2, vanilla) for vanilla, l2 in ours.transpose(2, 1, 0)]
-    name, keys = f"l2-t{sensitivity.BY_LANGUAGE[task.removeprefix('mini-')]}", product([task], SETUPS, settings)
-    settle(f"{name}-mean", ledger.share(shares), list(keys))
-    settle(f"{name}-spread", ledger.share([steadier[0].mean()]), list(product([task], SETUPS, settings)))
+    name, keys = sensitivity.BY_LANGUAGE[task.removeprefix("mini-")], list(product([task], SETUPS, settings))
+    settle(f"l2-t{name}-mean", ledger.share(shares), keys)
+    settle(f"l2-t{name}-spread", ledger.share([steadier[0].mean()]), keys)
 head = ("", "languages of both", "L2 higher", "paper", "L2 steadier", "paper")
 caption = "In how many languages other than English L2 has the higher mean and the smaller spread"
 chapters.table(head, wins, caption)
@@ -596,9 +574,9 @@ evidence.table("Table 14")
 # ````{exercise} ★ Eight numbers, one line
 # :label: stability-ex-report
 #
-# You have trained a model with {glue:text}`stability-seeds`. Which of these belongs into a table, and why: the best
-# seed; the mean; mean ± standard deviation; mean ± standard error; the difference to the baseline with an interval?
-# Write the line for each objective of this page.
+# You have trained a model with {glue:text}`stability-seeds`. What belongs into a table, and why: the best seed; the mean;
+# mean ± standard deviation; mean ± standard error; the difference to the baseline with an interval? Write the line for
+# each objective of this page.
 # ````
 #
 # ````{solution-start} stability-ex-report

@@ -5,7 +5,7 @@ Tasks are those of the project, a miniature stands for the task that it imitates
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from paper.published.printed import Cell, PrintedTable, printed_table
 from xlgen.core.errors import UnknownName
@@ -51,6 +51,11 @@ def by_language(task: str, setup: str, language: str, part: str = "value") -> Ce
         UnknownName: the paper has no such task, setup or language.
     """
     return _by_language(task).cell(f"mBERT, {_known('setup', setup, SETUPS)}", language, part)
+
+
+def grid(task: str, codes: Sequence[str], part: str = "value") -> list[list[float]]:
+    """:func:`by_language` as numbers, a row a language, a column for each of :data:`SETUPS`."""
+    return [[by_language(task, setup, code, part).number for setup in SETUPS] for code in codes]
 
 
 def languages(task: str) -> tuple[str, ...]:

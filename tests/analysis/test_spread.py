@@ -61,6 +61,14 @@ def test_pairs_that_go_together_narrow_the_interval_of_the_ratio():
     assert paired.value == pytest.approx(apart.value) and paired.high / paired.low < apart.high / apart.low / 5
 
 
+def test_the_robust_p_value_is_that_of_a_t_test_of_distances_from_the_medians():
+    """With two groups, the F of Brown and Forsythe is the square of Student's t."""
+    a, b = (one[0] for one in draws(9, 1.0, 3.0))
+    p = stats.ttest_ind(abs(a - np.median(a)), abs(b - np.median(b))).pvalue
+    assert spread.brown_forsythe(a, b) == pytest.approx(p) and 0 < p < 0.2
+    assert math.isnan(spread.brown_forsythe([1.0, 1.0], [1.0, 2.0]))
+
+
 def test_what_does_not_vary_has_no_interval():
     for ratio in (spread.ratio_of, spread.paired_ratio):
         assert math.isnan(ratio([1.0, 1.0, 1.0], [1.0, 2.0, 3.0]).value)

@@ -86,6 +86,14 @@ def paired_ratio(first: ArrayLike, second: ArrayLike) -> Interval:
     return Interval(*(float(math.sqrt(w * x)) for x in (1, k - reach, k + reach)), n)
 
 
+def brown_forsythe(first: ArrayLike, second: ArrayLike) -> float:
+    """p-value of the test of equal spread that compares mean distances from the groups' medians [brown1974robust].
+
+    ``nan`` where a group has fewer than two scores, or they do not vary.
+    """
+    return float(stats.levene(first, second, center="median").pvalue) if varies(first, second) else math.nan
+
+
 def power(ratio: float | NDArray, n: int | NDArray) -> NDArray:
     r"""How probably the two-sided 5 % F test finds that one standard deviation is ``ratio`` times the other.
 
