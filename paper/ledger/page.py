@@ -11,7 +11,7 @@ from paper.ledger.choices import Choice
 from paper.ledger.claims import CHAPTERS
 from paper.ledger.rates import Rate
 from paper.ledger.table import NOT_RUN, OUTCOMES, Row
-from paper.published import Contradiction
+from paper.published import PAPERS, Check, Contradiction
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY
 
 if TYPE_CHECKING:
@@ -135,6 +135,25 @@ def controls(rows: Iterable[Row]) -> HTML:
     return _html(f'<div class="ledger-filter" hidden>{labels}<output></output></div>{_SCRIPT}')
 
 
+def discrepancies(checks: Iterable[Check]) -> HTML:
+    """A box for each printed number that rounding cannot explain, and one with all that it can.
+
+    Args:
+        checks: of :func:`paper.published.discrepancies`.
+    """
+    checks, relations, boxes = list(checks), {"=": "", ">=": "at least ", "<=": "at most "}, []
+    for check in (one for one in checks if not one.explained):
+        title = f"{PAPERS[check.paper].name}: {check.where.replace(f' of {check.paper}', '')}"
+        text = (
+            f"Printed: {relations[check.relation]}{check.printed}. Recomputed, {check.words}: {check.recomputed:.4g}. "
+            f"Rounding of the cells can make a difference of {check.slack:.2g} at most. The ledger takes the number of "
+            "the table."
+        )
+        boxes.append(_box("warning", title, text.replace(" -", " −")))
+    small = [f"{check}.".replace(f" of {check.paper}", "") for check in checks if check.explained]
+    return _html("".join((*boxes, _box("note", "In the last digit", *small))))
+
+
 def conflicts(
     found: Iterable[Contradiction], rows: Sequence[Row], said: Iterable[Choice], pages: Mapping[str, str]
 ) -> HTML:
@@ -168,6 +187,11 @@ def _conflict(one: Contradiction, rows: Sequence[Row], said: Sequence[Choice], p
     parts += [f"<p>In the ledger:</p><ul>{items}</ul>"] if items else []
     title = f"{one.places[0].upper()}{one.places[1:]}"
     return f'<div class="admonition warning"><p class="admonition-title">{_text(title)}</p>{"".join(parts)}</div>'
+
+
+def _box(kind: str, title: str, *paragraphs: str) -> str:
+    text = "".join(f"<p>{_text(paragraph)}</p>" for paragraph in paragraphs)
+    return f'<div class="admonition {kind}"><p class="admonition-title">{_text(title)}</p>{text}</div>'
 
 
 def _link(chapter: str, pages: Mapping[str, str]) -> str:
