@@ -9,12 +9,11 @@
 # %% [markdown]
 # # Seeds and settings
 #
-# Train the same model twice, with another seed or another learning rate, and it scores differently. Two papers say *how*
-# differently. {cite:t}`bassi2024generalization` fine-tune with 8 seeds and find that SAM, the Fisher penalty and
-# multi-view regularisation vary less than plain fine-tuning (Figure 6). {cite:t}`anonymous2021frustratingly` fine-tune
-# with five settings of the hyper-parameters and find that an L2 penalty takes away up to 87 % of the spread (Tables 3, 4,
-# 10 to 13), and saves a model from an extreme learning rate (Table 14). A spread is harder to measure than a mean. This
-# page repeats the experiments and asks how many runs it takes.
+# Train the same model twice, with another seed or another learning rate, and it scores differently.
+# {cite:t}`bassi2024generalization` fine-tune with 8 seeds and find that SAM, the Fisher penalty and multi-view
+# regularisation vary less than plain fine-tuning (Figure 6). {cite:t}`anonymous2021frustratingly` fine-tune with five
+# settings and find that an L2 penalty takes away up to 87 % of the spread (Tables 3, 4, 10 to 13), and saves a model from
+# an extreme learning rate (Table 14). A spread is harder to measure than a mean: how many runs does it take?
 #
 # ```{admonition} What you will learn
 # :class: tip
@@ -37,7 +36,6 @@ store: str = ""  # folder of trained models and measures; empty: runs/ of the ch
 workers: int = 2  # models trained or measured side by side [processes]
 
 # %% tags=["hide-cell"]
-import re
 from functools import partial
 from itertools import product
 
@@ -47,7 +45,7 @@ from scipy import stats
 
 from paper import chapters, figures, ledger, protocols, records
 from paper.notebook import provenance
-from paper.published import contradictions, discrepancies, sensitivity, statements
+from paper.published import sensitivity, statements
 from xlgen.analysis import Interval, interval_of_mean, signed, spread
 from xlgen.data.catalogue import TASKS
 from xlgen.measures.measuring import MeasureConfig
@@ -74,17 +72,15 @@ parts = {
 scores = MeasureConfig(("accuracy", "f1"), (), "test", size)
 found = {}
 for place, (name, part) in enumerate(parts.items()):
-    wanted = protocols.uniform(part.configs, scores, names=part.names)
-    here = (live + 2 - place) // 3  # the live models are shared out
-    found[name] = records.obtain(wanted, options, workers=workers, live=here)
+    scored = protocols.uniform(part.configs, scores, names=part.names)
+    found[name] = records.obtain(scored, options, workers=workers, live=(live + 2 - place) // 3)  # live ones shared out
 
 # %% tags=["remove-input"]
 objectives = list(dict.fromkeys(objective for objective, _ in found["seeds"].runs))
 settings = list(dict.fromkeys(number for _, _, number in found["settings"].runs))
 of_settings = list(dict.fromkeys(task for task, *_ in found["settings"].runs))
 main, base = found["seeds"].runs[objectives[0], seeds[0]].task, objectives[0]
-n_models = sum(len(part.runs) for part in found.values())
-facts = chapters.facts(found["seeds"]) | {"models": f"{n_models}"}
+facts = chapters.facts(found["seeds"]) | {"models": f"{sum(len(part.runs) for part in found.values())}"}
 english, seeded = facts["english"], facts["seeds"]
 say(**facts)
 evidence = chapters.Evidence("stability", found["seeds"], preset, changed, store=options.store)
@@ -108,19 +104,18 @@ def score(name: str, *key, code: str = "") -> float:
 # %% [markdown]
 # ## Eight seeds
 #
-# A seed sets the first weights of the new head, the order of the batches, and the dropout of every step. Here all three
-# are functions of the seed alone: *seed 3 of SAM and seed 3 of the baseline start from the same head, see the same batches
-# in the same order*, and draw the dropout of a step from the same seed. Runs of one seed are therefore pairs; whether
-# that helps is measured below. The training examples and the test sets are the same for all.
+# A seed sets the first weights of the new head, the order of the batches, and the dropout of every step, here as functions
+# of the seed alone: *seed 3 of SAM and seed 3 of the baseline start from the same head, see the same batches in the same
+# order*, and draw the dropout of a step from the same seed. Runs of one seed are therefore pairs; whether that helps is
+# measured below. The training examples and the test sets are the same for all.
 
 # %% mystnb={"figure": {"name": "fig-stability-seeds", "caption": "The paper's Figure 6: test accuracy of each seed (hollow), lines join the runs of one seed; filled: mean and standard deviation over seeds. Left: English. Right: mean of the other languages. The paper prints no numbers with its figure."}, "image": {"alt": "Two panels with a column of hollow marks for each of four objectives, a filled mark with a bar beside each column, and thin lines that join the marks of one seed."}} tags=["hide-input"]
 test = {"English": english, "mean of the other languages": ""}
-panels = figures.panels(test, size=(4.8, 4))
 by_seed = {
     title: {o: np.array([score("seeds", o, seed, code=code) for seed in seeds]) for o in objectives}
     for title, code in test.items()
 }
-for title, ax in panels.items():
+for title, ax in figures.panels(test, size=(4.8, 4)).items():
     figures.repeats(ax, {place: (values, figures.look(o)) for place, (o, values) in enumerate(by_seed[title].items())})
     ax.set_xticks(range(len(objectives)), objectives)
     ax.set(xlim=(-0.4, len(objectives) - 0.5), ylabel="accuracy [%]")
@@ -136,7 +131,7 @@ plt.show()
 # s \sqrt{\tfrac{n-1}{\chi^2_{n-1}(0.975)}} \;\le\; \sigma \;\le\; s \sqrt{\tfrac{n-1}{\chi^2_{n-1}(0.025)}} .
 # $$ (eq-stability-std)
 #
-# For two independent groups the ratio of the variances follows an $F$ distribution:
+# For two independent groups the ratio of the variances follows an $F$ distribution,
 #
 # $$ \frac{s_1^2 / s_2^2}{\sigma_1^2 / \sigma_2^2} \sim F_{n_1-1,\,n_2-1} . $$ (eq-stability-ratio)
 #
@@ -164,9 +159,9 @@ print("baseline / sam      ", of_ratio.round(2), f"{spread.ratio_of(a, b):.2f}")
 print("the same from pairs ", paired.round(2), f"{spread.paired_ratio(a, b):.2f}")
 
 # %% [markdown]
-# The page goes on with {mod}`xlgen.analysis.spread`, which has the same (on the right). All of these take the scores for
-# normal, and a variance is more sensitive to that than a mean. The Brown–Forsythe test {cite:p}`brown1974robust` is
-# not: it compares the mean distance from the group's median.
+# On the right is {mod}`xlgen.analysis.spread`, used from here on. All of these take the scores for normal, and a variance is
+# more sensitive to that than a mean. The Brown–Forsythe test {cite:p}`brown1974robust` is not: it compares mean distances
+# from the groups' medians.
 
 # %% tags=["remove-input"]
 body = []
@@ -205,16 +200,14 @@ evidence.table("Figure 6")
 # :class: note
 # The binomial standard error of an English accuracy on {glue:text}`stability-n-test` test examples is
 # {glue:text}`stability-noise` points. Every seed is tested on the same examples: only where the models disagree is it in
-# the spread over seeds. All of it is in a statement about English at large; a smaller spread over seeds does not make a
-# test set more precise.
+# the spread over seeds. A smaller spread does not make a test set more precise for a statement about English at large.
 # ```
 #
 # ### Means, with and without pairs
 
 # %% tags=["remove-input"]
 body, narrower = [], []
-compared = [(o, base) for o in objectives[1:]] + [("sam", o) for o in objectives[1:] if o != "sam"]
-for a, b in compared:
+for a, b in [(o, base) for o in objectives[1:]] + [("sam", o) for o in objectives[1:] if o != "sam"]:
     of_english, pair = (interval_of_mean(by[a] - by[b]) for by in (top, zero))
     low, high = stats.ttest_ind(zero[a], zero[b], equal_var=False).confidence_interval()
     narrower.append((pair.high - pair.low) / (high - low))
@@ -242,15 +235,12 @@ chapters.table(head, body, caption)
 # four tasks (Table 3) are what the claims of either would look like.
 
 # %%
-ratios = {}
-for task in sensitivity.TITLES:
-    l2, vanilla = (sensitivity.over_settings(task, setup, "zero-shot", "std") for setup in ("l2", "vanilla"))
-    ratios[task] = l2 / vanilla
+stds = {s: [sensitivity.over_settings(task, s, "zero-shot", "std") for task in sensitivity.TITLES] for s in SETUPS}
+ratios = dict(zip(sensitivity.TITLES, np.divide(stds["l2"], stds["vanilla"]), strict=True))
 n, rho = 8, ratios["wikiann"]
 F = stats.f(n - 1, n - 1)
 power = F.sf(rho**2 * F.ppf(0.975)) + F.cdf(rho**2 * F.ppf(0.025))
-print(f"{n} runs find a ratio of {rho:.2f} in {power:.0%} of the cases")
-print(f"80 % take {spread.runs_needed(rho)} runs of each")
+print(f"{n} runs find a ratio of {rho:.2f} in {power:.0%} of cases; 80 % takes {spread.runs_needed(rho)} runs each")
 
 # %% mystnb={"figure": {"name": "fig-stability-power", "caption": "Probability that a two-sided F test at the 5 % level finds a difference in spread, against the number of runs of each method, for the ratios of standard deviations of Table 3 (L2 to vanilla, zero-shot). Vertical lines: the runs that the papers have. Horizontal line: the usual 80 %."}, "image": {"alt": "Four rising curves against the number of runs on a logarithmic axis, one a task, with vertical lines at 5 and 8 runs."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4))
@@ -274,45 +264,28 @@ need = {case: spread.runs_needed(min(rho, 1 / rho)) for case, rho in cases.items
 need = {case: f"more than {spread.MOST:,}" if runs is None else f"{runs:,}" for case, runs in need.items()}
 say(**{f"need_{name}": need[f"Table 3, {name}"] for name in ratios})
 say(detect_5=f"{spread.detectable(5):.2f}", detect_8=f"{spread.detectable(8):.2f}")
-chapters.table(
-    ("if this were the true ratio", "ratio", "power with 5", "power with 8", "runs each for 80 %"),
-    [(case, f"{r:.2f}", *(f"{spread.power(r, runs):.0%}" for runs in (5, 8)), need[case]) for case, r in cases.items()],
-    "Power of the F test for a ratio of standard deviations",
-)
+powers = {case: [f"{spread.power(rho, runs):.0%}" for runs in (5, 8)] for case, rho in cases.items()}
+body = [(case, f"{rho:.2f}", *powers[case], need[case]) for case, rho in cases.items()]
+head = ("if this were the true ratio", "ratio", "power with 5", "power with 8", "runs each for 80 %")
+chapters.table(head, body, "Power of the F test for a ratio of standard deviations")
 
 # %% [markdown]
 # With a probability of 80 %, five runs of each method find a ratio of {glue:text}`stability-detect-5` or smaller, eight
-# one of {glue:text}`stability-detect-8`: a method has to be very much steadier to be seen at all. For the ratio of Table
-# 3 on XNLI {glue:text}`stability-need-xnli` runs of each are enough; that on Wikiann would need
-# {glue:text}`stability-need-wikiann`, on UDPOS {glue:text}`stability-need-udpos`, on PAWS-X
-# {glue:text}`stability-need-pawsx`. The last rows of the table have our own.
+# one of {glue:text}`stability-detect-8`: a method has to be very much steadier to be seen at all. The ratio of Table 3 on
+# XNLI takes {glue:text}`stability-need-xnli` runs of each, that on Wikiann {glue:text}`stability-need-wikiann`, on UDPOS
+# {glue:text}`stability-need-udpos`, on PAWS-X {glue:text}`stability-need-pawsx`. The last rows have our own.
 #
 # ## Five settings
 #
-# The paper's Table 10 has five settings of learning rate, warm-up and epochs for each task. The miniature learns at
-# other rates and with fewer steps, so that they are carried over as ratios: the learning rate relative to the geometric
-# mean of the five, which stands for the miniature's own; warm-up as a share of the steps of training, which with the
-# paper's sizes follows from Table 10; epochs relative to the mean of the five, rounded. A real encoder takes the rates as
-# printed. Every setting is one run, here and in the paper.
-
+# The paper's Table 10 has five settings of learning rate, warm-up and epochs for each task. The miniature learns at other
+# rates and with fewer steps, so that they are carried over as ratios: the rate relative to the geometric mean of the five,
+# which stands for the miniature's own; warm-up as a share of the steps, which with the paper's sizes follows from Table
+# 10; epochs relative to the mean of the five, rounded. A real encoder takes the rates as printed. Every setting is one
+# run, here and in the paper.
 
 # %% tags=["remove-input"]
-def as_run(task: str, setup: str, number: int) -> tuple[str, ...]:
-    """Learning rate, warm-up and epochs of ours."""
-    config = parts["settings"].configs[task, setup, number]
-    return f"{config.lr:.2g}", f"{config.warmup:.1%}", f"{config.epochs}"
-
-
-body, unlike, kinds = [], {}, []
-for task in of_settings:
-    printed = {s: [sensitivity.setting(task, s, number) for number in settings] for s in SETUPS}
-    for number, *both in zip(settings, *printed.values(), strict=True):
-        both = [row + as_run(task, s, number) for s, row in zip(SETUPS, both, strict=True)]
-        body.append((f"{task}, {number}", *(v if v == l2 else f"{v}; L2 {l2}" for v, l2 in zip(*both, strict=True))))
-    unlike[task] = [number for number, *both in zip(settings, *printed.values(), strict=True) if both[0] != both[1]]
-    counts = [len(set(column)) for column in zip(*printed["vanilla"], strict=True)]
-    kinds.append("{} has {} learning rates, {} warm-ups and {} numbers of epochs".format(task, *counts))
 head = ("", "rate", "warm-up [steps]", "epochs", "ours: rate", "ours: warm-up", "ours: epochs")
+body = protocols.beside_table10(parts["settings"])
 chapters.table(head, body, "Table 10, as printed (left) and as run here (right)")
 
 # %% tags=["remove-input"]
@@ -320,30 +293,25 @@ carried = float(len(of_settings) == len(sensitivity.TITLES) and not epochs)
 number = Interval(carried, np.nan, np.nan, len(of_settings) * len(settings))
 evidence.settle("l2-t10-settings", number, found=found["settings"])
 extreme_rate = next(float(one.printed) for one in statements() if one.id == "l2-extreme-lr")
-rates = [[float(sensitivity.setting(task, "vanilla", n)[0]) for n in settings] for task in of_settings]
-times = sorted(extreme_rate / stats.gmean(some) for some in rates)
+kinds, times, unlike = [], [], {task: sensitivity.unlike(task) for task in of_settings}
+for task in of_settings:
+    rates, warmups, lengths = zip(*(sensitivity.setting(task, "vanilla", number) for number in settings), strict=True)
+    counts = f"{len({*rates})} learning rates, {len({*warmups})} warm-ups and {len({*lengths})} numbers of epochs"
+    kinds.append(f"{task} has {counts}")
+    times.append(extreme_rate / stats.gmean(np.array(rates, dtype=float)))
 differing = [f"{task} (setting {', '.join(map(str, some))})" for task, some in unlike.items() if some]
 say(kinds="; ".join(kinds), unlike=", ".join(differing) or "no task")
-say(times=" to ".join(dict.fromkeys(f"{x:.1f}" for x in (times[0], times[-1]))))
-of_page = re.compile(r"Tables? ([\d, ]+and )?(3|4|1[0-4])\b")
-known = [c for c in contradictions() if c.papers == (sensitivity.PAPER,) and of_page.search(c.places)]
-lines = [f"{c.places}: {c.sentence} Here: {c.choice}" for c in known]
-for d in discrepancies():
-    if d.paper == sensitivity.PAPER and not d.explained and of_page.search(f"{d.where} {d.words}"):
-        lines.append(f"{d.where[0].upper()}{d.where[1:]}: printed {d.printed}; {d.words}: {d.recomputed:.4g}.")
-chapters.box("warning", "The paper contradicts itself", *lines)
+say(times=" to ".join(dict.fromkeys(f"{x:.1f}" for x in (min(times), max(times)))))
+chapters.own_contradictions(sensitivity.PAPER, {3, 4, 10, 11, 12, 13, 14})
 
 # %% [markdown]
 # Are five settings five independent draws of something? They are a small design, not a sample:
-# {glue:text}`stability-kinds`. Two settings that share a rate are more alike than two drawn at random. Intervals below
-# take them for a sample, as the paper does when it prints a standard deviation: they say what five *unrelated* settings
-# could show. In {glue:text}`stability-unlike` vanilla and L2 differ in more than the penalty; the table of ratios has a
-# column without those settings.
+# {glue:text}`stability-kinds`. Two that share a rate are more alike than two drawn at random. Intervals below take them for
+# a sample, as the paper does with its standard deviation: they say what five *unrelated* settings could show. In
+# {glue:text}`stability-unlike` vanilla and L2 differ in more than the penalty; the ratios have a column without those.
+
 
 # %% mystnb={"figure": {"name": "fig-stability-settings", "caption": "Score of each of the five settings (by its number in Table 10), as the difference to the mean of vanilla fine-tuning; lines join the same setting; filled: mean and standard deviation over settings. Left of each panel: English. Right: mean of the other languages."}, "image": {"alt": "One panel a task with four columns of numbers: English with vanilla fine-tuning and with L2, zero-shot with vanilla fine-tuning and with L2; lines join the two numbers of one setting."}} tags=["hide-input"]
-LOOK = {"vanilla": figures.look("baseline"), "l2": figures.Look("#0072B2", "s")}
-
-
 def over_settings(task: str, setup: str, code: str = "", numbers=tuple(settings)) -> np.ndarray:
     """Scores of the settings."""
     return np.array([score("settings", task, setup, number, code=code) for number in numbers])
@@ -352,8 +320,9 @@ def over_settings(task: str, setup: str, code: str = "", numbers=tuple(settings)
 for task, ax in figures.panels(of_settings, size=(4.8, 3.4)).items():
     for start, code in ((0, english), (2.4, "")):
         both = np.array([over_settings(task, setup, code) for setup in SETUPS])
-        columns = zip(both - both[0].mean(), LOOK.values(), strict=True)
-        figures.repeats(ax, dict(zip((start, start + 1), columns, strict=True)), settings)
+        vanilla, l2 = both - both[0].mean()
+        columns = {start: (vanilla, figures.look("baseline")), start + 1: (l2, figures.look("sam"))}
+        figures.repeats(ax, columns, settings)
     ax.set_xticks([0, 1, 2.4, 3.4], [f"{english}\nvanilla", f"{english}\nL2", "zero-shot\nvanilla", "zero-shot\nL2"])
     ax.set(xlim=(-0.4, 3.9), ylabel=f"{'F1' if TASKS[task].kind == 'token' else 'accuracy'} [points]")
     ax.axhline(0, color=figures.FAINT, lw=0.8, zorder=0)
@@ -421,13 +390,10 @@ for task in of_settings:
     settle(f"{name}-mean", interval_of_mean(over_settings(task, "l2") - over_settings(task, "vanilla")), keys)
     settle(f"{name}-spread", partial(ratio, task, how=ledger.spread_ratio), keys)
     settle(f"{name}-english", partial(ratio, task, ENGLISH, ledger.spread_ratio), keys[: len(settings)])
-differ = [
-    f"{task}: L2 / vanilla {ratio(task):.2f} with all settings, {without[task, L2]} without those that differ."
-    for task in of_settings
-    if unlike[task]
-]
-if differ:
-    evidence.choice("settings-differ", " ".join(differ))
+if without:
+    differ = "{}: L2 / vanilla {:.2f} with all settings, {} without those that differ."
+    lines = [differ.format(task, ratio(task), less) for (task, title), less in without.items() if title == L2]
+    evidence.choice("settings-differ", " ".join(lines))
 for task in {"pawsx", "mini-pawsx"}.intersection(of_settings):
     low, high = np.quantile(over_settings(task, "vanilla"), [0, 1])
     ends = f"with the five settings of the block PANX the vanilla zero-shot score lies between {low:.2f} and {high:.2f}"
@@ -452,13 +418,11 @@ plt.show()
 
 # %% tags=["remove-input"]
 settings_of_main = over_settings(main, "vanilla") if main in of_settings else []
-say(
-    paper_settled=", ".join(task for task in sensitivity.TITLES if 1 not in of_paper(task)) or "none",
-    ours_settled=", ".join(task for task in of_settings if ratio(task).n and 1 not in ratio(task)) or "none",
-)
-stds = (spread.std_interval(some).value for some in (settings_of_main, zero[base]))
+say(paper_settled=", ".join(task for task in sensitivity.TITLES if 1 not in of_paper(task)) or "none")
+say(ours_settled=", ".join(task for task in of_settings if ratio(task).n and 1 not in ratio(task)) or "none")
 say(task=main, seed_or_setting=f"{spread.ratio_of(settings_of_main, zero[base]):.2f}")
-say(**dict(zip(("over_settings", "over_seeds"), (f"{std:.2f}" for std in stds), strict=True)))
+stds = [f"{spread.std_interval(some).value:.2f}" for some in (settings_of_main, zero[base])]
+say(over_settings=stds[0], over_seeds=stds[1])
 evidence.table("Table 3", "Table 10")
 
 # %% [markdown]
@@ -468,20 +432,17 @@ evidence.table("Table 3", "Table 10")
 # ```{admonition} Is it the setting, or the seed?
 # :class: note
 # Each setting is one run. Its score differs from the next one's because the setting differs *and* because any two runs
-# differ. On {glue:text}`stability-task`, vanilla fine-tuning varies over the five settings by
-# {glue:text}`stability-over-settings` points, and over {glue:text}`stability-seeds` at one setting by
-# {glue:text}`stability-over-seeds`: a ratio of {glue:text}`stability-seed-or-setting`. An interval above 1 says that the
-# settings add to what a seed alone would do; one that includes 1 does not tell the two apart. To do so, every setting
-# needs more than one seed.
+# differ. On {glue:text}`stability-task`, vanilla fine-tuning varies by {glue:text}`stability-over-settings` points over
+# five settings, and by {glue:text}`stability-over-seeds` over {glue:text}`stability-seeds` at one setting: a ratio of
+# {glue:text}`stability-seed-or-setting`. Above 1, the settings add to what a seed alone would do; an interval that
+# includes 1 does not tell the two apart. To do so, every setting needs more than one seed.
 # ```
 #
 # ### Language by language
 #
-# Tables 4, 11, 12 and 13 have the same by language. Languages of one model move together from setting to setting, so that
-# "lower in 14 of 14 languages" is less evidence than it seems: it is one observation of one set of five settings, and
-# settles nothing. The share of languages with a higher score can be counted in each setting, but five settings are too
-# few for an interval of their median, which takes six.
-
+# Tables 4, 11, 12 and 13 have the same by language. Languages of one model move together from setting to setting:
+# "lower in 14 of 14 languages" is one observation of one set of five settings, and settles nothing. The share of languages
+# with a higher score is counted in each setting, but five are too few for an interval of their median, which takes six.
 
 # %% mystnb={"figure": {"name": "fig-stability-languages", "caption": "Standard deviation over five settings in each language other than English, with L2 against vanilla fine-tuning, on logarithmic axes; below the line L2 is steadier. Filled: ours. Hollow: the paper's Tables 4, 11, 12 and 13, the same languages."}, "image": {"alt": "One panel a task: filled and hollow marks around a diagonal line."}} tags=["hide-input"]
 for task, ax in figures.panels(of_settings, size=(4.2, 3.9)).items():
@@ -520,8 +481,8 @@ caption = "In how many languages other than English L2 has the higher mean and t
 chapters.table(head, wins, caption)
 
 # %% tags=["hide-cell"]
-head = ("", "vanilla", "L2", "paper: vanilla", "paper: L2")
-chapters.table(head, body, "Tables 4, 11, 12 and 13: mean ± standard deviation over five settings")
+caption = "Tables 4, 11, 12 and 13: mean ± standard deviation over five settings"
+chapters.table(("", "vanilla", "L2", "paper: vanilla", "paper: L2"), body, caption)
 
 # %% tags=["remove-input"]
 evidence.table("Table 4", "Table 11", "Table 12", "Table 13")
@@ -530,10 +491,10 @@ evidence.table("Table 4", "Table 11", "Table 12", "Table 13")
 # ## An extreme learning rate
 #
 # Table 14 has the learning rate $10^{-4}$ for all four tasks, {glue:text}`stability-times` times the geometric mean of
-# the five usual ones; the miniature gets the same multiple of its own. It is one run of each, without seeds, so that an
-# interval over languages knows nothing of the luck of a run. And luck matters here: at a high rate some runs never
-# learn. A run is called *at chance* below if its English score is not above that of the best constant answer by two
-# standard errors. Where classes are unequal, as in PAWS-X, a constant answer scores more than guessing.
+# the five usual ones; the miniature gets the same multiple of its own. It is one run of each: an interval over languages
+# knows nothing of its luck, and at a high rate some runs never learn. A run is *at chance* if its English score is not
+# above that of the best constant answer by two standard errors. Where classes are unequal, as in PAWS-X, a constant answer
+# scores more than guessing.
 
 # %% tags=["remove-input"]
 errors = chapters.score_table(found["extreme"], "stderr").fillna(0)
@@ -562,12 +523,13 @@ guessing = {(task, setup): 100 / len(TASKS[task].labels) for task in ("xnli", "p
 guessed = [" with ".join(key) for key, share in guessing.items() if abs(sensitivity.extreme(*key) - share) < 0.05]
 say(lost=", ".join(lost) or "none", guessed=", ".join(guessed) or "no run")
 say(extreme="; ".join(f"{task} {change:.2f}" for task, change in changes.items()))
+evidence.left_out("left out by the parameter tasks of this chapter")
+say(tally=evidence.tally, claims=len(evidence.claims))
 evidence.table("Table 14")
 
 # %% [markdown]
-# Runs at chance here: {glue:text}`stability-lost`. A difference to a run at chance says that the other one learnt
-# something, not that it transfers better. Of the paper's Table 14, the score of {glue:text}`stability-guessed` is that of
-# guessing among the classes.
+# Runs at chance here: {glue:text}`stability-lost`. A difference to such a run says that the other one learnt something, not
+# that it transfers better. Of the paper's Table 14, the score of {glue:text}`stability-guessed` is that of guessing.
 #
 # ## What should be reported?
 #
@@ -582,11 +544,9 @@ evidence.table("Table 14")
 # ````{solution-start} stability-ex-report
 # :class: dropdown
 # ````
-#
-# The best seed is a maximum of noisy numbers (next exercise). The standard deviation says what *one more run* would
-# give; the standard error, or better a Student-t interval, says how well the *mean* is known. They differ by
-# $\sqrt n$, and a bare "±" does not say which it is. A claim that A is better than B is about the difference, and needs
-# its own interval. A line that leaves nothing to guess:
+# The best seed is a maximum of noisy numbers (next exercise). The standard deviation says what *one more run* would give,
+# the standard error, or better a Student-t interval, how well the *mean* is known; they differ by $\sqrt n$, and a bare
+# "±" does not say which it is. That A is better than B is about the difference, and needs its own interval:
 
 # %%
 for o in objectives:
@@ -597,8 +557,7 @@ for o in objectives:
         print(f"  minus {base}: {gap:.2f}")
 
 # %% [markdown]
-# and with it: what a seed sets, what chose the checkpoint, how many settings were tried before, and all single scores in
-# a file.
+# and with it: what a seed sets, what chose the checkpoint, how many settings were tried, and all scores in a file.
 #
 # ````{solution-end}
 # ````
@@ -613,7 +572,6 @@ for o in objectives:
 # ````{solution-start} stability-ex-best
 # :class: dropdown
 # ````
-#
 # The expected maximum of $n$ normal draws is $\sigma \int x\, n\, \varphi(x)\, \Phi(x)^{n-1} dx$.
 
 # %%
@@ -622,12 +580,11 @@ density = 8 * stats.norm.pdf(x) * stats.norm.cdf(x) ** 7
 lift = np.trapezoid(x * density, x)
 print(f"best of 8: {lift:.2f} standard deviations")
 for o in objectives:
-    std = spread.std_interval(zero[o])
-    print(f"{o}: {lift * std.value:.2f} points")
+    print(f"{o}: {lift * spread.std_interval(zero[o]).value:.2f} points")
 
 # %% [markdown]
-# Compare that with the differences of means above. Best of five settings is the same, with settings in place of seeds;
-# the "best hyper-parameters" of a paper are such a maximum, harmless only if another split than the test set chose them.
+# Compare that with the differences of means above. "Best hyper-parameters" are such a maximum too, harmless only if
+# another split than the test set chose them.
 #
 # ````{solution-end}
 # ````
@@ -635,9 +592,9 @@ for o in objectives:
 # ````{exercise} ★★ Can the F interval be trusted?
 # :label: stability-ex-tails
 #
-# {eq}`eq-stability-ratio` assumes normal scores. Fine-tuning now and then fails and leaves an outlier, so that the
-# tails may be heavy. Simulate two groups with the *same* distribution, normal or Student's t with 3 degrees of freedom.
-# How often does the F test at the 5 % level find a difference in spread? And the Brown–Forsythe test?
+# {eq}`eq-stability-ratio` assumes normal scores; a run that fails leaves an outlier, so that tails may be heavy. Simulate
+# two groups with the *same* distribution, normal or Student's t with 3 degrees of freedom. How often does the F test at
+# the 5 % level find a difference in spread? And the Brown–Forsythe test?
 # ````
 #
 # ````{solution-start} stability-ex-tails
@@ -646,10 +603,7 @@ for o in objectives:
 
 # %%
 draw = np.random.default_rng(0)
-laws = {
-    "normal": draw.standard_normal,
-    "t(3)": lambda size: draw.standard_t(3, size),
-}
+laws = {"normal": draw.standard_normal, "t(3)": lambda size: draw.standard_t(3, size)}
 for name, sample in laws.items():
     for n in (5, 8, 30):
         a, b = sample(size=(2, n, 2_000))
@@ -660,24 +614,18 @@ for name, sample in laws.items():
         print(f"{name}, {n} runs: F {f:.1%}, Brown–Forsythe {bf:.1%}")
 
 # %% [markdown]
-# With heavy tails the F test cries wolf more often the *more* runs there are: it takes an outlier for a spread. The
-# robust test stays below its level, and pays for that with power where runs are few.
+# With heavy tails the F test cries wolf more often the *more* runs there are: it takes an outlier for a spread. The robust
+# test stays below its level, and pays for that with power where runs are few.
 #
 # ````{solution-end}
 # ````
-
-# %% tags=["remove-input"]
-evidence.left_out("left out by the parameter tasks of this chapter")
-say(tally=evidence.tally, claims=len(evidence.claims))
-
-# %% [markdown]
+#
 # ```{admonition} What we learnt
 # :class: important
 # - Over {glue:text}`stability-seeds`, the highest mean zero-shot accuracy is that of {glue:text}`stability-best`, the
 #   smallest spread that of {glue:text}`stability-least`: the baseline's is {glue:text}`stability-least-ratio` times it.
-# - Eight runs of each method find a ratio of standard deviations of {glue:text}`stability-detect-8` or smaller, five
-#   one of {glue:text}`stability-detect-5`. Of the paper's four ratios, the interval excludes 1 in
-#   {glue:text}`stability-paper-settled`.
+# - Eight runs of each method find a ratio of standard deviations of {glue:text}`stability-detect-8` or smaller, five one of
+#   {glue:text}`stability-detect-5`. Of the paper's four, the interval excludes 1 in {glue:text}`stability-paper-settled`.
 # - On {glue:text}`stability-task`, the spread over five settings is {glue:text}`stability-seed-or-setting` times that
 #   over seeds. L2 minus vanilla at the extreme learning rate, in points: {glue:text}`stability-extreme`.
 # - Of the {glue:text}`stability-claims` claims of these tables and figures: {glue:text}`stability-tally`. All of it is

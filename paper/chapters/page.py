@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper import records
-from paper.published import Published, find
+from paper.published import Published, contradictions, discrepancies, find
 from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
 
@@ -52,6 +53,31 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
 
     text = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
+
+
+def own_contradictions(paper: str, tables: Collection[int]) -> HTML:
+    """A box: where a paper contradicts itself in these tables, what is done here, and which numbers do not add up.
+
+    Args:
+        paper: key in the bibliography.
+        tables: numbers of its tables.
+    """
+
+    def names_one(words: str) -> bool:
+        lists = re.findall(r"Tables? ([\d, and]+)", words)
+        return any(int(number) in tables for some in lists for number in re.findall(r"\d+", some))
+
+    lines = [
+        f"{row.places}: {row.sentence} Here: {row.choice}"
+        for row in contradictions()
+        if row.papers == (paper,) and names_one(row.places)
+    ]
+    lines += [
+        f"{check.where[0].upper()}{check.where[1:]}: printed {check.printed}; {check.words}: {check.recomputed:.4g}."
+        for check in discrepancies()
+        if check.paper == paper and not check.explained and names_one(f"{check.where} {check.words}")
+    ]
+    return box("warning", "The paper contradicts itself", *lines)
 
 
 def records_box(*found: records.Obtained) -> HTML:

@@ -18,6 +18,9 @@ BY_LANGUAGE: Mapping[str, int] = {"xnli": 4, "wikiann": 11, "udpos": 12, "pawsx"
 SETUPS: Mapping[str, str] = {"vanilla": "Vanilla", "l2": "w/ L2"}
 """How the tables name fine-tuning without and with the penalty."""
 
+SETTINGS = (1, 2, 3, 4, 5)
+"""Numbers of the settings of Table 10."""
+
 
 def over_settings(task: str, setup: str, test: str, part: str = "value") -> float:
     """Table 3: the mean over five settings, or with ``part="std"`` the standard deviation.
@@ -68,6 +71,11 @@ def setting(task: str, setup: str, number: int) -> tuple[str, ...]:
     table = printed_table(PAPER, 10)
     row = f"{_known('task', task.removeprefix('mini-'), TITLES)}, {_known('setup', setup, SETUPS)}, {number}"
     return tuple(table.cell(row, column).printed for column in table.columns)
+
+
+def unlike(task: str) -> list[int]:
+    """Numbers of the settings in which vanilla fine-tuning and L2 differ in more than the penalty."""
+    return [number for number in SETTINGS if setting(task, "vanilla", number) != setting(task, "l2", number)]
 
 
 def _by_language(task: str) -> PrintedTable:

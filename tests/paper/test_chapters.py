@@ -1,6 +1,7 @@
 """What the chapters share: parameters as papermill hands them over, rows, sentences, tables."""
 
 import ast
+import html
 import logging
 import math
 import re
@@ -303,6 +304,15 @@ def entities(tags):
             begin = None
         if tag != "O" and begin is None:
             begin, kind = place, tag[2:]
+
+
+def test_what_a_paper_says_against_itself_is_that_of_the_tables_of_the_page():
+    shown = text(chapters.own_contradictions("anonymous2021frustratingly", {10}))
+    rows = {row.id: row for row in published.contradictions()}
+    assert all(re.sub(r"\s+", " ", rows[name].sentence) in html.unescape(shown) for name in ("panx", "settings-differ"))
+    assert rows["korean"].sentence not in html.unescape(shown) and "printed 60" not in shown
+    assert "printed 60" in text(chapters.own_contradictions("anonymous2021frustratingly", {3}))
+    assert "Table" not in text(chapters.own_contradictions("stickland2021regularising", {3}))
 
 
 def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():

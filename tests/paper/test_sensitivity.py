@@ -52,6 +52,14 @@ def test_a_setting_is_read_as_printed():
                 assert sensitivity.setting(f"mini-{task}", setup, number) == by_row[title, name, str(number)]
 
 
+def test_settings_are_unlike_where_table_10_prints_two_lines():
+    by_row = {tuple(row[:3]): row[3:] for row in lines(10)[1:]}
+    for task, title in sensitivity.TITLES.items():
+        expected = [n for n in range(1, 6) if by_row[title, "Vanilla", str(n)] != by_row[title, "w/ L2", str(n)]]
+        assert sensitivity.unlike(f"mini-{task}") == expected
+    assert any(map(sensitivity.unlike, sensitivity.TITLES)) and not all(map(sensitivity.unlike, sensitivity.TITLES))
+
+
 def test_what_the_paper_does_not_have_is_named():
     with pytest.raises(UnknownName, match="unknown task of anonymous2021frustratingly 'xnl'. Did you mean 'xnli'"):
         sensitivity.by_language("xnl", "l2", "de")
