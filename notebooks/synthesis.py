@@ -40,33 +40,26 @@ store: str = ""  # folder of trained models and measures; empty: runs/ of the ch
 workers: int = 2  # models trained or measured side by side [processes]
 
 # %% tags=["hide-cell"]
-from contextlib import suppress
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from paper import chapters, figures, ledger, protocols, records
+from paper.chapters.measures import ALPHA, MeasureTables, compared, contest_table, error_of, listed, named, p_text
 from paper.notebook import provenance
 from paper.published import contradictions
+from xlgen import analysis
 from xlgen.analysis import (
-    AnalysisError,
     Interval,
     clustered,
-    correlate,
     errors,
-    fisher_interval,
     holm,
-    interval_of_mean,
     leave_one_out,
     mean_of_others,
     pearson,
     signed,
-    within_minus_pooled,
 )
-from xlgen.analysis.contest import Contest, contest
-from xlgen.core.errors import ConfigError
-from xlgen.data.catalogue import TASKS
+from xlgen.analysis.contest import Contest, contest, contests
 
 figures.use_style()
 objectives = chapters.words(objectives)
@@ -91,107 +84,37 @@ found = records.obtain(protocol, options, workers=workers, live=live)
 chapters.records_box(found)
 
 # %% tags=["remove-input"]
-frame, keys, first_run = found.frame, list(found.runs), next(iter(found.runs.values()))
-correct = frame.measure.str.endswith("_correct")  # margins of what is classified correctly: that of Figure 3 alone
-frame = pd.concat([frame[~correct], frame[frame.measure == "dev_margin_correct"]])
-facts = chapters.facts(found)
-english, encoder, task = facts["english"], facts["encoder"], first_run.task
-languages = [code for code in TASKS[task].languages if code in set(frame.language) - {english}]
-about = frame.groupby("measure", sort=False).last()  # a row of each measure
-NAMES = chapters.NAMES | {
-    "loss": "loss (test) [nats]",
-    "margin_p10": "margin, 10th percentile (test)",
-    "margin_logit": "margin of logits (test)",
-    "margin_logit_p10": "margin of logits, 10th p. (test)",
-    "sharpness_adaptive": "sharpness, adaptive [nats]",
-    "fisher_trace": "Tr F",
-    "hessian_eigenvalue": "top eigenvalue of the Hessian",
-    "frechet": "Fréchet distance to English",
-    "frobenius": "distance from the pretrained weights",
-}
-
-
-def name(measure: str) -> str:
-    return NAMES.get(measure, measure)
-
-
-def needs_labels(measure: str) -> bool:
-    return "true labels" in about.on[measure]
-
-
-def same_predictions(measure: str) -> bool:
-    """Computed from the predictions of which accuracy is the share of correct ones."""
-    return measure in chapters.PREDICTED
-
-
-def order(measure: str) -> tuple[bool, ...]:
-    return same_predictions(measure), needs_labels(measure), not measure.startswith("dev_")
-
-
-tried = sorted(set(about.index) - {"accuracy"}, key=lambda m: (*order(m), list(about.index).index(m)))
-candidates = [m for m in tried if not same_predictions(m)]
-measures_of = frame.groupby(["objective", "seed"]).measure.agg(set)
-with_all = [key for key in keys if measures_of[key] >= set(tried)]
-if not with_all:
-    raise ConfigError("thorough names none of the seeds; expected at least one whose models get every measure.")
-say(models=len(keys), with_all=len(with_all), languages=len(languages), tried=len(tried), task=task, encoder=encoder)
-say(free=sum(not needs_labels(m) for m in tried), examples=f"{about.n['accuracy']:,}")
-
-# %% tags=["remove-input"]
-body = []
-for m in tried:
-    targets = frame[(frame.measure == m) & (frame.language != english)]
-    body.append(
-        (
-            name(m) + (" †" if same_predictions(m) else ""),
-            "needed" if needs_labels(m) else "not needed",
-            about.on[m].split(",")[0],
-            f"{int(n):,}" if (n := about.n[m.removesuffix("_correct")]) > 0 else "",
-            frame[frame.measure == m].key.nunique(),
-            f"{(targets.status != 'ok').sum()} of {len(targets)}",
-        )
-    )
-chapters.table(
-    ("measure", "labels in the target language", "computed on", "examples", "models", "values left out"),
-    body,
-    f"Every measure that was tried, on {len(keys)} models ({task}, {encoder}, {facts['pairs']} English pairs). † from the "
-    "very predictions that accuracy is computed from",
-)
+study = MeasureTables(found)
+keys, languages, tried, candidates = study.keys, study.languages, study.tried, study.candidates
+tables, facts, task = study.tables, chapters.facts(found), study.frame.task.iloc[0]
+n_examples, label_free = study.about.n["accuracy"], sum(not study.needs_labels(m) for m in tried)
+say(models=len(keys), with_all=len(study.with_all), languages=len(languages), tried=len(tried), free=label_free)
+say(task=task, encoder=facts["encoder"], examples=f"{n_examples:,}")
+caption = f"""Every measure that was tried, on {len(keys)} models ({task}, {facts["encoder"]}, {facts["pairs"]} English \
+pairs). † from the very predictions that accuracy is computed from"""
+study.table(caption)
 
 # %% [markdown]
-# Read the second column first. A number that needs labelled examples in the target language is of little use for
-# deciding whether to collect some: with the labels in hand one can count correct answers. Of the
-# {glue:text}`synthesis-tried` measures, {glue:text}`synthesis-free` need no label: the trace of the Fisher information
-# (its labels are the model's own), the Fréchet distance between the Fisher information of English and of the language,
-# and the distance that the weights went, which knows nothing of the language at all. A label-free measure that predicts
-# is worth more than a labelled one that predicts better.
+# Read the second column first. A number that needs labelled examples in the target language is of little use for deciding
+# whether to collect some: with the labels in hand one can count correct answers. Of the {glue:text}`synthesis-tried`
+# measures, {glue:text}`synthesis-free` need no label: the trace of the Fisher information (its labels are the model's
+# own), the Fréchet distance between the Fisher information of English and of the language, and the distance that the
+# weights went, which knows nothing of the language at all.
 #
 # The dagger marks a trap. The margin on the test split is a function of the predictions whose correct share *is* the
 # accuracy; that the two agree says that arithmetic works. The paper's Figure 3 puts the margin of the *validation* split
-# against test accuracy, and so do we. The rows with a dagger are shown, and counted among the measures tried, but they
-# are no candidates for an answer. The sharpnesses are a milder case of the same: they are computed with the labels of
-# test examples that are also among those of the accuracy.
+# against test accuracy, and so do we. Rows with a dagger are shown, and counted among the measures tried, but are no
+# candidates for an answer. The sharpnesses are a milder case: they are computed with labels of test examples that are also
+# among those of the accuracy.
 #
 # A search of α that ended at an end of its bracket, and a search of the adaptive sharpness that did not converge, gives
 # a bound and no measurement. Such values are left out everywhere on this page, and counted (last column).
 
-
-# %%
-def table_of(measure: str) -> np.ndarray:
-    """Models down, languages across; nan where there is no value."""
-    rows = frame[(frame.measure == measure) & (frame.status == "ok")]
-    wide = rows.pivot(index=["objective", "seed"], columns="language", values="value")
-    columns = ["all"] * len(languages) if "all" in wide else languages  # one number a model, or one a language
-    return wide.reindex(index=pd.MultiIndex.from_tuples(keys), columns=columns).to_numpy(dtype=float)
-
-
-tables = {m: table_of(m) for m in (*tried, "accuracy")}
-accuracy = tables["accuracy"]  # (models, languages)
-
 # %% tags=["remove-input"]
+accuracy = tables["accuracy"]  # (models, languages)
 rest = accuracy - accuracy.mean(axis=0) - accuracy.mean(axis=1, keepdims=True) + accuracy.mean()
 by_model = np.std(accuracy.mean(axis=1), ddof=int(len(keys) > 1))
-counting = np.sqrt(np.mean(accuracy * (1 - accuracy) / about.n["accuracy"]))
+counting = np.sqrt(np.mean(accuracy * (1 - accuracy) / n_examples))
 say(spread_languages=f"{100 * np.std(accuracy.mean(axis=0), ddof=1):.1f}", spread_models=f"{100 * by_model:.1f}")
 say(spread_rest=f"{100 * np.sqrt(np.mean(rest**2)):.1f}", counting=f"{100 * counting:.1f}")
 
@@ -263,69 +186,33 @@ for ax, answer, title in zip(axes, (first["pearson"], second["pearson"]), ("lang
         if c.status != "ok":
             ax.text(0, height, "undefined", ha="center", va="center", color=figures.FAINT, fontsize=8)
             continue
-        marker, colour = ("o", figures.INK) if needs_labels(measure) else ("D", "#D55E00")
-        if same_predictions(measure):
+        marker, colour = ("o", figures.INK) if study.needs_labels(measure) else ("D", "#D55E00")
+        if study.same_predictions(measure):
             marker, colour = "x", figures.FAINT
-        figures.interval(ax, c.interval, height, marker, colour, 1.4, hollow=not needs_labels(measure))
+        figures.interval(ax, c.interval, height, marker, colour, 1.4, hollow=not study.needs_labels(measure))
     ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
     ax.set(xlim=(-1.05, 1.05), ylim=(len(tried) - 0.5, -0.5), xlabel=f"mean r with accuracy, over {title}")
     ax.grid(visible=False, axis="y")
-axes[0].set_yticks(range(len(tried)), map(name, tried))
+axes[0].set_yticks(range(len(tried)), map(named, tried))
 plt.show()
 
 
 # %% tags=["remove-input"]
-def p_text(p: float) -> str:
-    return "" if np.isnan(p) else f"{p:.2g}"
-
-
-def answers(answer: dict, adjusted: dict, caption: str):
-    """The table of one of the questions."""
-    body = []
-    for m in tried:
-        c = answer["pearson"][m]
-        row = [f"{name(m)}{' †' if same_predictions(m) else ''}", "needed" if needs_labels(m) else "not needed"]
-        if c.status != "ok":
-            body.append((*row, "", f"undefined: {c.reason}", *[""] * 7))
-            continue
-        row.append(f"{c.groups} × {c.clusters}" + (f" ({c.left_out} left out)" if c.left_out else ""))
-        for k in KINDS:
-            row += [str(answer[k][m].interval), p_text(answer[k][m].p), p_text(adjusted[k][m])]
-        body.append(row)
-    head = [cell for k in KINDS for cell in (f"{k.capitalize()} [95 %]", "p", "Holm")]
-    caption += f", permutation p, and p corrected for {len(tried)} measures"
-    return chapters.table(("", "labels", "table", *head), body, caption)
-
-
+each = f", permutation p, and p corrected for {len(tried)} measures"
 caption = "Question 1, over languages for a fixed model: mean coefficient over models [bootstrap over languages]"
-answers(first, first_p, caption)
+study.answers(first, first_p, caption + each)
 
 # %% tags=["remove-input"]
 caption = "Question 2, over models for a fixed language: mean coefficient over languages [bootstrap over models]"
-answers(second, second_p, caption)
+study.answers(second, second_p, caption + each)
 
 # %% tags=["remove-input"]
-LEVEL = 0.05
-
-
-def settled(answer: dict, p: dict) -> list[str]:
-    """Candidates whose corrected p-value is small and whose interval excludes 0, the strongest first."""
-    passed = [m for m in candidates if p[m] <= LEVEL and 0 not in answer[m].interval]
-    return sorted(passed, key=lambda m: -abs(answer[m].value))
-
-
-def listed(some: list[str], answer: dict) -> str:
-    return ", ".join(f"{name(m)} ({signed(answer[m].value, 2)})" for m in some) or "none"
-
-
-related = [
-    settled(*both) for both in ((first["pearson"], first_p["pearson"]), (second["pearson"], second_p["pearson"]))
-]
+related = [study.settled(answer["pearson"], p["pearson"]) for answer, p in ((first, first_p), (second, second_p))]
 in_both = [m for m in related[0] if m in related[1]]
 flipped = [m for m in in_both if first["pearson"][m].value * second["pearson"][m].value < 0]
 say(first_count=f"{len(related[0])} of {len(candidates)}", first_list=listed(related[0], first["pearson"]))
 say(second_count=f"{len(related[1])} of {len(candidates)}", second_list=listed(related[1], second["pearson"]))
-say(both=", ".join(map(name, in_both)) or "none", flipped=", ".join(map(name, flipped)) or "none")
+say(both=", ".join(map(named, in_both)) or "none", flipped=", ".join(map(named, flipped)) or "none")
 say(least_p=f"{1 / (resamples + 1):.1g}")
 
 # %% [markdown]
@@ -388,7 +275,7 @@ def cell(c) -> str:
     return str(c.interval) if c.status == "ok" else "undefined"
 
 
-body = [(name(m), *map(cell, (*within[m].values(), first["pearson"][m], centred[m], pooled[m]))) for m in candidates]
+body = [(named(m), *map(cell, (*within[m].values(), first["pearson"][m], centred[m], pooled[m]))) for m in candidates]
 caption = "Question 1: Pearson's r with test accuracy over languages, 95 % bootstrap intervals over languages"
 chapters.table(("", *objectives, "all models, mean", "centred", "pooled"), body, caption)
 
@@ -414,13 +301,13 @@ body = []
 for m in candidates:
     row = [cell(over_models(m, objective=o)) for o in objectives]
     row += [cell(by_seed[m]), p_text(seed_p[m]), cell(second["pearson"][m]), p_text(second_p["pearson"][m])]
-    body.append((name(m), *row))
+    body.append((named(m), *row))
 caption = f"""Question 2: Pearson's r with test accuracy over models for a fixed language, 95 % bootstrap intervals over \
 models (p corrected for {len(candidates)} and {len(tried)} measures)"""
 chapters.table(("", *objectives, "within objectives, mean", "Holm", "across all models", "Holm"), body, caption)
 
 # %% tags=["remove-input"]
-seed_settled = [m for m in candidates if seed_p[m] <= LEVEL and 0 not in by_seed[m].interval]
+seed_settled = study.settled(by_seed, seed_p)
 unknown = sum(c.status != "ok" for c in by_seed.values())
 say(seeds_only=listed(seed_settled, by_seed), seeds_unknown=f"{unknown} of {len(candidates)}")
 
@@ -442,7 +329,7 @@ say(seeds_only=listed(seed_settled, by_seed), seeds_unknown=f"{unknown} of {len(
 
 # %%
 c = centred["sharpness_difference"]
-naive = fisher_interval(c.value, c.points)
+naive = analysis.fisher_interval(c.value, c.points)
 print("over languages:", c)
 print("naive:         ", naive, f"n = {c.points}")
 print(f"{(c.high - c.low) / (naive.high - naive.low):.1f} times as long")
@@ -506,7 +393,7 @@ scatter("sharpness_alpha", r"sharpness $1/\alpha^2$ [1 / parameter²]", "log")
 plt.show()
 
 # %% tags=["remove-input"]
-chapters.saturation(frame.to_dict("records"))
+chapters.saturation(study.frame.to_dict("records"))
 
 # %% [markdown]
 # The paper prints the criterion $L(w_0 + u) < 0.1$ for the search of $\alpha$ and finds that it ends at the ends of its
@@ -551,12 +438,12 @@ plt.show()
 
 # %%
 LOGARITHMIC = ("sharpness_alpha", "fisher_trace")
-rows_en = frame[(frame.measure == "accuracy") & (frame.language == english)]
-in_english = dict(zip(rows_en.key, rows_en.value, strict=True))
+rows = study.frame[(study.frame.measure == "accuracy") & (study.frame.language == facts["english"])]
+english = dict(zip(rows.key, rows.value, strict=True))
 model_of = [key for key in keys for _ in languages]
 language_of = [code for _ in keys for code in languages]
 target = accuracy.ravel()
-level = np.array([[in_english[key]] for key in model_of])
+level = np.array([[english[key]] for key in model_of])
 nothing = np.zeros_like(level)  # without a measure, the mean of the others
 
 
@@ -571,51 +458,12 @@ def new_language(some: list[str]) -> Contest:
     return contest(predictors, target, language_of, {"ours": model_of, "mean": model_of})
 
 
-def held(entries: dict, predict) -> dict[str, Contest]:
-    """The contests of these measures, by title; one without enough groups is not held."""
-    result = {}
-    for title, some in entries.items():
-        with suppress(AnalysisError):
-            result[title] = predict(some)
-    return result
-
-
 # %% tags=["remove-input"]
-MISSING = 0.1
-thoroughly = [keys.index(key) for key in with_all]
-
-
-def mostly_there(measure: str) -> bool:
-    return np.mean(np.isfinite(tables[measure][thoroughly])) >= 1 - MISSING
-
-
-def sets_of(some: list[str]) -> dict[str, list[str]]:
-    sets = {"all without labels": [m for m in some if not needs_labels(m)]}
-    sets |= {"all with labels": [m for m in some if needs_labels(m)], "all together": some}
-    return {title: chosen for title, chosen in sets.items() if len(chosen) > 1}
-
-
-def error_of(result: Contest, who: str = "ours") -> float:
-    return result.errors[who].mean.value
-
-
-def contest_table(results: dict[str, Contest], bases: dict[str, str], unit: str, caption: str):
-    head = [cell for base in bases.values() for cell in (f"minus {base}", "p, t", "p, sign flips", f"better {unit}")]
-    body = []
-    for title, result in results.items():
-        row = [title, f"{result.errors['ours'].mean:.2f}", f"{result.errors['ours'].root:.2f}"]
-        for gain in (result.gain("ours", base) for base in bases):
-            row += [f"{gain.difference:.2f}", f"{gain.p:.2g}", f"{gain.p_flip:.2g}"]
-            row.append(f"{gain.better} of {gain.difference.n}")
-        body.append(row)
-    return chapters.table(("", "mean absolute error [95 %]", "RMSE", *head), body, caption)
-
-
 varying = [m for m in candidates if first["pearson"][m].status == "ok"]
-entries = {name(m): [m] for m in varying} | sets_of([m for m in varying if mostly_there(m)])
-results = held(entries, new_language)
+entries = {named(m): [m] for m in varying} | study.sets_of([m for m in varying if study.mostly_there(m)])
+results = contests(entries, new_language)
 whole = results.get("all together") or next(iter(results.values()))
-free = {title: not any(map(needs_labels, some)) for title, some in entries.items()}
+free = {title: not any(map(study.needs_labels, some)) for title, some in entries.items()}
 BASES = {"mean": "mean of other languages", "English": "English accuracy"}
 caption = f"""Leave one language out: errors [points] over {len(languages)} languages. Baselines on the rows of all \
 measures: mean {error_of(whole, "mean"):.2f}, English accuracy {error_of(whole, "English"):.2f}"""
@@ -663,22 +511,9 @@ body = [
 chapters.table(("", *languages), body, "Errors by language that was left out [points], over the models")
 
 # %% tags=["remove-input"]
-
-
-def compared(title: str | None, base: str = "mean", results: dict = results) -> str:
-    """The error of a predictor, that of a baseline, and their difference."""
-    if title is None:
-        return "there is none"
-    gain = results[title].gain("ours", base)
-    return (
-        f"{title}: {error_of(results[title]):.2f} points against {error_of(results[title], base):.2f} (difference "
-        f"{gain.difference:+.2f}, p = {gain.p_flip:.2g} by sign flips, better in {gain.better} of {gain.difference.n})"
-    )
-
-
-dropped = ", ".join(name(m) for m in varying if not mostly_there(m)) or "none"
-say(best_free=compared(best_free), best_labelled=compared(best_labelled), dropped=dropped)
-say(best_free_english=compared(best_free, "English"))
+dropped = ", ".join(named(m) for m in varying if not study.mostly_there(m)) or "none"
+say(best_free=compared(results, best_free), best_labelled=compared(results, best_labelled), dropped=dropped)
+say(best_free_english=compared(results, best_free, "English"))
 
 # %% [markdown]
 # Against the mean of the other languages, the best without labels in the target language is
@@ -705,13 +540,13 @@ def beyond_counting(some: list[str]) -> Contest:
     return contest(predictors, target, language_of, {"ours": model_of, "alone": model_of})
 
 
-beyond = held({m: [m] for m in varying if m != "dev_accuracy"}, beyond_counting)
+beyond = contests({m: [m] for m in varying if m != "dev_accuracy"}, beyond_counting)
 beyond_gain = {m: result.gain("ours", "alone") for m, result in beyond.items()}
 beyond_p = dict(zip(beyond, holm([gain.p_flip for gain in beyond_gain.values()]), strict=True))
 body = []
 for m, gain in beyond_gain.items():
     row = [f"{error_of(beyond[m], who):.2f}" for who in ("alone", "ours")]
-    body.append((name(m), *row, f"{gain.difference:.2f}", f"{gain.p_flip:.2g}", p_text(float(beyond_p[m]))))
+    body.append((named(m), *row, f"{gain.difference:.2f}", f"{gain.p_flip:.2g}", p_text(float(beyond_p[m]))))
 head = ("", "dev accuracy alone", "with the measure", "difference [95 %]", "p, sign flips", "Holm")
 caption = (
     "Leave one language out: mean absolute error [points] of development accuracy, and of it together with a measure"
@@ -719,8 +554,8 @@ caption = (
 chapters.table(head, body, caption)
 
 # %% tags=["remove-input"]
-adding = [m for m, gain in beyond_gain.items() if beyond_p[m] <= LEVEL and gain.difference.high < 0]
-say(adds=", ".join(f"{name(m)} ({beyond_gain[m].difference:+.2f} points)" for m in adding) or "none")
+adding = [m for m, gain in beyond_gain.items() if beyond_p[m] <= ALPHA and gain.difference.high < 0]
+say(adds=", ".join(f"{named(m)} ({beyond_gain[m].difference:+.2f} points)" for m in adding) or "none")
 traps = {"trap_test": "margin", "trap_dev": "dev_margin", "dev_accuracy": "dev_accuracy"}
 say(**{key: signed(first["pearson"][m].value) for key, m in traps.items()})
 
@@ -743,7 +578,7 @@ say(**{key: signed(first["pearson"][m].value) for key, m in traps.items()})
 # ````
 
 # %%
-x = features([m for m in varying if not needs_labels(m)])
+x = features([m for m in varying if not study.needs_labels(m)])
 keep = np.flatnonzero(np.isfinite(x).all(axis=1))
 codes, models = ([labels[row] for row in keep] for labels in (language_of, model_of))
 x, y, plain = x[keep], target[keep], [0.0]  # least squares
@@ -781,16 +616,18 @@ def new_model(some: list[str], unit: list = model_of) -> Contest:
 
 
 # %% tags=["remove-input"]
-entries_2 = {name(m): [m] for m in candidates if np.isfinite(tables[m]).any()}
-entries_2 |= {t: some for t, some in sets_of(list(filter(mostly_there, candidates))).items() if t != "all with labels"}
-models_out = held(entries_2, new_model)
+entries_2 = {named(m): [m] for m in candidates if np.isfinite(tables[m]).any()}
+entries_2 |= {
+    t: some for t, some in study.sets_of(list(filter(study.mostly_there, candidates))).items() if t != "all with labels"
+}
+models_out = contests(entries_2, new_model)
 BASES_2 = {"mean": "the language's mean", "English": "with English accuracy"}
 caption = """Leave one model out: mean absolute error [points], intervals over models. English accuracy enters as a \
 deviation from its mean over models, and takes the language's mean too"""
 contest_table(models_out, BASES_2, "models", caption)
 
 # %% tags=["remove-input"]
-objectives_out = held(entries_2, lambda some: new_model(some, [key[0] for key in model_of]))
+objectives_out = contests(entries_2, lambda some: new_model(some, [key[0] for key in model_of]))
 caption = "Leave one objective out: mean absolute error [points]; intervals over as many points as there are objectives"
 contest_table(objectives_out, BASES_2, "objectives", caption)
 
@@ -798,11 +635,11 @@ contest_table(objectives_out, BASES_2, "objectives", caption)
 better = {}
 for base in BASES_2:
     gains = {title: result.gain("ours", base) for title, result in models_out.items()}
-    better[base] = [title for title, gain in gains.items() if gain.difference.high < 0 and gain.p_flip <= LEVEL]
+    better[base] = [title for title, gain in gains.items() if gain.difference.high < 0 and gain.p_flip <= ALPHA]
 best_model = min(models_out, key=lambda title: error_of(models_out[title]), default=None)
 say(across_better=f"{len(better['mean'])} of {len(models_out)}", across_english=len(better["English"]))
-say(across_free=sum(not any(map(needs_labels, entries_2[title])) for title in better["mean"]))
-say(across=compared(best_model, results=models_out))
+say(across_free=sum(not any(map(study.needs_labels, entries_2[title])) for title in better["mean"]))
+say(across=compared(models_out, best_model))
 say(across_level=f"{error_of(models_out[best_model], 'English'):.2f}" if best_model else "undefined")
 
 # %% [markdown]
@@ -820,14 +657,10 @@ say(across_level=f"{error_of(models_out[best_model], 'English'):.2f}" if best_mo
 # at an end is a median over seeds, whose interval needs six of them.
 
 # %% tags=["remove-input"]
-having = {
-    m: [key for key, row in zip(keys, table, strict=True) if np.isfinite(row).any()] for m, table in tables.items()
-}
 sharpness = tables["sharpness_difference"]
-sharp = {key: float(np.nanmean(sharpness[keys.index(key)])) for key in having["sharpness_difference"]}
+sharp = {key: float(np.nanmean(sharpness[keys.index(key)])) for key in study.having("sharpness_difference")}
 missing = "the models that it compares were not trained"
 evidence = chapters.Evidence("synthesis", found, preset, changed, store=options.store, missing=missing)
-evidence.scale = "miniature" if task.startswith("mini-") else "real data"
 
 
 def clipped(c) -> Interval:
@@ -841,7 +674,7 @@ def settle_ordering(claim: str, values: dict, measure: str) -> None:
     scores = {o: [values[o, seed] for seed in common] for o in objectives}
     pairs = evidence.claims[claim].pairs
     if common and all(o in scores for pair in pairs for o in pair.split(" > ")):
-        used = [key for key in having[measure] if key[1] in common]
+        used = [key for key in study.having(measure) if key[1] in common]
         evidence.settle(claim, ledger.differences(scores, pairs), used)
 
 
@@ -852,19 +685,20 @@ def settle_depends() -> None:
         some = [(o, seed) for o in objectives if (o, seed) in sharp]
         rows = [keys.index(key) for key in some]
         if len(some) > 1:
-            gaps.append(-within_minus_pooled(sharpness[rows], accuracy[rows]))
+            gaps.append(-analysis.within_minus_pooled(sharpness[rows], accuracy[rows]))
             used += some
     if gaps:
-        evidence.settle("bassi-f2-depends", interval_of_mean(gaps), used)
+        evidence.settle("bassi-f2-depends", analysis.interval_of_mean(gaps), used)
 
 
 # %% tags=["remove-input"]
 for claim, measure in (("bassi-f1-pooled", "margin"), ("bassi-f2-pooled", "accuracy")):
     c = clustered(sharpness, tables[measure], how="pooled", resamples=resamples)
-    evidence.settle(claim, clipped(c), having["sharpness_difference"])
+    evidence.settle(claim, clipped(c), study.having("sharpness_difference"))
 for number, measure in ((3, "dev_margin"), (4, "sharpness_difference"), (7, "sharpness_alpha")):
-    for o in within[measure].keys() & {"baseline", "sam", "mvr", "fisher"}:
-        evidence.settle(f"bassi-f{number}-{o}", clipped(within[measure][o]), [k for k in having[measure] if k[0] == o])
+    for o in (o for o in objectives if f"bassi-f{number}-{o}" in evidence.claims):
+        of_o = [key for key in study.having(measure) if key[0] == o]
+        evidence.settle(f"bassi-f{number}-{o}", clipped(within[measure][o]), of_o)
 settle_depends()
 settle_ordering("bassi-f1-flattest", sharp, "sharpness_difference")
 far = {key: float(d) for key, d in zip(keys, distance, strict=True) if np.isfinite(d)}
@@ -872,8 +706,10 @@ settle_ordering("bassi-f5-distance", far, "frobenius")
 level_of = {key: 100 * float(np.mean(row)) for key, row in zip(keys, accuracy, strict=True)}
 settle_ordering("bassi-f5-accuracy", level_of, "accuracy")
 used = np.isfinite(distance)
-evidence.settle("bassi-f5-weak", lambda: correlate(distance[used], mean_accuracy[used]), having["frobenius"])
-alpha = frame[(frame.measure == "sharpness_alpha") & frame.language.isin(languages)]
+evidence.settle(
+    "bassi-f5-weak", lambda: analysis.correlate(distance[used], mean_accuracy[used]), study.having("frobenius")
+)
+alpha = study.frame[(study.frame.measure == "sharpness_alpha") & study.frame.language.isin(languages)]
 if len(alpha):  # the share of searches that ended at an end of the bracket, of all languages and objectives, by seed
     shares = [np.mean(rows.status != "ok") for _, rows in alpha.groupby("seed")]
     evidence.settle("bassi-f7-extreme", ledger.share(shares), list(dict.fromkeys(alpha.key)))
@@ -921,29 +757,26 @@ chapters.box("warning", "Where the paper leaves a choice, and how much it matter
 # %% tags=["remove-input"]
 body, passing = [], []
 for m in candidates:
-    c, result, p = first["pearson"][m], results.get(name(m)), first_p["pearson"][m]
-    tests = [c.status == "ok", p <= LEVEL, 0 not in c.interval, mostly_there(m)]
+    c, result, p = first["pearson"][m], results.get(named(m)), first_p["pearson"][m]
+    tests = [c.status == "ok", p <= ALPHA, 0 not in c.interval, study.mostly_there(m)]
     tests.append(result is not None and result.gain("ours", "mean").difference.high < 0)
     gap = f"{result.gain('ours', 'mean').difference:+.2f}" if result else "undefined"
-    row = [cell(c), p_text(p), gap, f"{1 - np.mean(np.isfinite(tables[m][thoroughly])):.0%}"]
-    body.append((name(m), "needed" if needs_labels(m) else "not needed", *row, "passes" if all(tests) else "does not"))
+    row = [cell(c), p_text(p), gap, f"{study.bounds(m):.0%}"]
+    body.append(
+        (named(m), "needed" if study.needs_labels(m) else "not needed", *row, "passes" if all(tests) else "does not")
+    )
     passing += [m] if all(tests) else []
 head = ("", "labels", "r over languages [95 %]", "corrected p", "error minus that of the mean [95 %]", "bounds", "")
-chapters.table(
-    head, body, f"Measures that were tried as an answer to question 1: {len(passing)} of {len(candidates)} pass"
-)
+caption = f"Measures that were tried as an answer to question 1: {len(passing)} of {len(candidates)} pass"
+chapters.table(head, body, caption)
 
 # %% tags=["remove-input"]
-passing.sort(key=lambda m: error_of(results[name(m)]))
+passing.sort(key=lambda m: error_of(results[named(m)]))
 for key, wanted in (("free", False), ("labelled", True)):
-    some = [m for m in passing if needs_labels(m) == wanted and m != "dev_accuracy"]
-    say(
-        **{
-            f"passing_{key}": ", ".join(map(name, some)) or "none",
-            f"passing_{key}_best": compared(name(some[0])) if some else "none",
-        }
-    )
-counted = results.get(name("dev_accuracy"))
+    some = [m for m in passing if study.needs_labels(m) == wanted and m != "dev_accuracy"]
+    best = compared(results, named(some[0]) if some else None)
+    say(**{f"passing_{key}": ", ".join(map(named, some)) or "none", f"passing_{key}_best": best})
+counted = results.get(named("dev_accuracy"))
 say(counted=f"{error_of(counted):.1f}" if counted else "undefined")
 
 # %% [markdown]
@@ -984,30 +817,23 @@ say(counted=f"{error_of(counted):.1f}" if counted else "undefined")
 # - Over languages {glue:text}`synthesis-first-count` candidates are related to accuracy after the correction, over models
 #   {glue:text}`synthesis-second-count`: two questions with two answers.
 # - Without labels, the smallest error in a new language: {glue:text}`synthesis-best-free`; with labels:
-#   {glue:text}`synthesis-best-labelled`. Counting correct answers is hard to beat.
-# - Most of it for {glue:text}`synthesis-models` models, {glue:text}`synthesis-with-all` of them with every measure.
+#   {glue:text}`synthesis-best-labelled`.
+# - All of it for {glue:text}`synthesis-models` models, {glue:text}`synthesis-with-all` of them with every measure.
 # ```
 #
 # ```{admonition} Your turn
 # :class: tip
-# Everything trained here, with one seed and a fifth of the training pairs:
+# Everything trained here, with one seed and a fifth of the pairs; two objectives; every measure for all seeds (it measures
+# what has no record); real data, with the miniature's or any other encoder ({doc}`/running`):
 #
 #     papermill notebooks/synthesis.ipynb out.ipynb -p seeds 0 -p train_size 600 -p live 4
-#
-# Two objectives; every measure for all seeds (it trains and measures what has no record):
-#
 #     papermill notebooks/synthesis.ipynb out.ipynb -p objectives baseline,sam
 #     papermill notebooks/synthesis.ipynb out.ipynb -p thorough 0,1,2,3,4,5,6,7
-#
-# Real data, with the miniature's or any other encoder ({doc}`/running`):
-#
 #     papermill notebooks/synthesis.ipynb out.ipynb -p preset small -p data_dir archives -p model mini -p seeds 0,1
 # ```
 
 # %% tags=["remove-input"]
 provenance(
     [run.key for run in found.runs.values()],
-    {"preset": preset, "task": task, "model": first_run.config.model, "objectives": objectives, "seeds": seeds}
-    | {"thorough": thorough, "size": size, "resamples": resamples}
-    | chapters.given(train_size=train_size, epochs=epochs),
+    {"preset": preset, **choices, "task": task, "resamples": resamples} | changed,
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from xlgen.analysis import AnalysisError, errors, gain, leave_one_out, mean_of_others
-from xlgen.analysis.contest import contest
+from xlgen.analysis.contest import contest, contests
 
 LANGUAGES = [code for code in ("de", "fr", "sw", "zh") for _ in range(3)]
 MODELS = [0, 1, 2] * 4
@@ -51,3 +51,12 @@ def test_what_cannot_be_contested_is_said(table):
         contest({"ours": x[:5]}, y, LANGUAGES)
     with pytest.raises(AnalysisError, match="expected as many of each"):
         contest({"ours": x}, y, LANGUAGES, {"ours": MODELS[:5]})
+
+
+def test_a_contest_with_too_few_groups_is_not_held(table):
+    x, y = table
+    short = x.copy()
+    short[:6] = np.nan
+    results = contests({"all": x, "short": short}, lambda some: contest({"ours": some}, y, LANGUAGES))
+    assert list(results) == ["all"]
+    assert np.array_equal(results["all"].predicted["ours"], contest({"ours": x}, y, LANGUAGES).predicted["ours"])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +14,7 @@ from xlgen.analysis.gains import Errors, Gain, errors, gain
 from xlgen.analysis.intervals import AnalysisError
 from xlgen.analysis.predictor import leave_one_out
 
+Entry = TypeVar("Entry")
 FEWEST_GROUPS = 3
 """A strength of the ridge is chosen by leaving out a group of those that are left."""
 
@@ -70,3 +73,12 @@ def contest(
     labels = {name: [given[row] for row in rows] for name, given in within.items()}
     predicted = {name: leave_one_out(x[rows], y[rows], here, labels.get(name)).values for name, x in tables.items()}
     return Contest(rows, here, y[rows], predicted, {name: errors(v, y[rows], here) for name, v in predicted.items()})
+
+
+def contests(entries: Mapping[str, Entry], hold: Callable[[Entry], Contest]) -> dict[str, Contest]:
+    """The contest of each entry, by name; that of an entry with too few groups is not held."""
+    results = {}
+    for name, entry in entries.items():
+        with suppress(AnalysisError):
+            results[name] = hold(entry)
+    return results
