@@ -25,56 +25,46 @@
 # - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
 # ```
 
-# %% tags=["parameters"]
-evidence: str = ""  # folder with the chapters' evidence; empty: the book's while it is built, else that of the store
+# %% tags=["parameters", "hide-input"]
+evidence: str = ""  # folder with the chapters' evidence; empty: the book's, else the store's
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 
-# %% tags=["hide-input", "reads:book/notebooks/ledger"]
+# %% tags=["hide-cell"]
 import math
 from collections import Counter
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML
-from myst_nb import glue
 
 from paper import chapters, figures, ledger, published
 from paper.ledger import page
 from paper.notebook import provenance, root
 
 figures.use_style()
+say = chapters.Say("ledger")
+
+# %% tags=["hide-input", "reads:book/notebooks/ledger"]
 folder = Path(evidence) if evidence else chapters.ledger_folder(chapters.options_for(store).store)
 records = ledger.load(folder)
 rows = ledger.rows(records)
-counts = ledger.counts(rows)
 ran = [row for row in rows if row.scale]
 pages = {name: f"{name}.html" for name in ledger.CHAPTERS if (root() / "notebooks" / f"{name}.py").is_file()}
 papers = {paper.name: paper for paper in published.PAPERS.values()}
-items = sum(len(paper.items) for paper in papers.values())
-tried = {(row.paper, row.item) for row in ran}
+counts = ledger.counts(rows)
 
 
-def counted(some: list) -> str:
+def verdicts(of_rows: list) -> str:
     """How many rows have which verdict, in words."""
-    by = Counter(row.verdict for row in some)
+    by = Counter(row.verdict for row in of_rows)
     return ", ".join(f"{by[word]} “{word}”" for word in ledger.OUTCOMES if by[word]) or "none"
 
 
-keys = {"agrees": "agrees", "agrees in sign only": "sign", "does not agree": "disagrees"}
-keys |= {"cannot say": "cannot", "not run": "not-run"}
-for word, key in keys.items():
-    glue(f"ledger-{key}", f"{counts['verdict'][word]}", display=False)
-for word, key in {"miniature": "miniature", "real data": "real", "paper": "paper"}.items():
-    glue(f"ledger-{key}", f"{counts['scale'][word]}", display=False)
-glue("ledger-rows", f"{len(rows)}", display=False)
-glue("ledger-claims", f"{len(ledger.CLAIMS)}", display=False)
-glue("ledger-items", f"{items}", display=False)
-glue("ledger-items-run", f"{len(tried)}", display=False)
-glue("ledger-run", f"{len(ran)}", display=False)
-glue("ledger-live", f"{sum(row.live for row in ran)}", display=False)
-glue("ledger-records", f"{sum(not row.live for row in ran)}", display=False)
-glue("ledger-counts", counted(rows), display=False)
+# %% tags=["remove-input"]
+n_live, items = sum(row.live for row in ran), {(row.paper, row.item) for row in ran}
+say(rows=len(rows), claims=len(ledger.CLAIMS), run=len(ran), live=n_live, records=len(ran) - n_live)
+say(items=sum(len(paper.items) for paper in papers.values()), items_run=len(items), counts=verdicts(rows))
+say(**{key: counts["scale"][word] for key, word in zip(("miniature", "real", "paper"), ledger.SCALES, strict=True)})
 
 # %% [markdown]
 # The book starts from {cite:t}`bassi2024generalization`, {cite:t}`stickland2021regularising` and
@@ -101,7 +91,7 @@ glue("ledger-counts", counted(rows), display=False)
 # records; they cover {glue:text}`ledger-items-run` of the {glue:text}`ledger-items` tables and figures. The verdicts:
 # {glue:text}`ledger-counts`.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 scales = [*ledger.SCALES, ledger.NOT_RUN]
 body = [
     (word, *(counts["scale and verdict"][f"{scale}: {word}"] or "" for scale in scales), counts["verdict"][word])
@@ -132,7 +122,7 @@ ax.grid(visible=False)
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, columnspacing=1)
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 head = ("chapter", "rows", "run", "live", "with records", "verdicts of those run")
 body = []
 for name, about in ledger.CHAPTERS.items():
@@ -140,41 +130,36 @@ for name, about in ledger.CHAPTERS.items():
     done = [row for row in own if row.scale]
     if own:
         live = sum(row.live for row in done)
-        body.append((about, len(own), len(done), live, len(done) - live, counted(done)))
+        body.append((about, len(own), len(done), live, len(done) - live, verdicts(done)))
 chapters.table(head, body, "Rows of the ledger by chapter")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 with_interval = [row for row in ran if "[" in row.ours]
 settled = [row for row in with_interval if row.verdict != "cannot say"]
-by_chance = 0.05 * len(with_interval)
-much = "many more than" if len(settled) > 2 * by_chance + 3 else "not clearly more than"
-glue("ledger-intervals", f"{len(with_interval)}", display=False)
-glue("ledger-settled", f"{len(settled)}", display=False)
-glue("ledger-chance", f"{by_chance:.0f}", display=False)
-glue("ledger-more", much, display=False)
+say(intervals=len(with_interval), settled=len(settled), chance=f"{0.05 * len(with_interval):.0f}")
 
 # %% [markdown]
 # A row with an interval is settled by chance in about one of twenty cases where there is nothing to be found, in more
 # where its interval takes related languages for independent ({ref}`ledger-rates`). Of
-# {glue:text}`ledger-intervals` rows with an interval {glue:text}`ledger-settled` are settled, for or against the claim:
-# that is {glue:text}`ledger-more` the {glue:text}`ledger-chance` that chance would settle. Which of them are chance's,
-# nobody knows; and they come in groups, because many share their models, so that a surprise comes in groups too.
+# {glue:text}`ledger-intervals` rows with an interval {glue:text}`ledger-settled` are settled, for or against the claim;
+# chance would settle {glue:text}`ledger-chance`. Which of them are chance's, nobody knows; and they come in groups,
+# because many share their models, so that a surprise comes in groups too.
 #
 # ## The rows
 #
 # Choose what to see. Where scripts do not run, there are no menus and all rows are shown. Under "Ours" stands how many
 # points (languages, models, runs) and which seeds a number is from; a click on the runs shows their names in the store.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 page.controls(rows)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 
 
 def register(name: str):
     """All rows of a paper."""
-    some = [row for row in rows if row.paper == name]
-    return page.register(some, f"{name}: {len(some)} rows; {counted(some)}", pages)
+    own = [row for row in rows if row.paper == name]
+    return page.register(own, f"{name}: {len(own)} rows; {verdicts(own)}", pages)
 
 
 bassi, stickland, l2 = papers
@@ -182,29 +167,29 @@ bassi, stickland, l2 = papers
 # %% [markdown]
 # ### Bassi et al.: measures of generalisation
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 register(bassi)
 
 # %% [markdown]
 # ### Stickland & Murray: the trace of the Fisher information
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 register(stickland)
 
 # %% [markdown]
 # ### Anonymous: L2 and EWC
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 register(l2)
 
 # %% [markdown]
 # ## The rules
 #
-# All pages of the book have their verdicts from one function. A verdict is computed from our number, its 95 % interval and the printed number, where there is one. Each claim is of
-# one kind of evidence, and each kind has one rule. They lean one way on purpose: where our data do not settle a sign,
-# they say nothing, whatever the paper says.
+# All pages of the book have their verdicts from one function. A verdict is computed from our number, its 95 % interval
+# and the printed number, where there is one. Each claim is of one kind of evidence, and each kind has one rule. They lean
+# one way on purpose: where our data do not settle a sign, they say nothing, whatever the paper says.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 of_kind = Counter(claim.kind for claim in ledger.claims())
 body = [
     (name, of_kind[name], kind.unit, "none" if kind.null is None else f"{kind.null:g}", kind.rule)
@@ -219,17 +204,16 @@ chapters.table(("kind", "claims", "unit", "says nothing at", "rule"), body, "Kin
 # Situations of which the truth is known are drawn {glue:text}`ledger-draws` times each, and judged by the function that
 # judges the rows. A rule that promises 5 % should be wrong in no more than that.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 rates = ledger.error_rates()
-glue("ledger-draws", f"{rates[0].draws:,}", display=False)
+say(draws=f"{rates[0].draws:,}")
 page.error_rates(rates)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 kept = [rate for rate in rates if not math.isnan(rate.promised)]
 beyond = [rate for rate in kept if rate.value > rate.promised + 3 * rate.stderr]
 most = max((rate for rate in rates if math.isnan(rate.promised)), key=lambda rate: rate.value)
-glue("ledger-kept", f"{len(kept) - len(beyond)} of {len(kept)}", display=False)
-glue("ledger-worst", f"{100 * most.value:.0f} % ({most.situation})", display=False)
+say(kept=f"{len(kept) - len(beyond)} of {len(kept)}", worst=f"{100 * most.value:.0f} % ({most.situation})")
 
 # %% [markdown]
 # Within three standard errors of the simulation {glue:text}`ledger-kept` promises are kept. Nothing is promised where
@@ -251,20 +235,20 @@ glue("ledger-worst", f"{100 * most.value:.0f} % ({most.situation})", display=Fal
 # ````
 
 # %%
-told = {(row.claim.id, row.scale): row.verdict for row in ran}
-signs = []
-for one in records:
-    claim = ledger.CLAIMS[one.claim]
-    if one.reason or claim.null is None:
+verdict_of = {(row.claim.id, row.scale): row.verdict for row in ran}
+confirmed, n_signs = [], 0
+for record in records:
+    claim = ledger.CLAIMS[record.claim]
+    if record.reason or claim.null is None:
         continue
-    null = claim.null
     if claim.pairs:
-        right = all(value > null for value in one.value.values())
+        right = all(value > claim.null for value in record.value.values())
     else:
-        right = (one.value - null) * claim.direction > 0
-    signs.append((right, told[one.claim, one.scale]))
-confirmed = [verdict for right, verdict in signs if right]
-print(f"{len(confirmed)} of {len(signs)} on the claimed side,")
+        right = (record.value - claim.null) * claim.direction > 0
+    n_signs += 1
+    if right:
+        confirmed.append(verdict_of[record.claim, record.scale])
+print(f"{len(confirmed)} of {n_signs} on the claimed side,")
 print(f"{confirmed.count('cannot say')} of them “cannot say”")
 
 # %% [markdown]
@@ -277,17 +261,17 @@ print(f"{confirmed.count('cannot say')} of them “cannot say”")
 #
 # ## What was not run
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 missing: dict[str, list] = {}
 for row in rows:
     if not row.scale:
         missing.setdefault(row.because, []).append(row)
 
 
-def listed(some: list) -> str:
+def listed(of_rows: list) -> str:
     """Tables and figures of some rows, by paper."""
-    by = {name: list(dict.fromkeys(row.item for row in some if row.paper == name)) for name in papers}
-    return "; ".join(f"{name}: {', '.join(found)}" for name, found in by.items() if found)
+    by = {name: list(dict.fromkeys(row.item for row in of_rows if row.paper == name)) for name in papers}
+    return "; ".join(f"{name}: {', '.join(items)}" for name, items in by.items() if items)
 
 
 body = [
@@ -308,34 +292,17 @@ chapters.table(("why", "rows", "tables and figures"), body, "Claims that were no
 #
 # ## Printed numbers that do not add up
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 checks, wrong = published.checks(), published.discrepancies()
-glue("ledger-checks", f"{len(checks)}", display=False)
-glue("ledger-wrong", f"{len(wrong)}", display=False)
-glue("ledger-rounding", f"{sum(check.explained for check in wrong)}", display=False)
+say(checks=len(checks), wrong=len(wrong), rounding=sum(check.explained for check in wrong))
 
 # %% [markdown]
 # Averages, changes, numbers that are printed twice and numbers of the texts that follow from a table:
 # {glue:text}`ledger-checks` of them can be recomputed from the printed cells. {glue:text}`ledger-wrong` do not come out
 # as printed; in {glue:text}`ledger-rounding` of these the rounding of the cells can make the difference.
 
-# %% tags=["hide-input"]
-relations = {"=": "", ">=": "at least ", "<=": "at most "}
-boxes = [
-    chapters.box(
-        "warning",
-        f"{papers_of.name}: {check.where.replace(f' of {papers_of.key}', '')}",
-        f"Printed: {relations[check.relation]}{check.printed}. Recomputed, {check.words}: "
-        f"{check.recomputed:.4g}. Rounding of the cells can make a difference of {check.slack:.2g} at most. The ledger "
-        "takes the number of the table.".replace(" -", " −"),
-    )
-    for check in wrong
-    if not check.explained
-    for papers_of in [published.PAPERS[check.paper]]
-]
-small = [str(check).replace(f" of {check.paper}", "") for check in wrong if check.explained]
-boxes.append(chapters.box("note", "In the last digit", *(f"{line}." for line in small)))
-HTML("".join(shown.data for shown in boxes))
+# %% tags=["remove-input"]
+page.discrepancies(wrong)
 
 # %% [markdown]
 # ## Where the papers contradict themselves, or each other
@@ -343,44 +310,39 @@ HTML("".join(shown.data for shown in boxes))
 # For each: what does not go together, what is done here, and where the choice could be computed both ways, what it
 # changes.
 
-# %% tags=["hide-input"]
-found = published.contradictions()
-said = ledger.choices(folder)
-glue("ledger-contradictions", f"{len(found)}", display=False)
-glue("ledger-choices", f"{len({one.contradiction for one in said})}", display=False)
+# %% tags=["remove-input"]
+contradictions, choices = published.contradictions(), ledger.choices(folder)
+say(contradictions=len(contradictions), choices=len({choice.contradiction for choice in choices}))
 
 
 def boxes_of(*keys: str):
     """The contradictions of a paper with itself, or of two papers."""
-    some = [one for one in found if set(one.papers) == set(keys)]
-    return page.conflicts(some, rows, said, pages)
+    return page.conflicts([one for one in contradictions if set(one.papers) == set(keys)], rows, choices, pages)
 
-
-key_bassi, key_stickland, key_l2 = published.PAPERS
 
 # %% [markdown]
 # ### Between the papers
 
-# %% tags=["hide-input"]
-boxes_of(key_bassi, key_stickland)
+# %% tags=["remove-input"]
+boxes_of("bassi2024generalization", "stickland2021regularising")
 
 # %% [markdown]
 # ### Within Bassi et al.
 
-# %% tags=["hide-input"]
-boxes_of(key_bassi)
+# %% tags=["remove-input"]
+boxes_of("bassi2024generalization")
 
 # %% [markdown]
 # ### Within Stickland & Murray
 
-# %% tags=["hide-input"]
-boxes_of(key_stickland)
+# %% tags=["remove-input"]
+boxes_of("stickland2021regularising")
 
 # %% [markdown]
 # ### Within Anonymous, L2 and EWC
 
-# %% tags=["hide-input"]
-boxes_of(key_l2)
+# %% tags=["remove-input"]
+boxes_of("anonymous2021frustratingly")
 
 # %% [markdown]
 # ```{admonition} What we learnt
@@ -402,5 +364,5 @@ boxes_of(key_l2)
 #     papermill notebooks/ledger.ipynb ledger.out.ipynb -p evidence runs/ledger
 # ```
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 provenance(sorted({key for row in ran for key in row.run_keys}), {"evidence": evidence, "store": store})

@@ -20,8 +20,10 @@ from importlib import resources
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Annotation
+from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from paper.published import Cell
@@ -82,6 +84,33 @@ def panels(titles: Iterable[str], size: tuple[float, float] = (4.2, 3.9), column
     for ax, title in zip(axes.flat, titles, strict=False):
         ax.set_title(title, fontsize="medium")
     return dict(zip(titles, axes.flat, strict=False))
+
+
+def repeats(ax: Axes, columns: Mapping[float, tuple[ArrayLike, Look]], names: Sequence[object] = ()) -> Axes:
+    """Draw the scores of repeated runs in columns: lines join the same run, mean and standard deviation stand beside.
+
+    Args:
+        ax: where.
+        columns: by place on the horizontal axis, the scores, the same runs in the same order, and their look.
+        names: what is written in place of a hollow marker, one a run.
+    """
+    ax.plot(list(columns), np.array([scores for scores, _ in columns.values()]), color=FAINT, lw=0.6, zorder=0)
+    for place, (scores, style) in columns.items():
+        for run, value in enumerate(scores):
+            mark = {"marker": f"${names[run]}$", "ms": 6} if names else {"marker": style.marker, "ms": 5, "mfc": "none"}
+            ax.plot(place, value, color=style.colour, mew=0.4 if names else 1.0, **mark)
+        spread = np.std(scores, ddof=1) if len(scores) > 1 else np.nan
+        bar = {"yerr": spread, "capsize": 3, "color": style.colour}
+        ax.errorbar(place + 0.22, np.mean(scores), fmt=style.marker, ms=7, **bar)
+    ax.grid(visible=False, axis="x")
+    return ax
+
+
+def plain_ticks(axis: Axis, ticks: Iterable[float]) -> None:
+    """Ticks of a logarithmic axis at these numbers only, written out (``0.05``)."""
+    ticks = list(ticks)
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.set_minor_locator(NullLocator())
 
 
 def scatter_correlation(
@@ -155,12 +184,12 @@ def forest(ax: Axes, ours: Mapping[str, Correlation], published: Mapping[str, Ce
     for height, (row, correlation) in enumerate(ours.items()):
         style, r = LOOKS.get(row, Look(INK, "o")), correlation.pearson
         if correlation.status == "ok":
-            _interval(ax, Interval(r.value, r.low, r.high, correlation.n), height, style.marker, style.colour, 1.6)
+            interval(ax, Interval(r.value, r.low, r.high, correlation.n), height, style.marker, style.colour, 1.6)
         else:
             ax.text(0, height, f"undefined: {correlation.reason}", ha="center", va="bottom", color=FAINT, fontsize=8)
         if row in published:
             label = "published, with the interval it has at its n" if first else None
-            _interval(ax, published[row].interval, height + 0.28, "o", FAINT, 0.8, hollow=True, label=label)
+            interval(ax, published[row].interval, height + 0.28, "o", FAINT, 0.8, hollow=True, label=label)
             first = False
     ax.axvline(0, color=FAINT, linewidth=0.8, zorder=0)
     ax.set(xlim=(-1.05, 1.05), ylim=(len(ours) - 0.4, -0.6), xlabel="Pearson's r with accuracy, 95 % interval")
@@ -247,20 +276,21 @@ def _columns(**columns: ArrayLike | None) -> list[NDArray]:
     return [np.full(shape, np.nan) if values is None else values for values in arrays.values()]
 
 
-def _interval(
+def interval(
     ax: Axes,
-    interval: Interval,
+    estimate: Interval,
     height: float,
     marker: str,
     colour: str,
-    width: float,
+    width: float = 1.6,
     *,
     hollow: bool = False,
     label: str | None = None,
 ) -> None:
-    ends = [[interval.value - interval.low], [interval.high - interval.value]]
+    """Draw an estimate and its interval as a row of a forest, ``width`` [points] wide."""
+    ends = [[estimate.value - estimate.low], [estimate.high - estimate.value]]
     ax.errorbar(
-        [interval.value],
+        [estimate.value],
         [height],
         xerr=ends,
         fmt=marker,

@@ -10,6 +10,7 @@ from paper.chapters.page import (
     beside,
     box,
     correlation_table,
+    own_contradictions,
     published,
     records_box,
     saturation,
@@ -17,7 +18,16 @@ from paper.chapters.page import (
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
-from paper.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from paper.chapters.rows import (
+    PREDICTED,
+    best_constant,
+    collect,
+    column,
+    commonest,
+    partial,
+    score_table,
+    study_measures,
+)
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
@@ -29,6 +39,7 @@ __all__ = [
     "Say",
     "adds",
     "beside",
+    "best_constant",
     "box",
     "by_name",
     "collect",
@@ -39,11 +50,13 @@ __all__ = [
     "given",
     "ledger_folder",
     "options_for",
+    "own_contradictions",
     "partial",
     "published",
     "records_box",
     "saturation",
     "scale_of",
+    "score_table",
     "spoken",
     "study_measures",
     "table",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper import records
-from paper.published import Cell, find
+from paper.published import Cell, contradictions, discrepancies, find
 from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
 
@@ -54,9 +55,34 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
 
 
-def records_box(found: records.Obtained) -> HTML:
+def own_contradictions(paper: str, tables: Collection[int]) -> HTML:
+    """A box: where a paper contradicts itself in these tables, what is done here, and which numbers do not add up.
+
+    Args:
+        paper: key in the bibliography.
+        tables: numbers of its tables.
+    """
+
+    def names_one(words: str) -> bool:
+        lists = re.findall(r"Tables? ([\d, and]+)", words)
+        return any(int(number) in tables for some in lists for number in re.findall(r"\d+", some))
+
+    lines = [
+        f"{row.places}: {row.sentence} Here: {row.choice}"
+        for row in contradictions()
+        if row.papers == (paper,) and names_one(row.places)
+    ]
+    lines += [
+        f"{check.where[0].upper()}{check.where[1:]}: printed {check.printed}; {check.words}: {check.recomputed:.4g}."
+        for check in discrepancies()
+        if check.paper == paper and not check.explained and names_one(f"{check.where} {check.words}")
+    ]
+    return box("warning", "The paper contradicts itself", *lines)
+
+
+def records_box(*found: records.Obtained) -> HTML:
     """A box: which models were trained here, and how far their numbers are from the committed records."""
-    total, live = len(found.runs), len(found.live)
+    total, live = sum(len(part.runs) for part in found), sum(len(part.live) for part in found)
     were = "was" if live == 1 else "were"
     first = f"Of the {total} models of this protocol {live} {were} trained in this store, by this version of the code."
     if live < total:
@@ -64,7 +90,7 @@ def records_box(found: records.Obtained) -> HTML:
             f" The numbers of the other {total - live} are read from committed records, which “make records” wrote "
             "with the same version."
         )
-    again = found.comparison
+    again = [difference for part in found for difference in part.comparison]
     if not again:
         return box("note", "Live or recorded", first)
     same = sum(one.relative == 0 for one in again)

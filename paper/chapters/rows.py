@@ -7,16 +7,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
 
 from paper.protocols.base import ALPHA, PREDICTED
-from paper.records import correct_only
+from paper.records import Obtained, correct_only
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
 from xlgen.core.config import RunOptions
+from xlgen.data.catalogue import TASKS
 from xlgen.data.task import Task
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
+from xlgen.models.entity_f1 import chunk_counts, f1_of
+from xlgen.models.evaluate import Predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def study_measures(
@@ -82,6 +90,18 @@ def collect(
     return rows
 
 
+def score_table(found: Obtained, column: str = "value") -> pd.DataFrame:
+    """What the papers score a task with, accuracy, or F1 in tagging, as shares: a row a model, a column a language.
+
+    Args:
+        found: the models; the parts of their keys name the rows.
+        column: of :attr:`paper.records.Obtained.frame`, such as ``"stderr"``.
+    """
+    frame = found.frame
+    usual = frame.task.map(lambda task: "f1" if TASKS[task].kind == "token" else "accuracy")
+    return frame[frame.measure == usual].pivot(index=list(found.names), columns="language", values=column)
+
+
 def column(rows: Iterable[Row], measure: str, run: Run, without: Sequence[str] = ()) -> dict[str, Row]:
     """The rows of one measure of one run, by language."""
     return {
@@ -116,3 +136,18 @@ def commonest(task: Task, language: str, split: str, size: int = 0, data_dir: Pa
     labels = task.rows(language, split, data_dir).take(size).labels
     each = list(chain.from_iterable(labels)) if task.kind == "token" else list(labels)
     return Counter(each).most_common(1)[0][1] / len(each)
+
+
+def best_constant(task: Task, language: str, split: str, size: int = 0, data_dir: Path | None = None) -> float:
+    """The best score of one answer for all examples: the accuracy of the commonest label, in tagging the F1 of a tag.
+
+    Args are those of :func:`commonest`.
+    """
+    if task.kind == "sequence":
+        return commonest(task, language, split, size, data_dir)
+    labels = task.rows(language, split, data_dir).take(size).labels
+    words = torch.tensor(list(chain.from_iterable(labels)))
+    sentence = torch.arange(len(labels)).repeat_interleave(torch.tensor([len(one) for one in labels]))
+    answers = torch.eye(len(task.labels), dtype=torch.float64)
+    guesses = (Predictions(logits.expand(len(words), -1), words, sentence) for logits in answers)
+    return max(f1_of(chunk_counts(guess, task.labels).sum(0)).item() for guess in guesses)

@@ -11,6 +11,7 @@ from scipy import stats
 
 from paper.ledger.claims import LedgerError
 from xlgen.analysis import LEVEL, AnalysisError, Correlation, Interval, interval_of_mean, p_of_mean
+from xlgen.analysis.spread import ratio_of
 from xlgen.core.errors import UnknownName
 
 
@@ -114,20 +115,13 @@ def share(of_runs: Sequence[float]) -> dict[str, Any]:
 
 
 def spread_ratio(first: Sequence[float], second: Sequence[float]) -> dict[str, Any]:
-    r"""The ratio of two standard deviations, with the interval of the F distribution.
-
-    .. math:: \frac{s_1}{s_2} \Big/ \sqrt{F_{n_1-1,\,n_2-1}(0.975)} \;\ldots\;
-        \frac{s_1}{s_2} \Big/ \sqrt{F_{n_1-1,\,n_2-1}(0.025)}
-
-    It takes the scores for normal and the two groups for independent. ``n`` is the number of the smaller group.
+    """The numbers of the ratio of two standard deviations: :func:`xlgen.analysis.spread.ratio_of`.
 
     Raises:
         LedgerError: a group has fewer than two scores, or they are all equal.
     """
-    n1, n2 = len(first), len(second)
-    if min(n1, n2) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
-        raise LedgerError(f"{n1} and {n2} scores; expected at least two of each, and not all of a group the same.")
-    ratio = float(np.std(first, ddof=1) / np.std(second, ddof=1))
-    tail = (1 - LEVEL) / 2
-    low, high = (ratio / math.sqrt(stats.f.ppf(p, n1 - 1, n2 - 1)) for p in (1 - tail, tail))
-    return {"value": ratio, "low": low, "high": high, "n": min(n1, n2)}
+    ratio = ratio_of(first, second)
+    if not ratio.n:
+        sizes = f"{len(first)} and {len(second)}"
+        raise LedgerError(f"{sizes} scores; expected at least two of each, and not all of a group the same.")
+    return of(ratio)

@@ -10,7 +10,7 @@ from paper.ledger.choices import Choice
 from paper.ledger.claims import CHAPTERS
 from paper.ledger.rates import Rate
 from paper.ledger.table import NOT_RUN, OUTCOMES, Row
-from paper.published import Contradiction
+from paper.published import PAPERS, Check, Contradiction
 from paper.templates import render
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY
 
@@ -64,6 +64,25 @@ def controls(rows: Iterable[Row]) -> HTML:
         "chapter": [name for name in CHAPTERS if any(row.chapter == name for row in rows)],
     }
     return _render("controls", menus=menus)
+
+
+def discrepancies(checks: Iterable[Check]) -> HTML:
+    """A box for each printed number that rounding cannot explain, and one with all that it can.
+
+    Args:
+        checks: of :func:`paper.published.discrepancies`.
+    """
+    checks, relations, boxes = list(checks), {"=": "", ">=": "at least ", "<=": "at most "}, []
+    for check in (one for one in checks if not one.explained):
+        title = f"{PAPERS[check.paper].name}: {check.where.replace(f' of {check.paper}', '')}"
+        text = (
+            f"Printed: {relations[check.relation]}{check.printed}. Recomputed, {check.words}: {check.recomputed:.4g}. "
+            f"Rounding of the cells can make a difference of {check.slack:.2g} at most. The ledger takes the number of "
+            "the table."
+        )
+        boxes.append(("warning", title, [text.replace(" -", " −")]))
+    small = [f"{check}.".replace(f" of {check.paper}", "") for check in checks if check.explained]
+    return _render("boxes", boxes=[*boxes, ("note", "In the last digit", small)])
 
 
 def conflicts(

@@ -13,8 +13,19 @@ from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of, uniform
 from paper.protocols.penalties import penalties, stages
 from paper.protocols.regularisers import VANILLA, regularisers
 from paper.protocols.seeds import seeds
-from paper.protocols.settings import extreme, settings
+from paper.protocols.settings import beside_table10, extreme, settings
 from paper.protocols.transfer import SETUPS, frozen, tagging, transfer
 
-__all__ = ["PROTOCOLS", "SETUPS", "SMALL", "VANILLA", "Protocol", "extreme", "frozen", "name_of", "penalties"]
+__all__ = [
+    "PROTOCOLS",
+    "SETUPS",
+    "SMALL",
+    "VANILLA",
+    "Protocol",
+    "beside_table10",
+    "extreme",
+    "frozen",
+    "name_of",
+    "penalties",
+]
 __all__ += ["regularisers", "seeds", "settings", "stages", "tagging", "transfer", "uniform"]

@@ -9,12 +9,9 @@ from typing import Any
 from paper.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of, scores, uniform
 from paper.protocols.transfer import SETUPS
 from paper.published import printed_table, statements
+from paper.published.sensitivity import PAPER, TITLES, setting
+from paper.published.sensitivity import SETUPS as NAMES
 from xlgen.data.catalogue import TASKS
-
-L2_PAPER = "anonymous2021frustratingly"
-
-TITLES = {"xnli": "XNLI", "wikiann": "Wikiann", "udpos": "UDPOS", "pawsx": "PANX"}
-"""How Table 10 names the tasks."""
 
 
 @PROTOCOLS.register("settings")
@@ -62,10 +59,24 @@ def extreme(
     return uniform(configs, scores(size), names=("task", "setup"))
 
 
+def beside_table10(protocol: Protocol) -> list[tuple[str, ...]]:
+    """A row a task and setting: rate, warm-up and epochs as printed, and those of our runs; L2's where they differ."""
+    rows = []
+    for task, number in dict.fromkeys((task, number) for task, _, number in protocol.configs):
+        both = []
+        for setup in NAMES:
+            ours = protocol.configs[task, setup, number]
+            printed = setting(task, setup, number)
+            both.append((*printed, f"{ours.lr:.2g}", f"{ours.warmup:.1%}", f"{ours.epochs}"))
+        cells = (v if v == l2 else f"{v}; L2 {l2}" for v, l2 in zip(*both, strict=True))
+        rows.append((f"{task}, {number}", *cells))
+    return rows
+
+
 def _table10(task: str, setup: str) -> list[dict[str, str]]:
     """Its rows of a task, vanilla or with L2."""
-    title, name = TITLES[task.removeprefix("mini-")], {"vanilla": "Vanilla", "l2": "w/ L2"}[setup]
-    table = printed_table(L2_PAPER, 10)
+    title, name = TITLES[task.removeprefix("mini-")], NAMES[setup]
+    table = printed_table(PAPER, 10)
     rows = ({"name": row} | {column: table.cell(row, column).printed for column in table.columns} for row in table.rows)
     return [
         row | {"Setting": row["name"].split(", ")[2]} for row in rows if row["name"].startswith(f"{title}, {name}, ")

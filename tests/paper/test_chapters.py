@@ -1,12 +1,14 @@
 """What the chapters share: parameters as papermill hands them over, rows, sentences, tables."""
 
 import ast
+import html
 import logging
 import math
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
+import pandas as pd
 import papermill
 import pytest
 import tiny
@@ -279,12 +281,58 @@ def test_the_commonest_answer_is_counted_among_the_examples_that_are_measured():
     assert chapters.commonest(TASKS["mini-udpos"], "en", "dev") == max(map(words.count, set(words))) / len(words)
 
 
+def test_the_best_constant_answer_is_the_best_of_all_of_them():
+    assert chapters.best_constant(XNLI, "de", "test", 7) == chapters.commonest(XNLI, "de", "test", 7)
+    task = TASKS["mini-wikiann"]
+    sentences = task.rows("de", "test", None).take(40).labels
+    scores = []
+    for answer in range(len(task.labels)):
+        guessed, true = (
+            {(i, *chunk) for i, labels in enumerate(some) for chunk in entities([task.labels[one] for one in labels])}
+            for some in ([[answer] * len(labels) for labels in sentences], sentences)
+        )
+        scores.append(2 * len(guessed & true) / (len(guessed) + len(true)))
+    assert chapters.best_constant(task, "de", "test", 40) == pytest.approx(max(scores)) and max(scores) > 0
+
+
+def entities(tags):
+    """Begin, end and type of the entities of a sentence, as CoNLL's evaluation reads IOB2 tags."""
+    begin, kind = None, ""
+    for place, tag in enumerate([*tags, "O"]):
+        if begin is not None and tag != f"I-{kind}":
+            yield begin, place, kind
+            begin = None
+        if tag != "O" and begin is None:
+            begin, kind = place, tag[2:]
+
+
+def test_what_a_paper_says_against_itself_is_that_of_the_tables_of_the_page():
+    shown = text(chapters.own_contradictions("anonymous2021frustratingly", {10}))
+    rows = {row.id: row for row in published.contradictions()}
+    assert all(re.sub(r"\s+", " ", rows[name].sentence) in html.unescape(shown) for name in ("panx", "settings-differ"))
+    assert rows["korean"].sentence not in html.unescape(shown) and "printed 60" not in shown
+    assert "printed 60" in text(chapters.own_contradictions("anonymous2021frustratingly", {3}))
+    assert "Table" not in text(chapters.own_contradictions("stickland2021regularising", {3}))
+
+
 def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():
     low, high = Interval(0.6, 0.52, 0.68, 100), Interval(0.7, 0.62, 0.78, 100)
     assert chapters.unlearnt([low, high], 0.55, "en") is None
     warning = chapters.unlearnt([low], 0.55, "en (vanilla)")
     assert 'class="admonition warning"' in warning.data and "highest accuracy is 60.0%" in text(warning)
     assert "better in en (vanilla) than to give the commonest answer always, right in 55.0%" in text(warning)
+
+
+def test_scores_are_accuracy_of_sentences_and_f1_of_words():
+    def of(task, **values):
+        names = {"task": task, "seed": 0}
+        return [names | {"measure": m, "language": "de", "value": v, "stderr": v / 10} for m, v in values.items()]
+
+    rows = [*of("mini-xnli", accuracy=0.7, loss=2.0), *of("mini-wikiann", accuracy=0.9, f1=0.4)]
+    found = SimpleNamespace(frame=pd.DataFrame(rows), names=("task", "seed"))
+    table = chapters.score_table(found)
+    assert table.loc[("mini-xnli", 0), "de"] == 0.7 and table.loc[("mini-wikiann", 0), "de"] == 0.4
+    assert chapters.score_table(found, "stderr").loc[("mini-wikiann", 0), "de"] == 0.04
 
 
 def test_numbers_of_the_prose_have_chosen_digits(monkeypatch):

@@ -224,6 +224,27 @@ def test_bars_of_a_missing_language_are_gaps(ax):
     assert np.isnan(second[0].get_height()) and second[1].get_height() == 0.5
 
 
+def test_repeats_join_the_same_run_and_show_mean_and_standard_deviation(ax):
+    before, after = [1.0, 2.0, 3.0], [2.0, 2.5, 6.0]
+    look = figures.look("sam")
+    figures.repeats(ax, {0: (before, figures.look("baseline")), 1: (after, look)}, names=(4, 5, 6))
+    joined = [line.get_ydata() for line in ax.lines if len(line.get_ydata()) == 2]
+    assert np.allclose(joined, np.transpose([before, after]))
+    assert {line.get_marker() for line in ax.lines} >= {"$4$", "$5$", "$6$"}
+    bar = error_bars(ax)[1].lines[2][0].get_segments()[0]
+    assert bar[:, 1].mean() == pytest.approx(np.mean(after))
+    assert np.ptp(bar[:, 1]) / 2 == pytest.approx(np.std(after, ddof=1))
+    figures.repeats(ax, {0: ([1.0], look)})  # one run has no spread
+    assert [line.get_marker() for line in ax.lines if line.get_markerfacecolor() == "none"] == ["s"]
+
+
+def test_ticks_of_a_logarithmic_axis_are_numbers_that_one_can_read(ax):
+    ax.set_xscale("log")
+    figures.plain_ticks(ax.xaxis, [0.05, 1, 20])
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.05", "1", "20"]
+    assert not len(ax.xaxis.get_minorticklocs())
+
+
 # --------------------------------------------------------------------------------------------------------- slope
 
 

@@ -83,6 +83,20 @@ def test_verdicts_are_told_apart_without_colour():
     assert len(set(signs)) == len(set(colours)) == len(page.LOOKS)
 
 
+def test_printed_numbers_that_do_not_add_up_have_a_box_each_unless_rounding_explains_them():
+    wrong = published.discrepancies()
+    shown = ElementTree.fromstring(f"<main>{page.discrepancies(wrong).data}</main>")
+    *boxes, last = map(words, shown)
+    unexplained = [check for check in wrong if not check.explained]
+    assert len(boxes) == len(unexplained) and last.startswith("In the last digit")
+    for text, check in zip(boxes, unexplained, strict=True):
+        assert text.startswith(published.PAPERS[check.paper].name) and f"{check.recomputed:.4g}".lstrip("-") in text
+        assert check.printed.lstrip("-") in text and check.paper not in text
+    explained = [check for check in wrong if check.explained]
+    assert len(shown[-1].findall("p")) == 1 + len(explained)
+    assert len(ElementTree.fromstring(f"<main>{page.discrepancies(explained).data}</main>")) == 1
+
+
 def test_a_contradiction_says_what_was_chosen_how_much_it_matters_and_which_rows_it_touches(tmp_path):
     rows = evidence(tmp_path)
     [conflict] = [one for one in published.contradictions() if one.id == "seeds-differ"]

@@ -12,8 +12,8 @@ import pytest
 from paper import protocols, records
 from paper.chapters import collect, records_box
 from paper.protocols import PROTOCOLS
-from paper.protocols.settings import TITLES
-from paper.published import printed_table
+from paper.published import printed_table, sensitivity
+from paper.published.sensitivity import TITLES
 from xlgen.core import code, store
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError, UnknownName
@@ -317,6 +317,20 @@ def test_settings_of_table_10_on_the_miniature_keep_their_ratios():
         rates = [mini[f"mini-{task}", "vanilla", n].lr for n in range(1, 6)]
         assert math.prod(rates) ** 0.2 == pytest.approx(usual.lr, rel=1e-3)
     assert len(printed_table("anonymous2021frustratingly", 10).rows) == 40
+
+
+def test_our_settings_stand_beside_those_of_table_10():
+    protocol = protocols.settings("mini", tasks=("mini-xnli", "mini-wikiann"))
+    rows = {row[0]: row[1:] for row in protocols.beside_table10(protocol)}
+    assert list(rows) == [f"{task}, {n}" for task in ("mini-xnli", "mini-wikiann") for n in range(1, 6)]
+    for name, cells in rows.items():
+        task, number = name.split(", ")
+        both = [sensitivity.setting(task, setup, int(number)) for setup in sensitivity.SETUPS]
+        for cell, vanilla, l2 in zip(cells[:3], *both, strict=True):
+            assert cell == (vanilla if vanilla == l2 else f"{vanilla}; L2 {l2}")
+        config = protocol.configs[task, "vanilla", int(number)]
+        assert cells[3].split(";")[0] == f"{config.lr:.2g}" and cells[5].split(";")[0] == str(config.epochs)
+        assert float(cells[4].split(";")[0].rstrip("%")) == pytest.approx(100 * config.warmup, abs=0.05)
 
 
 def test_regularisers_are_the_sweep_the_texts_and_a_model_for_each_language_seed_by_seed():
