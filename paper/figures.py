@@ -25,7 +25,7 @@ from matplotlib.text import Annotation
 from numpy.typing import ArrayLike, NDArray
 
 from paper.published import Published
-from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval
+from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval, Pairs, correlate
 from xlgen.core.errors import UnknownName
 
 INK = "#333333"
@@ -132,6 +132,33 @@ def scatter_correlation(
     if labels:
         _label_points(ax, x[shown], y[shown], [label for label, drawn in zip(labels, shown, strict=True) if drawn])
     return _legend_above(ax)
+
+
+def scatter_pairs(ax: Axes, pairs: Pairs, xlabel: str, *, objective: str = "baseline", xerr: bool = True) -> Axes:
+    """Draw test accuracy against a measure over languages, with error bars and the correlation.
+
+    A language whose measure is a bound (its status is not ``"ok"``) is not drawn and not in the correlation.
+
+    Args:
+        ax: where.
+        pairs: of :func:`xlgen.analysis.paired`, accuracy as y.
+        xlabel: the measure, with its unit.
+        objective: sets colour and marker.
+        xerr: draw the standard errors of the measure too.
+    """
+    usable = np.array(pairs.status) == "ok"
+    scatter_correlation(
+        ax,
+        np.where(usable, pairs.x, np.nan),
+        pairs.y,
+        xerr=pairs.xerr if xerr else None,
+        yerr=pairs.yerr,
+        labels=pairs.languages,
+        correlation=correlate(pairs.x, pairs.y, status=pairs.status),
+        objective=objective,
+    )
+    ax.set(xlabel=xlabel, ylabel="accuracy (test)")
+    return ax
 
 
 def forest(ax: Axes, ours: Mapping[str, Correlation], published: Mapping[str, Published | None] | None = None) -> Axes:

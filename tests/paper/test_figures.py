@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 from matplotlib.container import BarContainer, ErrorbarContainer  # noqa: E402
 
 from paper import figures, published  # noqa: E402
-from xlgen.analysis import AnalysisError, binomial_interval, correlate  # noqa: E402
+from xlgen.analysis import AnalysisError, Pairs, binomial_interval, correlate  # noqa: E402
 from xlgen.core.errors import UnknownName  # noqa: E402
 
 LANGUAGES = ["ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"]
@@ -157,6 +157,19 @@ def test_codes_of_close_points_do_not_cover_each_other(ax):
     ax.figure.canvas.draw()
     found = boxes(ax)
     assert not any(a.overlaps(b) for i, a in enumerate(found) for b in found[:i])
+
+
+def test_bounds_are_neither_drawn_nor_correlated(ax):
+    status, none = ["ok"] * 12 + ["hit_lower", "hit_upper"], (np.nan,) * 14
+    pairs = Pairs(tuple(LANGUAGES), tuple(MARGIN), tuple(ACCURACY), (0.01,) * 14, none, tuple(status))
+    figures.scatter_pairs(ax, pairs, "margin")
+    figures.scatter_pairs(ax, pairs, "margin", objective="sam", xerr=False)
+    with_bars, without = error_bars(ax)
+    assert len(with_bars.lines[0].get_xdata()) == len(without.lines[0].get_xdata()) == 12
+    drawn, left_out = (sum(map(len, bars.lines[2][0].get_segments())) for bars in (with_bars, without))
+    assert (drawn, left_out) == (2 * 12, 0)  # two ends of each bar
+    assert legend(ax)[0] == f"baseline: {correlate(MARGIN, ACCURACY, status=status)}"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("margin", "accuracy (test)")
 
 
 def test_scatter_refuses(ax):
