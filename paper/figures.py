@@ -264,6 +264,66 @@ def slope(
     return ax
 
 
+def ranks(ax: Axes, columns: Mapping[str, Mapping[str, float]], colours: Mapping[str, object]) -> Axes:
+    """Draw the rank of each name in each column, 1 for the smallest value, and the names at both ends.
+
+    The last column is what the others are compared with: it has squares, and dotted lines lead to it.
+
+    Args:
+        ax: where.
+        columns: by title, a value for each name.
+        colours: by name.
+    """
+    orders = [sorted(values, key=values.get) for values in columns.values()]
+    last = len(orders) - 1
+    for name, colour in colours.items():
+        heights = [order.index(name) + 1 for order in orders]
+        ax.plot(range(last), heights[:-1], "o-", color=colour)
+        ax.plot([last - 1, last], heights[-2:], ":", color=colour)
+        ax.plot(last, heights[-1], "s", color=colour)
+        ax.text(-0.25, heights[0], name, ha="right", va="center", color=colour)
+        ax.text(last + 0.2, heights[-1], name, va="center", color=colour)
+    ax.set(ylabel="rank", xlim=(-0.8, last + 0.8))
+    ax.set_xticks(range(last + 1), list(columns))
+    ax.set_yticks(range(1, len(colours) + 1))
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="x")
+    return ax
+
+
+def bisection(
+    upper: Axes,
+    lower: Axes,
+    trials: Sequence[tuple[float, float]],
+    *,
+    bracket: tuple[float, float],
+    start: float,
+    threshold: float,
+) -> None:
+    """Draw the trials of a search for the largest tolerated α above, and its bracket after each trial below.
+
+    Args:
+        upper: where the worst accuracy met at each α goes: circles are tolerated, crosses are not.
+        lower: where the brackets go, the first on top.
+        trials: (α, largest drop of accuracy that was met), in order.
+        bracket: of α before the first trial.
+        start: accuracy without perturbation.
+        threshold: a drop from which a perturbation is not tolerated.
+    """
+    low, high = bracket
+    for number, (alpha, drop) in enumerate(trials, start=1):
+        tolerated = drop < threshold
+        low, high = (alpha, high) if tolerated else (low, alpha)
+        upper.plot(alpha, start - drop, "o" if tolerated else "x", ms=5, color="C0")
+        lower.plot([low, high], [number, number], color="C0", lw=4, solid_capstyle="butt")
+        lower.plot(alpha, number, "|", ms=9, color="C2")
+    upper.axhline(start, color="0.45", ls="--", lw=1)
+    upper.axhline(start - threshold, color="C2", lw=1, label="not tolerated from here downwards")
+    upper.set(xscale="log", ylim=(-0.03, 1.03))
+    lower.set(xlabel=r"$\alpha$ [parameter units]", yticks=range(1, len(trials) + 1, 2))
+    lower.set_ylim(len(trials) + 0.5, 0.5)
+
+
 def _columns(**columns: ArrayLike | None) -> list[NDArray]:
     """One-dimensional float arrays of the length of the first; a missing one is all ``nan``."""
     arrays = {name: None if values is None else np.asarray(values, dtype=float) for name, values in columns.items()}
