@@ -22,60 +22,34 @@
 # - Why a measure that needs labels has to be compared with the simplest measure that needs them: accuracy itself.
 # ```
 
-# %% tags=["parameters"]
-objective: str = "baseline"  # training objective: baseline, sam, fisher, mvr, l2, ewc, … or one of your own
-tuning: str = "full"  # what is trained: full, bitfit, adapter or prompt
-preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
+# %% tags=["parameters", "hide-input"]
+objective: str = "baseline"  # baseline, sam, fisher, mvr, l2, ewc, … or one of your own
+preset: str = "mini"  # mini (offline miniature), small (20,000 real English pairs) or paper
 task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seeds: list = [0]  # random seeds, one training run each; figures show the first
-languages: list = []  # language codes to evaluate, English is always there; empty: all of the task
-data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
-text_dir: str = ""  # ewc: plain text, a file or a folder with <language>.txt; empty: the miniature's own, or Wikipedia
 train_size: int = None  # English training pairs [count], 0 for all; None: the preset's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
-rho: float = None  # sam: radius of the ascent [parameter norm]; None: the default
-weight: float = None  # fisher: weight of the penalty; None: the default
-p: float = None  # mvr: randomness of the sampled segmentation [probability]; None: the default
-lam: float = None  # mvr, l2, ewc, …: weight of the penalty; None: the default
-hyper: dict = {}  # any other hyper-parameter of the objective or setting of the run, by name
-size: int = 500  # examples of each language and split for accuracy and margins [count]; 0: all
-sharpness_size: int = 100  # test examples of each language for the difference-based sharpness [count]
-alpha_size: int = 40  # test examples of each language for the search of alpha [count]
-noise_scale: float = 0.001  # standard deviation of the noise on the weights [parameter units]
-noise_seeds: list = [0, 1, 2]  # seeds of the noise draws that are averaged
-alpha_criterion: str = "accuracy_deviation"  # of the alpha-search; or loss_deviation, absolute_loss
-alpha_threshold: float = 0.1  # from where a perturbation is not tolerated [accuracy, or nats]
+hyper: dict = {}  # hyper-parameters of the objective and other settings of the run, by name
+alpha_criterion: str = "accuracy_deviation"  # of the α-search: or loss_deviation, absolute_loss
+data_dir: str = ""  # folder with the official archives; empty: the hub
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
-threads: int = 1  # CPU threads of each [count]
 
-# %%
-from collections import Counter
-from pathlib import Path
-
+# %% tags=["hide-cell"]
 import matplotlib.pyplot as plt
 import numpy as np
-from myst_nb import glue
 
-from paper import chapters, figures, ledger
+from paper import chapters, figures, published, records
 from paper.notebook import provenance
-from paper.published import contradictions
-from xlgen.analysis import (
-    binomial_interval,
-    correlate,
-    correlations,
-    over_seeds,
-    paired,
-    signed,
-)
+from paper.protocols import uniform
+from xlgen.analysis import NOTHING, binomial_interval, correlations, over_seeds, paired, signed
 from xlgen.data.catalogue import TASKS
-from xlgen.measures.measuring import run_many
 from xlgen.training.presets import config_for
 
 figures.use_style()
-seeds, noise_seeds = chapters.words(seeds, int), chapters.words(noise_seeds, int)
-languages, hyper = chapters.words(languages), chapters.by_name(hyper)
+seeds, hyper = chapters.words(seeds, int), chapters.by_name(hyper)
+say = chapters.Say("xnli")
 
 # %% [markdown]
 # ## Train, or find in the store
@@ -84,49 +58,41 @@ languages, hyper = chapters.words(languages), chapters.by_name(hyper)
 # that changes a result is in it, and its hash is the name of the trained model in the store: a model that is there
 # already is not trained again. What misses a setting below takes it from the preset.
 
-# %%
-options = chapters.options_for(store, data_dir, text_dir, threads)
-settings = chapters.given(
-    model=model, train_size=train_size, epochs=epochs,
-    tuning=tuning, rho=rho, weight=weight, p=p, lam=lam,
-)  # fmt: skip
-configs = [
-    config_for(
-        preset,
-        task or None,
-        **settings | hyper | {"objective": objective, "seed": seed},
-    )
-    for seed in seeds
-]
-facts = TASKS[configs[0].task]
-spoken = chapters.spoken(facts, languages)
-english, targets = facts.source_language, spoken[1:]
-runs = run_many(configs, options, workers)
+# %% tags=["reads:records"]
+options = chapters.options_for(store, data_dir)
+settings = chapters.given(model=model, train_size=train_size, epochs=epochs) | hyper
+configs = {
+    (objective, seed): config_for(preset, task or None, objective=objective, seed=seed, **settings) for seed in seeds
+}
+measures = chapters.study_measures(size=500, sharpness_size=100, criterion=alpha_criterion)
+protocol = uniform(configs, *measures, names=("objective", "seed"))
+models = records.obtain(protocol, options, workers=workers, live=len(configs))
 
-# %% tags=["hide-input"]
-first = runs[0].config
-who = (first.objective, first.seed)
-encoder = "the shipped miniature" if first.model == "mini" else Path(first.model).name
-pairs, dev_pairs, steps = (runs[0].manifest[k] for k in ("train_pairs", "dev_pairs", "steps"))
-values = ", ".join(f"{k} = {v}" for k, v in first.hyper.items()) or "no hyper-parameters"
-glue("xnli-task", first.task, display=False)
-glue("xnli-objective", first.objective, display=False)
-glue("xnli-encoder", encoder, display=False)
-glue("xnli-targets", f"{len(targets)}", display=False)
+# %% tags=["remove-input"]
+shown = (objective, seeds[0])
+first = models.runs[shown]
+config, corpus = first.config, TASKS[first.task]
+english, targets = corpus.source_language, [code for code in corpus.languages if code != corpus.source_language]
+facts = chapters.facts(models)
+hyper_values = ", ".join(f"{k} = {v}" for k, v in config.hyper.items()) or "no hyper-parameters"
+say(task=first.task, objective=objective, encoder=facts["encoder"], targets=len(targets), seeds=facts["seeds"])
 chapters.table(
     ("setting", "value"),
     [
-        ("task", f"{first.task}, trained in {english}, evaluated in {len(spoken)} languages"),
-        ("encoder", encoder),
-        ("objective", f"{first.objective} ({values})"),
-        ("training", f"{pairs:,} pairs, {first.epochs} epochs, {steps:,} steps of {first.batch_size}"),
-        ("trained weights", "all" if first.tuning == "full" else f"{first.tuning} and the head"),
+        ("task", f"{first.task}, trained in {english}, evaluated in {len(corpus.languages)} languages"),
+        ("encoder", facts["encoder"]),
+        ("objective", f"{objective} ({hyper_values})"),
+        (
+            "training",
+            f"{facts['pairs']} pairs, {config.epochs} epochs, {first.manifest['steps']:,} steps of {config.batch_size}",
+        ),
+        ("trained weights", "all" if config.tuning == "full" else f"{config.tuning} and the head"),
         (
             "optimizer",
-            f"{first.optimizer}, peak learning rate {first.lr:g}, warm-up {first.warmup:.0%}, clip {first.clip:g}",
+            f"{config.optimizer}, peak learning rate {config.lr:g}, warm-up {config.warmup:.0%}, clip {config.clip:g}",
         ),
-        ("checkpoint", f"best accuracy on {dev_pairs:,} English development pairs"),
-        ("seeds", ", ".join(str(run.config.seed) for run in runs)),
+        ("checkpoint", f"best accuracy on {first.manifest['dev_pairs']:,} English development pairs"),
+        ("seeds", ", ".join(map(str, seeds))),
     ],
     "The run that this page is about",
 )
@@ -136,7 +102,7 @@ chapters.table(
 # model: transfer is *zero-shot*.
 
 # %% mystnb={"figure": {"name": "fig-xnli-log", "caption": "Training of the first seed. Left: mean cross-entropy of the training steps since the last look (with dropout, so it can lie above the development loss early on) and of the English development set. Right: English development accuracy; the ring marks the checkpoint that is kept."}, "image": {"alt": "Two panels against the epoch: training and development cross-entropy, and development accuracy with one epoch marked by a ring."}} tags=["hide-input"]
-log, best = runs[0].log, runs[0].summary
+log, best = first.log, first.summary
 epoch = [entry["epoch"] for entry in log]
 fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 3.4))
 names = {"loss": "training", "sam_loss": "training, at the ascended weights", "view_loss": "training, sampled view"}
@@ -150,7 +116,7 @@ right.plot(best["epoch"], best["dev_accuracy"], "o", ms=13, mfc="none", mec="C2"
 right.set(xlabel="epoch", ylabel="accuracy, English dev", xlim=(0, None), ylim=(None, 1.02))
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 skip = ("step", "seconds", "lr")
 chapters.table(
     [name for name in log[0] if name not in skip],
@@ -161,50 +127,40 @@ chapters.table(
 # %% [markdown]
 # ## Accuracy in every language
 #
-# Everything is now measured in one go, and kept in the store beside the model. Accuracy, loss and margins are functions
-# of the predictions and are computed on `size` examples of the development and of the test split (0 is all of them); the
-# two sharpnesses need gradients at perturbed weights and are computed on fewer test examples. Dropout is off.
+# Everything was measured in one go, and is kept in the store beside the model. Accuracy, loss and margins are functions
+# of the predictions and are computed on 500 examples of the development and of the test split; the two sharpnesses need
+# gradients at perturbed weights and are computed on fewer test examples. Dropout is off.
 
 # %%
-measures = chapters.study_measures(
-    languages=spoken,
-    size=size,
-    sharpness_size=sharpness_size,
-    alpha_size=alpha_size,
-    noise_scale=noise_scale,
-    noise_seeds=noise_seeds,
-    criterion=alpha_criterion,
-    threshold=alpha_threshold,
+rows = models.rows()
+
+
+def column(measure: str) -> dict:
+    """The rows of a measure of the first seed, by language."""
+    return chapters.column(rows, measure, shown)
+
+
+accuracy = {code: row["value"] for code, row in column("accuracy").items()}
+intervals = {code: binomial_interval(row["value"], row["n"]) for code, row in column("accuracy").items()}
+chance = chapters.commonest(corpus, english, "test", intervals[english].n, options.data_dir)
+
+# %% tags=["remove-input"]
+worst, best_target = min(targets, key=accuracy.get), max(targets, key=accuracy.get)
+unlearnt = sum(intervals[code].low <= chance for code in targets)
+say(
+    accuracy_english=f"{accuracy[english]:.3f}",
+    accuracy_mean=f"{np.mean([accuracy[code] for code in targets]):.3f}",
+    accuracy_low=f"{accuracy[worst]:.3f} ({worst})",
+    accuracy_high=f"{accuracy[best_target]:.3f} ({best_target})",
+    accuracy_n=f"{intervals[english].n:,}",
+    chance=f"{chance:.3f}",
+    unlearnt=f"{unlearnt} of {len(targets)}",
 )
-rows = chapters.collect(runs, measures, options, workers)
-
-
-def column(measure: str, without: tuple[str, ...] = (english,)):
-    """Rows of the first seed, by language."""
-    return chapters.column(rows, measure, who, without)
-
-
-accuracy = column("accuracy", without=())
-
-# %% tags=["hide-input"]
-labels = facts.rows(english, "test", options.data_dir).take(size).labels
-chance = max(Counter(labels).values()) / len(labels)
-ranked = sorted(targets, key=lambda code: accuracy[code]["value"])
-low, high = (f"{accuracy[code]['value']:.3f} ({code})" for code in (ranked[0], ranked[-1]))
-mean = np.mean([accuracy[code]["value"] for code in targets])
-glue("xnli-accuracy-english", f"{accuracy[english]['value']:.3f}", display=False)
-glue("xnli-accuracy-mean", f"{mean:.3f}", display=False)
-glue("xnli-accuracy-low", low, display=False)
-glue("xnli-accuracy-high", high, display=False)
-glue("xnli-accuracy-n", f"{accuracy[english]['n']:,}", display=False)
-glue("xnli-chance", f"{chance:.3f}", display=False)
-reached = {code: binomial_interval(row["value"], row["n"]) for code, row in accuracy.items()}
-unlearnt = [code for code in targets if reached[code].low <= chance]
-glue("xnli-unlearnt", f"{len(unlearnt)} of {len(targets)}", display=False)
+chapters.unlearnt([intervals[english]], chance, english)
 
 # %% mystnb={"figure": {"name": "fig-xnli-accuracy", "caption": "Test accuracy in each language with its 95 % binomial (Wilson) interval. Dashed: always answering with the most frequent label."}, "image": {"alt": "Bars of test accuracy by language with short error bars; a dashed line marks chance."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(8.4, 3.6))
-figures.bars_by_language(ax, {first.objective: reached}, chance=chance)
+figures.bars_by_language(ax, {objective: intervals}, chance=chance)
 plt.show()
 
 # %% [markdown]
@@ -231,18 +187,8 @@ plt.show()
 # %% mystnb={"figure": {"name": "fig-xnli-margin", "caption": "Margin against test accuracy, one point a target language. Left: margin on the development split, as in Figure 3 of Bassi et al. Right: margin on the test split. Bars: one standard error over examples. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Two scatter plots of accuracy against margin, one point for each target language with its code."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 4.2))
 for ax, measure in zip(axes, ("dev_margin", "margin"), strict=True):
-    points = paired(rows, measure, without=(english,))[who]
-    figures.scatter_correlation(
-        ax,
-        points.x,
-        points.y,
-        xerr=points.xerr,
-        yerr=points.yerr,
-        labels=points.languages,
-        correlation=correlate(points.x, points.y, status=points.status),
-        objective=first.objective,
-    )
-    ax.set(xlabel=f"{chapters.NAMES[measure]} [probability]", ylabel="accuracy (test)")
+    pairs = paired(rows, measure, without=(english,))[shown]
+    figures.scatter_pairs(ax, pairs, f"{chapters.NAMES[measure]} [probability]", objective=objective)
 plt.show()
 
 # %% [markdown]
@@ -256,31 +202,33 @@ plt.show()
 # %%
 def correlation(measure: str, without: tuple[str, ...] = (english,)):
     """With test accuracy over languages, for the first seed."""
-    return correlations(rows, measure, without=without)[who]
+    return correlations(rows, measure, without=without)[shown]
 
 
-correct = correlation("dev_margin_correct")
-beyond = chapters.partial(
-    rows,
-    "dev_margin",
-    "dev_accuracy",
-    who,
-    (english,),
+def beyond(measure: str, fixed: str):
+    """Partial correlation with test accuracy over the target languages."""
+    return chapters.partial(rows, measure, fixed, shown, (english,)) or NOTHING
+
+
+margin_beyond = beyond("dev_margin", fixed="dev_accuracy")
+print("margin (dev)             ", correlation("dev_margin"))
+print("accuracy (dev)           ", correlation("dev_accuracy"))
+print("margin, correct only     ", correlation("dev_margin_correct"))
+print("margin at fixed accuracy ", f"{margin_beyond:.3f}")
+
+# %% tags=["remove-input"]
+say(
+    margin_r=f"{correlation('dev_margin')}",
+    accuracy_r=f"{correlation('dev_accuracy')}",
+    margin_beyond=f"{margin_beyond:.3f}",
 )
-print("margin (dev)          ", correlation("dev_margin"))
-print("accuracy (dev)        ", correlation("dev_accuracy"))
-print("margin, correct only  ", correct)
-
-# %% tags=["hide-input"]
-glue("xnli-margin-adds", chapters.adds(beyond), display=False)
-glue("xnli-margin-r", f"{correlation('dev_margin')}", display=False)
-glue("xnli-accuracy-r", f"{correlation('dev_accuracy')}", display=False)
 
 # %% [markdown]
-# Development accuracy: {glue:text}`xnli-accuracy-r`. Margin: {glue:text}`xnli-margin-r`. That the margin says something
-# which the development accuracy does not {glue:text}`xnli-margin-adds`. (Passing this test is necessary, not sufficient:
-# a margin that is only a less noisy estimate of accuracy than counting would pass it too.) Remember the comparison when a
-# measure that needs labels in the target language is recommended for languages that have none.
+# Development accuracy: {glue:text}`xnli-accuracy-r`. Margin: {glue:text}`xnli-margin-r`. At fixed development accuracy the
+# margin keeps a partial correlation of {glue:text}`xnli-margin-beyond`; as long as such an interval includes 0, nothing is
+# shown that counting right answers would not show. (An interval without 0 is necessary, not sufficient: a margin that is
+# only a less noisy estimate of accuracy than counting would have one too.) Remember the comparison when a measure that
+# needs labels in the target language is recommended for languages that have none.
 #
 # ```{exercise} ★ A margin without labels
 # :label: xnli-ex-unlabelled
@@ -314,40 +262,37 @@ glue("xnli-accuracy-r", f"{correlation('dev_accuracy')}", display=False)
 # Noise so that the gradient does not vanish, one step uphill, and a projection on a ball. The paper takes $n = 0.05$,
 # $\lambda$ "small like 0.05" and chooses $\sigma$ for each model; here $\sigma$ is a parameter and the same for all. The
 # same draws of $\varepsilon$ serve all languages, so that differences between languages are not due to the draw.
+#
+# Two controls come with it: the same noise without the step uphill, and what the step would give if the loss were a
+# plane, $n \|\nabla L(w)\|^2$.
 
-# %% tags=["hide-input"]
-phi = column("sharpness_difference")
-share = [row["extra"]["ascent_share"] for row in phi.values()]
-clipped = np.mean([row["extra"]["clipped"] for row in phi.values()])
-step = 0.05  # n
+# %%
+phi = {code: row for code, row in column("sharpness_difference").items() if code in targets}
+n = 0.05
 ratios = {}
 for code, row in phi.items():
-    draws = {k: np.array(row["extra"][k]) for k in ("phi", "phi_noise", "ascent_norm")}
-    squared = np.mean(draws["ascent_norm"] ** 2) / step  # n |g|^2
-    ratios[code] = np.mean(draws["phi"] - draws["phi_noise"]) / squared
-glue("xnli-phi-ratio-low", f"{min(ratios.values()):.2f}", display=False)
-glue("xnli-phi-ratio-high", f"{max(ratios.values()):.2f}", display=False)
-glue("xnli-phi-share-low", f"{min(share):.0%}", display=False)
-glue("xnli-phi-share-high", f"{max(share):.0%}", display=False)
-glue("xnli-phi-clipped", f"{clipped:.0%}", display=False)
-glue("xnli-phi-n", f"{next(iter(phi.values()))['n']}", display=False)
-glue("xnli-phi-draws", f"{len(noise_seeds)}", display=False)
-glue("xnli-phi-scale", f"{noise_scale:g}", display=False)
+    draws = {key: np.array(row["extra"][key]) for key in ("phi", "phi_noise", "ascent_norm")}
+    first_order = np.mean(draws["ascent_norm"] ** 2) / n  # the step has length n |g|
+    ratios[code] = np.mean(draws["phi"] - draws["phi_noise"]) / first_order
+
+# %% tags=["remove-input"]
+share = [row["extra"]["ascent_share"] for row in phi.values()]
+clipped = np.mean([row["extra"]["clipped"] for row in phi.values()])
+say(
+    phi_ratio_low=f"{min(ratios.values()):.2f}",
+    phi_ratio_high=f"{max(ratios.values()):.2f}",
+    phi_share_low=f"{min(share):.0%}",
+    phi_share_high=f"{max(share):.0%}",
+    phi_clipped=f"{clipped:.0%}",
+    phi_n=phi[targets[0]]["n"],
+    phi_draws=len(phi[targets[0]]["extra"]["phi"]),
+    phi_scale=f"{measures[-1].settings['sharpness_difference']['noise_scale']:g}",
+)
 
 # %% mystnb={"figure": {"name": "fig-xnli-sharpness", "caption": "Difference-based sharpness against test accuracy, one point a target language. Horizontal bars: one standard error over the noise draws; vertical: over examples."}, "image": {"alt": "Scatter plot of test accuracy against sharpness, one point for each target language with its code."}} tags=["hide-input"]
-points = paired(rows, "sharpness_difference", without=(english,))[who]
+pairs = paired(rows, "sharpness_difference", without=(english,))[shown]
 fig, ax = plt.subplots(figsize=(6.4, 4.4))
-figures.scatter_correlation(
-    ax,
-    points.x,
-    points.y,
-    xerr=points.xerr,
-    yerr=points.yerr,
-    labels=points.languages,
-    correlation=correlate(points.x, points.y, status=points.status),
-    objective=first.objective,
-)
-ax.set(xlabel=r"sharpness $\phi_\mathrm{difference}$ [nats]", ylabel="accuracy (test)")
+figures.scatter_pairs(ax, pairs, r"sharpness $\phi_\mathrm{difference}$ [nats]", objective=objective)
 plt.show()
 
 # %% [markdown]
@@ -365,19 +310,14 @@ plt.show()
 # says more than a simpler number, here the loss on the development split.
 
 # %%
-fixed = chapters.partial(
-    rows,
-    "sharpness_difference",
-    "dev_loss",
-    who,
-    (english,),
-)
-print("sharpness  ", correlation("sharpness_difference"))
-print("loss (dev) ", correlation("dev_loss"))
-glue("xnli-phi-adds", chapters.adds(fixed), display=False)
+sharpness_beyond = beyond("sharpness_difference", fixed="dev_loss")
+print("sharpness               ", correlation("sharpness_difference"))
+print("loss (dev)              ", correlation("dev_loss"))
+print("sharpness at fixed loss ", f"{sharpness_beyond:.3f}")
+say(phi_beyond=f"{sharpness_beyond:.3f}")
 
 # %% [markdown]
-# That sharpness says something which the development loss does not {glue:text}`xnli-phi-adds`.
+# At fixed development loss the partial correlation of sharpness with test accuracy is {glue:text}`xnli-phi-beyond`.
 
 # %% [markdown]
 # ````{exercise} ★★ A squared gradient in disguise
@@ -421,24 +361,14 @@ for code, ratio in sorted(ratios.items(), key=lambda item: item[1]):
 # that its search ended at the ends of the bracket. In a language whose loss is above 0.1 before anything is
 # moved, it must: no $a$ is small enough. The status of each search is therefore kept:
 
-# %% tags=["hide-input"]
-chapters.saturation([row for row in rows if (row["objective"], row["seed"]) == who])
+# %% tags=["remove-input"]
+chapters.saturation([row for row in rows if (row["objective"], row["seed"]) == shown])
 
 # %% mystnb={"figure": {"name": "fig-xnli-alpha", "caption": "α-sharpness against test accuracy, one point a target language (compare Figure 7 of Bassi et al.). Logarithmic axis; Pearson's r is, as in the paper, that of the values themselves. Searches that ended at an end of the bracket are not drawn. The standard errors of the search (bootstrap over its examples) are in the table; they are not drawn."}, "image": {"alt": "Scatter plot of test accuracy against one over alpha squared, one point for each target language whose search ended inside the bracket."}} tags=["hide-input"]
-points = paired(rows, "sharpness_alpha", without=(english,))[who]
-usable = np.array(points.status) == "ok"
+pairs = paired(rows, "sharpness_alpha", without=(english,))[shown]
 fig, ax = plt.subplots(figsize=(6.4, 4.4))
 ax.set_xscale("log")
-figures.scatter_correlation(
-    ax,
-    np.where(usable, points.x, np.nan),
-    points.y,
-    yerr=points.yerr,
-    labels=points.languages,
-    correlation=correlate(points.x, points.y, status=points.status),
-    objective=first.objective,
-)
-ax.set(xlabel=r"sharpness $1 / \alpha^2$ [1 / parameter²]", ylabel="accuracy (test)")
+figures.scatter_pairs(ax, pairs, r"sharpness $1 / \alpha^2$ [1 / parameter²]", objective=objective, xerr=False)
 plt.show()
 
 # %% [markdown]
@@ -449,11 +379,11 @@ plt.show()
 # *models* (the paper's Figure 5), but no correlation over languages can be computed from it.
 
 # %%
-for run in runs:
-    (row,) = chapters.column(rows, "frobenius", (first.objective, run.config.seed)).values()
-    relative, head = (row["extra"][k] for k in ("relative", "excluded_norm"))
-    print(f"seed {run.config.seed}: {row['value']:.2f}, {relative:.1%} of |W_0|;",
-          f"the new head (norm {head:.2f}) is not counted")  # fmt: skip
+for seed in seeds:
+    (row,) = chapters.column(rows, "frobenius", (objective, seed)).values()
+    relative, head = (row["extra"][key] for key in ("relative", "excluded_norm"))
+    print(f"seed {seed}: {row['value']:.2f}, {relative:.1%} of |W_0|;", end=" ")
+    print(f"the new head (norm {head:.2f}) is not counted")
 
 # %% [markdown]
 # ## All measures beside the paper
@@ -463,35 +393,32 @@ for run in runs:
 # number of languages.
 
 # %%
-shown = [name for name in chapters.NAMES if name != "accuracy"]
-ours = {name: correlation(name) for name in shown}
-paper = {name: chapters.published(first.task, name, first.objective) for name in shown}
-with_english = {name: correlation(name, without=()) for name in shown}
+names = [name for name in chapters.NAMES if name != "accuracy"]
+ours = {name: correlation(name) for name in names}
+printed = {name: chapters.published(first.task, name, objective) for name in names}
+with_english = {name: correlation(name, without=()) for name in names}
 
 # %% mystnb={"figure": {"name": "fig-xnli-forest", "caption": "Pearson correlation of each measure with test accuracy over the target languages, 95 % intervals. Hollow: the paper's coefficient (mBERT on the real task) with the interval it has at its number of languages."}, "image": {"alt": "Forest plot with one row for each measure: a filled mark with an interval for this page's model, and under three of them a hollow mark for the paper's coefficient."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 5.2))
-named = {chapters.NAMES[name]: c for name, c in ours.items()}
-figures.forest(ax, named, {chapters.NAMES[name]: cell for name, cell in paper.items()})
+by_title = {chapters.NAMES[name]: ours[name] for name in names}
+figures.forest(ax, by_title, {chapters.NAMES[name]: cell for name, cell in printed.items()})
 plt.show()
 
-# %% tags=["hide-input"]
-sentences = [
-    chapters.beside(first.task, name, first.objective, ours[name])
-    for name in ("dev_margin", "sharpness_difference", "sharpness_alpha")
-]
-chapters.box("note", f"The paper's cells for {first.objective}, and ours", *sentences)
+# %% tags=["remove-input"]
+in_tables = ("dev_margin", "sharpness_difference", "sharpness_alpha")
+sentences = [chapters.beside(first.task, name, objective, ours[name]) for name in in_tables]
+chapters.box("note", f"The paper's cells for {objective}, and ours", *sentences)
 
-# %% tags=["hide-input"]
-folder = chapters.ledger_folder(options.store)
-ledger.clear("xnli", folder=folder)
-by_space = [ours[name] for name in ("dev_margin", "dev_margin_logit")]
-sentence = f"Development margin and accuracy: probabilities {by_space[0]}; logits {by_space[1]}."
-ledger.choice("xnli", "margin-space", sentence, folder=folder)
-conflict = {one.id: one for one in contradictions()}["margin-space"]
+# %% tags=["remove-input"]
+evidence = chapters.Evidence("xnli", models, preset, settings, store=options.store)
+both = f"probabilities {ours['dev_margin']}; logits {ours['dev_margin_logit']}"
+sentence = f"Development margin and accuracy: {both}."
+evidence.choice("margin-space", sentence)
+(conflict,) = (entry for entry in published.contradictions() if entry.id == "margin-space")
 chapters.box("warning", "Which margin?", f"{conflict.sentence} Here: {conflict.choice} {sentence}")
 
-# %% tags=["hide-input"]
-chapters.correlation_table(named, f"Correlations with test accuracy over the {len(targets)} target languages")
+# %% tags=["remove-input"]
+chapters.correlation_table(by_title, f"Correlations with test accuracy over the {len(targets)} target languages")
 
 # %% [markdown]
 # Three cautions before any of these numbers is believed. The languages are not independent draws (related ones carry
@@ -502,14 +429,13 @@ chapters.correlation_table(named, f"Correlations with test accuracy over the {le
 # Including English adds one point, and not just any point: it lies where the training data were. The table shows how
 # much that point does.
 
-# %% tags=["hide-input"]
-change = {name: with_english[name].pearson.value - ours[name].pearson.value for name in shown}
-largest = max((name for name in shown if np.isfinite(change[name])), key=lambda name: abs(change[name]), default=None)
-moved = "nothing" if largest is None else f"{chapters.NAMES[largest]}, by {signed(change[largest])}"
-glue("xnli-english-moves", moved, display=False)
+# %% tags=["remove-input"]
+change = {name: with_english[name].pearson.value - ours[name].pearson.value for name in names}
+moved = max(names, key=lambda name: abs(np.nan_to_num(change[name])))
+say(english_moves=f"{chapters.NAMES[moved]}, by {signed(change[moved])}")
 chapters.table(
     ("", "targets alone", "with English", "difference of r"),
-    [(chapters.NAMES[name], ours[name], with_english[name], signed(change[name])) for name in shown],
+    [(chapters.NAMES[name], ours[name], with_english[name], signed(change[name])) for name in names],
     "Correlations with test accuracy without and with English",
 )
 
@@ -529,15 +455,13 @@ chapters.table(
 
 # %%
 whole = ours["sharpness_difference"].pearson
-points = paired(rows, "sharpness_difference", without=(english,))[who]
-x, y = np.array(points.x), np.array(points.y)
-moves = {
-    code: np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] - whole.value for i, code in enumerate(points.languages)
-}
-for code in sorted(moves, key=lambda code: -abs(moves[code]))[:5]:
-    print(f"without {code}: r = {signed(whole.value + moves[code])}")
-print(f"with all:   r = {signed(whole.value)},",
-      f"interval [{signed(whole.low)}, {signed(whole.high)}]")  # fmt: skip
+pairs = paired(rows, "sharpness_difference", without=(english,))[shown]
+x, y = np.array(pairs.x), np.array(pairs.y)
+left_out = {code: np.corrcoef(np.delete(x, i), np.delete(y, i))[0, 1] for i, code in enumerate(pairs.languages)}
+for code in sorted(targets, key=lambda code: -abs(left_out[code] - whole.value))[:5]:
+    print(f"without {code}: r = {signed(left_out[code])}")
+print(f"with all:   r = {signed(whole.value)},", end=" ")
+print(f"interval [{signed(whole.low)}, {signed(whole.high)}]")
 
 # %% [markdown]
 # It usually is much smaller, and it should be: the interval is about *other* languages altogether, of which removing a
@@ -555,40 +479,35 @@ print(f"with all:   r = {signed(whole.value)},",
 # far the coefficient of *these* languages depends on it.
 
 # %% mystnb={"figure": {"name": "fig-xnli-seeds", "caption": "Correlation of each measure with test accuracy over the target languages, one mark a seed. With several seeds the line goes from the smallest to the largest."}, "image": {"alt": "One row for each measure, with a mark for the correlation coefficient of every seed."}} tags=["hide-input"]
-per_seed = {name: list(correlations(rows, name, without=(english,)).values()) for name in shown}
+per_seed = {name: list(correlations(rows, name, without=(english,)).values()) for name in names}
 fig, ax = plt.subplots(figsize=(7.2, 4.6))
 for height, cs in enumerate(per_seed.values()):
     r = [c.pearson.value for c in cs]
-    ax.plot(r, [height] * len(r), "o-", color=figures.look(first.objective).colour, mfc="white", lw=1)
+    ax.plot(r, [height] * len(r), "o-", color=figures.look(objective).colour, mfc="white", lw=1)
 ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
-ax.set_yticks(range(len(shown)), [chapters.NAMES[name] for name in shown])
-ax.set(xlim=(-1.05, 1.05), ylim=(len(shown) - 0.5, -0.5), xlabel="Pearson's r with accuracy (test)")
+ax.set_yticks(range(len(names)), [chapters.NAMES[name] for name in names])
+ax.set(xlim=(-1.05, 1.05), ylim=(len(names) - 0.5, -0.5), xlabel="Pearson's r with accuracy (test)")
 plt.show()
 
-# %% tags=["hide-input"]
-means = [
-    np.mean([row["value"] for row in chapters.column(rows, "accuracy", run, (english,)).values()])
-    for run in ((first.objective, run.config.seed) for run in runs)
+# %% tags=["remove-input"]
+mean_accuracy = [
+    np.mean([row["value"] for row in chapters.column(rows, "accuracy", key, (english,)).values()]) for key in configs
 ]
-if len(runs) == 1:
-    spread = "one seed was trained, so this page says nothing about the spread over seeds"
-else:
-    spread = f"over {len(runs)} seeds the mean target accuracy goes from {min(means):.3f} to {max(means):.3f}"
-glue("xnli-seeds", spread, display=False)
-over = [(name, over_seeds(cs)) for name, cs in per_seed.items()]
-seed_table = chapters.table(
+say(seeds_low=f"{min(mean_accuracy):.3f}", seeds_high=f"{max(mean_accuracy):.3f}")
+across = {chapters.NAMES[name]: over_seeds(each_seed) for name, each_seed in per_seed.items()}
+chapters.table(
     ("", "mean over seeds", "smallest", "largest", "seeds", "undefined"),
     [
-        (chapters.NAMES[name], signed(s.mean), signed(s.smallest), signed(s.largest), s.n_seeds, s.left_out)
-        for name, s in over
+        (title, signed(s.mean), signed(s.smallest), signed(s.largest), s.n_seeds, s.left_out)
+        for title, s in across.items()
     ],
     "Pearson's r over seeds (mean on the scale of Fisher's z)",
-)
-seed_table if len(runs) > 1 else None
+) if len(seeds) > 1 else None
 
 # %% [markdown]
-# In {numref}`fig-xnli-seeds` {glue:text}`xnli-seeds`. The chapter on {doc}`objectives <objectives>` has three seeds of
-# the baseline.
+# {numref}`fig-xnli-seeds` has {glue:text}`xnli-seeds`; the mean target accuracy lies between {glue:text}`xnli-seeds-low`
+# and {glue:text}`xnli-seeds-high`. One seed alone says nothing of the spread; the chapter on
+# {doc}`objectives <objectives>` has three of the baseline.
 
 # %% [markdown]
 # ## All values
@@ -596,13 +515,14 @@ seed_table if len(runs) > 1 else None
 # The numbers behind the figures, for the first seed, and what each was computed on. A star marks a search that ended at
 # an end of its bracket.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 central = ("accuracy", "loss", "dev_margin", "margin", "sharpness_difference", "sharpness_alpha")
 others = ("dev_accuracy", "dev_margin_p10", "dev_margin_logit", "dev_margin_logit_p10", "dev_margin_correct")
-columns = {name: column(name, without=()) for name in central + others}
+columns = {name: column(name) for name in central + others}
+titles = {name: chapters.NAMES.get(name, f"{name} (test)") for name in columns}
 
 
-def shown_value(row: dict) -> str:
+def value_text(row: dict) -> str:
     error = "" if row["stderr"] is None else f" ± {row['stderr']:.2g}"
     return f"{row['value']:.4g}{error}".replace("-", "−") + ("" if row["status"] == "ok" else " *")
 
@@ -610,31 +530,24 @@ def shown_value(row: dict) -> str:
 def values_table(names: tuple[str, ...], caption: str):
     """Languages down, measures across."""
     return chapters.table(
-        ("", *(chapters.NAMES.get(name, f"{name} (test)") for name in names)),
-        [(code, *(shown_value(columns[name][code]) for name in names)) for code in spoken],
+        ("", *(titles[name] for name in names)),
+        [(code, *(value_text(columns[name][code]) for name in names)) for code in corpus.languages],
         caption,
     )
 
 
 values_table(central, "Value ± standard error (over examples; over noise draws for the sharpness by difference)")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 values_table(others, "The other margins, and accuracy on the development split: value ± standard error over examples")
 
-# %% tags=["hide-input"]
-chapters.table(
-    ("", "examples", "computed on"),
-    [
-        (
-            chapters.NAMES.get(name, f"{name} (test)"),
-            " to ".join(f"{n:,}" for n in sorted({min(ns), max(ns)})),
-            ", ".join(sorted({row["on"] for row in found.values()})),
-        )
-        for name, found in columns.items()
-        for ns in ([row["n"] for row in found.values()],)
-    ],
-    "What each measure was computed on, per language",
-)
+# %% tags=["remove-input"]
+computed_on = []
+for name, values in columns.items():
+    counts = sorted({row["n"] for row in values.values()})
+    examples = " to ".join(f"{n:,}" for n in dict.fromkeys((counts[0], counts[-1])))
+    computed_on.append((titles[name], examples, ", ".join(sorted({row["on"] for row in values.values()}))))
+chapters.table(("", "examples", "computed on"), computed_on, "What each measure was computed on, per language")
 
 # %% [markdown]
 # ```{admonition} What we learnt
@@ -642,8 +555,8 @@ chapters.table(
 # - Objective {glue:text}`xnli-objective`, task {glue:text}`xnli-task`, encoder: {glue:text}`xnli-encoder`. English
 #   {glue:text}`xnli-accuracy-english`; the mean of {glue:text}`xnli-targets` target languages
 #   {glue:text}`xnli-accuracy-mean`.
-# - Development margin and test accuracy: {glue:text}`xnli-margin-r`. That the margin says something which the
-#   development accuracy does not {glue:text}`xnli-margin-adds`.
+# - Development margin and test accuracy: {glue:text}`xnli-margin-r`; at fixed development accuracy
+#   {glue:text}`xnli-margin-beyond`.
 # - Of the difference-based sharpness, {glue:text}`xnli-phi-share-low` to {glue:text}`xnli-phi-share-high` is due to one
 #   gradient step; it is {glue:text}`xnli-phi-ratio-low` to {glue:text}`xnli-phi-ratio-high` times what the squared norm
 #   of the gradient alone would give.
@@ -657,7 +570,7 @@ chapters.table(
 #
 # A larger radius, three seeds, the α-criterion as the paper prints it (what does the box say now?):
 #
-#     papermill notebooks/xnli.ipynb out.ipynb -p objective sam -p rho 0.2
+#     papermill notebooks/xnli.ipynb out.ipynb -p objective sam -y "hyper: {rho: 0.2}"
 #     papermill notebooks/xnli.ipynb out.ipynb -p seeds 0,1,2
 #     papermill notebooks/xnli.ipynb out.ipynb -p alpha_criterion absolute_loss
 #
@@ -666,10 +579,10 @@ chapters.table(
 #     papermill notebooks/xnli.ipynb out.ipynb -p preset small -p data_dir archives -p model mini
 # ```
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 provenance(
-    [run.key for run in runs],
-    {"objective": objective, "preset": preset, "task": first.task, "model": first.model}
-    | {"seeds": [run.config.seed for run in runs]}
-    | {k: v for k, v in settings.items() if k != "model"},
+    [run.key for run in models.runs.values()],
+    {"objective": objective, "preset": preset, "task": first.task, "model": config.model, "seeds": seeds}
+    | chapters.given(train_size=train_size, epochs=epochs, alpha_criterion=alpha_criterion)
+    | ({"hyper": hyper} if hyper else {}),
 )

@@ -27,7 +27,7 @@ from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from paper.published import Cell
-from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval
+from xlgen.analysis import AnalysisError, Clustered, Correlation, Interval, Pairs, correlate
 from xlgen.core.errors import UnknownName
 
 INK = "#333333"
@@ -163,6 +163,33 @@ def scatter_correlation(
     return _legend_above(ax)
 
 
+def scatter_pairs(ax: Axes, pairs: Pairs, xlabel: str, *, objective: str = "baseline", xerr: bool = True) -> Axes:
+    """Draw test accuracy against a measure over languages, with error bars and the correlation.
+
+    A language whose measure is a bound (its status is not ``"ok"``) is not drawn and not in the correlation.
+
+    Args:
+        ax: where.
+        pairs: of :func:`xlgen.analysis.paired`, accuracy as y.
+        xlabel: the measure, with its unit.
+        objective: sets colour and marker.
+        xerr: draw the standard errors of the measure too.
+    """
+    usable = np.array(pairs.status) == "ok"
+    scatter_correlation(
+        ax,
+        np.where(usable, pairs.x, np.nan),
+        pairs.y,
+        xerr=pairs.xerr if xerr else None,
+        yerr=pairs.yerr,
+        labels=pairs.languages,
+        correlation=correlate(pairs.x, pairs.y, status=pairs.status),
+        objective=objective,
+    )
+    ax.set(xlabel=xlabel, ylabel="accuracy (test)")
+    return ax
+
+
 def forest(ax: Axes, ours: Mapping[str, Correlation], published: Mapping[str, Cell | None] | None = None) -> Axes:
     """Draw our correlations, one row each, with their intervals, and under them the paper's.
 
@@ -264,6 +291,66 @@ def slope(
     ax.set(xscale="log", yscale="log")
     ax.legend()
     return ax
+
+
+def ranks(ax: Axes, columns: Mapping[str, Mapping[str, float]], colours: Mapping[str, object]) -> Axes:
+    """Draw the rank of each name in each column, 1 for the smallest value, and the names at both ends.
+
+    The last column is what the others are compared with: it has squares, and dotted lines lead to it.
+
+    Args:
+        ax: where.
+        columns: by title, a value for each name.
+        colours: by name.
+    """
+    orders = [sorted(values, key=values.get) for values in columns.values()]
+    last = len(orders) - 1
+    for name, colour in colours.items():
+        heights = [order.index(name) + 1 for order in orders]
+        ax.plot(range(last), heights[:-1], "o-", color=colour)
+        ax.plot([last - 1, last], heights[-2:], ":", color=colour)
+        ax.plot(last, heights[-1], "s", color=colour)
+        ax.text(-0.25, heights[0], name, ha="right", va="center", color=colour)
+        ax.text(last + 0.2, heights[-1], name, va="center", color=colour)
+    ax.set(ylabel="rank", xlim=(-0.8, last + 0.8))
+    ax.set_xticks(range(last + 1), list(columns))
+    ax.set_yticks(range(1, len(colours) + 1))
+    ax.invert_yaxis()
+    ax.grid(visible=False, axis="x")
+    return ax
+
+
+def bisection(
+    upper: Axes,
+    lower: Axes,
+    trials: Sequence[tuple[float, float]],
+    *,
+    bracket: tuple[float, float],
+    start: float,
+    threshold: float,
+) -> None:
+    """Draw the trials of a search for the largest tolerated α above, and its bracket after each trial below.
+
+    Args:
+        upper: where the worst accuracy met at each α goes: circles are tolerated, crosses are not.
+        lower: where the brackets go, the first on top.
+        trials: (α, largest drop of accuracy that was met), in order.
+        bracket: of α before the first trial.
+        start: accuracy without perturbation.
+        threshold: a drop from which a perturbation is not tolerated.
+    """
+    low, high = bracket
+    for number, (alpha, drop) in enumerate(trials, start=1):
+        tolerated = drop < threshold
+        low, high = (alpha, high) if tolerated else (low, alpha)
+        upper.plot(alpha, start - drop, "o" if tolerated else "x", ms=5, color="C0")
+        lower.plot([low, high], [number, number], color="C0", lw=4, solid_capstyle="butt")
+        lower.plot(alpha, number, "|", ms=9, color="C2")
+    upper.axhline(start, color="0.45", ls="--", lw=1)
+    upper.axhline(start - threshold, color="C2", lw=1, label="not tolerated from here downwards")
+    upper.set(xscale="log", ylim=(-0.03, 1.03))
+    lower.set(xlabel=r"$\alpha$ [parameter units]", yticks=range(1, len(trials) + 1, 2))
+    lower.set_ylim(len(trials) + 0.5, 0.5)
 
 
 def _columns(**columns: ArrayLike | None) -> list[NDArray]:

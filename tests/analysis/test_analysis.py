@@ -335,11 +335,13 @@ def test_over_seeds_reads_correlations_and_leaves_undefined_ones_out():
     result = over_seeds(runs, "spearman")
     assert (result.n_seeds, result.left_out) == (3, 1)
     assert result.largest == max(run.spearman.value for run in runs[:3])
+    assert result.interval == Interval(result.mean, result.low, result.high, 3)
 
 
 def test_over_one_seed_or_none_there_is_no_interval():
     one = over_seeds([0.5])
     assert one.mean == pytest.approx(0.5) and math.isnan(one.low) and math.isnan(one.spread)
+    assert f"{one.interval:.2f}" == "0.50"
     none = over_seeds([math.nan, math.nan])
     assert (none.n_seeds, none.left_out) == (0, 2) and math.isnan(none.mean) and math.isnan(none.smallest)
 

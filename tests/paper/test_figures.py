@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 from matplotlib.container import BarContainer, ErrorbarContainer  # noqa: E402
 
 from paper import figures, published  # noqa: E402
-from xlgen.analysis import AnalysisError, binomial_interval, correlate  # noqa: E402
+from xlgen.analysis import AnalysisError, Pairs, binomial_interval, correlate  # noqa: E402
 from xlgen.core.errors import UnknownName  # noqa: E402
 
 LANGUAGES = ["ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"]
@@ -159,6 +159,19 @@ def test_codes_of_close_points_do_not_cover_each_other(ax):
     assert not any(a.overlaps(b) for i, a in enumerate(found) for b in found[:i])
 
 
+def test_bounds_are_neither_drawn_nor_correlated(ax):
+    status, none = ["ok"] * 12 + ["hit_lower", "hit_upper"], (np.nan,) * 14
+    pairs = Pairs(tuple(LANGUAGES), tuple(MARGIN), tuple(ACCURACY), (0.01,) * 14, none, tuple(status))
+    figures.scatter_pairs(ax, pairs, "margin")
+    figures.scatter_pairs(ax, pairs, "margin", objective="sam", xerr=False)
+    with_bars, without = error_bars(ax)
+    assert len(with_bars.lines[0].get_xdata()) == len(without.lines[0].get_xdata()) == 12
+    drawn, left_out = (sum(map(len, bars.lines[2][0].get_segments())) for bars in (with_bars, without))
+    assert (drawn, left_out) == (2 * 12, 0)  # two ends of each bar
+    assert legend(ax)[0] == f"baseline: {correlate(MARGIN, ACCURACY, status=status)}"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("margin", "accuracy (test)")
+
+
 def test_scatter_refuses(ax):
     with pytest.raises(AnalysisError, match="y has shape"):
         figures.scatter_correlation(ax, MARGIN, ACCURACY[:5])
@@ -261,3 +274,27 @@ def test_slope_draws_the_reference_through_the_data(ax):
 def test_slope_refuses(ax, x, y):
     with pytest.raises(AnalysisError, match="positive"):
         figures.slope(ax, x, y, 2)
+
+
+# --------------------------------------------------------------------------------------------- ranks and bisections
+
+
+def test_ranks_begin_with_the_smallest_value_and_end_with_squares(ax):
+    columns = {"first": {"de": 0.3, "fr": 0.1}, "second": {"de": 0.1, "fr": 0.2}, "error": {"de": 5.0, "fr": 7.0}}
+    figures.ranks(ax, columns, {"de": "C0", "fr": "C1"})
+    heights = [list(line.get_ydata()) for line in ax.lines]
+    assert heights == [[2, 1], [1, 1], [1], [1, 2], [2, 2], [2]]
+    assert [line.get_marker() for line in ax.lines] == ["o", "None", "s"] * 2
+    assert [text.get_text() for text in ax.texts] == ["de", "de", "fr", "fr"]
+    assert [label.get_text() for label in ax.get_xticklabels()] == list(columns) and ax.yaxis_inverted()
+
+
+def test_a_bisection_closes_in_on_the_largest_tolerated_radius():
+    figure, (upper, lower) = plt.subplots(2)
+    trials = [(1e-3, 0.2), (1e-4, 0.0), (3e-4, 0.1)]  # a drop of the threshold is not tolerated
+    figures.bisection(upper, lower, trials, bracket=(1e-5, 1e-1), start=0.9, threshold=0.1)
+    assert [line.get_marker() for line in upper.lines[:3]] == ["x", "o", "x"]
+    assert [line.get_ydata()[0] for line in upper.lines] == pytest.approx([0.7, 0.9, 0.8, 0.9, 0.8])
+    brackets = [tuple(line.get_xdata()) for line in lower.lines[::2]]
+    assert brackets == [(1e-5, 1e-3), (1e-4, 1e-3), (1e-4, 3e-4)]
+    plt.close(figure)

@@ -41,8 +41,13 @@ class OverSeeds:
     n_seeds: int
     left_out: int
 
+    @property
+    def interval(self) -> Interval:
+        """The mean with its interval over seeds."""
+        return Interval(self.mean, self.low, self.high, self.n_seeds)
+
     def __str__(self) -> str:
-        return f"{Interval(self.mean, self.low, self.high, self.n_seeds)}, mean over {self.n_seeds} seeds"
+        return f"{self.interval}, mean over {self.n_seeds} seeds"
 
 
 def over_seeds(correlations: Iterable[Correlation | float], coefficient: str = "pearson") -> OverSeeds:
