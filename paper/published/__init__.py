@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from paper.published.by_language import BY_LANGUAGE, scores, setup_of
 from paper.published.conflicts import Contradiction, contradictions
 from paper.published.numbers import Number
 from paper.published.printed import PAPERS, Cell, Paper, PrintedTable, printed_table, tables
@@ -22,9 +23,20 @@ from xlgen import analysis
 from xlgen.analysis import Correlation, Interval, Verdict, fisher_interval, signed
 from xlgen.core.errors import UnknownName
 
-__all__ = ["PAPERS", "SOURCE", "TABLES", "Cell", "Check", "Contradiction", "Number", "Paper", "PrintedTable"]
+__all__ = [
+    "BY_LANGUAGE",
+    "PAPERS",
+    "SOURCE",
+    "TABLES",
+    "Cell",
+    "Check",
+    "Contradiction",
+    "Number",
+    "Paper",
+    "PrintedTable",
+]
 __all__ += ["Published", "Statement", "Table", "cell", "checks", "contradictions", "discrepancies", "find"]
-__all__ += ["printed_table", "statements", "tables"]
+__all__ += ["printed_table", "scores", "setup_of", "statements", "tables"]
 
 SOURCE = "bassi2024generalization"
 
