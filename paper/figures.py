@@ -251,6 +251,30 @@ def marks_by_language(
     return _legend_above(ax, columns=4)
 
 
+def bars(ax: Axes, groups: Sequence[str], rows: Mapping[str, tuple[Look, Sequence[float]]]) -> Axes:
+    """Draw groups of bars, one bar of each row in a group; the hatch differs too, so that colour is never needed.
+
+    Args:
+        ax: where.
+        groups: names of the groups.
+        rows: by label, the look and one height a group.
+    """
+    width = 0.81 / max(1, len(rows))
+    for number, (label, (style, heights)) in enumerate(rows.items()):
+        ax.bar(
+            np.arange(len(groups)) + (number - (len(rows) - 1) / 2) * width,
+            heights,
+            0.92 * width,
+            facecolor=(style.colour, 0.35),
+            edgecolor=style.colour,
+            hatch=("", "//", "xx", "..")[number % 4],
+            label=label,
+        )
+    ax.set_xticks(range(len(groups)), groups)
+    ax.grid(visible=False, axis="x")
+    return _legend_above(ax, columns=len(rows))
+
+
 def heat_map(
     ax: Axes,
     grid: ArrayLike,

@@ -3,6 +3,7 @@
 Every chapter measures with :func:`study_measures`, so that a model that two chapters need is trained and measured once.
 """
 
+from paper.chapters.comparison import Comparison, means_table
 from paper.chapters.evidence import Evidence
 from paper.chapters.page import (
     NAMES,
@@ -12,6 +13,7 @@ from paper.chapters.page import (
     correlation_table,
     published,
     records_box,
+    run_table,
     saturation,
     table,
     unlearnt,
@@ -25,6 +27,7 @@ __all__ = [
     "MIN_TARGETS",
     "NAMES",
     "PREDICTED",
+    "Comparison",
     "Evidence",
     "Say",
     "adds",
@@ -38,10 +41,12 @@ __all__ = [
     "facts",
     "given",
     "ledger_folder",
+    "means_table",
     "options_for",
     "partial",
     "published",
     "records_box",
+    "run_table",
     "saturation",
     "scale_of",
     "spoken",

@@ -325,3 +325,20 @@ def test_evidence_names_its_runs_and_seeds(tmp_path):
     assert (record.seeds, record.run_keys, record.live) == ((3,), ("a" * 16, "a" * 16), False)
     assert evidence.settle(claim, Interval(0.5, 0.1, 0.8, 14), ["one"]).live
     assert [row.claim.id for row in evidence.rows() if row.ours] == [claim]
+
+
+def test_what_was_run_is_read_from_the_first_model():
+    config = SimpleNamespace(model="a/b", epochs=3, lr=1e-3, clip=1.0, seed=3)
+    run = SimpleNamespace(config=config, manifest={"train_pairs": 3000, "steps": 282})
+    other = SimpleNamespace(config=SimpleNamespace(seed=1), manifest={})
+    found = SimpleNamespace(runs={"one": run, "two": other}, live=frozenset({"one"}))
+    shown = text(chapters.run_table(found, EWC_own="fr, sw"))
+    for cell in (
+        "encoder a/b",
+        "3,000 examples, 3 epochs, 282 steps",
+        "learning rate 0.001",
+        "seeds 1, 3",
+        "EWC own fr, sw",
+    ):
+        assert cell in shown
+    assert "2 models, 1 of them live" in shown

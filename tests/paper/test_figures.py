@@ -271,3 +271,11 @@ def test_a_heat_map_writes_each_number_so_that_it_can_be_read(ax):
 def test_every_setup_has_a_look_of_its_own_on_a_figure():
     looks = [look for setup, look in figures.SETUPS.items() if setup != "ewc"]
     assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks)
+
+
+def test_bars_of_a_group_stand_side_by_side(ax):
+    figures.bars(ax, ["a", "b"], {"x": (figures.SETUPS["l2"], [1, 2]), "y": (figures.SETUPS["ewc"], [3, 4])})
+    first, second = (c for c in ax.containers if isinstance(c, BarContainer))
+    assert [bar.get_height() for bar in (*first, *second)] == [1, 2, 3, 4]
+    assert all(a.get_x() + a.get_width() < b.get_x() for a, b in zip(first, second, strict=True))
+    assert first[0].get_hatch() != second[0].get_hatch() and legend(ax) == ["x", "y"]

@@ -18,9 +18,9 @@ def paired_change(new: ArrayLike, old: ArrayLike, over: str = "") -> Interval:
     .. math:: \bar D \pm t_{n-1, 0.975}\, \frac{s}{\sqrt n}
 
     Over seeds, n and s are of the means :math:`\bar D_{s\cdot}`: would the mean over these languages change alike if
-    the models were trained again? Over languages, they are of :math:`\bar D_{\cdot l}`: is the change, averaged over these
-    seeds, the same in one language as in another? The languages of one model move together, so that an interval over
-    languages says nothing of other models. With a single seed or language it has no ends.
+    the models were trained again? Over languages, they are of :math:`\bar D_{\cdot l}`: is the change, averaged
+    over these seeds, the same in one language as in another? The languages of one model move together, so that an
+    interval over languages says nothing of other models. With a single seed or language it has no ends.
 
     Args:
         new: scores (seeds, languages), in the unit that the change is wanted in.
