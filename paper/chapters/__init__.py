@@ -3,7 +3,7 @@
 Every chapter measures with :func:`study_measures`, so that a model that two chapters need is trained and measured once.
 """
 
-from paper.chapters.comparison import Comparison, means_table
+from paper.chapters.comparison import Comparison, means_table, score_frame
 from paper.chapters.evidence import Evidence
 from paper.chapters.page import (
     NAMES,
@@ -49,6 +49,7 @@ __all__ = [
     "run_table",
     "saturation",
     "scale_of",
+    "score_frame",
     "spoken",
     "study_measures",
     "table",

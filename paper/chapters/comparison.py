@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from paper import figures, ledger
 from paper.chapters.page import table
 from paper.published import scores
+from paper.records import Obtained
 from xlgen.analysis import Interval, paired_change, verdict
 from xlgen.core.errors import UnknownName
 from xlgen.data.catalogue import TASKS
@@ -91,6 +92,10 @@ class Comparison:
         """The change against vanilla in each language."""
         return {code: self.change(setup, [code]) for code in self.languages}
 
+    def matrix(self, setups: Sequence[Any]) -> NDArray:
+        """The changes [points] of these setups (rows) in the target languages (columns), mean over seeds."""
+        return np.array([[self.change(setup, [code]).value for code in self.targets] for setup in setups])
+
     def gains(self, setup: Any) -> dict[str, float]:
         """The change that the paper prints, by language; empty where it prints none."""
         row = self.printed.get(setup, {})
@@ -135,6 +140,14 @@ class Comparison:
             if setup in self.printed:
                 rows[f"{self.names[setup]}, paper"] = (look, self.gains(setup))
         return figures.marks_by_language(ax, codes or self.languages, rows)
+
+
+def score_frame(found: Obtained, keys: Iterable[Hashable], measure: str) -> pd.DataFrame:
+    """A measure [%] of models, a row each, by language."""
+    import pandas as pd
+
+    parts = [found.measured[key][0][measure] for key in keys]
+    return pd.DataFrame([{code: 100 * value.value for code, value in part.items()} for part in parts])
 
 
 def means_table(comparisons: Iterable[Comparison], caption: str) -> HTML:

@@ -342,3 +342,22 @@ def test_what_was_run_is_read_from_the_first_model():
     ):
         assert cell in shown
     assert "2 models, 1 of them live" in shown
+
+
+def test_the_pairs_of_an_ordering_are_settled_by_name(tmp_path):
+    runs = {name: SimpleNamespace(key=name * 16, config=SimpleNamespace(seed=3)) for name in "abc"}
+    found = SimpleNamespace(runs=runs, live=frozenset("ab"))
+    evidence = chapters.Evidence("frozen", found, "mini", {}, store=tmp_path)
+    size = {"baseline": 9, "adapter": 5, "bitfit": 3, "prompt": 2}
+
+    def difference(first, second):
+        gap = size[first] - size[second]
+        return Interval(gap, gap - 1, gap + 1, 3)
+
+    model = {"baseline": "a", "adapter": "b"}
+    record = evidence.settle_pairs("l2-t6-xnli-en", difference, lambda name: [model.get(name, "c")])
+    assert record.value == {"baseline > adapter": 4, "baseline > bitfit": 6, "baseline > prompt": 7}
+    assert record.low["baseline > prompt"] == 6 and record.n == 3
+    assert record.run_keys == tuple(name * 16 for name in "abc") and not record.live
+    with pytest.raises(UnknownName, match="unknown claim of frozen 'l2-t6-xnl'"):
+        evidence.settle_pairs("l2-t6-xnl", difference, lambda name: [])

@@ -1,6 +1,7 @@
 """Setups beside vanilla, ours and a paper's: what is compared, over which languages, and what a page shows of it."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -39,6 +40,17 @@ def test_the_paper_counts_only_languages_that_both_have(comparison):
     assert comparison.change("l2", over="languages").n == 2
     other = chapters.Comparison("mini-other", comparison.ours, PAPER, NAMES)
     assert not other.printed and other.gains("l2") == {} and np.isnan(other.printed_mean("l2"))
+
+
+def test_a_matrix_has_a_row_for_each_setup(comparison):
+    assert comparison.matrix(["vanilla", "l2"]).tolist() == [[0, 0, 0], [2, 0, 2.5]]
+
+
+def test_scores_of_models_are_rows_in_percent():
+    parts = [{"f1": {"en": SimpleNamespace(value=v), "de": SimpleNamespace(value=v / 2)}} for v in (0.5, 0.25)]
+    found = SimpleNamespace(measured={"a": (parts[0],), "b": (parts[1],)})
+    shown = chapters.score_frame(found, ["b", "a"], "f1")
+    assert list(shown.columns) == ["en", "de"] and shown.to_numpy().tolist() == [[25, 12.5], [50, 25]]
 
 
 def test_a_tie_is_no_win_but_half_of_one_in_the_ledger(comparison):
