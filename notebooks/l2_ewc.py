@@ -74,6 +74,7 @@ lams = chapters.words(lams, float)
 #
 # The sums are over the weights of the pretrained encoder; the new classification head has no $\theta^*$ and is free.
 # $F_i$ is the diagonal of the Fisher information of the pretraining loss on plain text in the *target* language:
+#
 # $$ F_i = \frac1N \sum_{n=1}^{N} \Big( \frac{\partial}{\partial \theta_i} \log p_{\theta^*}(\text{hidden sub-words of
 # paragraph } n \mid \text{the rest}) \Big)^2 . $$ (eq-l2_ewc-fisher)
 #
@@ -433,12 +434,12 @@ say(transfers=best[0] + f" at λ = {best[1]:g}" * bool(best[1]))
 
 # %% [markdown]
 # At the $\lambda$ of the tables a paragraph in {glue:text}`l2_ewc-focus`, the language of EWC's text, loses
-# {glue:text}`l2_ewc-least` nats. Of what vanilla fine-tuning forgets, EWC still forgets
-# {glue:text}`l2_ewc-protected`. If these numbers are alike, then what it protects is no single language.
-# Does remembering more mean transferring better? The setup that forgets least, {glue:text}`l2_ewc-remembers`, changes
-# zero-shot accuracy by {glue:text}`l2_ewc-remembers-change` points; the one that transfers best,
-# {glue:text}`l2_ewc-transfers`, is number {glue:text}`l2_ewc-place` in remembering. A language model's memory and the
-# transfer of a classifier need not be the same thing.
+# {glue:text}`l2_ewc-least` nats. Of what vanilla fine-tuning forgets, EWC still forgets {glue:text}`l2_ewc-protected`.
+# If these numbers are alike, then what it protects is no single language. Does remembering more mean transferring
+# better? The setup that forgets least, {glue:text}`l2_ewc-remembers`, changes zero-shot accuracy by
+# {glue:text}`l2_ewc-remembers-change` points; the one that transfers best, {glue:text}`l2_ewc-transfers`, is number
+# {glue:text}`l2_ewc-place` in remembering. A language model's memory and the transfer of a classifier need not be the
+# same thing.
 #
 # ## Where the quadratic approximation ends
 #
@@ -549,8 +550,8 @@ chapters.box("warning", "Where the paper leaves a choice", *sentences) if senten
 # :label: l2_ewc-ex-step
 #
 # (a) Give the gradient of both penalties of {eq}`eq-l2_ewc-losses`. (b) With plain gradient descent at learning rate
-# $\eta$ and $\ell_t$ constant, how fast does $\Delta_i$ shrink? From which $F_i$ on does it oscillate? (c) What does that
-# say about raw Fisher informations with entries over five orders of magnitude and a $\lambda$ that suits their mean?
+# $\eta$ and constant $\ell_t$, how fast does $\Delta_i$ shrink? From which $F_i$ on does it oscillate? (c) What does
+# that say about raw Fisher informations with entries over five orders of magnitude?
 # ````
 #
 # ````{solution-start} l2_ewc-ex-step
@@ -586,8 +587,7 @@ print(f"gradient descent is stable up to lam = {2 / (config.lr * largest):.3g}")
 #
 # Only what a linear function of the pretrained features can express: the encoder stays at $\theta^*$, and the head is
 # trained as a probe. It is the limit of all *frozen-encoder* techniques (soft prompts, BitFit and adapters train a
-# little more). Forgetting is then zero by construction, and {numref}`fig-l2_ewc-sweep` shows what remains of English
-# accuracy on the way there. Between the two ends lies the gain, if there is one.
+# little more). Forgetting is then zero by construction; {numref}`fig-l2_ewc-sweep` shows the way there.
 # ```
 #
 # ````{exercise} ★★ Is the gain more than a shorter training?
@@ -609,8 +609,7 @@ for strength in strengths:
 
 # %% [markdown]
 # Train vanilla models with fewer epochs (`-p epochs 1`) until their distance equals that of an L2 model and compare the
-# two at *equal distance* and at *equal English accuracy*. A penalty that beats early stopping at both does more than
-# shorten the way.
+# two at *equal distance* and at *equal English accuracy*: a penalty that wins at both does more than shorten the way.
 #
 # ````{solution-end}
 # ````
@@ -622,8 +621,8 @@ for strength in strengths:
 # - Half of the Fisher information of {glue:text}`l2_ewc-focus` sits in {glue:text}`l2_ewc-half` of the weights. Along
 #   the way of fine-tuning the divergence is {glue:text}`l2_ewc-near-tuned` times EWC's diagonal form near the start and
 #   {glue:text}`l2_ewc-end-tuned` times at its end.
-# - All of this is the miniature's or the named encoder's: {glue:text}`l2_ewc-encoder` on {glue:text}`l2_ewc-task`,
-#   {glue:text}`l2_ewc-pairs` pairs, {glue:text}`l2_ewc-seeds`. The paper has mBERT on the full data.
+# - All of this is of {glue:text}`l2_ewc-encoder` on {glue:text}`l2_ewc-task`, {glue:text}`l2_ewc-pairs` pairs,
+#   {glue:text}`l2_ewc-seeds`. The paper has mBERT on the full data.
 # ```
 #
 # ```{admonition} Your turn
@@ -634,8 +633,7 @@ for strength in strengths:
 #
 # A finer sweep with six seeds (Figure 1), with one EWC model of a language:
 #
-#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.01,0.001,0.003,0.03,0.1,0.3 -p seeds 0,1,2,3,4,5 \
-#         -p ewc_languages fr
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.01,0.001,0.1 -p seeds 0,1,2,3,4,5 -p ewc_languages fr
 #
 # Real data and text, with any encoder ({doc}`/running`):
 #

@@ -19,7 +19,7 @@ from paper.chapters.page import (
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
-from paper.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from paper.chapters.rows import PREDICTED, collect, column, commonest, constant_tag, partial, study_measures
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
@@ -37,6 +37,7 @@ __all__ = [
     "collect",
     "column",
     "commonest",
+    "constant_tag",
     "correlation_table",
     "facts",
     "given",

@@ -9,14 +9,20 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch.nn import functional
+
 from paper.protocols.base import ALPHA, PREDICTED
 from paper.records import correct_only
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
 from xlgen.core.config import RunOptions
+from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task import Task
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
+from xlgen.models.entity_f1 import chunk_counts, f1_of
+from xlgen.models.evaluate import Predictions
 
 
 def study_measures(
@@ -116,3 +122,21 @@ def commonest(task: Task, language: str, split: str, size: int = 0, data_dir: Pa
     labels = task.rows(language, split, data_dir).take(size).labels
     each = list(chain.from_iterable(labels)) if task.kind == "token" else list(labels)
     return Counter(each).most_common(1)[0][1] / len(each)
+
+
+def constant_tag(task: Task, rows: TaggedRows, tag: int) -> dict[str, float]:
+    """Scores [%] of a tagger that gives every word the same tag.
+
+    Args:
+        task: of words.
+        rows: sentences with their tags.
+        tag: its place among the task's labels.
+
+    Returns:
+        ``"f1"`` of chunks and ``"accuracy"`` of words.
+    """
+    labels = torch.tensor([*chain.from_iterable(rows.labels)])
+    sentence = torch.arange(len(rows)).repeat_interleave(torch.tensor([len(words) for words in rows.labels]))
+    given = functional.one_hot(torch.full_like(labels, tag), len(task.labels)).double()
+    f1 = f1_of(chunk_counts(Predictions(given, labels, sentence), task.labels).sum(0)).item()
+    return {"f1": 100 * f1, "accuracy": 100 * (labels == tag).double().mean().item()}

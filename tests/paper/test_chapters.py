@@ -16,6 +16,7 @@ from xlgen import analysis
 from xlgen.analysis import AnalysisError, Interval, correlate
 from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.data.catalogue import TASKS
+from xlgen.data.read_tagged import TaggedRows
 from xlgen.measures import MEASURES, measuring, settings_of
 from xlgen.training.presets import PRESETS
 
@@ -277,6 +278,15 @@ def test_the_commonest_answer_is_counted_among_the_examples_that_are_measured():
     assert chapters.commonest(XNLI, "de", "test", 7) == max(map(labels.count, labels)) / 7
     words = [tag for sentence in TASKS["mini-udpos"].rows("en", "dev", None).labels for tag in sentence]
     assert chapters.commonest(TASKS["mini-udpos"], "en", "dev") == max(map(words.count, set(words))) / len(words)
+
+
+def test_a_constant_tag_is_scored_as_any_tagger():
+    task = TASKS["mini-wikiann"]
+    name = task.labels.index("B-PER")
+    rows = TaggedRows((("a", "b", "c"), ("d",)), ((name, 0, 0), (name,)))
+    assert task.labels[0] == "O" and chapters.constant_tag(task, rows, 0) == {"f1": 0.0, "accuracy": 50.0}
+    # four names of one word, two of them right, of two
+    assert chapters.constant_tag(task, rows, name) == {"f1": pytest.approx(200 / 3), "accuracy": 50.0}
 
 
 def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():
