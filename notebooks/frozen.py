@@ -422,10 +422,12 @@ for task, (ours, theirs) in zip(wanted, zip(axes, axes, strict=True), strict=Tru
     if TASKS[task].kind == "sequence":
         ours.axhline(100 * guess[task, english], color=figures.FAINT, ls=":")
     low, high = ours.get_ylim()
-    ours.set(ylim=(max(low, -3), min(high, 103)), ylabel=f"{SCORE[task]} [%]")  # intervals of few seeds reach farther
+    ours.set(
+        ylim=(max(low, -3), min(high, 103)), ylabel=f"{SCORE[task]} [%]".replace("f1", "F1")
+    )  # intervals of few seeds reach farther
     for ax in (ours, theirs):
         ax.set(xscale="log", xlabel="trained parameters [count]")
-ours.legend(fontsize=7)
+theirs.legend(*ours.get_legend_handles_labels(), loc="center", fontsize=7)  # where no mark is
 plt.tight_layout()
 plt.show()
 
