@@ -421,10 +421,8 @@ for task, (ours, theirs) in zip(wanted, zip(axes, axes, strict=True), strict=Tru
                 figures.marks(theirs, [at_mbert[t][0] * apart], [printed6[task, t, test]], figures.SETUPS[t], **mark)
     if TASKS[task].kind == "sequence":
         ours.axhline(100 * guess[task, english], color=figures.FAINT, ls=":")
-    low, high = ours.get_ylim()
-    ours.set(
-        ylim=(max(low, -3), min(high, 103)), ylabel=f"{SCORE[task]} [%]".replace("f1", "F1")
-    )  # intervals of few seeds reach farther
+    low, high = ours.get_ylim()  # intervals of few seeds reach farther
+    ours.set(ylim=(max(low, -3), min(high, 103)), ylabel="F1 [%]" if SCORE[task] == "f1" else "accuracy [%]")
     for ax in (ours, theirs):
         ax.set(xscale="log", xlabel="trained parameters [count]")
 theirs.legend(*ours.get_legend_handles_labels(), loc="center", fontsize=7)  # where no mark is
