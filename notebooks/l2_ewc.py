@@ -24,52 +24,45 @@
 # - How to measure forgetting itself, as a divergence in nats, and where EWC's quadratic approximation of it breaks.
 # ```
 
-# %% tags=["parameters"]
-preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
+# %% tags=["parameters", "hide-input"]
+preset: str = "mini"  # mini (offline miniature), small (20,000 real English pairs) or paper
 tasks: list = []  # the first is looked at closely; empty: XNLI and PAWS-X, or their miniatures
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seeds: list = [0, 1, 2]  # random seeds, every setup is trained with each
-live: int = 1  # models trained in this build even where a record is committed, those looked into at least [count]
-lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC
-lam: float = 0.01  # strength in the tables of scores; one of the sweep, or added to it
-language: str = "fr"  # target language of EWC's text in the sweep and where the weights are looked into
-ewc_languages: list = []  # target languages that get an EWC model of their own as in the paper; empty: all
-variants: list = ["fr+en", "mix fr-en"]  # further texts for EWC
-examples: int = 400  # paragraphs of text for each Fisher information [count]
-probe: int = 100  # paragraphs of text on which forgetting is measured [count]
-data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
-text_dir: str = ""  # plain text, a file or a folder with <language>.txt; empty: the miniature's own, or Wikipedia
-train_size: int = None  # English training pairs [count], 0 for all; None: the protocols' own, fewer at preset mini
+lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC; the first is that of the tables
+language: str = "fr"  # of EWC's text in the sweep and where the weights are looked into
+ewc_languages: list = []  # languages with an EWC model of their own, as in the paper; empty: all
+live: int = 1  # models trained in this build, those looked into at least [count]
+data_dir: str = ""  # folder with the official archives; empty: the hub
+text_dir: str = ""  # folder with <language>.txt; empty: the miniature's own text, or Wikipedia
+train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
-size: int = 500  # test examples of each language [count]; 0: all
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
-threads: int = 1  # CPU threads of each [count]
 
-# %%
+# %% tags=["hide-cell"]
 import math
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
-from myst_nb import glue
+from IPython.display import display
 
-from paper import chapters, figures, ledger, protocols, records
+from paper import chapters, figures, protocols, records
 from paper.notebook import provenance
-from paper.published import contradictions, printed_table
-from xlgen import models
-from xlgen.analysis import Interval, interval_of_mean, signed, verdict
+from paper.published import BY_LANGUAGE, contradictions, printed_table
+from xlgen.analysis import paired_change, signed
 from xlgen.data import text
-from xlgen.data.batch import scored
 from xlgen.data.catalogue import TASKS
-from xlgen.fisher import mlm, of_text
+from xlgen.fisher import of_text
+from xlgen.fisher.forgetting import Forgetting, inner
 from xlgen.measures.measuring import load_model
-from xlgen.models import layers
 
 figures.use_style()
-tasks, variants, ewc_languages = (chapters.words(some) for some in (tasks, variants, ewc_languages))
-seeds, lams = chapters.words(seeds, int), chapters.words(lams, float)
+say = chapters.Say("l2_ewc")
+tasks, ewc_languages, seeds = chapters.words(tasks), chapters.words(ewc_languages), chapters.words(seeds, int)
+lams = chapters.words(lams, float)
 
 # %% [markdown]
 # ## What is minimised
@@ -79,9 +72,8 @@ seeds, lams = chapters.words(seeds, int), chapters.words(lams, float)
 # $$ L_{\text{L2}} = \ell_t + \frac{\lambda}{2} \sum_i (\theta_i - \theta^*_i)^2, \qquad
 # L_{\text{EWC}} = \ell_t + \frac{\lambda}{2} \sum_i F_i\, (\theta_i - \theta^*_i)^2 . $$ (eq-l2_ewc-losses)
 #
-# The sums are over the weights that the pretrained encoder has; the new classification head has no $\theta^*$ and is
-# free. $F_i$ is the diagonal of the Fisher information of the encoder's pretraining loss on plain text in the *target*
-# language, which needs no label:
+# The sums are over the weights of the pretrained encoder; the new classification head has no $\theta^*$ and is free.
+# $F_i$ is the diagonal of the Fisher information of the pretraining loss on plain text in the *target* language:
 #
 # $$ F_i = \frac1N \sum_{n=1}^{N} \Big( \frac{\partial}{\partial \theta_i} \log p_{\theta^*}(\text{hidden sub-words of
 # paragraph } n \mid \text{the rest}) \Big)^2 . $$ (eq-l2_ewc-fisher)
@@ -101,146 +93,64 @@ seeds, lams = chapters.words(seeds, int), chapters.words(lams, float)
 #
 # A raw $F_i$ is tiny (its mean over the weights is in a table below), so that $\lambda$ of the two penalties would
 # differ by orders of magnitude. Here $F$ is divided by its mean, $\frac1P \sum_i F_i = 1$: both penalties then pull
-# equally hard in the mean over weights, and differ only in *which* weights are held.
+# equally hard in the mean over weights, and differ only in *which* weights are held. It is computed from 400
+# paragraphs. Weight decay is off: it pulls towards 0, and the penalties towards $\theta^*$. The checkpoint is the one
+# with the best English development accuracy. Setups are compared in pairs: the same seed (hence the same head and the
+# same order of batches) and the same language.
 
-# %% tags=["reads:records"]
-options = chapters.options_for(store, data_dir, text_dir, threads)
-usual = [protocols.name_of(task, preset) for task in ("xnli", "pawsx")]
-main, *others = tasks or usual
-focus, every_seed = language, seeds
-strengths = sorted({*lams, lam})
-common = chapters.given(model=model, train_size=train_size, epochs=epochs)
-protocol = protocols.regularisers(
-    preset,
-    tasks=[main, *others],
-    strengths=strengths,
-    strength=lam,
-    language=focus,
-    variants=variants,
-    own=ewc_languages,
-    examples=examples,
-    seeds=every_seed,
-    size=size,
-    **common,
-)
-vanilla, first = protocols.VANILLA, f"EWC {focus}"
-texts = [focus, *variants]
-setups = [vanilla] + [
-    (name, strength)
-    for strength in strengths
-    for name in ("L2", *(f"EWC {text}" for text in texts))
-    if (main, (name, strength), every_seed[0]) in protocol.configs
-]
-# The second half of this page looks into these models of the first seed.
-first_seed = len(setups) + 3 * len(others)
-found = records.obtain(
-    protocol, options, workers=workers, live=max(live, first_seed)
-)  # fmt: skip
-runs = found.runs
-measured = {k: v["accuracy"] for k, (v,) in found.measured.items()}
-frobenius = {
-    k: v["frobenius"]["all"] for k, (v,) in found.measured.items()
-}  # fmt: skip
+# %% tags=["hide-input", "reads:records"]
+options = chapters.options_for(store, data_dir, text_dir)
+main, *others = every_task = tasks or [protocols.name_of(task, preset) for task in ("xnli", "pawsx")]
+VANILLA, first = protocols.VANILLA, f"EWC {language}"
+lam, strengths = lams[0], sorted({*lams})
+variants = [f"{language}+en", f"mix {language}-en"]
+settings = chapters.given(model=model, train_size=train_size, epochs=epochs)
+ewc = dict(strength=lam, language=language, variants=variants, own=ewc_languages)
+protocol = protocols.regularisers(preset, tasks=every_task, strengths=lams, seeds=seeds, **ewc, **settings)
+penalties = ("L2", first, *(f"EWC {corpus}" for corpus in variants))
+sweep = [(name, at) for at in strengths for name in penalties if (main, (name, at), seeds[0]) in protocol.configs]
+looked_into = 1 + len(sweep) + 3 * len(others)  # of the first seed
+trained = records.obtain(protocol, options, workers=workers, live=max(live, looked_into))
 
-own = ("EWC own", lam)  # no model: of each language, its own
-
-
-def alone(task: str) -> list[str]:
-    """Languages with an EWC model of their own."""
-    return [
-        code
-        for code in TASKS[task].languages
-        if (task, (f"EWC {code}", lam), every_seed[0]) in runs
-    ]  # fmt: skip
-
-
-tabled = [vanilla, ("L2", lam), own]
-compared = [vanilla, ("L2", lam), (first, lam)]
-over = "seeds" if len(every_seed) > 1 else "languages"
-
-# %% tags=["hide-input"]
-chapters.records_box(found)
-
-# %% tags=["hide-input"]
-config, manifest = runs[main, vanilla, every_seed[0]].config, runs[main, vanilla, every_seed[0]].manifest
-encoder = "the shipped miniature" if config.model == "mini" else Path(config.model).name
-glue("l2_ewc-task", main, display=False)
-glue("l2_ewc-encoder", encoder, display=False)
-glue("l2_ewc-lam", f"{lam:g}", display=False)
-glue("l2_ewc-focus", focus, display=False)
-glue("l2_ewc-pairs", f"{manifest['train_pairs']:,}", display=False)
-glue("l2_ewc-steps", f"{manifest['steps']:,}", display=False)
-seeded = "one seed" if len(every_seed) == 1 else f"{len(every_seed)} seeds"
-glue("l2_ewc-seeds", seeded, display=False)
-glue("l2_ewc-over", over, display=False)
-chapters.table(
-    ("setting", "value"),
-    [
-        ("tasks", ", ".join([main, *others])),
-        ("encoder", encoder),
-        ("setups", ", ".join(f"{name} {strength:g}" if strength else name for name, strength in setups)),
-        ("EWC own", "; ".join(f"{task}: {', '.join(alone(task))}" for task in (main, *others))),
-        ("training", f"{manifest['train_pairs']:,} pairs, {config.epochs} epochs, {manifest['steps']:,} steps"),
-        ("optimizer", f"AdamW without weight decay, peak learning rate {config.lr:g}, clip {config.clip:g}"),
-        ("Fisher information", f"{examples:,} paragraphs of text a language, divided by its mean"),
-        ("seeds", ", ".join(map(str, every_seed))),
-    ],
-    f"What was run: {len(runs)} models, {len(found.live)} of them live",
+# %% tags=["remove-input"]
+display(chapters.records_box(trained))
+config, facts = trained.runs[main, VANILLA, seeds[0]].config, chapters.facts(trained)
+over, english = "seeds" if len(seeds) > 1 else "languages", TASKS[main].source_language
+say(task=main, lam=f"{lam:g}", focus=language, over=over, **facts)
+trained_of = {(task, setup) for task, setup, _ in trained.runs}
+alone = {task: [c for c in TASKS[task].languages if (task, (f"EWC {c}", lam)) in trained_of] for task in every_task}
+chapters.run_table(
+    trained,
+    tasks=", ".join(every_task),
+    setups=", ".join(f"{name} {at:g}" if at else name for name, at in [VANILLA, *sweep]),
+    EWC_own="; ".join(f"{task}: {', '.join(codes)}" for task, codes in alone.items()),
 )
 
-# %% [markdown]
-# Weight decay is off: it pulls towards 0, and the penalties towards $\theta^*$. The checkpoint is the one with the best
-# English development accuracy, for every setup.
 
 # %%
-english = TASKS[main].source_language
+def accuracy(task: str, setup: tuple) -> pd.DataFrame:
+    """Test accuracy [%], a row for each seed and a column for each language."""
+    return chapters.score_frame(trained, [(task, setup, seed) for seed in seeds], "accuracy")
 
 
-def by_language(task: str, setup: tuple, seed: int) -> dict:
-    """Test accuracy; of EWC's own, each language's from its model."""
-    if setup != own:
-        return measured[task, setup, seed]
-    usual = measured[task, (first, lam), seed]
-    keys = {code: (task, (f"EWC {code}", lam), seed) for code in usual}
-    return {c: measured.get(key, usual)[c] for c, key in keys.items()}
+def own(task: str) -> pd.DataFrame:
+    """EWC as in the paper: in each language another model, with the text of that language."""
+    of = {c: (f"EWC {c}", lam) if c in alone[task] else (first, lam) for c in TASKS[task].languages}
+    return pd.DataFrame({code: accuracy(task, setup)[code] for code, setup in of.items()})
 
 
-def accuracy(task: str, setup: tuple[str, float]) -> dict[str, float]:
-    """Test accuracy by language, the mean over seeds."""
-    each = [by_language(task, setup, seed) for seed in every_seed]
-    return {
-        code: np.mean([values[code].value for values in each])
-        for code in each[0]
-    }  # fmt: skip
-
-
-def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
-    """Difference of two setups, mean over languages [points]."""
-    pairs = [
-        (by_language(task, new, s), by_language(task, old, s))
-        for s in every_seed
-    ]  # fmt: skip
-    codes = codes or [code for code in pairs[0][0] if code != english]
-    differences = np.array([
-        [100 * (a[c].value - b[c].value) for c in codes]
-        for a, b in pairs
-    ])  # fmt: skip
-    if len(every_seed) > 1:
-        return interval_of_mean(differences.mean(axis=1))
-    if len(codes) > 1:
-        return interval_of_mean(differences[0])
-    one, other = (each[codes[0]] for each in pairs[0])
-    shares, value = (one.value, other.value), float(differences[0, 0])
-    half = 196 * math.sqrt(sum(p * (1 - p) for p in shares) / one.n)
-    return Interval(value, value - half, value + half, one.n)
-
+names, studies = {"vanilla": "vanilla", "l2": "L2", "ewc": "EWC own", "one": first}, {}
+for task in every_task:
+    ours = {setup: accuracy(task, setup) for each, setup, seed in protocol.configs if (each, seed) == (task, seeds[0])}
+    ours |= {"vanilla": ours[VANILLA], "l2": ours["L2", lam], "one": ours[first, lam], "ewc": own(task)}
+    studies[task] = chapters.Comparison(task, ours, "anonymous2021frustratingly", names)
+study = studies[main]
 
 # %% [markdown]
 # ## Tables 1, 2 and 9: who is better, and where?
 #
-# The paper's Table 1 has the mean zero-shot score of four tasks; its Tables 2 and 9 have XNLI and PAWS-X by language.
-# (WikiAnn and UDPOS, Tables 7 and 8, belong to the chapter on tagging.) Every number of ours is from
-# {glue:text}`l2_ewc-seeds`; the paper's are means of three seeds of mBERT on the full training sets.
+# The paper's Table 1 has the mean zero-shot score of four tasks, its Tables 2 and 9 XNLI and PAWS-X by language (7 and
+# 8: {doc}`tagging <tagging>`). Ours is from {glue:text}`l2_ewc-seeds`, the paper's from three of mBERT on all pairs.
 #
 # ```{admonition} What EWC means in the paper
 # :class: note
@@ -250,593 +160,286 @@ def change(task: str, new: tuple, codes=None, old=vanilla) -> Interval:
 # {glue:text}`l2_ewc-focus`. In the sweep below, and where we look into the weights, EWC is one model, with that text.
 # ```
 
-# %% tags=["hide-input"]
-PAPER = "anonymous2021frustratingly"
-NUMBER = {"xnli": 2, "pawsx": 9}
-ROWS = {"vanilla": "vanilla", "L2": "w/ l2", "EWC": "w/ ewc"}
-
-
-def printed(task: str) -> dict:
-    """The paper's scores by language, for vanilla, L2 and EWC; empty where it has no such table."""
-    number = NUMBER.get(task.removeprefix("mini-"))
-    if number is None:
-        return {}
-    table = printed_table(PAPER, number)
-    spelled = {row.split(", ")[1].lower(): row for row in table.rows}
-    codes = ("en", *table.targets)
-    return {name: {c: table.cell(spelled[low], c).number for c in codes} for name, low in ROWS.items()}
-
-
-def points(interval) -> str:
-    return f"{signed(interval.value, 2)} [{signed(interval.low, 2)}, {signed(interval.high, 2)}]"
-
-
-body, sentences, outcomes = [], [], {}
-for task in (main, *others):
-    paper, targets = printed(task), [code for code in accuracy(task, vanilla) if code != english]
-    for setup in tabled:
-        score = accuracy(task, setup)
-        name = setup[0].split()[0]
-        old, row = paper.get("vanilla"), paper.get(name)
-        mean = np.mean([100 * score[code] for code in targets])
-        both = [c for c in targets if not row or c in row]
-        theirs = "not printed" if not row else f"{np.mean([row[c] for c in row if c != english]):.2f}"
-        cells = (f"{task}: {setup[0]}", f"{100 * score[english]:.2f}", f"{mean:.2f}")
-        if setup == vanilla:
-            body.append((*cells, "", theirs, "", ""))
-            continue
-        ours = change(task, setup, both)
-        their_gain = np.nan if not row else np.mean([row[c] - old[c] for c in row if c != english])
-        said = verdict(ours.value, (ours.low, ours.high), float(their_gain)) if row else None
-        outcomes[task, name] = (ours, their_gain, said)
-        body.append((*cells, points(ours), theirs, signed(their_gain, 2) if row else "", said.outcome if said else ""))
-head = ("", english, "mean of targets", "minus vanilla, 95 %", "paper: mean", "paper: minus vanilla", "verdict")
-chapters.table(
-    head,
-    body,
-    f"Accuracy [%] (Table 1 of the paper for its two tasks with pairs of sentences), λ = {lam:g}. Differences are of the "
-    f"languages that both have; Student-t interval over {over}",
+# %% tags=["remove-input"]
+for kind in ("l2", "ewc"):
+    say(**{f"change_{kind}": f"{study.change(kind):+.2f}"})
+    say(**{f"wins_{kind}": f"{len(study.better(kind))} of {len(study.shared)}"})
+caption = (
+    "Accuracy [%] (Table 1 of the paper for its two tasks with pairs of sentences); mean of the languages that both"
 )
+chapters.means_table(studies.values(), f"{caption} have, differences with 95 % Student-t intervals; λ = {lam:g}")
 
-# %% mystnb={"figure": {"name": "fig-l2_ewc-languages", "caption": "Change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % Student-t interval over seeds (with one seed, that of a difference of two independent binomial shares). Hollow: the paper's Tables 2 and 9 (mBERT, three seeds, no interval printed)."}, "image": {"alt": "Two panels, one a task: for each language the change of accuracy by L2 and by EWC, ours as filled marks with intervals and the paper's as hollow marks, around a line at zero."}} tags=["hide-input"]
-LOOK = {"vanilla": figures.look("baseline"), "L2": figures.Look("#0072B2", "s"), "EWC": figures.Look("#D55E00", "^")}
-fig, axes = plt.subplots(1 + len(others), 1, figsize=(9.6, 3.3 * (1 + len(others))), squeeze=False)
-for ax, task in zip(axes[:, 0], (main, *others), strict=True):
-    paper, old = printed(task), accuracy(task, vanilla)
-    for shift, setup in ((-0.16, tabled[1]), (0.16, tabled[2])):
-        name = setup[0].split()[0]
-        for place, code in enumerate(old):
-            ours = change(task, setup, [code])
-            label = f"{setup[0]}, ours" if not place else None
-            style = dict(color=LOOK[name].colour, fmt=LOOK[name].marker, elinewidth=1)
-            ax.errorbar(place + shift, ours.value, yerr=ours.value - ours.low, label=label, **style)
-            if paper and code in paper[name]:
-                theirs = paper[name][code] - paper["vanilla"][code]
-                label = f"{name}, paper" if not place else None
-                hollow = dict(mfc="white", mec=LOOK[name].colour, color=LOOK[name].colour, ls="none")
-                ax.plot(place + shift + 0.14, theirs, LOOK[name].marker, ms=5, label=label, **hollow)
-    ax.axhline(0, color=figures.INK, lw=0.8)
-    ax.set_xticks(range(len(old)), list(old))
-    ax.set_ylabel(f"{task}:\nchange of accuracy [points]")
-    ax.grid(visible=False, axis="x")
-axes[0, 0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=4)
+
+# %% mystnb={"figure": {"name": "fig-l2_ewc-languages", "caption": "Change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Tables 2 and 9 (mBERT, three seeds, no interval printed)."}, "image": {"alt": "Two panels, one a task: for each language the change of accuracy by L2 and by EWC, ours as filled marks with intervals and the paper's as hollow marks, around a line at zero."}} tags=["hide-input"]
+for task, ax in figures.panels(every_task, (9.6, 3.7), columns=1).items():
+    studies[task].draw(ax, ["l2", "ewc"])
+    ax.set(title="", ylabel=f"{task}:\nchange of accuracy [points]")
 plt.show()
 
-# %% tags=["hide-input"]
-for (task, name), (ours, theirs, said) in outcomes.items():
-    new = accuracy(task, next(setup for setup in tabled if setup[0].startswith(name)))
-    old, paper = accuracy(task, vanilla), printed(task)
-    wins = sum(new[c] > old[c] for c in new if c != english)
-    sentence = f"{task}, {name}: better than vanilla in {wins} of {len(new) - 1} target languages"
-    if paper:
-        codes = [c for c in paper[name] if c != english]
-        known = sum(paper[name][c] > paper["vanilla"][c] for c in codes)
-        sentence += f" (paper: {known} of {len(codes)}); mean change {points(ours)} points, paper {signed(theirs, 2)}"
-        sentence += f". {str(said)[0].upper()}{str(said)[1:]}."
-    else:
-        sentence += f"; mean change {points(ours)} points."
-    sentences.append(sentence)
-glue("l2_ewc-verdict-l2", sentences[0], display=False)
-glue("l2_ewc-verdict-ewc", sentences[1], display=False)
-chapters.box("note", "The paper's claim, and ours", *sentences)
-
 # %% [markdown]
+# On {glue:text}`l2_ewc-task` L2 changes the mean by {glue:text}`l2_ewc-change-l2` points, better than vanilla in
+# {glue:text}`l2_ewc-wins-l2` languages; EWC with each language's own text by {glue:text}`l2_ewc-change-ewc`, better in
+# {glue:text}`l2_ewc-wins-ewc`. The verdict says whether our interval and the paper's number go together.
+#
 # ### Does the text have to be the language's own?
 #
-# With a model for each text, each evaluated in every language, the question can be asked directly. Row $d$, column $c$
-# of the figure is the change in language $c$ by EWC with text in $d$. If EWC protects the language whose text it has
-# read, the diagonal stands out.
+# Row $d$, column $c$ of the figure is the change in language $c$ by EWC with text in $d$. If EWC protects the language
+# whose text it has read, the diagonal stands out.
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-own", "caption": "Change of test accuracy against vanilla in each language (columns) by EWC with text in each language (rows), in points, mean over seeds. Framed: the language's own text. A cell's own uncertainty is that of the figure above; the mean of the framed cells against the others is in the text."}, "image": {"alt": "A heat map for each task, texts as rows and evaluated languages as columns, with the number in each cell; the cells of the diagonal are framed."}} tags=["hide-input"]
-matrix = {
-    task: {
-        text: {c: change(task, (f"EWC {text}", lam), [c]).value for c in accuracy(task, vanilla) if c != english}
-        for text in alone(task)
-    }
-    for task in (main, *others)
-    if alone(task)
-}
-wide = [len(next(iter(rows.values()))) for rows in matrix.values()]
-fig, axes = plt.subplots(1, len(matrix), figsize=(10.4, 0.38 * max(map(len, matrix.values())) + 1.6), squeeze=False,
-                         width_ratios=wide)  # fmt: skip
-most = max(abs(v) for rows in matrix.values() for row in rows.values() for v in row.values()) or 1.0
-for ax, (task, rows) in zip(axes[0], matrix.items(), strict=True):
-    columns = list(next(iter(rows.values())))
-    grid = np.array([[row[c] for c in columns] for row in rows.values()])
-    shown = ax.imshow(grid, cmap="PuOr", vmin=-most, vmax=most, aspect="auto")
-    for y, text_code in enumerate(rows):
-        for x, code in enumerate(columns):
-            dark = abs(grid[y, x]) > 0.6 * most
-            ax.text(x, y, signed(grid[y, x], 1), ha="center", va="center", fontsize=6.5, color="w" if dark else "k")
-            if text_code == code:
-                ax.add_patch(plt.Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, ec="k", lw=1.6))
-    ax.set_xticks(range(len(columns)), columns, fontsize=8)
-    ax.set_yticks(range(len(rows)), list(rows), fontsize=8)
+cells = {task: one.matrix([(f"EWC {d}", lam) for d in alone[task]]) for task, one in studies.items() if alone[task]}
+most, height = max(abs(grid).max() for grid in cells.values()) or 1.0, max(map(len, cells.values()))
+shape = dict(figsize=(10.4, 0.38 * height + 1.6), width_ratios=[grid.shape[1] for grid in cells.values()])
+fig, axes = plt.subplots(1, len(cells), squeeze=False, **shape)
+for ax, (task, grid) in zip(axes[0], cells.items(), strict=True):
+    codes = studies[task].targets
+    image = figures.heat_map(ax, grid, alone[task], codes, (-most, most), "PuOr", ".1f")
+    for y, code in enumerate(alone[task]):
+        ax.add_patch(plt.Rectangle((codes.index(code) - 0.5, y - 0.5), 1, 1, fill=False, ec="k", lw=1.6))
     ax.set(title=task, xlabel="evaluated in", ylabel="text of EWC")
-    ax.grid(visible=False)
-fig.colorbar(shown, ax=axes[0], label="change [points]", fraction=0.03, pad=0.02)
+fig.colorbar(image, ax=axes[0], label="change [points]", fraction=0.03, pad=0.02)
 plt.show()
 
 
-# %% tags=["hide-input"]
-def preference(task: str) -> Interval | None:
-    """Accuracy in a language with its own text minus with another one's, mean over languages [points]."""
-    codes = [c for c in alone(task) if c in accuracy(task, vanilla)]
-    if len(codes) < 2:
-        return None
-    each = np.array([
-        [
-            100 * (at[c][c].value - np.mean([at[d][c].value for d in codes if d != c]))
-            for c in codes
-        ]
-        for at in ({d: measured[task, (f"EWC {d}", lam), seed] for d in codes} for seed in every_seed)
-    ])  # fmt: skip
-    return interval_of_mean(each.mean(1) if len(every_seed) > 1 else each[0])
+# %%
+def own_minus_others(task: str):
+    """Accuracy with a language's own text minus with another's, mean over languages [points]."""
+    codes = alone[task]
+    by_text = np.array([studies[task].of((f"EWC {d}", lam), codes) for d in codes])
+    mine = np.diagonal(by_text, axis1=0, axis2=2)  # seeds, languages
+    return paired_change(mine, (by_text.sum(axis=0) - mine) / (len(codes) - 1))
 
 
-def shares(rows: dict) -> str:
-    """How much of the cells' variance lies between columns and between rows, in words."""
-    grid = np.array([[row[c] for c in row] for row in rows.values()])
-    total = ((grid - grid.mean()) ** 2).mean()
-    parts = [((grid.mean(axis) - grid.mean()) ** 2).mean() / total for axis in (0, 1)] if total else [0, 0]
-    return f"{parts[0]:.0%} between the languages, {parts[1]:.0%} between the texts"
-
-
-preferred = {task: preference(task) for task in (main, *others)}
-glue(
-    "l2_ewc-shares",
-    "; ".join(f"on {task} {shares(rows)}" for task, rows in matrix.items() if len(rows) > 1) or "there is one text",
-    display=False,
-)
-told_of_own = [f"{points(one)} points on {task}" for task, one in preferred.items() if one]
-better = [task for task, one in preferred.items() if one and one.low > 0]
-glue(
-    "l2_ewc-own",
-    f"EWC with the language's own text minus EWC with another's, mean over languages: {'; '.join(told_of_own)}. That the "
-    f"text should be the language's own is {'shown on ' + ' and '.join(better) if better else 'not shown'}"
-    if told_of_own
-    else "With fewer than two texts it cannot be asked whether the text should be the language's own",
-    display=False,
-)
-body = []
-for task in (main, *others):
-    paper, old = printed(task), accuracy(task, vanilla)
-    for code in old:
-        theirs = (paper["EWC"].get(code), paper["vanilla"].get(code)) if paper else (None, None)
-        theirs = "" if None in theirs else signed(theirs[0] - theirs[1], 2)
-        each = [points(change(task, setup, [code])) for setup in (own, (first, lam), ("L2", lam))]
-        body.append((f"{task}: {code}", f"{100 * old[code]:.2f}", *each, theirs))
-head = ("", "vanilla [%]", "EWC own", first, "L2", "paper: EWC own")
-chapters.table(head, body, f"Change against vanilla by language [points, 95 %], λ = {lam:g}")
+# %% tags=["remove-input"]
+several = [task for task in every_task if len(alone[task]) > 1]
+parts = []
+for grid, task in ((cells[task], task) for task in several):
+    columns, rows = (grid.mean(axis).var() / (grid.var() or 1) for axis in (0, 1))
+    parts.append(f"on {task} {columns:.0%} between the languages, {rows:.0%} between the texts")
+preferred = [f"{own_minus_others(task):+.2f} points on {task}" for task in several]
+say(shares="; ".join(parts) or "there is one text", own="; ".join(preferred) or "not to be had from one text")
+display(*(one.table(f"{task}: change of accuracy [points, 95 %], λ = {lam:g}") for task, one in studies.items()))
 
 # %% [markdown]
-# {glue:text}`l2_ewc-own` (95 % intervals over {glue:text}`l2_ewc-over`). The variance of the figure's cells is split:
+# EWC with the language's own text minus EWC with another's, mean over languages: {glue:text}`l2_ewc-own`. Only an
+# interval above 0 would show that the text should be the language's own. The variance of the figure's cells is split:
 # {glue:text}`l2_ewc-shares`. What is left belongs to single cells, the diagonal and noise among them.
-#
-# The intervals on this page are over {glue:text}`l2_ewc-over`; the paper averages three seeds, this page has
-# {glue:text}`l2_ewc-seeds`. To train again changes all languages together, and that is what an interval over seeds
-# knows; with three seeds it is wide. An interval over languages, which is all that one seed allows, says whether a
-# change is consistent over languages *for these models*.
+# The intervals are over {glue:text}`l2_ewc-over`. To train again changes all languages together, which an interval over
+# seeds knows; with three it is wide. One over languages says whether a change is consistent *for these models*.
 #
 # ## Figure 1: how hard to pull?
 
-# %% tags=["hide-input"]
-box = {row.id: row for row in contradictions()}.get("seeds-differ")
-chapters.box("warning", "The paper contradicts itself", box.sentence, f"Here: {seeded} in the sweep.") if box else None
-
-# %% mystnb={"figure": {"name": "fig-l2_ewc-sweep", "caption": "Left: change of the mean zero-shot accuracy over the target languages, relative to vanilla fine-tuning in percent, against λ (the paper's Δ Avg of Figure 1); bars: 95 % Student-t interval over seeds (with one seed, over languages). Right: change of English test accuracy, in points, with its 95 % interval over seeds (with one seed, that of a difference of two independent binomial shares). Both pair the models of a seed. EWC's Fisher information has mean 1, so that λ is the same scale for both."}, "image": {"alt": "Two panels against lambda on a logarithmic axis, one line each for L2 and EWC: relative change of zero-shot accuracy, and change of English accuracy, around lines at zero."}} tags=["hide-input"]
-relative = {}
-old = accuracy(main, vanilla)
-targets = [code for code in old if code != english]
-base = np.mean([100 * old[c] for c in targets])
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8))
-for name, setup_name, aside in (("L2", "L2", 0.975), ("EWC", first, 1.025)):
-    each, places = [change(main, (setup_name, s)) for s in strengths], aside * np.array(strengths)
-    relative[name] = [100 * one.value / base for one in each]
-    ends = np.array([[one.value - one.low, one.high - one.value] for one in each]).T * 100 / base
-    style = dict(color=LOOK[name].colour, marker=LOOK[name].marker, label=setup_name, capsize=2)
-    left.errorbar(places, relative[name], yerr=ends, **style)
-    each = [change(main, (setup_name, s), [english]) for s in strengths]
-    right.errorbar(places, [one.value for one in each], yerr=[one.value - one.low for one in each], **style)
-for ax in (left, right):
+# %% mystnb={"figure": {"name": "fig-l2_ewc-sweep", "caption": "Left: change of the mean zero-shot accuracy over the target languages, relative to vanilla fine-tuning in percent, against λ (the paper's Δ Avg of Figure 1); bars: 95 % Student-t interval over seeds (with one seed, over languages). Right: change of English test accuracy, in points, with its 95 % interval over seeds (none with one seed). Both pair the models of a seed. EWC's Fisher information has mean 1, so that λ is the same scale for both."}, "image": {"alt": "Two panels against lambda on a logarithmic axis, one line each for L2 and EWC: relative change of zero-shot accuracy, and change of English accuracy, around lines at zero."}} tags=["hide-input"]
+LOOK, targets = figures.SETUPS, study.targets
+lines = {"vanilla": [VANILLA], "l2": [("L2", at) for at in strengths], "ewc": [(first, at) for at in strengths]}
+unit = 100 / study.mean(VANILLA, targets)
+left, right = figures.panels(["mean of the targets", english], (4.8, 3.8)).values()
+for kind, aside in (("l2", 0.975), ("ewc", 1.025)):
+    x, style = aside * np.array(strengths), dict(label=lines[kind][0][0], ls="-", capsize=2)
+    relative = [paired_change(*(unit * study.of(s, targets) for s in (setup, VANILLA))) for setup in lines[kind]]
+    figures.marks(left, x, relative, LOOK[kind], **style)
+    figures.marks(right, x, [study.change(setup, [english]) for setup in lines[kind]], LOOK[kind], **style)
+for ax, of in ((left, "% of vanilla"), (right, "points")):
     ax.axhline(0, color=figures.INK, lw=0.8)
-    ax.set(xscale="log", xlabel="λ")
-    ax.legend()
-left.set_ylabel("zero-shot accuracy, change [% of vanilla]")
-right.set_ylabel(f"accuracy in {english}, change [points]")
+    ax.set(xscale="log", xlabel="λ", ylabel=f"change of accuracy [{of}]")
+ax.legend()
 plt.show()
 
-# %% tags=["hide-input"]
-
-
-def best(name: str, setup_name: str) -> str:
-    """The strength with the highest mean zero-shot accuracy, with its interval."""
-    place = int(np.argmax(relative[name]))
-    at = change(main, (setup_name, strengths[place]))
-    edge = " (an end of the sweep)" if place in (0, len(strengths) - 1) else ""
-    in_english = 100 * (accuracy(main, (setup_name, strengths[place]))[english] - old[english])
-    return (
-        f"{setup_name} is best at λ = {strengths[place]:g}{edge}: {points(at)} points over vanilla, and "
-        f"{signed(in_english, 2)} in English"
-    )
-
-
-strongest = {name: 100 * (accuracy(main, (name, strengths[-1]))[english] - old[english]) for name in ("L2", first)}
-glue("l2_ewc-best-l2", best("L2", "L2"), display=False)
-glue("l2_ewc-best-ewc", best("EWC", first), display=False)
-glue("l2_ewc-strongest", f"{strengths[-1]:g}", display=False)
-glue("l2_ewc-strongest-l2", signed(strongest["L2"], 2), display=False)
-glue("l2_ewc-strongest-ewc", signed(strongest[first], 2), display=False)
+# %% tags=["remove-input"]
+for kind in ("l2", "ewc"):
+    best = max(lines[kind], key=lambda setup: study.mean(setup, targets))
+    say(**{f"best_lam_{kind}": f"{best[1]:g}", f"best_{kind}": f"{study.change(best, targets):+.2f}"})
+    say(**{f"best_english_{kind}": signed(study.change(best, [english]).value, 2)})
+    say(**{f"strongest_{kind}": signed(study.change(lines[kind][-1], [english]).value, 2)})
+say(strongest=f"{strengths[-1]:g}")
 
 # %% [markdown]
-# {glue:text}`l2_ewc-best-l2`. {glue:text}`l2_ewc-best-ewc`. (The best of several is a maximum of noisy numbers: its
-# interval does not know that it was chosen.) At the strongest pull, $\lambda =$ {glue:text}`l2_ewc-strongest`, English
-# accuracy changes by {glue:text}`l2_ewc-strongest-l2` points with L2 and {glue:text}`l2_ewc-strongest-ewc` with EWC.
-# The paper says of its Figure 1 that models benefit "as long as it provides the model some flexibility to learn the
-# downstream task while constraining it enough"; it prints neither the numbers of that figure nor its own $\lambda$.
+# L2 is best at $\lambda =$ {glue:text}`l2_ewc-best-lam-l2`: {glue:text}`l2_ewc-best-l2` points over vanilla, and
+# {glue:text}`l2_ewc-best-english-l2` in English; EWC with text in {glue:text}`l2_ewc-focus` at $\lambda =$
+# {glue:text}`l2_ewc-best-lam-ewc`: {glue:text}`l2_ewc-best-ewc` points, and {glue:text}`l2_ewc-best-english-ewc` in
+# English. (The interval does not know that the best was chosen; beyond the sweep may lie a better one.) At the
+# strongest pull, $\lambda =$ {glue:text}`l2_ewc-strongest`, English accuracy changes by
+# {glue:text}`l2_ewc-strongest-l2` points with L2 and {glue:text}`l2_ewc-strongest-ewc` with EWC. The paper prints
+# neither the numbers of its Figure 1 nor its own $\lambda$.
 #
 # ## How far do the weights move?
 #
 # The penalty bounds a distance, $\|W - W_0\|_F$ over the weights that the pretrained encoder has. Accuracy against that
-# distance instead of $\lambda$ shows whether it is the distance that matters, or which weights make it up. And accuracy
-# in the target languages against accuracy in English shows whether there is a gain at all: a point above the one of
-# vanilla has one, a point below and to the left of it has only learnt less.
-
-# %% mystnb={"figure": {"name": "fig-l2_ewc-distance", "caption": "Left: change of the mean accuracy over the target languages (filled) and in English (hollow) against vanilla, by the distance of the fine-tuned weights from the pretrained ones. Right: the former against the latter, which is the trade itself. One point a setup of the sweep, lines in the order of λ, which is written beside the points; vanilla is at zero. Bars: 95 % interval over seeds (with one seed, over languages and binomial)."}, "image": {"alt": "Left: change of accuracy against the Frobenius distance, a black point at zero for vanilla and a line of points each for L2 and EWC, hollow marks for English. Right: change of the mean target accuracy against the change of English accuracy for the same setups."}} tags=["hide-input"]
+# distance shows whether it is the distance that matters, or which weights make it up; accuracy in the target languages
+# against English whether there is a gain at all: a point below and to the left of vanilla has only learnt less.
 
 
-def far(setup: tuple[str, float], part: str = "") -> float:
+# %% mystnb={"figure": {"name": "fig-l2_ewc-distance", "caption": "Left: change of the mean accuracy over the target languages (filled) and in English (hollow) against vanilla, by the distance of the fine-tuned weights from the pretrained ones. Right: the former against the latter, which is the trade itself. One point a setup of the sweep, lines in the order of λ, which is written beside the points; vanilla is at zero. Bars: 95 % interval over seeds (with one seed, over languages, and none in English)."}, "image": {"alt": "Left: change of accuracy against the Frobenius distance, a black point at zero for vanilla and a line of points each for L2 and EWC, hollow marks for English. Right: change of the mean target accuracy against the change of English accuracy for the same setups."}} tags=["hide-input"]
+def far(setup: tuple, part: str = "") -> float:
     """Distance from the pretrained weights, mean over seeds; of a layer if one is named."""
-    each = [frobenius[main, setup, seed] for seed in every_seed]
+    each = [trained.measured[main, setup, seed][0]["frobenius"]["all"] for seed in seeds]
     return float(np.mean([v.extra["by_layer"][part] if part else v.value for v in each]))
 
 
-swept = {"vanilla": [vanilla], "L2": [("L2", s) for s in strengths], "EWC": [(first, s) for s in strengths]}
-mean_of = {setup: float(np.mean([accuracy(main, setup)[c] for c in targets])) for setup in setups}
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.0))
-for ax in (left, right):
-    ax.axhline(0, color=figures.INK, lw=0.8)
-right.axvline(0, color=figures.INK, lw=0.8)
-for name, line in swept.items():
-    x, style = [far(setup) for setup in line], dict(color=LOOK[name].colour, lw=1, elinewidth=0.8)
-    zero_shot, source = ([change(main, setup, codes) for setup in line] for codes in (targets, [english]))
-    y, z = ([one.value for one in each] for each in (zero_shot, source))
-    up, aside = ([0 if name == "vanilla" else one.value - one.low for one in each] for each in (zero_shot, source))
-    left.errorbar(x, y, yerr=up, fmt=LOOK[name].marker + "-", label=line[0][0], **style)
-    left.errorbar(x, z, yerr=aside, fmt=LOOK[name].marker + ":", mfc="white", **style)
-    right.errorbar(z, y, xerr=aside, yerr=up, fmt=LOOK[name].marker + "-", label=line[0][0], **style)
-    for place, setup in zip(zip(z, y, strict=True), line, strict=True):
-        label, offset = f"{setup[1]:g}" if setup[1] else "", (4, -11 if name == "EWC" else 5)
-        right.annotate(label, place, xytext=offset, textcoords="offset points", fontsize=8)
+left, right = figures.panels(["", " "], (4.8, 4.0)).values()
+for kind, line in lines.items():
+    x, look, style = [far(setup) for setup in line], LOOK[kind], dict(label=line[0][0], ls="-", lw=1)
+    zero_shot, source = ([study.change(setup, codes) for setup in line] for codes in (targets, [english]))
+    figures.marks(left, x, zero_shot, look, **style)
+    figures.marks(left, x, source, look, ls=":", lw=1, mfc="white")
+    z, reach = [one.value for one in source], [one.value - one.low for one in source]
+    figures.marks(right, z, zero_shot, look, xerr=reach, **style)
+    for place, one, (_, at) in zip(z, zero_shot, line, strict=True):
+        beside = dict(xytext=(4, -11 if kind == "ewc" else 5), textcoords="offset points", fontsize=8)
+        right.annotate(f"{at:g}" if at else "", (place, one.value), **beside)
 left.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel="change of accuracy [points]", xlim=(0, None))
 right.set(xlabel=f"change in {english} [points]", ylabel="change, mean of targets [points]")
+right.axvline(0, color=figures.INK, lw=0.8)
+left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 for ax in (left, right):
-    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+    ax.axhline(0, color=figures.INK, lw=0.8)
 plt.show()
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-layers", "caption": "Distance from the pretrained weights by part of the encoder, for the setups at the λ of the tables."}, "image": {"alt": "Groups of bars, one group for each layer, the embedding tables and the rest; a bar each for vanilla, L2 and EWC."}} tags=["hide-input"]
-parts = list(frobenius[main, vanilla, every_seed[0]].extra["by_layer"])
+norms = trained.measured[main, VANILLA, seeds[0]][0]["frobenius"]["all"].extra
+parts = list(norms["by_layer"])
+compared = {"vanilla": VANILLA, "l2": ("L2", lam), "ewc": (first, lam)}
 fig, ax = plt.subplots(figsize=(8.4, 3.4))
-for number, setup in enumerate(compared):
-    look = LOOK[setup[0].split()[0]]
-    ax.bar(
-        np.arange(len(parts)) + 0.27 * (number - 1),
-        [far(setup, part) for part in parts],
-        0.25,
-        facecolor=(look.colour, 0.35),
-        edgecolor=look.colour,
-        hatch=("", "//", "xx")[number],
-        label=setup[0],
-    )
-short = [part.rpartition("encoder.")[2] for part in parts]
-ax.set_xticks(range(len(parts)), short)
+heights = {setup[0]: (LOOK[kind], [far(setup, part) for part in parts]) for kind, setup in compared.items()}
+figures.bars(ax, [part.rpartition("encoder.")[2] for part in parts], heights)
 ax.set_ylabel("distance [parameter norm]")
-ax.grid(visible=False, axis="x")
-ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
 plt.show()
 
-# %% tags=["hide-input"]
-glue("l2_ewc-far-vanilla", f"{far(vanilla):.2f}", display=False)
-share = frobenius[main, vanilla, every_seed[0]].extra["relative"]
-glue("l2_ewc-far-share", f"{share:.1%}", display=False)
-glue("l2_ewc-far-l2", f"{far(compared[1]):.2f}", display=False)
-glue("l2_ewc-far-ewc", f"{far(compared[2]):.2f}", display=False)
-above = [setup for setup in setups if mean_of[setup] > mean_of[vanilla]]
-dominated = [s for s in setups if mean_of[s] < mean_of[vanilla] and accuracy(main, s)[english] <= old[english]]
-names_above = ", ".join(f"{name} at λ = {strength:g}" for name, strength in above) or "none"
-trade = (
-    f"Of the {len(setups) - 1} setups with a penalty, {len(above)} have a higher mean over the targets than vanilla "
-    f"({names_above}), and {len(dominated)} are no better in English and worse in the targets"
-)
-glue("l2_ewc-trade", trade, display=False)
-kept = {part: far(compared[2], part) / far(vanilla, part) for part in parts if far(vanilla, part) > 0}
-tight, loose = min(kept, key=kept.get), max(kept, key=kept.get)
-glue("l2_ewc-tight", f"{tight.rpartition('encoder.')[2]} ({kept[tight]:.0%} of vanilla's)", display=False)
-glue("l2_ewc-loose", f"{loose.rpartition('encoder.')[2]} ({kept[loose]:.0%})", display=False)
+# %% tags=["remove-input"]
+mean = {setup: study.mean(setup, targets) for setup in (VANILLA, *sweep)}
+above = [f"{name} at λ = {at:g}" for name, at in sweep if mean[name, at] > mean[VANILLA]]
+lost = [s for s in sweep if mean[s] < mean[VANILLA] and study.change(s, [english]).value <= 1e-9]
+kept = {part: far((first, lam), part) / far(VANILLA, part) for part in parts if far(VANILLA, part) > 0}
+short = {part: f"{part.rpartition('encoder.')[2]} ({share:.0%}" for part, share in kept.items()}
+tight, loose = short[min(kept, key=kept.get)], short[max(kept, key=kept.get)]
+say(far_vanilla=f"{far(VANILLA):.2f}", far_l2=f"{far(('L2', lam)):.2f}", far_ewc=f"{far((first, lam)):.2f}")
+say(far_share=f"{norms['relative']:.1%}", tight=f"{tight} of vanilla's)", loose=f"{loose})")
+say(penalised=len(sweep), above=f"{len(above)} ({', '.join(above) or 'none'})", dominated=len(lost))
 
 # %% [markdown]
 # Vanilla fine-tuning moves the weights by {glue:text}`l2_ewc-far-vanilla` ({glue:text}`l2_ewc-far-share` of
 # $\|W_0\|_F$); at $\lambda =$ {glue:text}`l2_ewc-lam` L2 leaves {glue:text}`l2_ewc-far-l2` of it and EWC
 # {glue:text}`l2_ewc-far-ewc`. L2 holds all weights alike. EWC shortens the way most in the part
-# {glue:text}`l2_ewc-tight` and least in {glue:text}`l2_ewc-loose`. {glue:text}`l2_ewc-trade`.
+# {glue:text}`l2_ewc-tight` and least in {glue:text}`l2_ewc-loose`. Of the {glue:text}`l2_ewc-penalised` setups with a
+# penalty, the number with a higher mean over the targets than vanilla is {glue:text}`l2_ewc-above`;
+# {glue:text}`l2_ewc-dominated` are no better in English and worse in the targets.
 #
 # ## What the Fisher information holds on to
 #
 # Which weights are these? $F$ is far from even:
 
+
 # %%
-text_model = config.model
-settings = of_text.Settings(config.max_length)
+def words_of(code: str, n: int):
+    return text.read([code], n, text_dir=options.text_dir, model=config.model)
 
 
-def words_of(corpus: list[str], n: int):
-    return text.read(corpus, n, text_dir=options.text_dir, model=text_model)
-
-
-stored = {
-    code: of_text.of_text(
-        text_model,
-        words_of([code], examples),
-        settings,
-        options,
-    )
-    for code in dict.fromkeys([english, focus])
-}
+read = of_text.Settings(config.max_length)
+fisher = {c: of_text.of_text(config.model, words_of(c, 400), read, options) for c in dict.fromkeys([english, language])}
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-lorenz", "caption": "Share of the trace of the Fisher information that lies in the largest entries, against their share of all weights (both logarithmic to the left). If all weights mattered alike, as L2 has it, the curve would be the dashed line."}, "image": {"alt": "Curves of the cumulative share of the trace for English and the target language, far above a dashed diagonal."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.8))
 half, quiet = {}, {}
-for (code, one), style in zip(stored.items(), ("-", "--"), strict=False):
-    flat = torch.cat([part.flatten() for part in one.diagonal().values()])
-    order = flat.double().sort(descending=True).values
-    total = (order.cumsum(0) / order.sum()).numpy()
-    half[code] = float((np.searchsorted(total, 0.5) + 1) / len(total))
-    quiet[code] = float((flat == 0).double().mean())
+for (code, information), style in zip(fisher.items(), ("-", "--"), strict=False):
+    flat = torch.cat([part.flatten() for part in information.diagonal().values()])
+    ordered = flat.double().sort(descending=True).values
+    total = (ordered.cumsum(0) / ordered.sum()).numpy()
+    half[code] = f"{float((np.searchsorted(total, 0.5) + 1) / len(total)):.2%}"
+    quiet[code] = f"{float((flat == 0).double().mean()):.1%}"
     places = np.unique(np.geomspace(1, len(total), 400).astype(int)) - 1
     ax.plot((places + 1) / len(total), total[places], style, lw=1.8, label=code)
-grid = np.geomspace(1e-5, 1, 200)
-ax.plot(grid, grid, ":", color=figures.FAINT, label="all weights alike (L2)")
+ax.plot(*[np.geomspace(1e-5, 1, 200)] * 2, ":", color=figures.FAINT, label="all weights alike (L2)")
 ax.set(xscale="log", xlabel="share of the weights", ylabel="share of the trace", ylim=(0, 1.02), xlim=(1e-5, 1))
 ax.legend()
 plt.show()
 
-# %% tags=["hide-input"]
-glue("l2_ewc-half", f"{half[focus]:.2%}", display=False)
-glue("l2_ewc-mean-f", f"{stored[focus].facts['mean']:.2g}", display=False)
-glue("l2_ewc-raw", f"{lam / stored[focus].facts['mean']:.2g}", display=False)
-chapters.table(
-    (
-        "text",
-        "source",
-        "paragraphs",
-        "hidden sub-words",
-        "trace [nats²/parameter²]",
-        "mean",
-        "half of it in",
-        "exactly 0",
-        "raw λ",
-    ),
-    [
-        (
-            code,
-            one.facts["source"],
-            f"{one.facts['examples']:,}",
-            f"{one.facts['hidden']:,}",
-            f"{one.facts['trace']:.3g}",
-            f"{one.facts['mean']:.2g}",
-            f"{half[code]:.2%} of the weights",
-            f"{quiet[code]:.1%}",
-            f"{lam / one.facts['mean']:.2g}",
-        )
-        for code, one in stored.items()
-    ],
-    f"Fisher information of the masked-language-model loss; the last column is the λ that λ = {lam:g} would be without "
-    "dividing by the mean",
-)
+# %% tags=["remove-input"]
+mean_f = fisher[language].facts["mean"]
+say(half=half[language], mean_f=f"{mean_f:.2g}", raw=f"{lam / mean_f:.2g}")
+say(trace=f"{fisher[language].facts['trace']:.3g}", zero=quiet[language])
 
 # %% [markdown]
-# Half of the trace of {glue:text}`l2_ewc-focus` lies in {glue:text}`l2_ewc-half` of the weights. EWC nails these down
-# and leaves the others nearly free: at the same $\lambda$ its model moves by {glue:text}`l2_ewc-far-ewc`, that of L2
-# by {glue:text}`l2_ewc-far-l2`. Without the division by the mean, {glue:text}`l2_ewc-mean-f`, the same penalty would
+# Half of the trace of {glue:text}`l2_ewc-focus` ({glue:text}`l2_ewc-trace` nats²/parameter² in all) lies in
+# {glue:text}`l2_ewc-half` of the weights; {glue:text}`l2_ewc-zero` have an entry of exactly 0. EWC nails the former
+# down and leaves the others nearly free: at the same $\lambda$ its model moves by {glue:text}`l2_ewc-far-ewc`, that of
+# L2 by {glue:text}`l2_ewc-far-l2`. Without the division by the mean, {glue:text}`l2_ewc-mean-f`, the same penalty would
 # need $\lambda =$ {glue:text}`l2_ewc-raw`. A $\lambda$ without the scale of its Fisher information says nothing.
 #
 # ## Table 15: whose text?
 #
-# With the Fisher informations of French and English as two penalties (`fr+en`), or one of a corpus that is half French
-# and half English (`mix fr-en`), does the target language gain?
+# Two penalties, of French and of English (`fr+en`), or one of a corpus that is half of each (`mix fr-en`)?
 
-# %% tags=["hide-input"]
-names15 = {"vanilla": "Vanilla", "L2": "w/ L2"}
-table15 = printed_table(PAPER, 15)
-rows15 = {row.split(", ", 1)[1]: row for row in table15.rows}
-body, beside = [], {}
-for setup in [vanilla, *((name, lam) for name in [first, *(f"EWC {c}" for c in variants), "L2"])]:
-    name = setup[0]
-    row = rows15.get(names15.get(name) or f"w/ EWC ({name.removeprefix('EWC ')})")
-    reached = accuracy(main, setup)
-    ours = [f"{100 * reached[c]:.2f}" for c in (english, focus)]
-    ours += ["" if setup == vanilla else points(change(main, setup, [c])) for c in (english, focus)]
-    theirs = [table15.rows[row][c] if row and c in table15.columns and "xnli" in main else "" for c in (english, focus)]
-    beside[setup] = reached[focus]
-    body.append((name, *ours, *theirs))
-chapters.table(
-    (
-        "",
-        *(f"{code}, ours" for code in (english, focus)),
-        *(f"{code}, minus vanilla" for code in (english, focus)),
-        *(f"{code}, paper" for code in (english, focus)),
-    ),
-    body,
-    f"{main}: accuracy [%], and differences [points] with 95 % interval "
-    f"({'Student-t, over seeds' if over == 'seeds' else 'binomial'}), λ = {lam:g} (Table 15)",
-)
-
-# %% tags=["hide-input"]
-of_ewc = {setup: value for setup, value in beside.items() if setup[0].startswith("EWC")}
-top, bottom = max(of_ewc, key=of_ewc.get), min(of_ewc, key=of_ewc.get)
-glue(
-    "l2_ewc-variants",
-    f"{top[0]} is highest in {focus}, {points(change(main, top, [focus], bottom))} points above the lowest, {bottom[0]} "
-    "(an interval that does not know that the two were chosen for being the ends)"
-    if top != bottom
-    else f"{top[0]} is the only text of this page",
-    display=False,
-)
-odd = {row.id: row for row in contradictions()}.get("ewc-variants")
-chapters.box("warning", "The paper's text and its table", odd.sentence) if odd and "xnli" in main else None
+# %% tags=["remove-input"]
+rows15 = printed_table("anonymous2021frustratingly", 15).rows.values()
+setups15 = [VANILLA, *((f"EWC {corpus}", lam) for corpus in (language, *variants)), ("L2", lam)]
+body = []
+for setup, row in zip(setups15, rows15 if language == "fr" and "xnli" in main else [{}] * 5, strict=True):
+    cells = [f"{study.mean(setup, [code]):.2f}" for code in (english, language)]
+    cells += ["" if setup == VANILLA else f"{study.change(setup, [code]):+.2f}" for code in (english, language)]
+    body.append((setup[0], *cells, *(row.get(code, "") for code in (english, language))))
+head = ["", *(f"{code}, {what}" for what in ("ours", "minus vanilla", "paper") for code in (english, language))]
+caption = f"{main}: accuracy [%], and differences [points] with 95 % interval"
+display(chapters.table(head, body, f"{caption} (Student-t, over seeds), λ = {lam:g} (Table 15)"))
+of_text_in = {setup: study.mean(setup, [language]) for setup in setups15[1:-1]}
+top, bottom = max(of_text_in, key=of_text_in.get), min(of_text_in, key=of_text_in.get)
+say(variants_top=top[0], variants_bottom=bottom[0], variants_gap=f"{study.change(top, [language], bottom):+.2f}")
+conflicts = {row.id: row for row in contradictions()}
+chapters.box(
+    "warning", "The paper's text and its table", conflicts["ewc-variants"].sentence
+) if "xnli" in main else None
 
 # %% [markdown]
-# {glue:text}`l2_ewc-variants`. Two penalties are not one of a mixture: their Fisher informations add up (each divided
-# by its own mean), so that `fr+en` also pulls twice as hard at the same $\lambda$.
+# Highest in {glue:text}`l2_ewc-focus` is {glue:text}`l2_ewc-variants-top`, {glue:text}`l2_ewc-variants-gap` points
+# above the lowest, {glue:text}`l2_ewc-variants-bottom` (an interval that does not know that the two were chosen for
+# being the ends). Two penalties are not one of a mixture: their Fisher informations add up (each divided by its own
+# mean), so that `fr+en` also pulls twice as hard at the same $\lambda$.
 #
 # ## What is forgotten, in nats
 #
-# The papers infer forgetting from accuracy. It can be measured: put the pretrained language-model head back on the
-# fine-tuned encoder, hide words of plain text, and compare its guesses with those of the pretrained model. The left
-# side of {eq}`eq-l2_ewc-kl`, summed over the hidden sub-words of a paragraph, is how much the encoder's knowledge of a
-# language has changed, and it needs neither labels nor a task.
+# Forgetting can be measured: put the pretrained language-model head back on the fine-tuned encoder, hide words of plain
+# text, and compare its guesses with those of the pretrained model. The left side of {eq}`eq-l2_ewc-kl`, summed over the
+# hidden sub-words of a paragraph, needs neither labels nor a task ({mod}`xlgen.fisher.forgetting`):
 
 # %%
-device = "cpu"
-original = mlm.load(text_model)
-spelling = layers.encoder(original)
-origin = {key: w.detach().clone() for key, w in original.named_parameters()}
-
-
-def hidden(code: str) -> list:
-    """Masked paragraphs of one language."""
-    return mlm.batches(
-        original,
-        models.load_tokenizer(text_model),
-        words_of([code], probe).paragraphs,
-        max_length=models.longest_input(original, config.max_length),
-        batch_size=16,
-    )
-
-
-@torch.no_grad()
-def guesses(batches: list) -> list:
-    """Log-probabilities of the hidden sub-words, a batch each."""
-    found = []
-    for batch in batches:
-        logits = original(**batch.inputs).logits
-        found.append(scored(logits, batch.labels)[0].log_softmax(-1))
-    return found
-
-
-def divergence(before: list, batches: list) -> float:
-    """KL[before || now] of a paragraph's hidden sub-words, in nats."""
-    total = 0.0
-    for p, q in zip(before, guesses(batches), strict=True):
-        total += (p.exp() * (p - q)).sum(dtype=torch.float64).item()
-    return total / sum(len(batch) for batch in batches)
-
-
-@torch.no_grad()
-def move(delta: dict, factor: float = 1.0) -> None:
-    """Put the encoder at the pretrained weights plus a displacement."""
-    for key, w in original.named_parameters():
-        step = delta.get(spelling.get(key))
-        w.copy_(origin[key])
-        if step is not None:
-            w.add_(step, alpha=factor)
-
-
-def displacement(run) -> dict:
-    """Fine-tuned minus pretrained, by the encoder's parameter names."""
-    tuned = dict(load_model(run).named_parameters())
-    return {
-        spelling[key]: tuned[spelling[key]].detach() - origin[key]
-        for key in origin
-        if key in spelling and spelling[key] in tuned
-    }
-
-
-# %% tags=["hide-input"]
-read_in = list(dict.fromkeys([english, focus, *(["zh", "sw"] if text_model == "mini" and not text_dir else [])]))
-paragraphs = {code: hidden(code) for code in read_in}
-move({})
-before = {code: guesses(batches) for code, batches in paragraphs.items()}
-steps = {setup: displacement(runs[main, setup, every_seed[0]]) for setup in setups}
-forgotten = {}
-for setup, delta in steps.items():
-    move(delta)
-    forgotten[setup] = {code: divergence(before[code], paragraphs[code]) for code in read_in}
-move({})
+further = ["zh", "sw"] if config.model == "mini" and not text_dir else []
+read_in = list(dict.fromkeys([english, language, *further]))
+paragraphs = {code: words_of(code, 100).paragraphs for code in read_in}
+forgetting = Forgetting(config.model, paragraphs, max_length=config.max_length)
+ways, forgotten = {}, {}
+for setup in (VANILLA, *sweep):
+    ways[setup] = forgetting.displacement(load_model(trained.runs[main, setup, seeds[0]]))
+    forgotten[setup] = forgetting(ways[setup])  # nats a paragraph, by language
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-forgetting", "caption": "Forgetting: divergence of the encoder's guesses at hidden words after fine-tuning from those before, per paragraph, first seed. Left: in several languages, for the setups of the tables. Right: in the target language of EWC against the distance of the weights, over the sweep. No interval: the paragraphs are the same for all setups."}, "image": {"alt": "Left: groups of bars by language, one bar each for vanilla, L2 and EWC. Right: divergence against distance, a line of points each for L2 and EWC and a point for vanilla."}} tags=["hide-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8))
-for number, setup in enumerate(compared):
-    look = LOOK[setup[0].split()[0]]
-    left.bar(
-        np.arange(len(read_in)) + 0.27 * (number - 1),
-        [forgotten[setup][code] for code in read_in],
-        0.25,
-        facecolor=(look.colour, 0.35),
-        edgecolor=look.colour,
-        hatch=("", "//", "xx")[number],
-        label=setup[0],
-    )
-left.set_xticks(range(len(read_in)), read_in)
+heights = {s[0]: (LOOK[kind], [forgotten[s][code] for code in read_in]) for kind, s in compared.items()}
+figures.bars(left, read_in, heights)
 left.set_ylabel("forgotten [nats a paragraph]")
-left.grid(visible=False, axis="x")
-for name, line in swept.items():
-    x = [frobenius[main, setup, every_seed[0]].value for setup in line]
-    y = [forgotten[setup][focus] for setup in line]
-    right.plot(x, y, LOOK[name].marker + "-", color=LOOK[name].colour, label=line[0][0])
-right.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel=f"forgotten in {focus} [nats a paragraph]", xlim=(0, None))
-right.set_ylim(0, None)
-left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3)
+for kind, line in lines.items():
+    x = [trained.measured[main, setup, seeds[0]][0]["frobenius"]["all"].value for setup in line]
+    y = [forgotten[setup][language] for setup in line]
+    right.plot(x, y, LOOK[kind].marker + "-", color=LOOK[kind].colour, label=line[0][0])
+right.set(xlabel=r"$\|W - W_0\|_F$ [parameter norm]", ylabel=f"forgotten in {language} [nats a paragraph]")
+right.set(xlim=(0, None), ylim=(0, None))
 plt.show()
 
-# %% tags=["hide-input"]
-forget = {setup[0].split()[0]: forgotten[setup] for setup in compared}
-least = min(forget, key=lambda name: forget[name][focus])
-ranked = ", ".join(f"{name} {forget[name][focus]:.2f}" for name in sorted(forget, key=lambda name: forget[name][focus]))
-protected = [
-    f"in {code} {forget['EWC'][code] / forget['vanilla'][code]:.0%}" for code in read_in if forget["vanilla"][code] > 0
-]
-glue("l2_ewc-least", f"{least} forgets least of {focus} ({ranked} nats)", display=False)
-glue("l2_ewc-protected", ", ".join(protected), display=False)
-deltas = {setup: np.mean([100 * (accuracy(main, setup)[c] - old[c]) for c in targets]) for setup in setups}
-order = sorted(setups, key=lambda setup: forgotten[setup][focus])
-best_setup = max(deltas, key=deltas.get)
-glue(
-    "l2_ewc-memory",
-    f"The setup that forgets least, {order[0][0]} at λ = {order[0][1]:g}, changes zero-shot accuracy by "
-    f"{signed(deltas[order[0]], 2)} points; the one that transfers best, {best_setup[0]}"
-    + (f" at λ = {best_setup[1]:g}" if best_setup[1] else "")
-    + f", is number {order.index(best_setup) + 1} of {len(order)} in remembering",
-    display=False,
-)
+# %% tags=["remove-input"]
+nats = {name: forgotten[compared[name.lower()]] for name in ("vanilla", "L2", "EWC")}
+ranked = [f"{name} {nats[name][language]:.2f}" for name in sorted(nats, key=lambda name: nats[name][language])]
+still = [f"in {c} {nats['EWC'][c] / nats['vanilla'][c]:.0%}" for c in read_in if nats["vanilla"][c] > 0]
+order, best = sorted(forgotten, key=lambda setup: forgotten[setup][language]), max(mean, key=mean.get)
+say(least=", ".join(ranked), protected=", ".join(still), place=f"{order.index(best) + 1} of {len(order)}")
+say(remembers=f"{order[0][0]} at λ = {order[0][1]:g}", remembers_change=signed(mean[order[0]] - mean[VANILLA], 2))
+say(transfers=best[0] + f" at λ = {best[1]:g}" * bool(best[1]))
 
 # %% [markdown]
-# At the $\lambda$ of the tables {glue:text}`l2_ewc-least`. EWC was given text in {glue:text}`l2_ewc-focus` only; of
-# what vanilla fine-tuning forgets, it still forgets {glue:text}`l2_ewc-protected`. If these numbers are alike, then
-# what it protects is no single language.
-#
-# Does remembering more mean transferring better? {glue:text}`l2_ewc-memory`. A language model's memory and the
-# transfer of a classifier need not be the same thing.
+# At the $\lambda$ of the tables a paragraph in {glue:text}`l2_ewc-focus`, the language of EWC's text, loses
+# {glue:text}`l2_ewc-least` nats. Of what vanilla fine-tuning forgets, EWC still forgets {glue:text}`l2_ewc-protected`.
+# If these numbers are alike, then what it protects is no single language. Does remembering more mean transferring
+# better? The setup that forgets least, {glue:text}`l2_ewc-remembers`, changes zero-shot accuracy by
+# {glue:text}`l2_ewc-remembers-change` points; the one that transfers best, {glue:text}`l2_ewc-transfers`, is number
+# {glue:text}`l2_ewc-place` in remembering. A language model's memory and the transfer of a classifier need not be the
+# same thing.
 #
 # ## Where the quadratic approximation ends
 #
@@ -848,205 +451,107 @@ glue(
 # estimate of the curvature of the divergence ({cite:p}`kunstner2019limitations`).
 
 # %%
-drawn = of_text.of_text(
-    text_model,
-    words_of([focus], probe),
-    of_text.Settings(config.max_length, "sample"),
-    options,
-).diagonal()
-
-
-def inner(a: dict, b: dict, weight: dict | None = None) -> float:
-    """Inner product of displacements, weighted or not."""
-    total = 0.0
-    for key in a:
-        if weight is None or key in weight:
-            product = a[key].double() * b[key].double()
-            product = product if weight is None else product * weight[key]
-            total += product.sum().item()
-    return total
-
-
-trained = steps[vanilla]
-draw = torch.Generator().manual_seed(0)
-random = {
-    key: torch.randn(w.shape, generator=draw) for key, w in trained.items()
-}  # fmt: skip
-ratio = math.sqrt(inner(trained, trained) / inner(random, random))
-random = {key: ratio * w for key, w in random.items()}
-walk = np.geomspace(0.003, 1, 9)
-measured_kl, predicted_kl = {}, {}
-for name, delta in (("fine-tuning", trained), ("random", random)):
-    measured_kl[name] = []
-    for t in walk:
-        move(delta, t)
-        now = divergence(before[focus], paragraphs[focus])
-        measured_kl[name].append(now)
-    predicted_kl[name] = inner(delta, delta, drawn) / 2 * walk**2
-move({})
+sampled = of_text.of_text(config.model, words_of(language, 100), of_text.Settings(config.max_length, "sample"), options)
+tuned, draw = ways[VANILLA], torch.Generator().manual_seed(0)
+noise = {key: torch.randn(w.shape, generator=draw) for key, w in tuned.items()}
+ratio = math.sqrt(inner(tuned, tuned) / inner(noise, noise))
+walk, measured, predicted = np.geomspace(0.003, 1, 9), {}, {}
+for name, way in (("fine-tuning", tuned), ("random", {key: ratio * w for key, w in noise.items()})):
+    measured[name] = [forgetting(way, t, [language])[language] for t in walk]
+    predicted[name] = inner(way, way, sampled.diagonal()) / 2 * walk**2
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-quadratic", "caption": "Divergence on text of the target language against the fraction t of the way, along the way of vanilla fine-tuning and along a random direction of the same length. Marks: measured. Lines: EWC's approximation, half the diagonal quadratic form (slope 2)."}, "image": {"alt": "Logarithmic plot with two sets of marks and two straight lines of slope two; for the random direction marks and line lie close for small t, for the fine-tuning direction the marks differ from their line."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.8, 4.2))
 for name, colour, marker in (("fine-tuning", "#009E73", "o"), ("random", "#CC79A7", "v")):
-    ax.plot(walk, measured_kl[name], marker, color=colour, label=f"{name}: measured")
-    ax.plot(walk, predicted_kl[name], "-", color=colour, lw=1, label=f"{name}: ½ Σ F Δ²")
-ax.set(xscale="log", yscale="log", xlabel="t, fraction of the way", ylabel=f"KL on {focus} [nats a paragraph]")
+    ax.plot(walk, measured[name], marker, color=colour, label=f"{name}: measured")
+    ax.plot(walk, predicted[name], "-", color=colour, lw=1, label=f"{name}: ½ Σ F Δ²")
+ax.set(xscale="log", yscale="log", xlabel="t, fraction of the way", ylabel=f"KL on {language} [nats a paragraph]")
 ax.legend()
 plt.show()
 
-# %% tags=["hide-input"]
-near = {name: measured_kl[name][2] / predicted_kl[name][2] for name in measured_kl}
-end = {name: measured_kl[name][-1] / predicted_kl[name][-1] for name in measured_kl}
-glue("l2_ewc-near-t", f"{walk[2]:.2g}", display=False)
+# %% tags=["remove-input"]
+near, end = ({name: measured[name][at] / predicted[name][at] for name in measured} for at in (2, -1))
+say(near_t=f"{walk[2]:.2g}", bend=f"{end['fine-tuning'] / near['fine-tuning']:.2g}")
 for name, key in (("fine-tuning", "tuned"), ("random", "random")):
-    glue(f"l2_ewc-near-{key}", f"{near[name]:.2g}", display=False)
-    glue(f"l2_ewc-end-{key}", f"{end[name]:.2g}", display=False)
-bend = end["fine-tuning"] / near["fine-tuning"]
-glue("l2_ewc-bend", f"{bend:.2g}", display=False)
-worse = abs(math.log(near["fine-tuning"])) > abs(math.log(bend))
-blame = "the length of the way more than the diagonal"
-if worse:
-    blame = (
-        "the diagonal more than the length of the way: training moves many weights together, in directions in which the "
-        "guesses change, and a diagonal cannot see a direction"
-    )
-glue("l2_ewc-blame", f"What fails here is {blame}", display=False)
+    say(**{f"near_{key}": f"{near[name]:.2g}", f"end_{key}": f"{end[name]:.2g}"})
 
 # %% [markdown]
 # Along the random direction the measured divergence is {glue:text}`l2_ewc-near-random` times the diagonal form near the
 # start ($t =$ {glue:text}`l2_ewc-near-t`), where it should be 1, and {glue:text}`l2_ewc-end-random` times at its end.
 # Along the way of fine-tuning it is {glue:text}`l2_ewc-near-tuned` times near the start, which is the price of dropping
 # the off-diagonal terms, and {glue:text}`l2_ewc-end-tuned` times at the end; the change from the one to the other, a
-# factor of {glue:text}`l2_ewc-bend`, is what the higher orders add. {glue:text}`l2_ewc-blame`.
-
-# %% [markdown]
+# factor of {glue:text}`l2_ewc-bend`, is what the higher orders add. The factor farther from 1 is what fails here: the
+# first, because training moves many weights together, and a diagonal cannot see a direction.
+#
 # ## In the ledger
 #
-# What was found for each claim of the paper, as it goes into the {doc}`ledger <ledger>`. The intervals are over seeds;
-# with one seed there are none, because all languages and examples share its model. Only languages that the paper has
-# too are counted; where it is asked in how many of them a model is better, one in which both are right equally often
-# counts half. That share is a median over seeds: the languages of one model move together, so that it has an interval
-# over seeds or none, and fewer than six seeds settle nothing.
+# What goes into the {doc}`ledger <ledger>` has its intervals over seeds: the languages of one model move together. Only
+# languages that the paper has too are counted, a tie for half; a share of them is a median over seeds, and fewer than
+# six settle nothing.
 
-# %% tags=["hide-input"]
-folder = chapters.ledger_folder(options.store)
-ledger.clear("l2_ewc", folder=folder)
-spelled = {"vanilla": vanilla, "baseline": vanilla, "L2": ("L2", lam), "l2": ("L2", lam), "EWC": own}
-spelled |= {"ewc": (first, lam), "ewc_two": ("EWC fr+en", lam), "ewc_mix": ("EWC mix fr-en", lam)}
-evidence = {}
+# %% tags=["remove-input"]
+evidence = chapters.Evidence("l2_ewc", trained, preset, settings, store=options.store)
 
 
-def shared(task: str) -> list[str]:
-    """Target languages that the paper has too."""
-    return [c for c in printed(task).get("L2", {}) if c != english and c in TASKS[task].languages]
+def models_of(task: str, *setups: object) -> list[tuple]:
+    """Keys of the models of these setups; each language of EWC own has another."""
+    single = [(f"EWC {code}", lam) for code in dict.fromkeys([language, *alone[task]])]
+    each = {"vanilla": [VANILLA], "l2": [("L2", lam)], "ewc": single}
+    return [(task, model, seed) for setup in setups for model in each.get(setup, [setup]) for seed in seeds]
 
 
-def over_seeds(task: str, new: tuple, codes: list[str], old=vanilla) -> Interval:
-    """Change over seeds; with one seed without an interval, because its languages and examples share the model."""
-    found = change(task, new, codes, old)
-    return found if len(every_seed) > 1 else Interval(found.value, math.nan, math.nan, 1)
+def settle_order(claim: str, called: dict, codes: list[str]) -> None:
+    """The evidence for an ordering of setups of the first task."""
+    keys = {name: models_of(main, setup) for name, setup in called.items()}
+    evidence.settle_pairs(claim, lambda a, b: study.change(called[a], codes, called[b], "seeds"), keys.get)
 
 
-def gaps(claim: str, task: str, names: dict, codes: list[str]) -> dict:
-    """The same for the pairs of an ordering."""
-    differences = {}
-    for pair in ledger.CLAIMS[claim].pairs:
-        new, old = (names[name] for name in pair.split(" > "))
-        differences[pair] = over_seeds(task, new, codes, old)
-    return ledger.of_pairs(differences)
-
-
-def settle(claim: str, numbers: dict, keys: list) -> None:
-    """Record the evidence for a claim, from the models of these setups."""
-    models_of = {task: [(f"EWC {code}", lam) for code in dict.fromkeys([focus, *alone(task)])] for task, _ in keys}
-    involved = [
-        (task, each, one)
-        for task, setup in keys
-        for each in (models_of[task] if setup == own else [setup])
-        for one in every_seed
-    ]
-    evidence[claim] = ledger.record(
-        "l2_ewc",
-        claim,
-        **numbers,
-        seeds=every_seed,
-        scale=chapters.scale_of(preset, common),
-        run_keys=[runs[key].key for key in involved],
-        folder=folder,
-        live=found.live.issuperset(involved),
-    )
-
-
-for task in (main, *others):
-    short, codes = task.removeprefix("mini-"), shared(task)
-    for name in ("L2", "EWC") if codes else ():
-        keys = [(task, spelled[name]), (task, vanilla)]
-        settle(f"l2-t1-{short}-{name.lower()}", ledger.of(over_seeds(task, spelled[name], codes)), keys)
-        each = [[by_language(task, setup, one) for setup in (spelled[name], vanilla)] for one in every_seed]
-        shares = [ledger.wins(*([score[c].value for c in codes] for score in pair)) for pair in each]
-        settle(f"l2-t{NUMBER[short]}-{name.lower()}", ledger.share(shares), keys)
+for task, one in studies.items():
+    short = task.removeprefix("mini-")
+    for kind in ("l2", "ewc") if one.printed else ():
+        keys = models_of(task, kind, "vanilla")
+        evidence.settle(f"l2-t1-{short}-{kind}", one.change(kind, over="seeds"), keys)
+        evidence.settle(f"l2-t{BY_LANGUAGE[one.paper][short][0]}-{kind}", one.share(kind), keys)
 if main.removeprefix("mini-") == "xnli":
-    tuned = {s: np.mean([runs[main, ("L2", s), one].summary["dev_accuracy"] for one in every_seed]) for s in strengths}
-    swept_l2 = {"none": vanilla, "smallest": ("L2", strengths[0]), "largest": ("L2", strengths[-1])}
-    swept_l2["best"] = ("L2", max(strengths, key=tuned.get))
-    keys = [(main, setup) for setup in dict.fromkeys(swept_l2.values())]
+    reached = {at: [trained.runs[main, ("L2", at), seed].summary["dev_accuracy"] for seed in seeds] for at in strengths}
+    best = max(strengths, key=lambda at: np.mean(reached[at]))
+    ends = {"none": VANILLA, "smallest": ("L2", strengths[0]), "largest": ("L2", strengths[-1]), "best": ("L2", best)}
     if len(strengths) > 1:
-        settle("l2-f1-zero-shot", gaps("l2-f1-zero-shot", main, swept_l2, shared(main)), keys)
-        settle("l2-f1-english", gaps("l2-f1-english", main, swept_l2, [english]), keys[1:])
-    settle("l2-f2-steps", {"value": 1, "low": math.nan, "high": math.nan, "n": 1}, [(main, spelled["ewc"])])
-    if focus == "fr" and {spelled["ewc_two"], spelled["ewc_mix"]} <= set(setups):
-        for code in (focus, english):
-            claim = f"l2-t15-{code}"
-            pairs = ledger.CLAIMS[claim].pairs
-            involved = dict.fromkeys(spelled[name] for pair in pairs for name in pair.split(" > "))
-            settle(claim, gaps(claim, main, spelled, [code]), [(main, setup) for setup in involved])
+        settle_order("l2-f1-zero-shot", ends, study.shared)
+        settle_order("l2-f1-english", ends, [english])
+    done = {"value": 1, "low": math.nan, "high": math.nan, "n": 1}
+    evidence.settle("l2-f2-steps", done, models_of(main, (first, lam)))
+    texts = {"ewc": language, "ewc_two": variants[0], "ewc_mix": variants[1]}
+    called = {"baseline": VANILLA, "l2": ("L2", lam)} | {name: (f"EWC {corpus}", lam) for name, corpus in texts.items()}
+    for code in (language, english) if language == "fr" else ():
+        settle_order(f"l2-t15-{code}", called, [code])
+display(evidence.table(caption=f"What became of the claims, λ = {lam:g}; Tables 19 and 22 need XLM-R Large"))
 
-# %% tags=["hide-input"]
-body = []
-for row in ledger.rows(evidence.values()):
-    if row.claim.id in evidence:
-        number, ours = (words.replace("\n", "; ") for words in (row.number, row.ours))
-        body.append((row.item, row.sentence, number, ours, row.n, f"{row.verdict}: {row.because}"))
-head = ("", "claim", "paper", "ours [95 %]", "n", "verdict")
-chapters.table(head, body, f"What became of the claims, λ = {lam:g}. Tables 19 and 22 need the weights of XLM-R Large")
-
-# %% tags=["hide-input"]
-odd, told = {row.id: row for row in contradictions()}, {}
-for task in (main, *others):
-    extra_codes = [c for c in accuracy(task, vanilla) if c not in (english, *shared(task))]
-    if task.removeprefix("mini-") == "pawsx" and "ko" in extra_codes:
-        told["korean"] = "Mean change against vanilla without and with Korean: " + "; ".join(
-            f"{name} {signed(change(task, spelled[name], shared(task)).value, 2)} and "
-            f"{signed(change(task, spelled[name]).value, 2)} points"
-            for name in ("L2", "EWC")
-        )
-        told["korean"] += "."
-        point, before_it = change(task, spelled["EWC"], shared(task)).value, accuracy(task, vanilla)
-        told["ewc-pawsx-unit"] = (
-            f"Ours, EWC: {signed(point, 2)} points, which is "
-            f"{signed(point / np.mean([before_it[c] for c in shared(task)]), 2)} % of vanilla's score."
-        )
-if len(every_seed) > 1:
-    of_seed = {
-        setup: [np.mean([100 * measured[main, setup, s][c].value for c in shared(main)]) for s in every_seed]
-        for setup in (spelled["L2"], vanilla)
-    }
-    each_one = np.subtract(*of_seed.values())
-    told["seeds-differ"] = (
-        f"From seed to seed the gain of L2 on {main} goes from {signed(min(each_one), 2)} to {signed(max(each_one), 2)} points."
-    )
-for contradiction, sentence in told.items():
-    ledger.choice("l2_ewc", contradiction, sentence, folder=folder)
-lines = [f"{odd[key].sentence} Here: {odd[key].choice} {sentence}" for key, sentence in told.items()]
-chapters.box("warning", "Where the paper leaves a choice", *lines) if lines else None
+# %% tags=["remove-input"]
+told = {}
+for pawsx in (one for one in studies.values() if one.task.removeprefix("mini-") == "pawsx"):
+    gains = {kind: [pawsx.change(kind, c).value for c in (pawsx.shared, pawsx.targets)] for kind in ("l2", "ewc")}
+    both = "; ".join(f"{k.upper()} {signed(a, 2)} and {signed(b, 2)} points" for k, (a, b) in gains.items())
+    told["korean"] = f"Mean change against vanilla without and with Korean: {both}."
+    points, share = gains["ewc"][0], 100 * gains["ewc"][0] / pawsx.mean("vanilla")
+    told["ewc-pawsx-unit"] = f"Ours, EWC: {signed(points, 2)} points, which is {signed(share, 2)} % of vanilla's score."
+if len(seeds) > 1 and study.printed:
+    by_seed = (study.of("l2") - study.of("vanilla")).mean(axis=1)
+    ends = " to ".join(signed(end, 2) for end in (by_seed.min(), by_seed.max()))
+    told["seeds-differ"] = f"From seed to seed the gain of L2 on {main} goes from {ends} points."
+sentences = []
+for name, sentence in told.items():
+    evidence.choice(name, sentence)
+    sentences.append(f"{conflicts[name].sentence} Here: {conflicts[name].choice} {sentence}")
+chapters.box("warning", "Where the paper leaves a choice", *sentences) if sentences else None
 
 # %% [markdown]
 # ````{exercise} ★ One equation, two strengths
 # :label: l2_ewc-ex-step
 #
 # (a) Give the gradient of both penalties of {eq}`eq-l2_ewc-losses`. (b) With plain gradient descent at learning rate
-# $\eta$ and $\ell_t$ constant, how fast does $\Delta_i$ shrink? From which $F_i$ on does it oscillate? (c) What does that
-# say about raw Fisher informations with entries over five orders of magnitude and a $\lambda$ that suits their mean?
+# $\eta$ and constant $\ell_t$, how fast does $\Delta_i$ shrink? From which $F_i$ on does it oscillate? (c) What does
+# that say about raw Fisher informations with entries over five orders of magnitude?
 # ````
 #
 # ````{solution-start} l2_ewc-ex-step
@@ -1058,15 +563,14 @@ chapters.box("warning", "Where the paper leaves a choice", *lines) if lines else
 # decide what $\lambda$ is stable. How large are they here, in units of the mean?
 
 # %%
-flat = torch.cat([f.flatten() for f in stored[focus].diagonal().values()])
+flat = torch.cat([part.flatten() for part in fisher[language].diagonal().values()])
 largest = float(flat.max() / flat.double().mean())
 print(f"largest entry: {largest:,.0f} means")
-stable = 2 / (config.lr * largest)
-print(f"gradient descent is stable up to lam = {stable:.3g}")
+print(f"gradient descent is stable up to lam = {2 / (config.lr * largest):.3g}")
 
 # %% [markdown]
-# AdamW does not diverge there, because it divides by the size of the gradient: it oscillates with steps of $\eta$. The
-# clipping of the gradient does the rest, and scales the gradient of the task down with it.
+# AdamW divides by the size of the gradient: it does not diverge there, but oscillates with steps of $\eta$. Clipping
+# does the rest, and scales the gradient of the task down with it.
 #
 # ````{solution-end}
 # ````
@@ -1083,8 +587,7 @@ print(f"gradient descent is stable up to lam = {stable:.3g}")
 #
 # Only what a linear function of the pretrained features can express: the encoder stays at $\theta^*$, and the head is
 # trained as a probe. It is the limit of all *frozen-encoder* techniques (soft prompts, BitFit and adapters train a
-# little more). Forgetting is then zero by construction, and {numref}`fig-l2_ewc-sweep` shows what remains of English
-# accuracy on the way there. Between the two ends lies the gain, if there is one.
+# little more). Forgetting is then zero by construction; {numref}`fig-l2_ewc-sweep` shows the way there.
 # ```
 #
 # ````{exercise} ★★ Is the gain more than a shorter training?
@@ -1099,44 +602,38 @@ print(f"gradient descent is stable up to lam = {stable:.3g}")
 # ````
 
 # %%
-for entry in runs[main, vanilla, every_seed[0]].log:
-    reached = entry["dev_accuracy"]
-    print(f"epoch {entry['epoch']:.2f}: dev accuracy {reached:.3f}")
+for entry in trained.runs[main, VANILLA, seeds[0]].log:
+    print(f"epoch {entry['epoch']:.2f}: dev accuracy {entry['dev_accuracy']:.3f}")
 for strength in strengths:
-    way = far(("L2", strength)) / far(vanilla)
-    print(f"L2 {strength:g}: {way:.0%} of the way")
+    print(f"L2 {strength:g}: {far(('L2', strength)) / far(VANILLA):.0%} of the way")
 
 # %% [markdown]
 # Train vanilla models with fewer epochs (`-p epochs 1`) until their distance equals that of an L2 model and compare the
-# two at *equal distance* and at *equal English accuracy*. A penalty that beats early stopping at both does more than
-# shorten the way.
+# two at *equal distance* and at *equal English accuracy*: a penalty that wins at both does more than shorten the way.
 #
 # ````{solution-end}
 # ````
-
-# %% [markdown]
+#
 # ```{admonition} What we learnt
 # :class: important
-# - {glue:text}`l2_ewc-verdict-l2`
-# - {glue:text}`l2_ewc-verdict-ewc`
-# - {glue:text}`l2_ewc-own`.
+# - On {glue:text}`l2_ewc-task`, L2 changes zero-shot accuracy by {glue:text}`l2_ewc-change-l2` points, EWC with each
+#   language's own text by {glue:text}`l2_ewc-change-ewc`. The own text minus another's: {glue:text}`l2_ewc-own`.
 # - Half of the Fisher information of {glue:text}`l2_ewc-focus` sits in {glue:text}`l2_ewc-half` of the weights. Along
 #   the way of fine-tuning the divergence is {glue:text}`l2_ewc-near-tuned` times EWC's diagonal form near the start and
 #   {glue:text}`l2_ewc-end-tuned` times at its end.
-# - All of this is the miniature's or the named encoder's: {glue:text}`l2_ewc-encoder` on {glue:text}`l2_ewc-task`,
-#   {glue:text}`l2_ewc-pairs` pairs, {glue:text}`l2_ewc-seeds`. The paper has mBERT on the full data.
+# - All of this is of {glue:text}`l2_ewc-encoder` on {glue:text}`l2_ewc-task`, {glue:text}`l2_ewc-pairs` pairs,
+#   {glue:text}`l2_ewc-seeds`. The paper has mBERT on the full data.
 # ```
 #
 # ```{admonition} Your turn
 # :class: tip
 # Another language looked into:
 #
-#     papermill notebooks/l2_ewc.ipynb out.ipynb -p language sw -p variants sw+en
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p language sw
 #
-# A finer sweep with six seeds (Figure 1), without EWC models for single languages but one:
+# A finer sweep with six seeds (Figure 1), with one EWC model of a language:
 #
-#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.001,0.003,0.01,0.03,0.1,0.3 -p seeds 0,1,2,3,4,5 \
-#         -p ewc_languages fr
+#     papermill notebooks/l2_ewc.ipynb out.ipynb -p lams 0.01,0.001,0.1 -p seeds 0,1,2,3,4,5 -p ewc_languages fr
 #
 # Real data and text, with any encoder ({doc}`/running`):
 #
@@ -1144,10 +641,10 @@ for strength in strengths:
 #         -p seeds 0 -p ewc_languages fr
 # ```
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 provenance(
-    [run.key for run in runs.values()],
-    {"preset": preset, "tasks": [main, *others], "model": config.model, "seeds": every_seed, "lams": strengths}
-    | {"lam": lam, "examples": examples, "probe": probe}
-    | {k: v for k, v in common.items() if k != "model"},
+    [run.key for run in trained.runs.values()],
+    {"preset": preset, "tasks": every_task, "model": config.model, "seeds": seeds, "lams": lams, "language": language}
+    | ({"ewc_languages": ewc_languages} if ewc_languages else {})
+    | chapters.given(train_size=train_size, epochs=epochs),
 )

@@ -221,7 +221,7 @@ def compare(measure: str, claim: str) -> list[tuple]:
     for (name, ours), cell in zip(within(measure).items(), cells(measure).values(), strict=True):
         paper, verdict = (cell.interval, cell.verdict(ours).outcome) if cell else ("not printed", "")
         lines.append((f"{name}, {chapters.NAMES[measure]}", paper, ours, f"{ours.pearson.p:.2g}", verdict))
-        if cell and cell.table == claim[1]:
+        if cell and f"t{cell.table}" == claim.split("-")[0]:
             evidence.settle(f"bassi-{claim}-{name}", ours, [(name, seed)])
     return lines
 

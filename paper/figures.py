@@ -16,12 +16,14 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.container import ErrorbarContainer
+from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
 from matplotlib.ticker import NullLocator
 from numpy.typing import ArrayLike, NDArray
@@ -49,6 +51,16 @@ LOOKS: dict[str, Look] = {
     "mvr": Look("#009E73", "D"),
 }
 """By objective. To give a new objective a look of its own, add a row."""
+
+SETUPS: dict[str, Look] = {
+    "vanilla": LOOKS["baseline"],
+    "l2": Look("#0072B2", "s"),
+    "ewc": Look("#D55E00", "^"),
+    "prompt": Look("#CC79A7", "P"),
+    "bitfit": Look("#D55E00", "^"),
+    "adapter": Look("#009E73", "D"),
+}
+"""By setup of anonymous2021frustratingly; no figure has both EWC and BitFit."""
 
 SPARE = tuple(Look(colour, marker) for marker in "vP<X>" for colour in ("#CC79A7", "#0072B2", "#D55E00", "#009E73"))
 
@@ -250,6 +262,106 @@ def bars_by_language(ax: Axes, accuracy: Mapping[str, Mapping[str, Interval]], *
     ax.set(ylim=(0, 1), ylabel="accuracy, 95 % interval")
     ax.grid(visible=False, axis="x")
     return _legend_above(ax, columns=len(accuracy) + 1)
+
+
+def marks(
+    ax: Axes, x: ArrayLike, y: Iterable[Interval | float], look: Look, *, label: str | None = None, **style: Any
+) -> None:
+    """Draw one mark an estimate, with its interval: ours are filled, numbers without one (a paper's) hollow.
+
+    Args:
+        ax: where.
+        x: places, one an estimate.
+        y: all intervals, or all numbers; ``nan`` is a gap.
+        look: colour and marker.
+        label: in the legend.
+        style: further keywords of :meth:`matplotlib.axes.Axes.errorbar`.
+    """
+    y = list(y)
+    values = [one.value if isinstance(one, Interval) else one for one in y]
+    ends = [(one.value - one.low, one.high - one.value) if isinstance(one, Interval) else (np.nan, np.nan) for one in y]
+    fill = {} if any(isinstance(one, Interval) for one in y) else {"mfc": "white", "ms": 5}
+    style = {"fmt": look.marker, "color": look.colour, "elinewidth": 1} | fill | style
+    ax.errorbar(x, values, yerr=np.reshape(ends, (-1, 2)).T, label=label, **style)
+
+
+def marks_by_language(
+    ax: Axes, languages: Sequence[str], rows: Mapping[str, tuple[Look, Mapping[str, Interval | float]]]
+) -> Axes:
+    """Draw several rows of estimates by language side by side, around a line at zero.
+
+    Args:
+        ax: where.
+        languages: codes, in their order on the axis.
+        rows: by label, the look and the estimates (see :func:`marks`); a language that a row lacks is a gap.
+    """
+    step = 0.72 / max(1, len(rows))
+    for number, (label, (look, row)) in enumerate(rows.items()):
+        here = [place for place, code in enumerate(languages) if code in row]
+        x = np.array(here, dtype=float) + (number - (len(rows) - 1) / 2) * step
+        marks(ax, x, [row[languages[place]] for place in here], look, label=label)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.set_xticks(range(len(languages)), languages)
+    ax.set_xlim(-0.6, len(languages) - 0.4)
+    ax.grid(visible=False, axis="x")
+    return _legend_above(ax, columns=4)
+
+
+def bars(ax: Axes, groups: Sequence[str], rows: Mapping[str, tuple[Look, Sequence[float]]]) -> Axes:
+    """Draw groups of bars, one bar of each row in a group; the hatch differs too, so that colour is never needed.
+
+    Args:
+        ax: where.
+        groups: names of the groups.
+        rows: by label, the look and one height a group.
+    """
+    width = 0.81 / max(1, len(rows))
+    for number, (label, (style, heights)) in enumerate(rows.items()):
+        ax.bar(
+            np.arange(len(groups)) + (number - (len(rows) - 1) / 2) * width,
+            heights,
+            0.92 * width,
+            facecolor=(style.colour, 0.35),
+            edgecolor=style.colour,
+            hatch=("", "//", "xx", "..")[number % 4],
+            label=label,
+        )
+    ax.set_xticks(range(len(groups)), groups)
+    ax.grid(visible=False, axis="x")
+    return _legend_above(ax, columns=len(rows))
+
+
+def heat_map(
+    ax: Axes,
+    grid: ArrayLike,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    limits: tuple[float, float],
+    cmap: str,
+    form: str,
+) -> AxesImage:
+    """Draw a table of numbers as colours, with each number in its cell.
+
+    Args:
+        ax: where.
+        grid: (rows, columns); ``nan`` is a blank.
+        rows: their names.
+        columns: their names.
+        limits: numbers at the two ends of the colours.
+        cmap: name of the colours.
+        form: how a number is written, such as ``".0f"``.
+    """
+    grid = np.asarray(grid, dtype=float)
+    image = ax.imshow(grid, cmap=cmap, vmin=limits[0], vmax=limits[1], aspect="auto")
+    for (row, column), value in np.ndenumerate(grid):
+        if np.isfinite(value):
+            dark = np.dot(image.to_rgba(value)[:3], (0.299, 0.587, 0.114)) < 0.5
+            words = format(value, form).replace("-", "−")
+            ax.text(column, row, words, ha="center", va="center", fontsize=6.5, color="white" if dark else "black")
+    ax.set_xticks(range(len(columns)), columns, fontsize=8)
+    ax.set_yticks(range(len(rows)), rows, fontsize=8)
+    ax.grid(visible=False)
+    return image
 
 
 def slope(

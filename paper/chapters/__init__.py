@@ -3,6 +3,7 @@
 Every chapter measures with :func:`study_measures`, so that a model that two chapters need is trained and measured once.
 """
 
+from paper.chapters.comparison import Comparison, means_table, score_frame
 from paper.chapters.evidence import Evidence
 from paper.chapters.page import (
     NAMES,
@@ -13,6 +14,7 @@ from paper.chapters.page import (
     own_contradictions,
     published,
     records_box,
+    run_table,
     saturation,
     table,
     unlearnt,
@@ -24,6 +26,7 @@ from paper.chapters.rows import (
     collect,
     column,
     commonest,
+    constant_tag,
     partial,
     score_table,
     study_measures,
@@ -35,6 +38,7 @@ __all__ = [
     "MIN_TARGETS",
     "NAMES",
     "PREDICTED",
+    "Comparison",
     "Evidence",
     "Say",
     "adds",
@@ -45,17 +49,21 @@ __all__ = [
     "collect",
     "column",
     "commonest",
+    "constant_tag",
     "correlation_table",
     "facts",
     "given",
     "ledger_folder",
+    "means_table",
     "options_for",
     "own_contradictions",
     "partial",
     "published",
     "records_box",
+    "run_table",
     "saturation",
     "scale_of",
+    "score_frame",
     "score_table",
     "spoken",
     "study_measures",

@@ -13,6 +13,7 @@ from paper.chapters.parameters import scale_of
 from paper.notebook import ledger_folder
 from paper.records import Obtained
 from xlgen.analysis import AnalysisError, Correlation, Interval
+from xlgen.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -106,6 +107,26 @@ class Evidence:
         } | numbers
         self.records[claim] = ledger.record(self.chapter, claim, **numbers, folder=self.folder)
         return self.records[claim]
+
+    def settle_pairs(
+        self, claim: str, difference: Callable[[str, str], Interval], keys: Callable[[str], Iterable[Hashable]]
+    ) -> ledger.Record:
+        """Record what was found for an ordering.
+
+        Args:
+            claim: its id.
+            difference: of two names of its pairs, the interval of the first minus the second.
+            keys: of the models of a name.
+
+        Raises:
+            UnknownName: there is no such claim of the chapter.
+        """
+        if claim not in self.claims:
+            raise UnknownName(f"claim of {self.chapter}", claim, self.claims)
+        pairs = {pair: pair.split(" > ") for pair in self.claims[claim].pairs}
+        involved = dict.fromkeys(key for pair in pairs.values() for name in pair for key in keys(name))
+        numbers = ledger.of_pairs({pair: difference(*names) for pair, names in pairs.items()})
+        return self.settle(claim, numbers, involved)
 
     def not_run(self, claim: str, why: str) -> ledger.Record:
         """Record why a claim was not run."""

@@ -111,6 +111,27 @@ def records_box(*found: records.Obtained) -> HTML:
     return box("note", "Live or recorded", first, second)
 
 
+def run_table(found: records.Obtained, **more: object) -> HTML:
+    """What was run: encoder, training and seeds of a protocol's models, and what else the chapter says by name.
+
+    The settings are those of the first model; what differs between models is for the chapter to say.
+    """
+    first = next(iter(found.runs.values()))
+    config, manifest = first.config, first.manifest
+    rows = {
+        "encoder": "the shipped miniature" if config.model == "mini" else config.model,
+        "training": f"{manifest['train_pairs']:,} examples, {config.epochs} epochs, {manifest['steps']:,} steps",
+        "optimizer": f"AdamW, peak learning rate {config.lr:g}, clip {config.clip:g}",
+        "seeds": ", ".join(map(str, sorted({run.config.seed for run in found.runs.values()}))),
+    }
+    rows |= {name.replace("_", " "): value for name, value in more.items()}
+    return table(
+        ("setting", "value"),
+        rows.items(),
+        f"What was run: {len(found.runs)} models, {len(found.live)} of them live",
+    )
+
+
 def correlation_table(ours: Mapping[str, Correlation], caption: str) -> HTML:
     """Coefficients with intervals, rank correlations and the permutation p-value, a row each."""
     head = ("", "n", "Pearson's r", "95 %, Fisher z", "95 %, bootstrap", "p", "Spearman's ρ", "Kendall's τ")

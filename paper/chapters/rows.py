@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch.nn import functional
 
 from paper.protocols.base import ALPHA, PREDICTED
 from paper.records import Obtained, correct_only
@@ -17,6 +18,7 @@ from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
 from xlgen.core.config import RunOptions
 from xlgen.data.catalogue import TASKS
+from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task import Task
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
@@ -151,3 +153,21 @@ def best_constant(task: Task, language: str, split: str, size: int = 0, data_dir
     answers = torch.eye(len(task.labels), dtype=torch.float64)
     guesses = (Predictions(logits.expand(len(words), -1), words, sentence) for logits in answers)
     return max(f1_of(chunk_counts(guess, task.labels).sum(0)).item() for guess in guesses)
+
+
+def constant_tag(task: Task, rows: TaggedRows, tag: int) -> dict[str, float]:
+    """Scores [%] of a tagger that gives every word the same tag.
+
+    Args:
+        task: of words.
+        rows: sentences with their tags.
+        tag: its place among the task's labels.
+
+    Returns:
+        ``"f1"`` of chunks and ``"accuracy"`` of words.
+    """
+    labels = torch.tensor([*chain.from_iterable(rows.labels)])
+    sentence = torch.arange(len(rows)).repeat_interleave(torch.tensor([len(words) for words in rows.labels]))
+    given = functional.one_hot(torch.full_like(labels, tag), len(task.labels)).double()
+    f1 = f1_of(chunk_counts(Predictions(given, labels, sentence), task.labels).sum(0)).item()
+    return {"f1": 100 * f1, "accuracy": 100 * (labels == tag).double().mean().item()}

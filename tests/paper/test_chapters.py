@@ -18,6 +18,7 @@ from xlgen import analysis
 from xlgen.analysis import AnalysisError, Interval, correlate
 from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.data.catalogue import TASKS
+from xlgen.data.read_tagged import TaggedRows
 from xlgen.measures import MEASURES, measuring, settings_of
 from xlgen.training.presets import PRESETS
 
@@ -315,6 +316,15 @@ def test_what_a_paper_says_against_itself_is_that_of_the_tables_of_the_page():
     assert "Table" not in text(chapters.own_contradictions("stickland2021regularising", {3}))
 
 
+def test_a_constant_tag_is_scored_as_any_tagger():
+    task = TASKS["mini-wikiann"]
+    name = task.labels.index("B-PER")
+    rows = TaggedRows((("a", "b", "c"), ("d",)), ((name, 0, 0), (name,)))
+    assert task.labels[0] == "O" and chapters.constant_tag(task, rows, 0) == {"f1": 0.0, "accuracy": 50.0}
+    # four names of one word, two of them right, of two
+    assert chapters.constant_tag(task, rows, name) == {"f1": pytest.approx(200 / 3), "accuracy": 50.0}
+
+
 def test_a_page_warns_where_no_model_is_better_than_the_commonest_answer():
     low, high = Interval(0.6, 0.52, 0.68, 100), Interval(0.7, 0.62, 0.78, 100)
     assert chapters.unlearnt([low, high], 0.55, "en") is None
@@ -373,3 +383,39 @@ def test_evidence_names_its_runs_and_seeds(tmp_path):
     assert (record.seeds, record.run_keys, record.live) == ((3,), ("a" * 16, "a" * 16), False)
     assert evidence.settle(claim, Interval(0.5, 0.1, 0.8, 14), ["one"]).live
     assert [row.claim.id for row in evidence.rows() if row.ours] == [claim]
+
+
+def test_what_was_run_is_read_from_the_first_model():
+    config = SimpleNamespace(model="a/b", epochs=3, lr=1e-3, clip=1.0, seed=3)
+    run = SimpleNamespace(config=config, manifest={"train_pairs": 3000, "steps": 282})
+    other = SimpleNamespace(config=SimpleNamespace(seed=1), manifest={})
+    found = SimpleNamespace(runs={"one": run, "two": other}, live=frozenset({"one"}))
+    shown = text(chapters.run_table(found, EWC_own="fr, sw"))
+    for cell in (
+        "encoder a/b",
+        "3,000 examples, 3 epochs, 282 steps",
+        "learning rate 0.001",
+        "seeds 1, 3",
+        "EWC own fr, sw",
+    ):
+        assert cell in shown
+    assert "2 models, 1 of them live" in shown
+
+
+def test_the_pairs_of_an_ordering_are_settled_by_name(tmp_path):
+    runs = {name: SimpleNamespace(key=name * 16, config=SimpleNamespace(seed=3)) for name in "abc"}
+    found = SimpleNamespace(runs=runs, live=frozenset("ab"))
+    evidence = chapters.Evidence("frozen", found, "mini", {}, store=tmp_path)
+    size = {"baseline": 9, "adapter": 5, "bitfit": 3, "prompt": 2}
+
+    def difference(first, second):
+        gap = size[first] - size[second]
+        return Interval(gap, gap - 1, gap + 1, 3)
+
+    model = {"baseline": "a", "adapter": "b"}
+    record = evidence.settle_pairs("l2-t6-xnli-en", difference, lambda name: [model.get(name, "c")])
+    assert record.value == {"baseline > adapter": 4, "baseline > bitfit": 6, "baseline > prompt": 7}
+    assert record.low["baseline > prompt"] == 6 and record.n == 3
+    assert record.run_keys == tuple(name * 16 for name in "abc") and not record.live
+    with pytest.raises(UnknownName, match="unknown claim of frozen 'l2-t6-xnl'"):
+        evidence.settle_pairs("l2-t6-xnl", difference, lambda name: [])

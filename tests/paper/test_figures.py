@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex, to_rgb  # noqa: E402
 from matplotlib.container import BarContainer, ErrorbarContainer  # noqa: E402
 
 from paper import figures, published  # noqa: E402
-from xlgen.analysis import AnalysisError, Pairs, binomial_interval, correlate  # noqa: E402
+from xlgen.analysis import AnalysisError, Interval, Pairs, binomial_interval, correlate  # noqa: E402
 from xlgen.core.errors import UnknownName  # noqa: E402
 
 LANGUAGES = ["ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"]
@@ -298,3 +298,42 @@ def test_a_bisection_closes_in_on_the_largest_tolerated_radius():
     brackets = [tuple(line.get_xdata()) for line in lower.lines[::2]]
     assert brackets == [(1e-5, 1e-3), (1e-4, 1e-3), (1e-4, 3e-4)]
     plt.close(figure)
+
+
+def test_estimates_are_filled_with_bars_and_printed_numbers_hollow_without(ax):
+    ours = {"en": Interval(1.0, 0.5, 2.0, 3), "de": Interval(-1.0, np.nan, np.nan, 1)}
+    figures.marks_by_language(
+        ax, ["en", "fr", "de"], {"ours": (figures.SETUPS["l2"], ours), "paper": (figures.SETUPS["l2"], {"de": -2.0})}
+    )
+    filled, hollow = error_bars(ax)
+    assert filled.lines[0].get_ydata().tolist() == [1, -1] and hollow.lines[0].get_ydata().tolist() == [-2]
+    assert [to_hex(bars.lines[0].get_markerfacecolor()) for bars in (filled, hollow)] == ["#0072b2", "#ffffff"]
+    first, _ = filled.lines[2][0].get_segments()
+    assert first[:, 1].tolist() == [0.5, 2.0]
+    x, (aside,) = filled.lines[0].get_xdata(), hollow.lines[0].get_xdata()
+    assert np.rint(x).tolist() == [0, 2] and x[1] < 2 < aside < 2.5
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["en", "fr", "de"]
+    assert legend(ax) == ["ours", "paper"]
+
+
+def test_a_heat_map_writes_each_number_so_that_it_can_be_read(ax):
+    image = figures.heat_map(ax, [[-10, 0], [np.nan, 10]], ["r", "s"], ["a", "b"], (-10, 10), "PuOr", "+.0f")
+    found = {text.get_position(): text for text in ax.texts}
+    assert {place: text.get_text() for place, text in found.items()} == {(0, 0): "−10", (1, 0): "+0", (1, 1): "+10"}
+    for (column, row), text in found.items():
+        cell = luminance(image.to_rgba(image.get_array()[row, column]))
+        low, high = sorted((cell, luminance(text.get_color())))
+        assert (high + 0.05) / (low + 0.05) > 4.5
+
+
+def test_every_setup_has_a_look_of_its_own_on_a_figure():
+    looks = [look for setup, look in figures.SETUPS.items() if setup != "ewc"]
+    assert len({look.colour for look in looks}) == len({look.marker for look in looks}) == len(looks)
+
+
+def test_bars_of_a_group_stand_side_by_side(ax):
+    figures.bars(ax, ["a", "b"], {"x": (figures.SETUPS["l2"], [1, 2]), "y": (figures.SETUPS["ewc"], [3, 4])})
+    first, second = (c for c in ax.containers if isinstance(c, BarContainer))
+    assert [bar.get_height() for bar in (*first, *second)] == [1, 2, 3, 4]
+    assert all(a.get_x() + a.get_width() < b.get_x() for a, b in zip(first, second, strict=True))
+    assert first[0].get_hatch() != second[0].get_hatch() and legend(ax) == ["x", "y"]

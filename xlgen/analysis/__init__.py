@@ -9,6 +9,7 @@ What the caller got wrong raises :class:`AnalysisError`. What data may well do (
 language is constant) gives a result with status ``"undefined"`` and the reason in words.
 """
 
+from xlgen.analysis.change import paired_change
 from xlgen.analysis.clustered import Clustered, clustered
 from xlgen.analysis.correlation import (
     RESAMPLES,
@@ -93,6 +94,7 @@ __all__ = [
     "over_seeds",
     "p_of_mean",
     "paired",
+    "paired_change",
     "partial_correlation",
     "pearson",
     "pivot",
