@@ -20,8 +20,10 @@ from importlib import resources
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.container import ErrorbarContainer
 from matplotlib.text import Annotation
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from paper.published import Published
@@ -82,6 +84,14 @@ def panels(titles: Iterable[str], size: tuple[float, float] = (4.2, 3.9), column
     for ax, title in zip(axes.flat, titles, strict=False):
         ax.set_title(title, fontsize="medium")
     return dict(zip(titles, axes.flat, strict=False))
+
+
+def plain_ticks(axis: Axis) -> None:
+    """Write plain numbers on a logarithmic axis, also where it spans less than a decade."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
 
 
 def scatter_correlation(

@@ -9,15 +9,17 @@ from paper.chapters.page import (
     adds,
     beside,
     box,
+    conflicts,
     correlation_table,
     published,
     records_box,
     saturation,
     table,
+    training_table,
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
-from paper.chapters.rows import PREDICTED, collect, column, commonest, partial, study_measures
+from paper.chapters.rows import PREDICTED, collect, column, commonest, held_fixed, partial, study_measures
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
@@ -34,9 +36,11 @@ __all__ = [
     "collect",
     "column",
     "commonest",
+    "conflicts",
     "correlation_table",
     "facts",
     "given",
+    "held_fixed",
     "ledger_folder",
     "options_for",
     "partial",
@@ -47,6 +51,7 @@ __all__ = [
     "spoken",
     "study_measures",
     "table",
+    "training_table",
     "unlearnt",
     "words",
 ]

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper import records
-from paper.published import Published, find
+from paper.chapters.say import facts
+from paper.published import Published, contradictions, find
 from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
+from xlgen.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -52,6 +54,45 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
 
     text = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
+
+
+def conflicts(*names: str) -> list[str]:
+    """Where the papers contradict themselves or each other, and what is chosen here: a sentence or two each.
+
+    Args:
+        names: of rows of :func:`paper.published.contradictions`.
+
+    Raises:
+        UnknownName: there is no such row.
+    """
+    rows = {row.id: row for row in contradictions()}
+    for name in names:
+        if name not in rows:
+            raise UnknownName("contradiction", name, rows)
+    return [f"{rows[name].sentence} Here: {rows[name].choice}" for name in names]
+
+
+def training_table(found: records.Obtained, caption: str, **more: str) -> HTML:
+    """How the models of a chapter were trained: what all of them share.
+
+    Args:
+        found: the models.
+        caption: of the table.
+        more: rows of the chapter's own, by their names.
+    """
+    run, shared = next(iter(found.runs.values())), facts(found)
+    seeds = dict.fromkeys(str(one.config.seed) for one in found.runs.values())
+    rows = {
+        "task": f"{run.task}, trained in {shared['english']}",
+        "encoder": shared["encoder"],
+        **more,
+        "training": f"{shared['pairs']} pairs, {run.config.epochs} epochs, {run.manifest['steps']:,} steps",
+        "optimizer": f"AdamW, batches of {run.config.batch_size}, peak learning rate {run.config.lr:g}, "
+        f"clip {run.config.clip:g}",
+        "checkpoint": f"best score on {run.manifest['dev_pairs']:,} development pairs of that language",
+        "seeds": ", ".join(seeds),
+    }
+    return table(("setting", "value"), rows.items(), caption)
 
 
 def records_box(found: records.Obtained) -> HTML:

@@ -9,6 +9,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import ArrayLike
+
 from paper.protocols.base import ALPHA, PREDICTED
 from paper.records import correct_only
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
@@ -95,11 +97,14 @@ def partial(rows: Iterable[Row], measure: str, fixed: str, run: Run, without: Se
     """Correlation of a measure with test accuracy at a fixed value of another; ``None`` where there is none."""
     rows = list(rows)
     x, z = paired(rows, measure, without=without)[run], paired(rows, fixed, without=without)[run]
-    if {*x.status, *z.status} != {"ok"}:
-        return None
+    return held_fixed(x.x, x.y, z.x) if {*x.status, *z.status} == {"ok"} else None
+
+
+def held_fixed(x: ArrayLike, y: ArrayLike, fixed: ArrayLike) -> Interval | None:
+    """Correlation of two columns at a fixed value of a third; ``None`` where that determines one of them."""
     try:
-        return partial_correlation(x.x, x.y, z.x)
-    except AnalysisError:  # the fixed measure determines one of the two
+        return partial_correlation(x, y, fixed)
+    except AnalysisError:
         return None
 
 
