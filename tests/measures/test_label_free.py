@@ -353,7 +353,7 @@ def test_other_labels_give_the_identical_values(encoder, kind):
     if kind == "sequence":
         subjects.append(made(encoder, kind, lambda labels: torch.full_like(labels, IGNORE)))
     first, *others = [measures.measure(subject, sorted(LABEL_FREE)) for subject in subjects]
-    assert all(other == first for other in others)
+    assert all(repr(other) == repr(first) for other in others)  # a value of nan is itself too
     assert all(set(values) == {"en", "xx"} for values in first.values())
     accuracies = [MEASURES["accuracy"](subject)["en"].value for subject in subjects[:2]]
     assert accuracies[0] != accuracies[1], "the labels do differ"
