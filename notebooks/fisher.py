@@ -29,7 +29,7 @@ model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 kl: list = []  # weights of the consistency loss (MVR); empty: the protocol's
 fpen: list = []  # weights of the Fisher penalty; empty: the protocol's
 wd: list = []  # weights of the decoupled weight decay; empty: the protocol's
-seeds: list = [0, 1]  # random seeds, every setting is trained with each
+seeds: list = [0, 1]  # random seeds of every setting; at least four models a penalty
 live: int = 1  # models trained here even where a record is committed [count], at least 1
 train_size: int = None  # English training pairs [count], 0: all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
@@ -47,7 +47,7 @@ import torch
 
 from paper import chapters, figures, protocols, records
 from paper.notebook import provenance
-from paper.protocols.penalties import WEIGHTS
+from paper.protocols.penalties import WEIGHTS, spelled
 from xlgen import fisher, models
 from xlgen.analysis import binomial_interval, correlate, interval_of_mean, signed
 from xlgen.data.catalogue import TASKS
@@ -93,11 +93,10 @@ chapters.box(
 # - *Which weights.* They stand in the legend of a figure without coordinates. Here: a logarithmic grid for each kind.
 # - *Which trace.* Examples, labels and estimator are not said. Here: {eq}`eq-fisher-trace`, exact, with dropout off,
 #   over all weights, on the first 200 English development examples.
-# - *End of training.* Here the checkpoint with the best English development accuracy is kept, so that each model is
-#   compared at its best, and a model that has overfitted later is not.
-# - *Which consistency loss.* "The same loss and hyper-parameters as" {cite:t}`wang2021mvr`: multi-view subword
-#   regularisation, whose $\lambda$ is the weight $k$. At $k = 0$ it still trains on two segmentations, so it is not
-#   vanilla fine-tuning.
+# - *End of training.* Here the checkpoint with the best accuracy on {glue:text}`fisher-dev-examples` English
+#   development examples is kept, so that each model is compared at its best.
+# - *Which consistency loss.* That of {cite:t}`wang2021mvr`, multi-view subword regularisation, whose $\lambda$ is the
+#   weight $k$. At $k = 0$ it still trains on two segmentations, so it is not vanilla fine-tuning.
 # - *L2 penalties.* Here AdamW's decoupled weight decay {cite:p}`loshchilov2019adamw`, towards 0.
 # ```
 #
@@ -119,7 +118,7 @@ evidence = chapters.Evidence("fisher", found, preset, changed, store=options.sto
 say(**chapters.facts(found), task=config.task)
 LONG = {"kl": "consistency loss", "fpen": "Fisher penalty", "wd": "weight decay"}
 grid = {f"{kind}: {LONG[kind]}": ", ".join(f"{w:g}" for w in weights[kind]) for kind in weights}
-chapters.training_table(found, f"{len(found.runs)} models; the paper has mBERT on 20,000 pairs of XNLI", **grid)
+chapters.run_table(found, task=config.task, batches=config.batch_size, **grid, the_paper="mBERT, 20,000 pairs of XNLI")
 
 # %% tags=["remove-input"]
 chapters.records_box(found)
@@ -206,7 +205,7 @@ ax.axvline(mean_proxy.value, ls="-", color=figures.INK, lw=2, label="mean of the
 ax.axvline(exactly, ls="--", color="#D55E00", lw=2, label="Tr F, exact")
 ax.axvline(empirical, ls=":", color="#0072B2", lw=2, label="Tr of the empirical Fisher")
 ax.set(xscale="log", xlabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", ylabel=f"draws of {draws:,}")
-figures.plain_ticks(ax.xaxis)
+figures.decade_ticks(ax.xaxis)
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
 ax.grid(visible=False, axis="x")
 plt.show()
@@ -215,15 +214,12 @@ plt.show()
 # The engine and the loop differ by a relative {glue:text}`fisher-difference`. On these {glue:text}`fisher-checked`
 # examples $\mathrm{Tr}\, F$ is {glue:text}`fisher-exact`, and the mean of {glue:text}`fisher-draws` draws of
 # $B \|\bar g\|^2$ is {glue:text}`fisher-proxy` (95 % interval). A training step sees a single draw: 95 % of them lie
-# from {glue:text}`fisher-proxy-range`, with the median at {glue:text}`fisher-proxy-median`
-# ({numref}`fig-fisher-proxy`). With the labels of the data the trace of the empirical
-# Fisher is {glue:text}`fisher-empirical` and $B \|\bar g\|^2$ is {glue:text}`fisher-with-data`; neither estimates
-# $\mathrm{Tr}\, F$.
-
-# %% [markdown]
-# From here on $\mathrm{Tr}\, F$ is the exact one. Everything that was measured goes into one table, a row for each
-# model, and the means over seeds into another, a row for each setting; of $\mathrm{Tr}\, F$ the mean is that of its
-# logarithm.
+# from {glue:text}`fisher-proxy-range`, with the median at {glue:text}`fisher-proxy-median` ({numref}`fig-fisher-proxy`).
+# With the labels of the data the trace of the empirical Fisher is {glue:text}`fisher-empirical` and $B \|\bar g\|^2$ is
+# {glue:text}`fisher-with-data`; neither estimates $\mathrm{Tr}\, F$.
+#
+# From here on $\mathrm{Tr}\, F$ is the exact one. What was measured goes into one table, a row for each model, and its
+# means over seeds into another, a row for each setting; of $\mathrm{Tr}\, F$ the mean is that of its logarithm.
 
 # %%
 scores = found.frame.pivot_table("value", ["penalty", "weight", "seed"], ["measure", "language"]).loc[list(found.runs)]
@@ -240,17 +236,7 @@ vanilla = ("none", 0.0)
 plain_dev, plain_trace = settings["dev"][vanilla], 10 ** settings["log trace"][vanilla]
 
 # %% tags=["remove-input"]
-
-
-def called(setting: tuple) -> str:
-    """A setting as the paper spells it: kl=k, fpen=k."""
-    return "vanilla" if setting[0] == "none" else f"{setting[0]}={setting[1]:g}"
-
-
-def names(some) -> str:
-    return ", ".join(map(called, some)) or "none"
-
-
+names = lambda some: ", ".join(spelled(*setting) for setting in some) or "none"  # noqa: E731
 traces = found.frame[found.frame["measure"] == "dev_fisher_trace"]
 stand_in = pd.json_normalize(traces["extra"])["proxy"].to_numpy() / traces["value"].to_numpy()
 n_dev = int(found.frame[found.frame["measure"] == "dev_accuracy"]["n"].iloc[0])
@@ -271,28 +257,20 @@ chapters.unlearnt(reached, guess, f"{english} (vanilla training)")
 TOLERANCE = 5.0  # a setting that lies further below vanilla in English is too heavily penalised [points]
 LOOK = {"none": figures.Look(figures.INK, "*"), "wd": figures.Look("#0072B2", "s")}
 LOOK |= {"kl": figures.Look(figures.look("mvr").colour, "x"), "fpen": figures.Look(figures.look("fisher").colour, "o")}
-PLACE = {"kl": ((6, 6), "left"), "fpen": ((6, -11), "left"), "wd": ((-6, 6), "right")}  # of a weight, beside its mark
+LEGEND = {"none": "vanilla"} | {kind: f"{kind}=k, {long}" for kind, long in LONG.items()}
 heavy = settings["dev"] < plain_dev - TOLERANCE
 lowest, highest = by_setting.min(), by_setting.max()
 
 
 def scatter(ax, some, score: str) -> None:
-    """One mark a setting, with the weight beside it."""
-    for kind in dict.fromkeys(some.index.get_level_values("penalty")):
-        rows, colour = some.loc[[kind]].index, LOOK[kind].colour
-        x, y = 10 ** some["log trace"][rows], some[score][rows]
-        ax.hlines(y, lowest["trace"][rows], highest["trace"][rows], color=colour, lw=0.8)
-        ax.vlines(x, lowest[score][rows], highest[score][rows], color=colour, lw=0.8)
-        label = "vanilla" if kind == "none" else f"{kind}=k, {LONG[kind]}"
-        size = {"ms": 13 if kind == "none" else 7, "mew": 2 if kind == "kl" else 0.5}
-        ax.plot(x, y, LOOK[kind].marker, ls="none", color=colour, label=label, **size)
-        for row in rows if kind in PLACE else ():
-            offset, side = PLACE[kind]
-            where = {"xytext": offset, "textcoords": "offset points", "ha": side}
-            ax.annotate(f"{row[1]:g}", (x[row], y[row]), **where, fontsize=8, color=colour)
-    ax.margins(0.1)
+    """One mark a setting, with the weight beside it; bars reach over the seeds."""
+    for kind, means in some.groupby("penalty", sort=False):
+        x, y, at = 10 ** means["log trace"], means[score], means.index
+        bars = (lowest["trace"][at], highest["trace"][at]), (lowest[score][at], highest[score][at])
+        labels = [f"{weight:g}" if weight else "" for _, weight in at]
+        figures.scatter_ranges(ax, x, y, *bars, look=LOOK[kind], legend=LEGEND[kind], labels=labels)
     ax.set(xscale="log", xlabel=r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
-    figures.plain_ticks(ax.xaxis)
+    figures.decade_ticks(ax.xaxis)
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.4))
@@ -303,20 +281,15 @@ right.set(title=f"within {TOLERANCE:g} points of vanilla, or above it")
 fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 plt.show()
 
-# %% [markdown]
-# What is a point? A setting, whose seeds are averaged; or a model. On which axis? And which settings? Here are the
-# coefficients of several answers:
-
 # %%
 HEADLINE, LIGHT = "all settings (Figure 1)", "without the too heavily penalised"
 RAW, APART = "all settings, Tr F not as its logarithm", "all models, seeds apart"
-tables = {HEADLINE: settings, RAW: settings, LIGHT: settings[~heavy], APART: measured}
-tables |= {f"seed {seed}": some for seed, some in measured.groupby("seed", sort=False)}
-tables |= {f"{kind} and vanilla": settings.loc[["none", kind]] for kind in weights}
-answers = {}
-for name, some in tables.items():
-    if len(some) >= 4:  # fewer points have no correlation
-        answers[name] = correlate(some["trace" if name == RAW else "log trace"], some["dev"])
+points = {HEADLINE: settings, RAW: settings, LIGHT: settings[~heavy], APART: measured}
+points |= {f"seed {seed}": some for seed, some in measured.groupby("seed", sort=False)}
+points |= {f"{kind} and vanilla": settings.loc[["none", kind]] for kind in weights}
+points = {name: some for name, some in points.items() if len(some) >= 4}  # fewer have no correlation
+trace_of = {name: some["trace" if name == RAW else "log trace"] for name, some in points.items()}
+answers = {name: correlate(trace_of[name], some["dev"]) for name, some in points.items()}
 
 # %% tags=["remove-input"]
 light = answers.get(LIGHT)
@@ -331,14 +304,13 @@ chapters.correlation_table(
 )
 
 # %% [markdown]
-# Over the {glue:text}`fisher-settings` settings {glue:text}`fisher-headline`. The paper says that a larger
-# $\mathrm{Tr}\, F$ goes with a lower accuracy, so that $r$ should be negative; this page
-# {glue:text}`fisher-verdict-accuracy`. Without the settings that lie more than {glue:text}`fisher-tolerance` points
-# below vanilla ({glue:text}`fisher-heavy`), {glue:text}`fisher-light`.
-#
-# The paper regresses on an axis that we cannot read, so both scales are in the table: without the logarithm
-# {glue:text}`fisher-raw`. With every seed as a point of its own, {glue:text}`fisher-apart`; that interval is too
-# narrow, as two seeds of one setting are not two independent settings.
+# What is a point, which axis, which settings? Over the {glue:text}`fisher-settings` settings
+# {glue:text}`fisher-headline`. The paper says that a larger $\mathrm{Tr}\, F$ goes with a lower accuracy, so that $r$
+# should be negative; this page {glue:text}`fisher-verdict-accuracy`. Without the settings that lie more than
+# {glue:text}`fisher-tolerance` points below vanilla ({glue:text}`fisher-heavy`), {glue:text}`fisher-light`. The paper
+# regresses on an axis that we cannot read; without the logarithm {glue:text}`fisher-raw`. With every seed as a point of
+# its own, {glue:text}`fisher-apart`; that interval is too narrow, as two seeds of one setting are not two independent
+# settings.
 #
 # ```{admonition} Whoever chooses the weights chooses the correlation
 # :class: warning
@@ -354,7 +326,7 @@ chapters.correlation_table(
 # models are compared within their seed, which sets the new head and with it a level of $\mathrm{Tr}\, F$.
 
 # %% mystnb={"figure": {"name": "fig-fisher-weights", "caption": "Tr F against the weight of each penalty, both axes logarithmic. Marks: one model each; lines: geometric mean over seeds; band: vanilla models, from the smallest to the largest seed."}, "image": {"alt": "Three panels side by side, one a penalty, of the trace against the weight on logarithmic axes, with a horizontal band for vanilla fine-tuning."}} tags=["hide-input"]
-panels = dict(zip(weights, figures.panels(weights, (3.47, 3.6), columns=3).values(), strict=True))
+panels = dict(zip(weights, plt.subplots(1, len(weights), figsize=(10.4, 3.6), sharey=True)[1], strict=True))
 for kind, ax in panels.items():
     mean, one_each, style = settings.loc[kind].sort_index(), measured[measured["penalty"] == kind], LOOK[kind]
     ax.axhspan(lowest["trace"][vanilla], highest["trace"][vanilla], color=figures.FAINT, alpha=0.3, lw=0)
@@ -362,11 +334,10 @@ for kind, ax in panels.items():
     ax.plot(mean.index, 10 ** mean["log trace"], color=style.colour, lw=1.2)
     size = {"ls": "none", "mew": 2 if kind == "kl" else 0.5}
     ax.plot(one_each["weight"], one_each["trace"], style.marker, color=style.colour, **size)
-    ax.set(xscale="log", yscale="log", xlabel=f"weight of the {LONG[kind]}")
+    ax.set(xscale="log", yscale="log", xlabel=f"weight of the {LONG[kind]}", title=kind)
     ax.set_xticks(mean.index, [f"{weight:g}" for weight in mean.index])
     ax.set_xticks([], minor=True)
-    ax.sharey(panels["kl"])
-figures.plain_ticks(panels["kl"].yaxis)
+figures.decade_ticks(panels["kl"].yaxis)
 panels["kl"].set_ylabel(r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
 panels["kl"].legend()
 plt.show()
@@ -389,32 +360,29 @@ body = []
 for kind in effects:
     own = measured[measured["penalty"] == kind]
     power = np.polyfit(np.log(own["weight"]), np.log(own["trace"]), 1)[0]
+    heaviest = 10 ** settings["log trace"][kind].sort_index().iloc[-1] / plain_trace
     for vanilla_too in (False, True):
         c, raw = effect(kind, vanilla_too), effect(kind, vanilla_too, within_seeds=False)
-        ends = "none" if math.isnan(c.spearman.low) else f"[{signed(c.spearman.low)}, {signed(c.spearman.high)}]"
-        row = (signed(c.spearman.value), ends, f"{c.spearman.p:.2g}", signed(raw.spearman.value))
         label = f"{kind}, {LONG[kind]}" + ", vanilla as weight 0" * vanilla_too
-        body.append((label, c.n, *row, "" if vanilla_too else signed(power, 2)))
-    heaviest = (kind, settings.loc[kind].index.max())
-    say(**{f"fall_{kind}": f"ρ = {effects[kind].interval('spearman'):.2f}", f"heaviest_{kind}": called(heaviest)})
-    say(**{f"factor_{kind}": f"{10 ** settings['log trace'][heaviest] / plain_trace:.2g}"})
+        more = ("", "") if vanilla_too else (signed(power, 2), f"{heaviest:.2g}")
+        ranks = (f"{c.interval('spearman'):.3f}", f"{c.spearman.p:.2g}", signed(raw.spearman.value))
+        body.append((label, c.n, *ranks, *more))
 for claim, kinds in {"consistency": ["kl"], "penalty": ["fpen", "none"]}.items():
     keys = [key for key in found.runs if key[0] in kinds]
     evidence.settle(f"stickland-f1-{claim}", effects[kinds[0]].interval("spearman"), keys)
     say(**{f"verdict_{claim}": str(evidence.verdict(f"stickland-f1-{claim}"))})
+say(**{f"fall_{kind}": f"ρ = {c.interval('spearman'):.2f}" for kind, c in effects.items()})
 chapters.table(
-    ("", "n", "Spearman's ρ", "95 %", "p", "ρ, levels left in", "fitted power of the weight"),
+    ("", "n", "Spearman's ρ [95 %]", "p", "ρ, levels left in", "fitted power of the weight", "heaviest / vanilla"),
     body,
     "Weight and Tr F over models, the mean of log Tr F over the models of a seed taken off (a seed's head sets a level "
-    "that is common to its models). A power of −1 halves Tr F where the weight doubles",
+    "that is common to its models). A power of −1 halves Tr F where the weight doubles. Last: Tr F at the heaviest weight",
 )
 
 # %% [markdown]
 # Of the weight and $\mathrm{Tr}\, F$ the consistency loss has {glue:text}`fisher-fall-kl`, the Fisher penalty
 # {glue:text}`fisher-fall-fpen`, and weight decay {glue:text}`fisher-fall-wd`; where the interval includes 0, no
-# direction is settled. At the heaviest weight $\mathrm{Tr}\, F$ is {glue:text}`fisher-factor-kl`
-# ({glue:text}`fisher-heaviest-kl`), {glue:text}`fisher-factor-fpen` ({glue:text}`fisher-heaviest-fpen`) and
-# {glue:text}`fisher-factor-wd` ({glue:text}`fisher-heaviest-wd`) times vanilla's.
+# direction is settled.
 #
 # ## Does the Fisher penalty do what the consistency loss does?
 #
@@ -431,13 +399,13 @@ best = {kind: (kind, settings["dev"][kind].idxmax()) for kind in weights}
 evidence.settle("stickland-f1-similar", gap, [key for key in found.runs if key[0] in ("kl", "fpen")])
 body = []
 for setting in (vanilla, *best.values()):
-    mean = settings.loc[setting]
-    zero_shot = interval_of_mean(mean[targets] - settings.loc[vanilla, targets])
-    numbers = [f"{10 ** mean['log trace']:.3g}", *(f"{mean[score]:.2f}" for score in ("dev", english, "zero-shot"))]
-    body.append((called(setting), *numbers, "" if setting == vanilla else f"{zero_shot:.2f}"))
+    mean, name = settings.loc[setting], spelled(*setting)
+    change = f"{interval_of_mean(mean[targets] - settings.loc[vanilla, targets]):.2f}" if setting != vanilla else ""
+    scores_of = [f"{mean[score]:.2f}" for score in ("dev", english, "zero-shot")]
+    body.append((name, f"{10 ** mean['log trace']:.3g}", *scores_of, change))
 ratio = 10 ** abs(settings["log trace"][best["kl"]] - settings["log trace"][best["fpen"]])
 say(gap=f"{gap:.2f}", verdict_similar=str(evidence.verdict("stickland-f1-similar")), apart_trace=f"{ratio:.2f}")
-say(best_kl=called(best["kl"]), best_fpen=called(best["fpen"]))
+say(best_kl=spelled(*best["kl"]), best_fpen=spelled(*best["fpen"]))
 chapters.table(
     ("best weight", "Tr F", "English dev", "English test", "zero-shot", "zero-shot minus vanilla, 95 %"),
     body,
@@ -470,7 +438,7 @@ plt.show()
 
 # %% tags=["remove-input"]
 settled = [over_settings[code].pearson for code in targets if 0 not in over_settings[code].pearson]
-light = correlate(tables[LIGHT]["log trace"], tables[LIGHT]["zero-shot"]) if LIGHT in answers else "undefined"
+light = correlate(points[LIGHT]["log trace"], points[LIGHT]["zero-shot"]) if LIGHT in answers else "undefined"
 say(zero_shot=f"{over_settings['mean of targets']:.2f}", zero_shot_light=f"{light:.2f}" if LIGHT in answers else light)
 say(n_settled=len(settled), n_targets=len(targets), n_negative=sum(r.value < 0 for r in settled))
 say(beyond=chapters.adds(chapters.held_fixed(settings["log trace"], settings["zero-shot"], settings["dev"])))
@@ -508,23 +476,14 @@ def parts(model):
 
 n_labels = len(task_facts.labels)
 looked = {"untrained": models.load_classifier(config.model, n_labels, seed=config.seed, kind=task_facts.kind)}
-looked |= {called(key): load_model(found.runs[key]) for key in trained_here[: max(live, 1)]}
+looked |= {spelled(*key[:2]): load_model(found.runs[key]) for key in trained_here[: max(live, 1)]}
 device = batches[0].labels.device
 split = pd.DataFrame({name: parts(model.to(device)) for name, model in looked.items()}).T
 split.columns = ["Tr F", "encoder", "1 − ‖p‖²", "accuracy"]
 split["head"] = split["Tr F"] - split["encoder"]
-split["Tr F / (1 − ‖p‖²)"] = split["Tr F"] / split["1 − ‖p‖²"]
+split["head / Tr F"] = split["head"] / split["Tr F"]
 split["of its maximum"] = split["1 − ‖p‖²"] / (1 - 1 / n_labels)
-
-# %% tags=["remove-input"]
-DIGITS = {"Tr F": ".3g", "encoder": ".3g", "head": ".3g", "1 − ‖p‖²": ".3f", "of its maximum": ".0%"}
-DIGITS |= {"Tr F / (1 − ‖p‖²)": ".3g", "accuracy": ".1%"}
-chapters.table(
-    ("model", *DIGITS),
-    [(name, *(f"{row[column]:{digits}}" for column, digits in DIGITS.items())) for name, row in split.iterrows()],
-    "Two reasons for a small Tr F [nats² / parameter²]: the whole, the parts of encoder and head, and how undecided the "
-    "model is; models of this build (each of its own seed), on the development examples of the trace",
-)
+split["Tr F / (1 − ‖p‖²)"] = split["Tr F"] / split["1 − ‖p‖²"]
 
 # %% tags=["remove-input"]
 new, old = split.iloc[0], split.iloc[1]
@@ -536,22 +495,28 @@ below = settings[settings["log trace"] < settings["log trace"][top]]
 clearly_worse = names(below.index[below["dev"] < settings["dev"][top] - noise])
 if new["Tr F"] < 10 ** settings["log trace"][top] and 100 * new["accuracy"] < settings["dev"][top] - noise:
     clearly_worse += ", the untrained model"
-rest = old["Tr F / (1 − ‖p‖²)"] / new["Tr F / (1 − ‖p‖²)"]
-say(untrained=f"{new['Tr F']:.3g}", untrained_times=f"{new['Tr F'] / plain_trace:.2f}", trained=split.index[1])
-say(untrained_right=f"{new['accuracy']:.0%}", doubt_times=f"{old['1 − ‖p‖²'] / new['1 − ‖p‖²']:.2f}")
-say(rest_times=f"{rest:.2f}", head_untrained=f"{new['head'] / new['Tr F']:.0%}")
-say(head_trained=f"{old['head'] / old['Tr F']:.0%}", n_penalised=len(settings) - 1, n_flatter=len(flatter))
-say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), flattest=called(flattest), best=called(top))
-say(flatter_worse=names(flatter.index[flatter["dev"] < plain_dev]), lowest=f"{10 ** below['log trace'].min():.3g}")
+say(untrained_times=f"{new['Tr F'] / plain_trace:.2f}", n_penalised=len(settings) - 1, n_flatter=len(flatter))
+say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), flattest=spelled(*flattest), best=spelled(*top))
+say(
+    flatter_worse=names(flatter.index[flatter["dev"] < plain_dev]),
+    lowest=f"{10 ** settings['log trace'][flattest]:.3g}",
+)
 say(lowest_change=signed(settings["dev"][flattest] - plain_dev, 1), noise=f"{noise:.1f}", clearly_worse=clearly_worse)
+columns = "Tr F", "encoder", "head", "head / Tr F", "1 − ‖p‖²", "of its maximum", "Tr F / (1 − ‖p‖²)", "accuracy"
+digits = ".3g", ".3g", ".3g", ".0%", ".3f", ".0%", ".3g", ".1%"
+body = [(name, *map(format, row[list(columns)], digits)) for name, row in split.iterrows()]
+body.append((f"{split.index[1]} / untrained", *(f"{ratio:.2f}" for ratio in (old / new)[list(columns)])))
+chapters.table(
+    ("model", *columns),
+    body,
+    "Two reasons for a small Tr F [nats² / parameter²]: the whole, the parts of encoder and head, and how undecided the "
+    "model is; models of this build (each of its own seed), on the development examples of the trace",
+)
 
 # %% [markdown]
-# Before training $\mathrm{Tr}\, F$ is {glue:text}`fisher-untrained`, {glue:text}`fisher-untrained-times` times that of
-# the vanilla models, and the model is right in {glue:text}`fisher-untrained-right` of the examples. From there to
-# {glue:text}`fisher-trained`, $1 - \|p\|^2$ is multiplied by {glue:text}`fisher-doubt-times`, and the trace divided by
-# it by {glue:text}`fisher-rest-times`. The new head has small random weights, through which the
-# logits feel little of the encoder; {glue:text}`fisher-head-untrained` of the untrained model's trace belong to the
-# head, and {glue:text}`fisher-head-trained` of the trained one's.
+# Before training $\mathrm{Tr}\, F$ is {glue:text}`fisher-untrained-times` times that of the vanilla models, with nothing
+# learnt. Training moves both factors; the table has by how much. The new head has small random weights, through which
+# the logits feel little of the encoder, so much of the untrained model's trace belongs to the head.
 #
 # Of the {glue:text}`fisher-n-penalised` settings with a penalty {glue:text}`fisher-n-flatter` end with a smaller
 # $\mathrm{Tr}\, F$ than vanilla. Better than vanilla in English are, of these: {glue:text}`fisher-flatter-better`;
@@ -578,36 +543,35 @@ watching = protocol.configs[(*vanilla, seeds[0])].with_(
 
 
 # %% mystnb={"figure": {"name": "fig-fisher-develops", "caption": "The logged estimate of Tr F over training, of the first seed: means since the last look, with sampled labels on training batches and with dropout, drawn at the middle of the steps they are over. Dashed: Tr F before training, exact, on development examples."}, "image": {"alt": "Lines of the logged trace against the epoch on a logarithmic axis, one for a vanilla training and one for each weight of the Fisher penalty, and a dashed line for the untrained model."}} tags=["hide-input"]
-def development(log) -> tuple[list, list]:
-    """The middles of the steps between two looks [epochs], and the mean estimate over them, where there is one."""
-    ends = [0.0, *(entry["epoch"] for entry in log)]
-    seen = [at for at, entry in enumerate(log) if "fisher_trace" in entry]
-    return [(ends[at] + ends[at + 1]) / 2 for at in seen], [log[at]["fisher_trace"] for at in seen]
+def development(log) -> pd.DataFrame:
+    """The looks with an estimate, and the middle of the steps since the last look [epochs]."""
+    looks = pd.DataFrame(log)
+    return looks.assign(middle=(looks["epoch"] + looks["epoch"].shift(fill_value=0)) / 2).dropna(subset="fisher_trace")
 
 
 fig, ax = plt.subplots(figsize=(7.2, 3.8))
-ax.plot(*development(watched.log), "-", color=figures.INK, lw=2.2, label="vanilla, watched")
+looks = development(watched.log)
+ax.plot(looks["middle"], looks["fisher_trace"], "-", color=figures.INK, lw=2.2, label="vanilla, watched")
 tones = plt.get_cmap("cividis")(np.linspace(0.0, 0.85, len(weights["fpen"])))
 for weight, tone, marker in zip(sorted(weights["fpen"]), tones, "v^Ds<>o" * len(tones), strict=False):
-    log = found.runs["fpen", weight, seeds[0]].log
-    ax.plot(*development(log), f"{marker}-", color=tone, lw=1.2, label=f"fpen={weight:g}")
+    log = development(found.runs["fpen", weight, seeds[0]].log)
+    ax.plot(log["middle"], log["fisher_trace"], f"{marker}-", color=tone, lw=1.2, label=f"fpen={weight:g}")
 ax.axhline(new["Tr F"], ls="--", color=figures.FAINT, lw=1.2, label="untrained")
 ax.set(yscale="log", xlabel="epoch", ylabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", xlim=(0, None))
-figures.plain_ticks(ax.yaxis)
+figures.decade_ticks(ax.yaxis)
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
 # %% tags=["remove-input"]
-looks = [entry for entry in watched.log if "fisher_trace" in entry]
-peak, last = max(looks, key=lambda entry: entry["fisher_trace"]), looks[-1]["fisher_trace"]
+peak, last = looks.loc[looks["fisher_trace"].idxmax()], looks["fisher_trace"].iloc[-1]
 say(peak=f"{peak['fisher_trace']:.3g}", peak_epoch=f"{peak['epoch']:.2f}", last=f"{last:.3g}")
 say(peak_untrained=f"{peak['fisher_trace'] / new['Tr F']:.2f}", peak_last=f"{peak['fisher_trace'] / last:.2f}")
 
 # %% [markdown]
 # In vanilla training the estimate has its largest mean, {glue:text}`fisher-peak`, at epoch
 # {glue:text}`fisher-peak-epoch`: {glue:text}`fisher-peak-untrained` times the untrained model's trace, and
-# {glue:text}`fisher-peak-last` times the last one, {glue:text}`fisher-last`
-# ({numref}`fig-fisher-develops`). "At the end of training" is thus a choice too: the
+# {glue:text}`fisher-peak-last` times the last one, {glue:text}`fisher-last` ({numref}`fig-fisher-develops`). "At the end
+# of training" is thus a choice too: the
 # same model has another $\mathrm{Tr}\, F$ an epoch earlier. These means are of training batches with dropout, so they
 # do not continue the exact values of the other figures.
 #
@@ -653,10 +617,8 @@ tops = []
 for kind in ("kl", "fpen"):
     accuracies = rng.binomial(n_dev, true, (20_000, len(weights[kind])))
     tops.append(100 * accuracies.max(axis=1) / n_dev)
-often = (np.abs(tops[0] - tops[1]) > 1).mean()
-print(f"{n_dev} examples, true accuracy {100 * true:.1f} %")
-print(f"more than one point apart in {often:.0%} of the cases")
-above = tops[0].mean() - 100 * true
+often, above = (np.abs(tops[0] - tops[1]) > 1).mean(), tops[0].mean() - 100 * true
+print(f"{n_dev} examples, true accuracy {100 * true:.1f} %; more than one point apart in {often:.0%} of the cases")
 print(f"the best lies {above:.2f} points above the truth")
 
 # %% [markdown]
@@ -698,7 +660,7 @@ evidence.choice(
 evidence.choice(
     "fisher-accuracy",
     f"Over the weights of the Fisher penalty English development accuracy goes from {low:.1f} to {high:.1f} % (at "
-    f"{called(best['fpen'])}); vanilla has {plain_dev:.1f} %. The weight decides which of the papers is right.",
+    f"{spelled(*best['fpen'])}); vanilla has {plain_dev:.1f} %. The weight decides which of the papers is right.",
 )
 evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 

@@ -88,14 +88,10 @@ other_task = chapters.given(task="" if task == protocols.name_of("pawsx", preset
 evidence = chapters.Evidence("pawsx", found, preset, changed | other_task, store=options.store)
 say(**chapters.facts(found), task=task, targets=len(targets))
 trained = [f"{seed} ({'trained here' if (task, 'vanilla', seed) in found.live else 'record'})" for seed in seeds]
-chapters.training_table(
-    found,
-    "The models behind Table 2",
-    labels=", ".join(labels),
-    languages=f"{english} (training), {', '.join(targets)}",
-    models=", ".join(trained),
-    **{"English dev accuracy": ", ".join(f"{run.summary['dev_accuracy']:.3f}" for run in found.runs.values())},
-)
+spoken = f"{english} (training), {', '.join(targets)}"
+learnt_english = ", ".join(f"{run.summary['dev_accuracy']:.3f}" for run in found.runs.values())
+of_models = {"models": ", ".join(trained), "English dev accuracy": learnt_english}
+chapters.run_table(found, task=f"{task}: {', '.join(labels)}", languages=spoken, **of_models)
 
 # %% tags=["remove-input"]
 chapters.records_box(found)
@@ -394,7 +390,7 @@ for ax, code in zip(axes[0], second, strict=True):
     ax.axhline(0, color=figures.FAINT, lw=0.8)
     ax.set(xscale="log", xlabel="Tr F after English [nats²]")
     ax.margins(x=0.15)
-    figures.plain_ticks(ax.xaxis)
+    figures.decade_ticks(ax.xaxis)
     ax.set_title(f"{code}: {over_models[code]}".replace(", n", "\nn"), fontsize=8.5)
 axes[0, 0].set_ylabel("increase of accuracy,\nheld half of dev [points]")
 names = {"none": "no penalty", "kl": "consistency loss (kl)", "fpen": "Fisher penalty (fpen)"}

@@ -13,9 +13,9 @@ from paper.chapters.page import (
     correlation_table,
     published,
     records_box,
+    run_table,
     saturation,
     table,
-    training_table,
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
@@ -46,12 +46,12 @@ __all__ = [
     "partial",
     "published",
     "records_box",
+    "run_table",
     "saturation",
     "scale_of",
     "spoken",
     "study_measures",
     "table",
-    "training_table",
     "unlearnt",
     "words",
 ]

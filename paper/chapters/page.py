@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper import records
-from paper.chapters.say import facts
 from paper.published import Published, contradictions, find
 from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
@@ -72,27 +71,25 @@ def conflicts(*names: str) -> list[str]:
     return [f"{rows[name].sentence} Here: {rows[name].choice}" for name in names]
 
 
-def training_table(found: records.Obtained, caption: str, **more: str) -> HTML:
-    """How the models of a chapter were trained: what all of them share.
+def run_table(found: records.Obtained, **more: object) -> HTML:
+    """What was run: encoder, training and seeds of a protocol's models, and what else the chapter says by name.
 
-    Args:
-        found: the models.
-        caption: of the table.
-        more: rows of the chapter's own, by their names.
+    The settings are those of the first model; what differs between models is for the chapter to say.
     """
-    run, shared = next(iter(found.runs.values())), facts(found)
-    seeds = dict.fromkeys(str(one.config.seed) for one in found.runs.values())
+    first = next(iter(found.runs.values()))
+    config, manifest = first.config, first.manifest
     rows = {
-        "task": f"{run.task}, trained in {shared['english']}",
-        "encoder": shared["encoder"],
-        **more,
-        "training": f"{shared['pairs']} pairs, {run.config.epochs} epochs, {run.manifest['steps']:,} steps",
-        "optimizer": f"AdamW, batches of {run.config.batch_size}, peak learning rate {run.config.lr:g}, "
-        f"clip {run.config.clip:g}",
-        "checkpoint": f"best score on {run.manifest['dev_pairs']:,} development pairs of that language",
-        "seeds": ", ".join(seeds),
+        "encoder": "the shipped miniature" if config.model == "mini" else config.model,
+        "training": f"{manifest['train_pairs']:,} examples, {config.epochs} epochs, {manifest['steps']:,} steps",
+        "optimizer": f"AdamW, peak learning rate {config.lr:g}, clip {config.clip:g}",
+        "seeds": ", ".join(map(str, sorted({run.config.seed for run in found.runs.values()}))),
     }
-    return table(("setting", "value"), rows.items(), caption)
+    rows |= {name.replace("_", " "): value for name, value in more.items()}
+    return table(
+        ("setting", "value"),
+        rows.items(),
+        f"What was run: {len(found.runs)} models, {len(found.live)} of them live",
+    )
 
 
 def records_box(found: records.Obtained) -> HTML:
