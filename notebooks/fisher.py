@@ -81,11 +81,8 @@ kl, fpen, wd = (chapters.words(some, float) for some in (kl, fpen, wd))
 # on the weights is $\frac12 \sigma^2\, \mathrm{Tr}\, F$ ({eq}`eq-theory-consistency`).
 
 # %% tags=["remove-input"]
-chapters.box(
-    "warning",
-    "Where the papers contradict themselves or each other",
-    *chapters.conflicts("fisher-labels", "fisher-half", "fisher-norm", "fisher-accuracy"),
-)
+contradictions = chapters.conflicts("fisher-labels", "fisher-half", "fisher-norm", "fisher-accuracy")
+chapters.box("warning", "Where the papers contradict themselves or each other", *contradictions)
 
 # %% [markdown]
 # ```{admonition} What the paper leaves open, and what is chosen here
@@ -173,29 +170,13 @@ n, C, _ = g.shape
 inner = g.flatten(0, 1) @ g.flatten(0, 1).T  # (B C, B C)
 draws = 4000
 generator = torch.Generator().manual_seed(0)
-
-
-def proxy(y):
-    """B ||mean gradient||² for labels (m, B)."""
-    at = torch.arange(n) * C + y
-    return inner[at[:, :, None], at[:, None, :]].sum(dim=(1, 2)) / n
-
-
-drawn = torch.multinomial(p, draws, replacement=True, generator=generator)
-proxies = proxy(drawn.T).numpy()
-of_data = torch.arange(n) * C + few.labels
-exactly = brute.mean().item()
-empirical = inner.diagonal()[of_data].mean().item()
-with_data = proxy(few.labels[None]).item()
-del g
-
-# %% tags=["remove-input"]
+drawn = torch.multinomial(p, draws, replacement=True, generator=generator).T
+at = torch.arange(n) * C + torch.cat([drawn, few.labels[None]])  # rows of the matrix: of every draw, and of the data
+values = inner[at[:, :, None], at[:, None, :]].sum(dim=(1, 2)) / n  # B ||mean gradient||²
+proxies, with_data = values[:-1].numpy(), values[-1].item()
+exactly, empirical = brute.mean().item(), inner.diagonal()[at[-1]].mean().item()
 mean_proxy = interval_of_mean(proxies)
-low, middle, high = np.quantile(proxies, (0.025, 0.5, 0.975))
-half = (mean_proxy.high - mean_proxy.low) / 2
-say(checked=n, draws=f"{draws:,}", difference=f"{difference:.0e}", exact=f"{exactly:.4g}")
-say(proxy=f"{mean_proxy.value:.4g} ± {half:.2g}", proxy_range=f"{low:.3g} to {high:.3g}")
-say(proxy_median=f"{middle:.3g}", empirical=f"{empirical:.3g}", with_data=f"{with_data:.3g}")
+del g
 
 # %% mystnb={"figure": {"name": "fig-fisher-proxy", "caption": "Distribution of the Fisher penalty's quantity, B times the squared norm of the mean gradient, over draws of the labels from the model, for the few development examples of the check. Solid: its mean. Dashed: the exact trace on the same examples. Dotted: the empirical Fisher, with the labels of the data."}, "image": {"alt": "Histogram on a logarithmic axis, with three vertical lines: the mean of the histogram and the exact trace lie on each other, the trace of the empirical Fisher lies elsewhere."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.4))
@@ -218,8 +199,14 @@ plt.show()
 # With the labels of the data the trace of the empirical Fisher is {glue:text}`fisher-empirical` and $B \|\bar g\|^2$ is
 # {glue:text}`fisher-with-data`; neither estimates $\mathrm{Tr}\, F$.
 #
-# From here on $\mathrm{Tr}\, F$ is the exact one. What was measured goes into one table, a row for each model, and its
-# means over seeds into another, a row for each setting; of $\mathrm{Tr}\, F$ the mean is that of its logarithm.
+# From here on $\mathrm{Tr}\, F$ is the exact one. Averaged over the batches of {glue:text}`fisher-examples` examples, one
+# draw of $B \|\bar g\|^2$ is {glue:text}`fisher-stand-in` times as large, over the models of this page (which all get the
+# same random numbers, so that these are not independent draws).
+#
+# ## Figure 1: accuracy against Tr F
+#
+# What was measured goes into one table, a row for each model, and its means over seeds into another, a row for each
+# setting; of $\mathrm{Tr}\, F$ the mean is that of its logarithm.
 
 # %%
 scores = found.frame.pivot_table("value", ["penalty", "weight", "seed"], ["measure", "language"]).loc[list(found.runs)]
@@ -236,6 +223,11 @@ vanilla = ("none", 0.0)
 plain_dev, plain_trace = settings["dev"][vanilla], 10 ** settings["log trace"][vanilla]
 
 # %% tags=["remove-input"]
+low, middle, high = np.quantile(proxies, (0.025, 0.5, 0.975))
+half = (mean_proxy.high - mean_proxy.low) / 2
+say(checked=n, draws=f"{draws:,}", difference=f"{difference:.0e}", exact=f"{exactly:.4g}")
+say(proxy=f"{mean_proxy.value:.4g} ± {half:.2g}", proxy_range=f"{low:.3g} to {high:.3g}")
+say(proxy_median=f"{middle:.3g}", empirical=f"{empirical:.3g}", with_data=f"{with_data:.3g}")
 names = lambda some: ", ".join(spelled(*setting) for setting in some) or "none"  # noqa: E731
 traces = found.frame[found.frame["measure"] == "dev_fisher_trace"]
 stand_in = pd.json_normalize(traces["extra"])["proxy"].to_numpy() / traces["value"].to_numpy()
@@ -245,13 +237,6 @@ say(stand_in=f"{min(stand_in):.2f} to {max(stand_in):.2f}")
 reached = [binomial_interval(share / 100, n_dev) for share in by_setting.get_group(vanilla)["dev"]]
 guess = chapters.commonest(task_facts, english, "dev", n_dev, options.data_dir)
 chapters.unlearnt(reached, guess, f"{english} (vanilla training)")
-
-# %% [markdown]
-# Averaged over the batches of {glue:text}`fisher-examples` examples, one draw of $B \|\bar g\|^2$ is
-# {glue:text}`fisher-stand-in` times the exact trace, over the models of this page (which all get the same random
-# numbers, so that these are not independent draws).
-#
-# ## Figure 1: accuracy against Tr F
 
 # %% mystnb={"figure": {"name": "fig-fisher-accuracy", "caption": "The paper's Figure 1 with our models: English development accuracy against Tr F of the kept checkpoint. Crosses: consistency loss (kl), circles: Fisher penalty (fpen), squares: weight decay (wd), star: vanilla; the number beside a mark is the weight. Marks are means over seeds (of Tr F the geometric one); bars reach from the smallest to the largest seed. Right: the same without the settings whose accuracy is far below vanilla's by more than 5 points."}, "image": {"alt": "Two scatter plots of English development accuracy against the trace of the Fisher information on a logarithmic axis, with crosses, circles, squares and a star, each with the weight of its penalty beside it."}} tags=["hide-input"]
 TOLERANCE = 5.0  # a setting that lies further below vanilla in English is too heavily penalised [points]
@@ -286,16 +271,14 @@ HEADLINE, LIGHT = "all settings (Figure 1)", "without the too heavily penalised"
 RAW, APART = "all settings, Tr F not as its logarithm", "all models, seeds apart"
 points = {HEADLINE: settings, RAW: settings, LIGHT: settings[~heavy], APART: measured}
 points |= {f"seed {seed}": some for seed, some in measured.groupby("seed", sort=False)}
-points |= {f"{kind} and vanilla": settings.loc[["none", kind]] for kind in weights}
-points = {name: some for name, some in points.items() if len(some) >= 4}  # fewer have no correlation
+points |= {f"{kind} and vanilla": settings.loc[["none", kind]] for kind in weights if len(weights[kind]) >= 3}
 trace_of = {name: some["trace" if name == RAW else "log trace"] for name, some in points.items()}
 answers = {name: correlate(trace_of[name], some["dev"]) for name, some in points.items()}
 
 # %% tags=["remove-input"]
-light = answers.get(LIGHT)
 evidence.settle("stickland-f1-accuracy", answers[HEADLINE])
 say(verdict_accuracy=str(evidence.verdict("stickland-f1-accuracy")), headline=f"{answers[HEADLINE]:.2f}")
-say(heavy=names(settings.index[heavy]), tolerance=f"{TOLERANCE:g}", light=f"{light:.2f}" if light else "undefined")
+say(heavy=names(settings.index[heavy]), tolerance=f"{TOLERANCE:g}", light=f"{answers[LIGHT]:.2f}")
 say(raw=f"{answers[RAW]:.2f}", apart=f"{answers[APART]:.2f}")
 chapters.correlation_table(
     answers,
@@ -306,11 +289,10 @@ chapters.correlation_table(
 # %% [markdown]
 # What is a point, which axis, which settings? Over the {glue:text}`fisher-settings` settings
 # {glue:text}`fisher-headline`. The paper says that a larger $\mathrm{Tr}\, F$ goes with a lower accuracy, so that $r$
-# should be negative; this page {glue:text}`fisher-verdict-accuracy`. Without the settings that lie more than
-# {glue:text}`fisher-tolerance` points below vanilla ({glue:text}`fisher-heavy`), {glue:text}`fisher-light`. The paper
-# regresses on an axis that we cannot read; without the logarithm {glue:text}`fisher-raw`. With every seed as a point of
-# its own, {glue:text}`fisher-apart`; that interval is too narrow, as two seeds of one setting are not two independent
-# settings.
+# should be negative; this page {glue:text}`fisher-verdict-accuracy`. Without the settings more than
+# {glue:text}`fisher-tolerance` points below vanilla ({glue:text}`fisher-heavy`), {glue:text}`fisher-light`. The paper's
+# axis cannot be read; without the logarithm {glue:text}`fisher-raw`. With every seed as a point of its own,
+# {glue:text}`fisher-apart`, an interval too narrow, as two seeds of one setting are not two independent settings.
 #
 # ```{admonition} Whoever chooses the weights chooses the correlation
 # :class: warning
@@ -381,8 +363,7 @@ chapters.table(
 
 # %% [markdown]
 # Of the weight and $\mathrm{Tr}\, F$ the consistency loss has {glue:text}`fisher-fall-kl`, the Fisher penalty
-# {glue:text}`fisher-fall-fpen`, and weight decay {glue:text}`fisher-fall-wd`; where the interval includes 0, no
-# direction is settled.
+# {glue:text}`fisher-fall-fpen`, weight decay {glue:text}`fisher-fall-wd`; 0 in the interval settles no direction.
 #
 # ## Does the Fisher penalty do what the consistency loss does?
 #
@@ -397,28 +378,26 @@ best = {kind: (kind, settings["dev"][kind].idxmax()) for kind in weights}
 
 # %% tags=["remove-input"]
 evidence.settle("stickland-f1-similar", gap, [key for key in found.runs if key[0] in ("kl", "fpen")])
-body = []
-for setting in (vanilla, *best.values()):
-    mean, name = settings.loc[setting], spelled(*setting)
-    change = f"{interval_of_mean(mean[targets] - settings.loc[vanilla, targets]):.2f}" if setting != vanilla else ""
-    scores_of = [f"{mean[score]:.2f}" for score in ("dev", english, "zero-shot")]
-    body.append((name, f"{10 ** mean['log trace']:.3g}", *scores_of, change))
 ratio = 10 ** abs(settings["log trace"][best["kl"]] - settings["log trace"][best["fpen"]])
 say(gap=f"{gap:.2f}", verdict_similar=str(evidence.verdict("stickland-f1-similar")), apart_trace=f"{ratio:.2f}")
 say(best_kl=spelled(*best["kl"]), best_fpen=spelled(*best["fpen"]))
-chapters.table(
-    ("best weight", "Tr F", "English dev", "English test", "zero-shot", "zero-shot minus vanilla, 95 %"),
-    body,
-    "Accuracy [%] of each kind at its best weight (by English development accuracy, mean over the seeds); "
-    "zero-shot: mean over the target languages, test; interval over languages, paired",
+body = []
+for setting, mean in settings.sort_values("log trace").iterrows():
+    scored = [f"{mean[score]:.2f}" for score in ("dev", english, "zero-shot")] + [signed(mean["dev"] - plain_dev, 1)]
+    change = "" if setting == vanilla else f"{interval_of_mean(mean[targets] - settings.loc[vanilla, targets]):.2f}"
+    body.append((spelled(*setting), f"{10 ** mean['log trace']:.3g}", *scored, change))
+columns = "Tr F", "English dev", "English test", "zero-shot", "dev minus vanilla", "zero-shot minus vanilla, 95 %"
+caption = (
+    "Accuracy [%] of each setting, by Tr F; zero-shot: mean over the targets, test; interval over languages, paired"
 )
+chapters.table(("setting", *columns), body, caption)
 
 # %% [markdown]
 # The best model with a consistency loss minus the best one with a Fisher penalty: {glue:text}`fisher-gap` points
 # ({glue:text}`fisher-seeds`, Student-t). Equal accuracy need not mean an equal cause: at their best weights,
-# {glue:text}`fisher-best-kl` and {glue:text}`fisher-best-fpen`, the two kinds differ in $\mathrm{Tr}\, F$ by a factor
-# of {glue:text}`fisher-apart-trace`. And the maximum over several noisy accuracies lies above all their true values;
-# the exercises ask by how much.
+# {glue:text}`fisher-best-kl` and {glue:text}`fisher-best-fpen`, they differ in $\mathrm{Tr}\, F$ by a factor of
+# {glue:text}`fisher-apart-trace`. And the largest of several noisy accuracies lies above all their true values, as an
+# exercise shows.
 #
 # ## Beyond the paper: the other languages
 #
@@ -435,13 +414,6 @@ left.legend()
 figures.forest(right, over_settings)
 right.set_xlabel("Pearson's r of log Tr F and accuracy, 95 %")
 plt.show()
-
-# %% tags=["remove-input"]
-settled = [over_settings[code].pearson for code in targets if 0 not in over_settings[code].pearson]
-light = correlate(points[LIGHT]["log trace"], points[LIGHT]["zero-shot"]) if LIGHT in answers else "undefined"
-say(zero_shot=f"{over_settings['mean of targets']:.2f}", zero_shot_light=f"{light:.2f}" if LIGHT in answers else light)
-say(n_settled=len(settled), n_targets=len(targets), n_negative=sum(r.value < 0 for r in settled))
-say(beyond=chapters.adds(chapters.held_fixed(settings["log trace"], settings["zero-shot"], settings["dev"])))
 
 # %% [markdown]
 # For the mean of the target languages {glue:text}`fisher-zero-shot`; without the too heavily penalised settings
@@ -460,35 +432,39 @@ say(beyond=chapters.adds(chapters.held_fixed(settings["log trace"], settings["ze
 
 
 # %%
-def parts(model):
-    """Tr F, that of the encoder's weights, 1 - ||p||², accuracy."""
+DIGITS = {"Tr F": ".3g", "encoder": ".3g", "head": ".3g", "head / Tr F": ".0%", "1 − ‖p‖²": ".3f"}
+DIGITS |= {"of its maximum": ".0%", "Tr F / (1 − ‖p‖²)": ".3g", "accuracy": ".1%"}
+
+
+def parts(model) -> list[float]:
+    """Tr F and that of the encoder's and the head's weights, how undecided the model is, and accuracy."""
     inner = [f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()]
-    whole = fisher.trace(model, batches).mean
-    encoder = fisher.trace(model, batches, names=inner).mean
-    right, doubt = [], []
+    whole, encoder = fisher.trace(model, batches).mean, fisher.trace(model, batches, names=inner).mean
+    right, doubts = [], []
     for batch in batches:
         with torch.no_grad():
             p = model(**batch.inputs).logits.double().softmax(dim=1)
         right.append(p.argmax(dim=1) == batch.labels)
-        doubt.append(1 - p.square().sum(dim=1))
-    return whole, encoder, torch.cat(doubt).mean().item(), torch.cat(right).double().mean().item()
+        doubts.append(1 - p.square().sum(dim=1))
+    doubt, accuracy = torch.cat(doubts).mean().item(), torch.cat(right).double().mean().item()
+    head = whole - encoder
+    return [whole, encoder, head, head / whole, doubt, doubt / (1 - 1 / n_labels), whole / doubt, accuracy]
 
 
 n_labels = len(task_facts.labels)
 looked = {"untrained": models.load_classifier(config.model, n_labels, seed=config.seed, kind=task_facts.kind)}
 looked |= {spelled(*key[:2]): load_model(found.runs[key]) for key in trained_here[: max(live, 1)]}
 device = batches[0].labels.device
-split = pd.DataFrame({name: parts(model.to(device)) for name, model in looked.items()}).T
-split.columns = ["Tr F", "encoder", "1 − ‖p‖²", "accuracy"]
-split["head"] = split["Tr F"] - split["encoder"]
-split["head / Tr F"] = split["head"] / split["Tr F"]
-split["of its maximum"] = split["1 − ‖p‖²"] / (1 - 1 / n_labels)
-split["Tr F / (1 − ‖p‖²)"] = split["Tr F"] / split["1 − ‖p‖²"]
+split = pd.DataFrame({name: parts(model.to(device)) for name, model in looked.items()}, [*DIGITS]).T
 
 # %% tags=["remove-input"]
+settled = [over_settings[code].pearson for code in targets if 0 not in over_settings[code].pearson]
+light = correlate(settings["log trace"][~heavy], settings["zero-shot"][~heavy])
+say(zero_shot=f"{over_settings['mean of targets']:.2f}", zero_shot_light=f"{light:.2f}")
+say(n_settled=len(settled), n_targets=len(targets), n_negative=sum(r.value < 0 for r in settled))
+say(beyond=chapters.adds(chapters.held_fixed(settings["log trace"], settings["zero-shot"], settings["dev"])))
 new, old = split.iloc[0], split.iloc[1]
-flatter = settings[settings["log trace"] < settings["log trace"][vanilla]]
-flattest, top = settings["log trace"].idxmin(), settings["dev"].idxmax()
+flatter, top = settings[settings["log trace"] < settings["log trace"][vanilla]], settings["dev"].idxmax()
 share = settings["dev"][top] / 100
 noise = 196 * math.sqrt(2 * share * (1 - share) / (n_dev * len(seeds)))  # 95 % of the differences of two equal models
 below = settings[settings["log trace"] < settings["log trace"][top]]
@@ -496,18 +472,12 @@ clearly_worse = names(below.index[below["dev"] < settings["dev"][top] - noise])
 if new["Tr F"] < 10 ** settings["log trace"][top] and 100 * new["accuracy"] < settings["dev"][top] - noise:
     clearly_worse += ", the untrained model"
 say(untrained_times=f"{new['Tr F'] / plain_trace:.2f}", n_penalised=len(settings) - 1, n_flatter=len(flatter))
-say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), flattest=spelled(*flattest), best=spelled(*top))
-say(
-    flatter_worse=names(flatter.index[flatter["dev"] < plain_dev]),
-    lowest=f"{10 ** settings['log trace'][flattest]:.3g}",
-)
-say(lowest_change=signed(settings["dev"][flattest] - plain_dev, 1), noise=f"{noise:.1f}", clearly_worse=clearly_worse)
-columns = "Tr F", "encoder", "head", "head / Tr F", "1 − ‖p‖²", "of its maximum", "Tr F / (1 − ‖p‖²)", "accuracy"
-digits = ".3g", ".3g", ".3g", ".0%", ".3f", ".0%", ".3g", ".1%"
-body = [(name, *map(format, row[list(columns)], digits)) for name, row in split.iterrows()]
-body.append((f"{split.index[1]} / untrained", *(f"{ratio:.2f}" for ratio in (old / new)[list(columns)])))
+say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), best=spelled(*top), noise=f"{noise:.1f}")
+say(clearly_worse=clearly_worse)
+body = [(name, *map(format, row, DIGITS.values())) for name, row in split.iterrows()]
+body.append((f"{split.index[1]} / untrained", *(f"{ratio:.2f}" for ratio in old / new)))
 chapters.table(
-    ("model", *columns),
+    ("model", *DIGITS),
     body,
     "Two reasons for a small Tr F [nats² / parameter²]: the whole, the parts of encoder and head, and how undecided the "
     "model is; models of this build (each of its own seed), on the development examples of the trace",
@@ -519,15 +489,11 @@ chapters.table(
 # the logits feel little of the encoder, so much of the untrained model's trace belongs to the head.
 #
 # Of the {glue:text}`fisher-n-penalised` settings with a penalty {glue:text}`fisher-n-flatter` end with a smaller
-# $\mathrm{Tr}\, F$ than vanilla. Better than vanilla in English are, of these: {glue:text}`fisher-flatter-better`;
-# worse: {glue:text}`fisher-flatter-worse`. The smallest trace of all, {glue:text}`fisher-lowest`, belongs to
-# {glue:text}`fisher-flattest`, whose English accuracy differs from vanilla's by {glue:text}`fisher-lowest-change`
-# points.
-#
-# The best setting in English is {glue:text}`fisher-best`. If accuracy simply fell as $\mathrm{Tr}\, F$ grows, nothing
-# with a smaller trace could be worse. Two equal models may differ by {glue:text}`fisher-noise` points on so many
-# examples; worse by more than that, with a smaller trace, are: {glue:text}`fisher-clearly-worse`. A small trace alone
-# says little of what has been learnt.
+# $\mathrm{Tr}\, F$ than vanilla (they stand above it in the table of settings); better in English are of these:
+# {glue:text}`fisher-flatter-better`. If accuracy simply fell as $\mathrm{Tr}\, F$ grows, nothing with a smaller trace
+# than the best setting, {glue:text}`fisher-best`, could be worse. Two equal models may differ by
+# {glue:text}`fisher-noise` points on so many examples; worse by more than that, with a smaller trace, are:
+# {glue:text}`fisher-clearly-worse`. A small trace alone says little of what has been learnt.
 #
 # ## How Tr F develops
 #
@@ -540,39 +506,30 @@ watching = protocol.configs[(*vanilla, seeds[0])].with_(
     objective="fisher", hyper={"weight": 0.0, "every_k": 4}, evals_per_epoch=4, dev_size=200
 )
 (watched,) = run_many([watching], options, workers)
-
+logs = {"vanilla, watched": watched.log}
+logs |= {spelled("fpen", weight): found.runs["fpen", weight, seeds[0]].log for weight in sorted(weights["fpen"])}
+looks = {name: pd.DataFrame(log) for name, log in logs.items()}
+for log in looks.values():  # an estimate is the mean over the steps since the last look, where the penalty was computed
+    log["middle"] = (log["epoch"] + log["epoch"].shift(fill_value=0)) / 2
+looks = {name: log.dropna(subset="fisher_trace") for name, log in looks.items()}
 
 # %% mystnb={"figure": {"name": "fig-fisher-develops", "caption": "The logged estimate of Tr F over training, of the first seed: means since the last look, with sampled labels on training batches and with dropout, drawn at the middle of the steps they are over. Dashed: Tr F before training, exact, on development examples."}, "image": {"alt": "Lines of the logged trace against the epoch on a logarithmic axis, one for a vanilla training and one for each weight of the Fisher penalty, and a dashed line for the untrained model."}} tags=["hide-input"]
-def development(log) -> pd.DataFrame:
-    """The looks with an estimate, and the middle of the steps since the last look [epochs]."""
-    looks = pd.DataFrame(log)
-    return looks.assign(middle=(looks["epoch"] + looks["epoch"].shift(fill_value=0)) / 2).dropna(subset="fisher_trace")
-
-
 fig, ax = plt.subplots(figsize=(7.2, 3.8))
-looks = development(watched.log)
-ax.plot(looks["middle"], looks["fisher_trace"], "-", color=figures.INK, lw=2.2, label="vanilla, watched")
-tones = plt.get_cmap("cividis")(np.linspace(0.0, 0.85, len(weights["fpen"])))
-for weight, tone, marker in zip(sorted(weights["fpen"]), tones, "v^Ds<>o" * len(tones), strict=False):
-    log = development(found.runs["fpen", weight, seeds[0]].log)
-    ax.plot(log["middle"], log["fisher_trace"], f"{marker}-", color=tone, lw=1.2, label=f"fpen={weight:g}")
+tones = [figures.INK, *plt.get_cmap("cividis")(np.linspace(0.0, 0.85, len(looks) - 1))]
+for (name, log), tone, marker in zip(looks.items(), tones, " " + "v^Ds<>o" * len(looks), strict=False):
+    width = 2.2 if name.startswith("vanilla") else 1.2
+    ax.plot(log["middle"], log["fisher_trace"], f"{marker.strip()}-", color=tone, lw=width, label=name)
 ax.axhline(new["Tr F"], ls="--", color=figures.FAINT, lw=1.2, label="untrained")
 ax.set(yscale="log", xlabel="epoch", ylabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", xlim=(0, None))
 figures.decade_ticks(ax.yaxis)
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
-# %% tags=["remove-input"]
-peak, last = looks.loc[looks["fisher_trace"].idxmax()], looks["fisher_trace"].iloc[-1]
-say(peak=f"{peak['fisher_trace']:.3g}", peak_epoch=f"{peak['epoch']:.2f}", last=f"{last:.3g}")
-say(peak_untrained=f"{peak['fisher_trace'] / new['Tr F']:.2f}", peak_last=f"{peak['fisher_trace'] / last:.2f}")
-
 # %% [markdown]
 # In vanilla training the estimate has its largest mean, {glue:text}`fisher-peak`, at epoch
 # {glue:text}`fisher-peak-epoch`: {glue:text}`fisher-peak-untrained` times the untrained model's trace, and
 # {glue:text}`fisher-peak-last` times the last one, {glue:text}`fisher-last` ({numref}`fig-fisher-develops`). "At the end
-# of training" is thus a choice too: the
-# same model has another $\mathrm{Tr}\, F$ an epoch earlier. These means are of training batches with dropout, so they
+# of training" is a choice too. These means are of training batches with dropout, so they
 # do not continue the exact values of the other figures.
 #
 # ## Exercises
@@ -651,17 +608,16 @@ print(f"the best lies {above:.2f} points above the truth")
 # ## The verdicts
 
 # %% tags=["remove-input"]
+seen = looks["vanilla, watched"]
+peak, last = seen.loc[seen["fisher_trace"].idxmax()], seen["fisher_trace"].iloc[-1]
+say(peak=f"{peak['fisher_trace']:.3g}", peak_epoch=f"{peak['epoch']:.2f}", last=f"{last:.3g}")
+say(peak_untrained=f"{peak['fisher_trace'] / new['Tr F']:.2f}", peak_last=f"{peak['fisher_trace'] / last:.2f}")
 low, high = settings["dev"]["fpen"].min(), settings["dev"]["fpen"].max()
-evidence.choice(
-    "fisher-labels",
-    f"On {n} development examples the exact trace is {exactly:.3g} with the model's labels and {empirical:.3g} with "
-    "those of the data.",
-)
-evidence.choice(
-    "fisher-accuracy",
-    f"Over the weights of the Fisher penalty English development accuracy goes from {low:.1f} to {high:.1f} % (at "
-    f"{spelled(*best['fpen'])}); vanilla has {plain_dev:.1f} %. The weight decides which of the papers is right.",
-)
+shares = f"the exact trace is {exactly:.3g} with the model's labels and {empirical:.3g} with those of the data"
+evidence.choice("fisher-labels", f"On {n} development examples {shares}.")
+span = f"from {low:.1f} to {high:.1f} % (at {spelled(*best['fpen'])}); vanilla has {plain_dev:.1f} %"
+why = f"Over the weights of the Fisher penalty English development accuracy goes {span}."
+evidence.choice("fisher-accuracy", f"{why} The weight decides which of the papers is right.")
 evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 
 # %% [markdown]
@@ -669,11 +625,9 @@ evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 # :class: important
 # - Accuracy in English falls as $\mathrm{Tr}\, F$ grows: {glue:text}`fisher-verdict-accuracy`
 #   ({glue:text}`fisher-headline`). For the other languages {glue:text}`fisher-zero-shot`.
-# - $\mathrm{Tr}\, F$ falls as the weight of the consistency loss grows: {glue:text}`fisher-verdict-consistency`. And of
-#   the Fisher penalty: {glue:text}`fisher-verdict-penalty`. Both have a similar effect:
-#   {glue:text}`fisher-verdict-similar`.
-# - With a smaller $\mathrm{Tr}\, F$ than the best setting, and clearly worse: {glue:text}`fisher-clearly-worse`. A
-#   small trace alone says little of what has been learnt.
+# - $\mathrm{Tr}\, F$ falls as the weight of the consistency loss grows: {glue:text}`fisher-verdict-consistency`. Of the
+#   Fisher penalty: {glue:text}`fisher-verdict-penalty`. A similar effect: {glue:text}`fisher-verdict-similar`.
+# - A small trace alone says little: smaller than the best setting's, and worse: {glue:text}`fisher-clearly-worse`.
 # - All of this is of {glue:text}`fisher-encoder` on {glue:text}`fisher-task`, {glue:text}`fisher-pairs` pairs,
 #   {glue:text}`fisher-seeds`. The paper has mBERT on 20,000 pairs of XNLI.
 # ```
@@ -690,9 +644,6 @@ evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 # ```
 
 # %% tags=["remove-input"]
-provenance(
-    [run.key for run in [*found.runs.values(), watched]],
-    {"preset": preset, "task": config.task, "model": config.model, "seeds": seeds, "live": live}
-    | weights
-    | chapters.given(train_size=train_size, epochs=epochs),
-)
+given = {"preset": preset, "task": config.task, "model": config.model, "seeds": seeds, "live": live, **weights}
+runs = [run.key for run in (*found.runs.values(), watched)]
+provenance(runs, given | chapters.given(train_size=train_size, epochs=epochs))

@@ -173,7 +173,7 @@ for part, ax in figures.panels(layers, (3.5, 3.2), columns=3).items():
 plt.show()
 
 # %% tags=["remove-input"]
-say(examples=f"{examples:,}", languages=len(languages), folds=folds, task=main)
+say(examples=f"{examples:,}", task=main)
 pairs = [(a, b) for i, a in enumerate(languages) for b in languages[:i]]
 alike = np.array([scripts[a] == scripts[b] for a, b in pairs])
 for part, name in (("overall", "all"), ("without embeddings", "inner")):
@@ -183,7 +183,6 @@ others = languages[1:]
 from_english = parts["overall"].loc[english, others]
 nearest, farthest = from_english.idxmin(), from_english.idxmax()
 say(nearest=f"{nearest} ({from_english[nearest]:.3f})", farthest=f"{farthest} ({from_english[farthest]:.3f})")
-say(scripts=", ".join(by_script))
 
 # %% [markdown]
 # In {numref}`fig-frechet-matrix` the nearest language to English is {glue:text}`frechet-nearest` and the farthest
@@ -289,8 +288,12 @@ for source in SOURCES:
     counted = f"{sum(r.value < 0 for r in rs)} of {len(rs)} are negative, {sum(0 not in r for r in rs)} of all settled"
     listed = ", ".join(f"{n} “{outcome}”" for outcome, n in beside.items()) or "none"
     say(**{f"summary_{source}": f"{counted}; beside the paper's cells: {listed}"})
-    say(**{f"r_{source}": f"{table_5[source, main]}"})
-say(four=f"{np.tanh(1.96):.2f}", test_size=TEST_SIZE, encoder=chapters.facts(found)["encoder"])
+say(
+    r_text=f"{table_5['text', main]}",
+    four=f"{np.tanh(1.96):.2f}",
+    test_size=TEST_SIZE,
+    encoder=chapters.facts(found)["encoder"],
+)
 
 # %% [markdown]
 # The paper gives no interval and no number of languages; the interval beside its coefficient is the one that such a

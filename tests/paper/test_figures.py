@@ -250,3 +250,15 @@ def test_a_logarithmic_axis_of_any_length_has_plain_numbers(ax, low, high):
     shown = [tick.get_text() for tick in ax.get_xticklabels() if low <= tick.get_position()[0] <= high]
     assert len(shown) >= 2 and all(float(text) == float(f"{float(text):g}") and "e" not in text for text in shown)
     assert not ax.xaxis.get_minorticklocs().size
+
+
+def test_means_have_bars_to_the_smallest_and_the_largest_and_a_label(ax):
+    star = figures.Look("#0072B2", "*")
+    figures.scatter_ranges(ax, [1, 2], [3, 4], ([0, 1], [2, 5]), ([3, 2], [3, 6]), look=star, legend="kl", labels="ab")
+    across, up = ([line.tolist() for line in bars.get_segments()] for bars in ax.collections)
+    assert across == [[[0, 3], [2, 3]], [[1, 4], [5, 4]]] and up == [[[1, 3], [1, 3]], [[2, 2], [2, 6]]]
+    (marks,) = ax.lines
+    assert marks.get_xydata().tolist() == [[1, 3], [2, 4]] and marks.get_label() == "kl" and marks.get_marker() == "*"
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [("a", (1, 3)), ("b", (2, 4))]
+    with pytest.raises(ValueError, match="argument"):
+        figures.scatter_ranges(ax, [1, 2], [3, 4], ([0, 1], [2, 5]), ([3, 2], [3, 6]), look=star, legend="", labels="a")

@@ -312,6 +312,14 @@ def test_regularisers_at_chosen_strengths_and_languages():
         protocols.regularisers("mini", own=("sq",))
 
 
+def test_settings_are_spelled_as_in_the_paper_and_apart():
+    from paper.protocols.penalties import spelled
+
+    assert spelled("none", 0.0) == "vanilla" and spelled("fpen", 0.001) == "fpen=0.001" and spelled("kl", 1.0) == "kl=1"
+    settings = {key[:2] for key in protocols.penalties("mini").configs}
+    assert len({spelled(*setting) for setting in settings}) == len(settings)
+
+
 def test_a_second_stage_begins_from_its_first_and_has_no_penalty(tmp_path):
     options = RunOptions(store=tmp_path)
     found = protocols.stages("mini", options=options).configs
