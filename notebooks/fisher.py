@@ -343,7 +343,7 @@ for kind in effects:
     own = measured[measured["penalty"] == kind]
     power = np.polyfit(np.log(own["weight"]), np.log(own["trace"]), 1)[0]
     heaviest = 10 ** settings["log trace"][kind].sort_index().iloc[-1] / plain_trace
-    for vanilla_too in (False, True):
+    for vanilla_too in [too for too in (False, True) if len(own) + too * len(seeds) >= 4]:
         c, raw = effect(kind, vanilla_too), effect(kind, vanilla_too, within_seeds=False)
         label = f"{kind}, {LONG[kind]}" + ", vanilla as weight 0" * vanilla_too
         more = ("", "") if vanilla_too else (signed(power, 2), f"{heaviest:.2g}")

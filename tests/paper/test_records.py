@@ -10,6 +10,7 @@ import pytest
 
 from paper import protocols, records
 from paper.chapters import collect, records_box
+from paper.protocols.penalties import spelled
 from paper.protocols.settings import TITLES
 from paper.published import printed_table
 from xlgen.core import code, store
@@ -313,8 +314,6 @@ def test_regularisers_at_chosen_strengths_and_languages():
 
 
 def test_settings_are_spelled_as_in_the_paper_and_apart():
-    from paper.protocols.penalties import spelled
-
     assert spelled("none", 0.0) == "vanilla" and spelled("fpen", 0.001) == "fpen=0.001" and spelled("kl", 1.0) == "kl=1"
     settings = {key[:2] for key in protocols.penalties("mini").configs}
     assert len({spelled(*setting) for setting in settings}) == len(settings)
