@@ -22,57 +22,39 @@
 # - Why a correlation over models depends on which models are in it: $\mathrm{Tr}\, F$ is small for two reasons.
 # ```
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
 task: str = ""  # a task of sentence pairs; empty: XNLI, or its miniature
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 kl: list = []  # weights of the consistency loss (MVR); empty: the protocol's
 fpen: list = []  # weights of the Fisher penalty; empty: the protocol's
 wd: list = []  # weights of the decoupled weight decay; empty: the protocol's
-seeds: list = [0, 1]  # random seeds, every setting is trained with each
-live: int = 1  # models trained in this build even where a record is committed [count], at least 1
-tolerance: float = 5.0  # a setting this far below vanilla in English counts as too heavily penalised [points]
-checked: int = 8  # examples of the check by brute force [count]; each takes C times the memory of the weights
-draws: int = 4000  # draws of the labels in the check [count]
-watched: int = 4  # looks in an epoch at how the trace develops, one more training [count]; 0: none
-data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
-text_dir: str = ""  # not needed by these objectives
-train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
+seeds: list = [0, 1]  # random seeds of every setting; at least four models a penalty
+live: int = 1  # models trained here even where a record is committed [count], at least 1
+train_size: int = None  # English training pairs [count], 0: all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
-size: int = 500  # test examples of each language [count]; 0: all
+data_dir: str = ""  # folder with the official archives; empty: the hub
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
-threads: int = 1  # CPU threads of each [count]
 
-# %%
+# %% tags=["hide-cell"]
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
-from myst_nb import glue
 
-from paper import chapters, figures, ledger, protocols, records
+from paper import chapters, figures, protocols, records
 from paper.notebook import provenance
-from paper.protocols.penalties import WEIGHTS
-from paper.published import contradictions
+from paper.protocols.penalties import WEIGHTS, spelled
 from xlgen import fisher, models
-from xlgen.analysis import (
-    AGREES,
-    DISAGREES,
-    AnalysisError,
-    binomial_interval,
-    correlate,
-    interval_of_mean,
-    partial_correlation,
-    signed,
-    verdict,
-)
+from xlgen.analysis import binomial_interval, correlate, interval_of_mean, signed
 from xlgen.data.catalogue import TASKS
 from xlgen.measures.measuring import MeasureConfig, load_model, run_many, subject
 
 figures.use_style()
+say = chapters.Say("fisher")
 seeds = chapters.words(seeds, int)
 kl, fpen, wd = (chapters.words(some, float) for some in (kl, fpen, wd))
 
@@ -98,17 +80,9 @@ kl, fpen, wd = (chapters.words(some, float) for some in (kl, fpen, wd))
 # apart on a small network, and derives the other half of the argument: a consistency loss under small independent noise
 # on the weights is $\frac12 \sigma^2\, \mathrm{Tr}\, F$ ({eq}`eq-theory-consistency`).
 
-# %% tags=["hide-input"]
-known = {row.id: row for row in contradictions()}
-chapters.box(
-    "warning",
-    "Where the papers contradict themselves or each other",
-    *(
-        f"{known[name].sentence} Here: {known[name].choice}"
-        for name in ("fisher-labels", "fisher-half", "fisher-norm", "fisher-accuracy")
-        if name in known
-    ),
-)
+# %% tags=["remove-input"]
+contradictions = chapters.conflicts("fisher-labels", "fisher-half", "fisher-norm", "fisher-accuracy")
+chapters.box("warning", "Where the papers contradict themselves or each other", *contradictions)
 
 # %% [markdown]
 # ```{admonition} What the paper leaves open, and what is chosen here
@@ -116,77 +90,34 @@ chapters.box(
 # - *Which weights.* They stand in the legend of a figure without coordinates. Here: a logarithmic grid for each kind.
 # - *Which trace.* Examples, labels and estimator are not said. Here: {eq}`eq-fisher-trace`, exact, with dropout off,
 #   over all weights, on the first 200 English development examples.
-# - *End of training.* Here the checkpoint with the best English development accuracy is kept, so that each model is
-#   compared at its best, and a model that has overfitted later is not.
-# - *Which consistency loss.* "The same loss and hyper-parameters as" {cite:t}`wang2021mvr`: multi-view subword
-#   regularisation, whose $\lambda$ is the weight $k$. At $k = 0$ it still trains on two segmentations, so it is not
-#   vanilla fine-tuning.
+# - *End of training.* Here the checkpoint with the best accuracy on {glue:text}`fisher-dev-examples` English
+#   development examples is kept, so that each model is compared at its best.
+# - *Which consistency loss.* That of {cite:t}`wang2021mvr`, multi-view subword regularisation, whose $\lambda$ is the
+#   weight $k$. At $k = 0$ it still trains on two segmentations, so it is not vanilla fine-tuning.
 # - *L2 penalties.* Here AdamW's decoupled weight decay {cite:p}`loshchilov2019adamw`, towards 0.
 # ```
 #
 # ## The models
 
 # %% tags=["reads:records"]
-options = chapters.options_for(store, data_dir, text_dir, threads)
-common = chapters.given(model=model, train_size=train_size, epochs=epochs)
-every_seed = seeds
-weights = {}
-for kind, some in {"kl": kl, "fpen": fpen, "wd": wd}.items():
-    weights[kind] = some or list(WEIGHTS[kind])
-protocol = protocols.penalties(
-    preset,
-    **chapters.given(task=task),
-    weights=weights,
-    seeds=every_seed,
-    size=size,
-    **common,
-)
+options = chapters.options_for(store, data_dir)
+changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
+weights = {**WEIGHTS, **chapters.given(kl=kl or None, fpen=fpen or None, wd=wd or None)}
+protocol = protocols.penalties(preset, task=task, weights=weights, seeds=seeds, **changed)
 found = records.obtain(protocol, options, workers=workers, live=max(live, 1))
+trained_here = [key for key in found.runs if key in found.live]  # keys are (penalty, weight, seed)
+first = found.runs[trained_here[0]]
+config, task_facts = first.config, TASKS[first.config.task]
+english = task_facts.source_language
 
-vanilla = ("none", 0.0)
-settings = list(dict.fromkeys(key[:2] for key in found.runs))
-penalised = [setting for setting in settings if setting != vanilla]
-first = next(key for key in found.runs if key in found.live)
-config = found.runs[first].config
-facts = TASKS[config.task]
-english = facts.source_language
-
-measured = {}  # of each model, by split and measure
-for key, each in found.measured.items():
-    measured[key] = {
-        (one.split, name): values
-        for one, part in zip(found.measures[key], each, strict=True)
-        for name, values in part.items()
-    }
-
-# %% tags=["hide-input"]
-# a setting is spelled as in the paper: kl=k, fpen=k
-SPELLED = {"none": "vanilla", "kl": "kl", "fpen": "fpen", "wd": "wd"}
+# %% tags=["remove-input"]
+evidence = chapters.Evidence("fisher", found, preset, changed, store=options.store)
+say(**chapters.facts(found), task=config.task)
 LONG = {"kl": "consistency loss", "fpen": "Fisher penalty", "wd": "weight decay"}
-manifest = found.runs[first].manifest
-encoder = "the shipped miniature" if config.model == "mini" else config.model.rpartition("/")[2]
-seeded = "one seed" if len(every_seed) == 1 else f"{len(every_seed)} seeds"
-glue("fisher-task", config.task, display=False)
-glue("fisher-encoder", encoder, display=False)
-glue("fisher-pairs", f"{manifest['train_pairs']:,}", display=False)
-glue("fisher-seeds", seeded, display=False)
-glue("fisher-models", f"{len(found.runs)}", display=False)
-glue("fisher-settings", f"{len(settings)}", display=False)
-chapters.table(
-    ("setting", "value"),
-    [
-        ("task", f"{config.task}, trained in {english}"),
-        ("encoder", encoder),
-        *((f"{SPELLED[k]}: {LONG[k]}", ", ".join(f"{w:g}" for w in weights[k])) for k in weights),
-        ("training", f"{manifest['train_pairs']:,} pairs, {config.epochs} epochs, {manifest['steps']:,} steps"),
-        ("optimizer", f"AdamW, batches of {config.batch_size}, peak learning rate {config.lr:g}, clip {config.clip:g}"),
-        ("checkpoint", f"best accuracy on {manifest['dev_pairs']:,} English development pairs"),
-        ("seeds", ", ".join(map(str, every_seed))),
-    ],
-    f"{len(found.runs)} models; the paper has mBERT on 20,000 pairs of XNLI",
-)
+grid = {f"{kind}: {LONG[kind]}": ", ".join(f"{w:g}" for w in weights[kind]) for kind in weights}
+chapters.run_table(found, task=config.task, batches=config.batch_size, **grid, the_paper="mBERT, 20,000 pairs of XNLI")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 chapters.records_box(found)
 
 # %% [markdown]
@@ -202,19 +133,15 @@ chapters.records_box(found)
 
 # %%
 where = MeasureConfig(("fisher_trace",), (english,), "dev", 200)
-batches = subject(found.runs[first], where, options).batches[english]
-few = batches[0].rows(slice(0, checked)).to("cpu")
-exact = load_model(found.runs[first]).double()
+batches = subject(first, where, options).batches[english]
+few = batches[0].rows(slice(0, 8 if config.model == "mini" else 2)).to("cpu")
+exact = load_model(first).double()
 
 
 def gradients(model, batch):
     """g(x_b, c) for each example and class (B, C, P), and p (B, C)."""
     theta, g, p = list(model.parameters()), [], []
-    how = dict(
-        retain_graph=True,
-        allow_unused=True,
-        materialize_grads=True,
-    )
+    how = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
     for b in range(len(batch)):
         inputs = batch.rows(slice(b, b + 1)).inputs
         log_p = model(**inputs).logits[0].log_softmax(dim=0)
@@ -229,10 +156,8 @@ g, p = gradients(exact, few)
 brute = (p * g.square().sum(dim=2)).sum(dim=1)[few.index.argsort()]
 engine = fisher.trace(exact, [few]).values
 difference = ((engine - brute) / brute).abs().max().item()
-order = few.index.sort().values
-print("example   brute force        xlgen.fisher.trace")
-for row, one, other in zip(order, brute, engine, strict=True):
-    print(f"{row:7d}   {one:.12g}".ljust(29) + f"{other:.12g}")
+beside = pd.DataFrame({"brute force": brute, "xlgen.fisher.trace": engine}, few.index.sort().values.tolist())
+print(beside.to_string(float_format="{:.12g}".format))
 print(f"largest relative difference: {difference:.0e}")
 
 # %% [markdown]
@@ -243,57 +168,25 @@ print(f"largest relative difference: {difference:.0e}")
 # %%
 n, C, _ = g.shape
 inner = g.flatten(0, 1) @ g.flatten(0, 1).T  # (B C, B C)
+draws = 4000
 generator = torch.Generator().manual_seed(0)
-
-
-def proxy(y):
-    """B ||mean gradient||² for labels (m, B)."""
-    at = torch.arange(n) * C + y
-    return inner[at[:, :, None], at[:, None, :]].sum(dim=(1, 2)) / n
-
-
-drawn = torch.multinomial(p, draws, replacement=True, generator=generator)
-proxies = proxy(drawn.T).numpy()
-of_data = torch.arange(n) * C + few.labels
-exactly = brute.mean().item()
-empirical = inner.diagonal()[of_data].mean().item()
-with_data = proxy(few.labels[None]).item()
+drawn = torch.multinomial(p, draws, replacement=True, generator=generator).T
+at = torch.arange(n) * C + torch.cat([drawn, few.labels[None]])  # rows of the matrix: of every draw, and of the data
+values = inner[at[:, :, None], at[:, None, :]].sum(dim=(1, 2)) / n  # B ||mean gradient||²
+proxies, with_data = values[:-1].numpy(), values[-1].item()
+exactly, empirical = brute.mean().item(), inner.diagonal()[at[-1]].mean().item()
+mean_proxy = interval_of_mean(proxies)
 del g
 
-# %% tags=["hide-input"]
-mean_proxy = interval_of_mean(proxies)
-glue("fisher-checked", f"{n}", display=False)
-glue("fisher-draws", f"{draws:,}", display=False)
-glue("fisher-difference", f"{difference:.0e}", display=False)
-glue("fisher-exact", f"{exactly:.4g}", display=False)
-reach = (mean_proxy.high - mean_proxy.low) / 2
-glue("fisher-proxy", f"{mean_proxy.value:.4g} ± {reach:.2g}", display=False)
-low, middle, high = np.quantile(proxies, (0.025, 0.5, 0.975))
-glue("fisher-proxy-range", f"{low:.3g} to {high:.3g}", display=False)
-glue("fisher-proxy-median", f"{middle:.3g}", display=False)
-glue("fisher-empirical", f"{empirical:.3g}", display=False)
-glue("fisher-with-data", f"{with_data:.3g}", display=False)
-
 # %% mystnb={"figure": {"name": "fig-fisher-proxy", "caption": "Distribution of the Fisher penalty's quantity, B times the squared norm of the mean gradient, over draws of the labels from the model, for the few development examples of the check. Solid: its mean. Dashed: the exact trace on the same examples. Dotted: the empirical Fisher, with the labels of the data."}, "image": {"alt": "Histogram on a logarithmic axis, with three vertical lines: the mean of the histogram and the exact trace lie on each other, the trace of the empirical Fisher lies elsewhere."}} tags=["hide-input"]
-
-
-def plain(axis) -> None:
-    """Plain numbers on a logarithmic axis, also where it spans less than a decade."""
-    low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(lambda value, _: f"{value:g}")
-
-
 fig, ax = plt.subplots(figsize=(6.4, 3.4))
-lines = [(mean_proxy.value, "-", figures.INK, "mean of the draws"), (exactly, "--", "#D55E00", "Tr F, exact")]
-lines.append((empirical, ":", "#0072B2", "Tr of the empirical Fisher"))
 edges = np.geomspace(max(proxies.min(), 1e-12), proxies.max() * 1.001, 40)
 ax.hist(proxies, edges, facecolor=("#009E73", 0.35), edgecolor="#009E73", lw=0.6)
-for value, dash, colour, label in lines:
-    ax.axvline(value, ls=dash, color=colour, lw=2, label=label)
+ax.axvline(mean_proxy.value, ls="-", color=figures.INK, lw=2, label="mean of the draws")
+ax.axvline(exactly, ls="--", color="#D55E00", lw=2, label="Tr F, exact")
+ax.axvline(empirical, ls=":", color="#0072B2", lw=2, label="Tr of the empirical Fisher")
 ax.set(xscale="log", xlabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", ylabel=f"draws of {draws:,}")
-plain(ax.xaxis)
+figures.decade_ticks(ax.xaxis)
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
 ax.grid(visible=False, axis="x")
 plt.show()
@@ -302,204 +195,104 @@ plt.show()
 # The engine and the loop differ by a relative {glue:text}`fisher-difference`. On these {glue:text}`fisher-checked`
 # examples $\mathrm{Tr}\, F$ is {glue:text}`fisher-exact`, and the mean of {glue:text}`fisher-draws` draws of
 # $B \|\bar g\|^2$ is {glue:text}`fisher-proxy` (95 % interval). A training step sees a single draw: 95 % of them lie
-# from {glue:text}`fisher-proxy-range`, with the median at {glue:text}`fisher-proxy-median`
-# ({numref}`fig-fisher-proxy`). With the labels of the data the trace of the empirical
-# Fisher is {glue:text}`fisher-empirical` and $B \|\bar g\|^2$ is {glue:text}`fisher-with-data`; neither estimates
-# $\mathrm{Tr}\, F$.
-
-# %% tags=["hide-input"]
-trace = {key: values["dev", "fisher_trace"][english].value for key, values in measured.items()}
-dev = {key: 100 * values["dev", "accuracy"][english].value for key, values in measured.items()}
-test = {
-    key: {code: 100 * v.value for code, v in values["test", "accuracy"].items()} for key, values in measured.items()
-}
-targets = [code for code in test[first] if code != english]
-zero_shot = {key: float(np.mean([values[code] for code in targets])) for key, values in test.items()}
-stand_in = [
-    measured[key]["dev", "fisher_trace"][english].extra["proxy"] / trace[key] for key in measured if trace[key] > 0
-]
-glue("fisher-stand-in", f"{min(stand_in):.2f} to {max(stand_in):.2f}", display=False)
-glue("fisher-examples", f"{measured[first]['dev', 'fisher_trace'][english].n}", display=False)
-glue("fisher-dev-examples", f"{measured[first]['dev', 'accuracy'][english].n:,}", display=False)
-
-
-def called(setting: tuple) -> str:
-    kind, weight = setting[:2]
-    return SPELLED[kind] if kind == "none" else f"{SPELLED[kind]}={weight:g}"
-
-
-def by_seed(of: dict, setting: tuple) -> np.ndarray:
-    return np.array([of[(*setting, seed)] for seed in every_seed])
-
-
-def mean(of: dict, setting: tuple) -> float:
-    return float(by_seed(of, setting).mean())
-
-
-def decades(setting: tuple) -> float:
-    """log₁₀ of Tr F, mean over seeds."""
-    return float(np.log10(by_seed(trace, setting)).mean())
-
-
-# %% tags=["hide-input"]
-n_labels = len(facts.labels)
-reached = [
-    binomial_interval(values["dev", "accuracy"][english].value, values["dev", "accuracy"][english].n)
-    for key, values in measured.items()
-    if key[:2] == vanilla
-]
-chapters.unlearnt(
-    reached, chapters.commonest(facts, english, "dev", reached[0].n, options.data_dir), f"{english} (vanilla training)"
-)
-
-# %% [markdown]
-# Averaged over the batches of {glue:text}`fisher-examples` examples, one draw of $B \|\bar g\|^2$ is
-# {glue:text}`fisher-stand-in` times the exact trace, over the models of this page (which all get the same random
-# numbers, so that these are not independent draws). From here on $\mathrm{Tr}\, F$ is the exact one.
+# from {glue:text}`fisher-proxy-range`, with the median at {glue:text}`fisher-proxy-median` ({numref}`fig-fisher-proxy`).
+# With the labels of the data the trace of the empirical Fisher is {glue:text}`fisher-empirical` and $B \|\bar g\|^2$ is
+# {glue:text}`fisher-with-data`; neither estimates $\mathrm{Tr}\, F$.
+#
+# From here on $\mathrm{Tr}\, F$ is the exact one. Averaged over the batches of {glue:text}`fisher-examples` examples, one
+# draw of $B \|\bar g\|^2$ is {glue:text}`fisher-stand-in` times as large, over the models of this page (which all get the
+# same random numbers, so that these are not independent draws).
 #
 # ## Figure 1: accuracy against Tr F
+#
+# What was measured goes into one table, a row for each model, and its means over seeds into another, a row for each
+# setting; of $\mathrm{Tr}\, F$ the mean is that of its logarithm.
 
-# %% mystnb={"figure": {"name": "fig-fisher-accuracy", "caption": "The paper's Figure 1 with our models: English development accuracy against Tr F of the kept checkpoint. Crosses: consistency loss (kl), circles: Fisher penalty (fpen), squares: weight decay (wd), star: vanilla; the number beside a mark is the weight. Marks are means over seeds (of Tr F the geometric one); bars reach from the smallest to the largest seed. Right: the same without the settings whose accuracy is far below vanilla's (the parameter tolerance)."}, "image": {"alt": "Two scatter plots of English development accuracy against the trace of the Fisher information on a logarithmic axis, with crosses, circles, squares and a star, each with the weight of its penalty beside it."}} tags=["hide-input"]
-LOOK = {
-    "none": figures.Look(figures.INK, "*"),
-    "kl": figures.Look(figures.look("mvr").colour, "x"),
-    "fpen": figures.Look(figures.look("fisher").colour, "o"),
-    "wd": figures.Look("#0072B2", "s"),
-}
-least = mean(dev, vanilla) - tolerance
-heavy = [setting for setting in penalised if mean(dev, setting) < least]
-light = [setting for setting in settings if setting not in heavy]
+# %%
+scores = found.frame.pivot_table("value", ["penalty", "weight", "seed"], ["measure", "language"]).loc[list(found.runs)]
+targets = [code for code in task_facts.languages if code != english]
+measured = 100 * scores["accuracy"][[english, *targets]]
+measured["zero-shot"] = measured[targets].mean(axis=1)
+measured["dev"] = 100 * scores["dev_accuracy", english]
+measured["trace"] = scores["dev_fisher_trace", english]
+measured["log trace"] = np.log10(measured["trace"])
+measured = measured.reset_index()
+by_setting = measured.groupby(["penalty", "weight"], sort=False)
+settings = by_setting.mean()
+vanilla = ("none", 0.0)
+plain_dev, plain_trace = settings["dev"][vanilla], 10 ** settings["log trace"][vanilla]
+
+# %% tags=["remove-input"]
+low, middle, high = np.quantile(proxies, (0.025, 0.5, 0.975))
+half = (mean_proxy.high - mean_proxy.low) / 2
+say(checked=n, draws=f"{draws:,}", difference=f"{difference:.0e}", exact=f"{exactly:.4g}")
+say(proxy=f"{mean_proxy.value:.4g} ± {half:.2g}", proxy_range=f"{low:.3g} to {high:.3g}")
+say(proxy_median=f"{middle:.3g}", empirical=f"{empirical:.3g}", with_data=f"{with_data:.3g}")
+names = lambda some: ", ".join(spelled(*setting) for setting in some) or "none"  # noqa: E731
+traces = found.frame[found.frame["measure"] == "dev_fisher_trace"]
+stand_in = pd.json_normalize(traces["extra"])["proxy"].to_numpy() / traces["value"].to_numpy()
+n_dev = int(found.frame[found.frame["measure"] == "dev_accuracy"]["n"].iloc[0])
+say(settings=len(settings), dev_examples=f"{n_dev:,}", examples=f"{traces['n'].iloc[0]}")
+say(stand_in=f"{min(stand_in):.2f} to {max(stand_in):.2f}")
+reached = [binomial_interval(share / 100, n_dev) for share in by_setting.get_group(vanilla)["dev"]]
+guess = chapters.commonest(task_facts, english, "dev", n_dev, options.data_dir)
+chapters.unlearnt(reached, guess, f"{english} (vanilla training)")
+
+# %% mystnb={"figure": {"name": "fig-fisher-accuracy", "caption": "The paper's Figure 1 with our models: English development accuracy against Tr F of the kept checkpoint. Crosses: consistency loss (kl), circles: Fisher penalty (fpen), squares: weight decay (wd), star: vanilla; the number beside a mark is the weight. Marks are means over seeds (of Tr F the geometric one); bars reach from the smallest to the largest seed. Right: the same without the settings whose accuracy is far below vanilla's by more than 5 points."}, "image": {"alt": "Two scatter plots of English development accuracy against the trace of the Fisher information on a logarithmic axis, with crosses, circles, squares and a star, each with the weight of its penalty beside it."}} tags=["hide-input"]
+TOLERANCE = 5.0  # a setting that lies further below vanilla in English is too heavily penalised [points]
+LOOK = {"none": figures.Look(figures.INK, "*"), "wd": figures.Look("#0072B2", "s")}
+LOOK |= {"kl": figures.Look(figures.look("mvr").colour, "x"), "fpen": figures.Look(figures.look("fisher").colour, "o")}
+LEGEND = {"none": "vanilla"} | {kind: f"{kind}=k, {long}" for kind, long in LONG.items()}
+heavy = settings["dev"] < plain_dev - TOLERANCE
+lowest, highest = by_setting.min(), by_setting.max()
 
 
-def reaching(of: dict, setting: tuple, centre: float) -> list:
-    """From the centre to the smallest and the largest seed, as lengths for an error bar."""
-    each = by_seed(of, setting)
-    return [[max(centre - each.min(), 0)], [max(each.max() - centre, 0)]]
-
-
-def scatter(ax, which: list, of: dict) -> None:
-    """One mark a setting, with the weight beside it."""
-    labelled = set()
-    for kind, weight in which:
-        setting, style = (kind, weight), LOOK[kind]
-        x, y = 10 ** decades(setting), mean(of, setting)
-        ends = {"xerr": reaching(trace, setting, x), "yerr": reaching(of, setting, y)}
-        ax.errorbar(x, y, **ends, fmt="none", ecolor=style.colour, elinewidth=0.8)
-        name = "vanilla" if kind == "none" else f"{kind}=k, {LONG[kind]}"
-        size = {"ms": 13 if kind == "none" else 7, "mew": 2 if kind == "kl" else 0.5}
-        ax.plot(x, y, style.marker, ls="none", color=style.colour, label=None if kind in labelled else name, **size)
-        labelled.add(kind)
-        if kind != "none":
-            (right, up), side = {"kl": (6, 6), "fpen": (6, -11), "wd": (-6, 6)}[kind], {"wd": "right"}.get(kind, "left")
-            where = {"xytext": (right, up), "textcoords": "offset points", "ha": side}
-            ax.annotate(f"{weight:g}", (x, y), **where, fontsize=8, color=style.colour)
-    ax.margins(0.1)
+def scatter(ax, some, score: str) -> None:
+    """One mark a setting, with the weight beside it; bars reach over the seeds."""
+    for kind, means in some.groupby("penalty", sort=False):
+        x, y, at = 10 ** means["log trace"], means[score], means.index
+        bars = (lowest["trace"][at], highest["trace"][at]), (lowest[score][at], highest[score][at])
+        labels = [f"{weight:g}" if weight else "" for _, weight in at]
+        figures.scatter_ranges(ax, x, y, *bars, look=LOOK[kind], legend=LEGEND[kind], labels=labels)
     ax.set(xscale="log", xlabel=r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
-    plain(ax.xaxis)
+    figures.decade_ticks(ax.xaxis)
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.4))
-scatter(left, settings, dev)
-scatter(right, light, dev)
+scatter(left, settings, "dev")
+scatter(right, settings[~heavy], "dev")
 left.set(ylabel="English development accuracy [%]", title="all settings")
-right.set(title=f"within {tolerance:g} points of vanilla, or above it")
+right.set(title=f"within {TOLERANCE:g} points of vanilla, or above it")
 fig.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 plt.show()
 
-# %% tags=["hide-input"]
+# %%
+HEADLINE, LIGHT = "all settings (Figure 1)", "without the too heavily penalised"
+RAW, APART = "all settings, Tr F not as its logarithm", "all models, seeds apart"
+points = {HEADLINE: settings, RAW: settings, LIGHT: settings[~heavy], APART: measured}
+points |= {f"seed {seed}": some for seed, some in measured.groupby("seed", sort=False)}
+points |= {f"{kind} and vanilla": settings.loc[["none", kind]] for kind in weights if len(weights[kind]) >= 3}
+trace_of = {name: some["trace" if name == RAW else "log trace"] for name, some in points.items()}
+answers = {name: correlate(trace_of[name], some["dev"]) for name, some in points.items()}
 
-
-def related(which: list, of: dict, scale=np.log10, keys: list | None = None):
-    """Correlation of Tr F and a score over settings (means over seeds), or over single models where keys are given."""
-    points = keys or which
-    if len(points) < 4:
-        return None
-    if keys:
-        return correlate([scale(trace[key]) for key in keys], [of[key] for key in keys])
-    x = [decades(s) if scale is np.log10 else mean(trace, s) for s in which]
-    return correlate(x, [mean(of, s) for s in which])
-
-
-RAW, LIGHT = "all settings, Tr F not as its logarithm", "without the too heavily penalised"
-rows = {"all settings (Figure 1)": related(settings, dev), RAW: related(settings, dev, scale=lambda x: x)}
-rows[LIGHT] = related(light, dev)
-if len(every_seed) > 1:
-    rows["all models, seeds apart"] = related([], dev, keys=list(found.runs))
-    for seed in every_seed:
-        rows[f"seed {seed}"] = related([], dev, keys=[key for key in found.runs if key[2] == seed])
-for kind in weights:
-    rows[f"{kind} and vanilla"] = related([s for s in settings if s[0] in (kind, "none")], dev)
-rows = {name: one for name, one in rows.items() if one is not None}
+# %% tags=["remove-input"]
+evidence.settle("stickland-f1-accuracy", answers[HEADLINE])
+say(verdict_accuracy=str(evidence.verdict("stickland-f1-accuracy")), headline=f"{answers[HEADLINE]:.2f}")
+say(heavy=names(settings.index[heavy]), tolerance=f"{TOLERANCE:g}", light=f"{answers[LIGHT]:.2f}")
+say(raw=f"{answers[RAW]:.2f}", apart=f"{answers[APART]:.2f}")
 chapters.correlation_table(
-    rows,
-    "English development accuracy and log₁₀ Tr F. A point is a setting (mean over seeds) unless said otherwise; intervals "
-    "are over the points. The paper prints no coefficient",
+    answers,
+    "English development accuracy and log₁₀ Tr F. A point is a setting (mean over seeds) unless said otherwise; "
+    "intervals are over the points. The paper prints no coefficient",
 )
 
-# %% tags=["hide-input"]
-headline, without = rows.get("all settings (Figure 1)"), rows.get(LIGHT)
-
-
-def names(some: list) -> str:
-    return ", ".join(map(called, some)) or "none"
-
-
-def told(c) -> str:
-    """A correlation with interval and permutation p-value, for prose."""
-    if c is None or c.status != "ok":
-        return "undefined" if c is None else f"undefined ({c.reason})"
-    r = c.pearson
-    ends = "no interval" if math.isnan(r.low) else f"[{signed(r.low, 2)}, {signed(r.high, 2)}]"
-    return f"r = {signed(r.value, 2)} {ends} (n = {c.n}, p = {r.p:.2g})"
-
-
-def sign(c) -> int:
-    """Of a correlation whose interval excludes 0; 0 where it does not."""
-    if c is None:
-        return 0
-    r = c.pearson
-    return {AGREES: 1, DISAGREES: -1}.get(verdict(r.value, (r.low, r.high), sign=1, n=c.n).outcome, 0)
-
-
-DIRECTION = {
-    -1: "a larger Tr F goes with a lower accuracy, as the paper says",
-    0: "the data do not settle the sign",
-    1: "a larger Tr F goes with a *higher* accuracy, against the paper",
-}
-if not heavy:
-    choice = f"No setting lies more than {tolerance:g} points below vanilla, so nothing is left out on the right"
-elif without is None:
-    choice = f"Without {names(heavy)} too few settings are left to correlate"
-elif sign(headline) == sign(without):
-    choice = (
-        f"Leaving out {names(heavy)}, which lie more than {tolerance:g} points below vanilla, does not change that: "
-        f"{told(without)}"
-    )
-else:
-    choice = (
-        f"Leaving out {names(heavy)}, which lie more than {tolerance:g} points below vanilla, changes the answer: "
-        f"{told(without)}; "
-        f"{DIRECTION[sign(without)]}"
-    )
-glue("fisher-headline", told(headline), display=False)
-glue("fisher-direction", DIRECTION[sign(headline)].replace("*", ""), display=False)
-glue("fisher-choice", choice.replace("*", ""), display=False)
-glue("fisher-raw", told(rows.get(RAW)), display=False)
-if len(every_seed) > 1:
-    apart = (
-        f"With every seed as a point of its own, {told(rows['all models, seeds apart'])}; that interval is too narrow, "
-        "as two seeds of one setting are not two independent settings"
-    )
-else:
-    apart = "There is one seed, so a setting is a single model"
-glue("fisher-apart", apart, display=False)
-
 # %% [markdown]
-# Over the {glue:text}`fisher-settings` settings {glue:text}`fisher-headline`: {glue:text}`fisher-direction`.
-# {glue:text}`fisher-choice`.
-#
-# The paper regresses on an axis that we cannot read, so both scales are in the table: without the logarithm
-# {glue:text}`fisher-raw`. {glue:text}`fisher-apart`.
+# What is a point, which axis, which settings? Over the {glue:text}`fisher-settings` settings
+# {glue:text}`fisher-headline`. The paper says that a larger $\mathrm{Tr}\, F$ goes with a lower accuracy, so that $r$
+# should be negative; this page {glue:text}`fisher-verdict-accuracy`. Without the settings more than
+# {glue:text}`fisher-tolerance` points below vanilla ({glue:text}`fisher-heavy`), {glue:text}`fisher-light`. The paper's
+# axis cannot be read; without the logarithm {glue:text}`fisher-raw`. With every seed as a point of its own,
+# {glue:text}`fisher-apart`, an interval too narrow, as two seeds of one setting are not two independent settings.
 #
 # ```{admonition} Whoever chooses the weights chooses the correlation
 # :class: warning
@@ -515,88 +308,62 @@ glue("fisher-apart", apart, display=False)
 # models are compared within their seed, which sets the new head and with it a level of $\mathrm{Tr}\, F$.
 
 # %% mystnb={"figure": {"name": "fig-fisher-weights", "caption": "Tr F against the weight of each penalty, both axes logarithmic. Marks: one model each; lines: geometric mean over seeds; band: vanilla models, from the smallest to the largest seed."}, "image": {"alt": "Three panels side by side, one a penalty, of the trace against the weight on logarithmic axes, with a horizontal band for vanilla fine-tuning."}} tags=["hide-input"]
-fig, axes = plt.subplots(1, len(weights), figsize=(10.4, 3.6), sharey=True)
-base = by_seed(trace, vanilla)
-for ax, kind in zip(axes, weights, strict=True):
-    mine, style = sorted(s for s in settings if s[0] == kind), LOOK[kind]
-    ax.axhspan(base.min(), base.max(), color=figures.FAINT, alpha=0.3, lw=0)
-    ax.axhline(10 ** decades(vanilla), color=figures.FAINT, lw=1, label="vanilla")
-    ax.plot([w for _, w in mine], [10 ** decades(s) for s in mine], color=style.colour, lw=1.2)
-    for s in mine:
-        each = by_seed(trace, s)
-        ax.plot([s[1]] * len(each), each, style.marker, color=style.colour, mew=2 if kind == "kl" else 0.5)
+panels = dict(zip(weights, plt.subplots(1, len(weights), figsize=(10.4, 3.6), sharey=True)[1], strict=True))
+for kind, ax in panels.items():
+    mean, one_each, style = settings.loc[kind].sort_index(), measured[measured["penalty"] == kind], LOOK[kind]
+    ax.axhspan(lowest["trace"][vanilla], highest["trace"][vanilla], color=figures.FAINT, alpha=0.3, lw=0)
+    ax.axhline(plain_trace, color=figures.FAINT, lw=1, label="vanilla")
+    ax.plot(mean.index, 10 ** mean["log trace"], color=style.colour, lw=1.2)
+    size = {"ls": "none", "mew": 2 if kind == "kl" else 0.5}
+    ax.plot(one_each["weight"], one_each["trace"], style.marker, color=style.colour, **size)
     ax.set(xscale="log", yscale="log", xlabel=f"weight of the {LONG[kind]}", title=kind)
-    ax.set_xticks([w for _, w in mine], [f"{w:g}" for _, w in mine])
-    ax.xaxis.set_minor_locator(NullLocator())
-plain(axes[0].yaxis)
-axes[0].set_ylabel(r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
-axes[0].legend()
+    ax.set_xticks(mean.index, [f"{weight:g}" for weight in mean.index])
+    ax.set_xticks([], minor=True)
+figures.decade_ticks(panels["kl"].yaxis)
+panels["kl"].set_ylabel(r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
+panels["kl"].legend()
 plt.show()
 
-# %% tags=["hide-input"]
 
-
-def ordered(kind: str, with_vanilla: bool, centred: bool = True):
-    """Correlation of weight and log Tr F over the models of a kind, the mean of their seed taken off.
-
-    Vanilla models count as weight 0. ``None`` for fewer than four models.
-    """
-    keys = [key for key in found.runs if key[0] == kind or (with_vanilla and key[0] == "none")]
-    level = {seed: np.mean([np.log(trace[key]) for key in keys if key[2] == seed]) for seed in every_seed}
-    y = [np.log(trace[key]) - centred * level[key[2]] for key in keys]
-    return correlate([key[1] for key in keys], y) if len(keys) >= 4 else None
+# %%
+def effect(kind, vanilla_too, within_seeds=True):
+    """Correlation of weight and log Tr F over the models of a kind; vanilla has weight 0."""
+    some = measured[measured["penalty"].isin([kind, "none"] if vanilla_too else [kind])]
+    log_trace = np.log(some["trace"])
+    level = log_trace.groupby(some["seed"]).transform("mean") if within_seeds else 0.0
+    return correlate(some["weight"], log_trace - level)
 
 
 # at weight 0 the penalties are exactly vanilla training; MVR is not, it still trains on two segmentations
-effect = {kind: ordered(kind, with_vanilla=kind != "kl") for kind in weights}
-head = ("", "n", "Spearman's ρ", "95 %", "p", "ρ, levels left in", "fitted power of the weight")
+effects = {kind: effect(kind, vanilla_too=kind != "kl") for kind in weights}
+
+# %% tags=["remove-input"]
 body = []
-for kind in weights:
-    for with_vanilla in (False, True):
-        c = ordered(kind, with_vanilla)
-        label = f"{kind}, {LONG[kind]}" + (", vanilla as weight 0" if with_vanilla else "")
-        if c is None or c.status != "ok":
-            body.append((label, "" if c is None else c.n, "undefined", "", "", "", ""))
-            continue
-        own = [key for key in found.runs if key[0] == kind and key[1] > 0]
-        x, y = np.log([key[1] for key in own]), np.log([trace[key] for key in own])
-        power = "" if with_vanilla or np.ptp(x) == 0 else signed(np.polyfit(x, y, 1)[0], 2)
-        rho, raw = c.spearman, ordered(kind, with_vanilla, centred=False).spearman
-        ends = "none" if math.isnan(rho.low) else f"[{signed(rho.low)}, {signed(rho.high)}]"
-        body.append((label, c.n, signed(rho.value), ends, f"{rho.p:.2g}", signed(raw.value), power))
+for kind in effects:
+    own = measured[measured["penalty"] == kind]
+    power = np.polyfit(np.log(own["weight"]), np.log(own["trace"]), 1)[0]
+    heaviest = 10 ** settings["log trace"][kind].sort_index().iloc[-1] / plain_trace
+    for vanilla_too in [too for too in (False, True) if len(own) + too * len(seeds) >= 4]:
+        c, raw = effect(kind, vanilla_too), effect(kind, vanilla_too, within_seeds=False)
+        label = f"{kind}, {LONG[kind]}" + ", vanilla as weight 0" * vanilla_too
+        more = ("", "") if vanilla_too else (signed(power, 2), f"{heaviest:.2g}")
+        ranks = (f"{c.interval('spearman'):.3f}", f"{c.spearman.p:.2g}", signed(raw.spearman.value))
+        body.append((label, c.n, *ranks, *more))
+for claim, kinds in {"consistency": ["kl"], "penalty": ["fpen", "none"]}.items():
+    keys = [key for key in found.runs if key[0] in kinds]
+    evidence.settle(f"stickland-f1-{claim}", effects[kinds[0]].interval("spearman"), keys)
+    say(**{f"verdict_{claim}": str(evidence.verdict(f"stickland-f1-{claim}"))})
+say(**{f"fall_{kind}": f"ρ = {c.interval('spearman'):.2f}" for kind, c in effects.items()})
 chapters.table(
-    head,
+    ("", "n", "Spearman's ρ [95 %]", "p", "ρ, levels left in", "fitted power of the weight", "heaviest / vanilla"),
     body,
     "Weight and Tr F over models, the mean of log Tr F over the models of a seed taken off (a seed's head sets a level "
-    "that is common to its models). A power of −1 halves Tr F where the weight doubles",
+    "that is common to its models). A power of −1 halves Tr F where the weight doubles. Last: Tr F at the heaviest weight",
 )
 
-# %% tags=["hide-input"]
-
-
-def fall(kind: str) -> str:
-    """What a kind of penalty does to Tr F, in words."""
-    c, mine = effect[kind], sorted(s for s in settings if s[0] == kind)
-    if c is None or c.status != "ok":
-        return f"Of the {LONG[kind]} there are too few models to say"
-    rho = c.spearman
-    verb = "falls" if rho.value < 0 else "rises"
-    if math.isnan(rho.low):
-        verb += " with every step, but the models are too few for an interval"
-    elif 0 in rho:
-        verb = "moves in no settled direction"
-    factor = 10 ** (decades(mine[-1]) - decades(vanilla))
-    return (
-        f"With the weight of the {LONG[kind]} Tr F {verb} (ρ = {signed(rho.value, 2)}); at the heaviest, "
-        f"{called(mine[-1])}, it is {factor:.2g} times vanilla's"
-    )
-
-
-for kind in weights:
-    glue(f"fisher-fall-{kind}", fall(kind), display=False)
-
 # %% [markdown]
-# {glue:text}`fisher-fall-kl`. {glue:text}`fisher-fall-fpen`. {glue:text}`fisher-fall-wd`.
+# Of the weight and $\mathrm{Tr}\, F$ the consistency loss has {glue:text}`fisher-fall-kl`, the Fisher penalty
+# {glue:text}`fisher-fall-fpen`, weight decay {glue:text}`fisher-fall-wd`; 0 in the interval settles no direction.
 #
 # ## Does the Fisher penalty do what the consistency loss does?
 #
@@ -604,66 +371,33 @@ for kind in weights:
 # development accuracy of either kind, over the weights, differs by at most one point. The best of a kind is taken
 # within each seed, and the interval is over seeds.
 
-# %% tags=["hide-input"]
-best_of = {
-    kind: np.array([max(dev[(*s, seed)] for s in settings if s[0] == kind) for seed in every_seed]) for kind in weights
-}
-gap = interval_of_mean(best_of["kl"] - best_of["fpen"])
-winner = {kind: max((s for s in settings if s[0] == kind), key=lambda s: mean(dev, s)) for kind in weights}
+# %%
+top = measured.groupby(["penalty", "seed"])["dev"].max()
+gap = interval_of_mean(top["kl"] - top["fpen"])
+best = {kind: (kind, settings["dev"][kind].idxmax()) for kind in weights}
 
-
-def points(interval) -> str:
-    if math.isnan(interval.low):
-        return signed(interval.value, 2)
-    return f"{signed(interval.value, 2)} [{signed(interval.low, 2)}, {signed(interval.high, 2)}]"
-
-
-def against(setting: tuple, languages: list):
-    """Difference to vanilla in points, mean over seeds, with the interval over languages."""
-    return interval_of_mean(
-        [
-            np.mean([test[(*setting, seed)][code] - test[(*vanilla, seed)][code] for seed in every_seed])
-            for code in languages
-        ]
-    )
-
-
+# %% tags=["remove-input"]
+evidence.settle("stickland-f1-similar", gap, [key for key in found.runs if key[0] in ("kl", "fpen")])
+ratio = 10 ** abs(settings["log trace"][best["kl"]] - settings["log trace"][best["fpen"]])
+say(gap=f"{gap:.2f}", verdict_similar=str(evidence.verdict("stickland-f1-similar")), apart_trace=f"{ratio:.2f}")
+say(best_kl=spelled(*best["kl"]), best_fpen=spelled(*best["fpen"]))
 body = []
-for setting in (vanilla, *winner.values()):
-    english_test = np.mean([test[(*setting, seed)][english] for seed in every_seed])
-    body.append(
-        (
-            called(setting),
-            f"{10 ** decades(setting):.3g}",
-            f"{mean(dev, setting):.2f}",
-            f"{english_test:.2f}",
-            f"{mean(zero_shot, setting):.2f}",
-            "" if setting == vanilla else points(against(setting, targets)),
-        )
-    )
-head = ("best weight", "Tr F", "English dev", "English test", "zero-shot", "zero-shot minus vanilla, 95 %")
-chapters.table(
-    head,
-    body,
-    "Accuracy [%] of each kind at its best weight (by English development accuracy, mean over the seeds); "
-    "zero-shot: mean over the target languages, test; interval over languages, paired",
+for setting, mean in settings.sort_values("log trace").iterrows():
+    scored = [f"{mean[score]:.2f}" for score in ("dev", english, "zero-shot")] + [signed(mean["dev"] - plain_dev, 1)]
+    change = "" if setting == vanilla else f"{interval_of_mean(mean[targets] - settings.loc[vanilla, targets]):.2f}"
+    body.append((spelled(*setting), f"{10 ** mean['log trace']:.3g}", *scored, change))
+columns = "Tr F", "English dev", "English test", "zero-shot", "dev minus vanilla", "zero-shot minus vanilla, 95 %"
+caption = (
+    "Accuracy [%] of each setting, by Tr F; zero-shot: mean over the targets, test; interval over languages, paired"
 )
-
-# %% tags=["hide-input"]
-glue("fisher-gap", points(gap), display=False)
-glue("fisher-gap-seeds", "one seed, hence no interval" if len(every_seed) == 1 else f"{len(every_seed)} seeds, "
-     "Student-t", display=False)  # fmt: skip
-closer = abs(decades(winner["kl"]) - decades(winner["fpen"]))
-glue("fisher-apart-trace", f"{10**closer:.2f}", display=False)
-glue("fisher-best-kl", called(winner["kl"]), display=False)
-glue("fisher-best-fpen", called(winner["fpen"]), display=False)
+chapters.table(("setting", *columns), body, caption)
 
 # %% [markdown]
 # The best model with a consistency loss minus the best one with a Fisher penalty: {glue:text}`fisher-gap` points
-# ({glue:text}`fisher-gap-seeds`). Equal accuracy need not mean an equal cause: at their best weights,
-# {glue:text}`fisher-best-kl` and {glue:text}`fisher-best-fpen`, the two kinds differ in $\mathrm{Tr}\, F$ by a factor
-# of {glue:text}`fisher-apart-trace`. And the maximum over several noisy accuracies lies above all their true values;
-# the exercises ask by how much.
+# ({glue:text}`fisher-seeds`, Student-t). Equal accuracy need not mean an equal cause: at their best weights,
+# {glue:text}`fisher-best-kl` and {glue:text}`fisher-best-fpen`, they differ in $\mathrm{Tr}\, F$ by a factor of
+# {glue:text}`fisher-apart-trace`. And the largest of several noisy accuracies lies above all their true values, as an
+# exercise shows.
 #
 # ## Beyond the paper: the other languages
 #
@@ -671,42 +405,21 @@ glue("fisher-best-fpen", called(winner["fpen"]), display=False)
 # does $\mathrm{Tr}\, F$ *in English* go with accuracy in languages that the model was never fine-tuned on?
 
 # %% mystnb={"figure": {"name": "fig-fisher-zero-shot", "caption": "Left: mean test accuracy over the target languages against Tr F in English; marks and bars as in the figure above. Right: Pearson's r of log Tr F and test accuracy, over the settings, with its 95 % interval, for the mean and for each language; the last row is English."}, "image": {"alt": "Left: a scatter plot of zero-shot accuracy against the trace on a logarithmic axis. Right: one correlation with a horizontal interval for each language."}} tags=["hide-input"]
-by_language = {code: {key: values[code] for key, values in test.items()} for code in (*targets, english)}
-of_language = {"mean of targets": related(settings, zero_shot)}
-of_language |= {code: related(settings, by_language[code]) for code in (*targets, english)}
-of_language = {code: c for code, c in of_language.items() if c is not None}
-fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 0.27 * len(of_language) + 1.4))
-scatter(left, settings, zero_shot)
+over_settings = {"mean of targets": correlate(settings["log trace"], settings["zero-shot"])}
+over_settings |= {code: correlate(settings["log trace"], settings[code]) for code in (*targets, english)}
+fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 0.27 * len(over_settings) + 1.4))
+scatter(left, settings, "zero-shot")
 left.set(ylabel="zero-shot accuracy, mean of targets [%]")
 left.legend()
-figures.forest(right, of_language)
+figures.forest(right, over_settings)
 right.set_xlabel("Pearson's r of log Tr F and accuracy, 95 %")
 plt.show()
 
-# %% tags=["hide-input"]
-mean_r = of_language.get("mean of targets")
-light_r = related(light, zero_shot)
-settled = [code for code in targets if sign(of_language.get(code))]
-below = [code for code in settled if sign(of_language[code]) < 0]
-each = (
-    f"The interval excludes 0 in {len(settled)} of the {len(targets)} target languages; the sign is negative in "
-    f"{len(below)} of these"
-)
-try:
-    held = partial_correlation(
-        [decades(s) for s in settings], [mean(zero_shot, s) for s in settings], [mean(dev, s) for s in settings]
-    )
-    beyond = "With English development accuracy held fixed, what Tr F adds " + chapters.adds(held)
-except AnalysisError:
-    beyond = "With English development accuracy held fixed, what Tr F adds " + chapters.adds(None)
-glue("fisher-zero-shot", told(mean_r), display=False)
-glue("fisher-zero-shot-light", told(light_r), display=False)
-glue("fisher-zero-shot-each", each, display=False)
-glue("fisher-zero-shot-beyond", beyond, display=False)
-
 # %% [markdown]
 # For the mean of the target languages {glue:text}`fisher-zero-shot`; without the too heavily penalised settings
-# {glue:text}`fisher-zero-shot-light`. {glue:text}`fisher-zero-shot-each`. {glue:text}`fisher-zero-shot-beyond`. That is
+# {glue:text}`fisher-zero-shot-light`. The interval excludes 0 in {glue:text}`fisher-n-settled` of the
+# {glue:text}`fisher-n-targets` target languages, and the sign is negative in {glue:text}`fisher-n-negative` of these.
+# What $\mathrm{Tr}\, F$ adds where English development accuracy is held fixed {glue:text}`fisher-beyond`. That is
 # the question that matters for whoever chooses a model: English accuracy is known anyway.
 #
 # ## Is small always good?
@@ -719,120 +432,68 @@ glue("fisher-zero-shot-beyond", beyond, display=False)
 
 
 # %%
-def parts(model):
-    """Tr F, that of the encoder's weights, 1 - ||p||², accuracy."""
-    prefix = model.base_model_prefix
-    inner = [name for name, _ in model.base_model.named_parameters()]
-    inner = [f"{prefix}.{name}" for name in inner]
-    whole = fisher.trace(model, batches).mean
-    encoder = fisher.trace(model, batches, names=inner).mean
-    right, doubt = [], []
+DIGITS = {"Tr F": ".3g", "encoder": ".3g", "head": ".3g", "head / Tr F": ".0%", "1 − ‖p‖²": ".3f"}
+DIGITS |= {"of its maximum": ".0%", "Tr F / (1 − ‖p‖²)": ".3g", "accuracy": ".1%"}
+
+
+def parts(model) -> list[float]:
+    """Tr F and that of the encoder's and the head's weights, how undecided the model is, and accuracy."""
+    inner = [f"{model.base_model_prefix}.{name}" for name, _ in model.base_model.named_parameters()]
+    whole, encoder = fisher.trace(model, batches).mean, fisher.trace(model, batches, names=inner).mean
+    right, doubts = [], []
     for batch in batches:
         with torch.no_grad():
-            logits = model(**batch.inputs).logits.double()
-        right.append(logits.argmax(dim=1) == batch.labels)
-        p = logits.softmax(dim=1)
-        doubt.append(1 - p.square().sum(dim=1))
-    share = torch.cat(right).double().mean().item()
-    return whole, encoder, torch.cat(doubt).mean().item(), share
+            p = model(**batch.inputs).logits.double().softmax(dim=1)
+        right.append(p.argmax(dim=1) == batch.labels)
+        doubts.append(1 - p.square().sum(dim=1))
+    doubt, accuracy = torch.cat(doubts).mean().item(), torch.cat(right).double().mean().item()
+    head = whole - encoder
+    return [whole, encoder, head, head / whole, doubt, doubt / (1 - 1 / n_labels), whole / doubt, accuracy]
 
 
+n_labels = len(task_facts.labels)
+looked = {"untrained": models.load_classifier(config.model, n_labels, seed=config.seed, kind=task_facts.kind)}
+looked |= {spelled(*key[:2]): load_model(found.runs[key]) for key in trained_here[: max(live, 1)]}
 device = batches[0].labels.device
-looked = {
-    "untrained": models.load_classifier(
-        config.model,
-        n_labels,
-        seed=config.seed,
-        kind=facts.kind,
-    )
-}
-here = [key for key in found.runs if key in found.live][: max(live, 1)]
-looked |= {called(key): load_model(found.runs[key]) for key in here}
-split = {name: parts(one.to(device)) for name, one in looked.items()}
+split = pd.DataFrame({name: parts(model.to(device)) for name, model in looked.items()}, [*DIGITS]).T
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
+settled = [over_settings[code].pearson for code in targets if 0 not in over_settings[code].pearson]
+light = correlate(settings["log trace"][~heavy], settings["zero-shot"][~heavy])
+say(zero_shot=f"{over_settings['mean of targets']:.2f}", zero_shot_light=f"{light:.2f}")
+say(n_settled=len(settled), n_targets=len(targets), n_negative=sum(r.value < 0 for r in settled))
+say(beyond=chapters.adds(chapters.held_fixed(settings["log trace"], settings["zero-shot"], settings["dev"])))
+new, old = split.iloc[0], split.iloc[1]
+flatter, top = settings[settings["log trace"] < settings["log trace"][vanilla]], settings["dev"].idxmax()
+share = settings["dev"][top] / 100
+noise = 196 * math.sqrt(2 * share * (1 - share) / (n_dev * len(seeds)))  # 95 % of the differences of two equal models
+below = settings[settings["log trace"] < settings["log trace"][top]]
+clearly_worse = names(below.index[below["dev"] < settings["dev"][top] - noise])
+if new["Tr F"] < 10 ** settings["log trace"][top] and 100 * new["accuracy"] < settings["dev"][top] - noise:
+    clearly_worse += ", the untrained model"
+say(untrained_times=f"{new['Tr F'] / plain_trace:.2f}", n_penalised=len(settings) - 1, n_flatter=len(flatter))
+say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), best=spelled(*top), noise=f"{noise:.1f}")
+say(clearly_worse=clearly_worse)
+body = [(name, *map(format, row, DIGITS.values())) for name, row in split.iterrows()]
+body.append((f"{split.index[1]} / untrained", *(f"{ratio:.2f}" for ratio in old / new)))
 chapters.table(
-    (
-        "model",
-        "Tr F",
-        "encoder's part",
-        "head's part",
-        "1 − ‖p‖²",
-        "of its maximum",
-        "Tr F / (1 − ‖p‖²)",
-        "accuracy [%]",
-    ),
-    [
-        (
-            name,
-            f"{whole:.3g}",
-            f"{inner_part:.3g}",
-            f"{whole - inner_part:.3g}",
-            f"{doubt:.3f}",
-            f"{doubt / (1 - 1 / n_labels):.0%}",
-            f"{whole / doubt:.3g}" if doubt else "",
-            f"{100 * share:.1f}",
-        )
-        for name, (whole, inner_part, doubt, share) in split.items()
-    ],
-    "Two reasons for a small Tr F [nats² / parameter²]; models of this build (each of its own seed), on the development "
-    "examples of the trace",
+    ("model", *DIGITS),
+    body,
+    "Two reasons for a small Tr F [nats² / parameter²]: the whole, the parts of encoder and head, and how undecided the "
+    "model is; models of this build (each of its own seed), on the development examples of the trace",
 )
-
-# %% tags=["hide-input"]
-new, old = split["untrained"], split[called(here[0])]
-plain_trace = 10 ** decades(vanilla)
-compared = "the untrained model is the flatter one" if new[0] < plain_trace else "the untrained model is not flatter"
-start = (
-    f"Before training Tr F is {new[0]:.3g}, {new[0] / plain_trace:.2f} times that of the vanilla models: {compared}, and it "
-    f"is right in {100 * new[3]:.0f} % of the examples"
-)
-factors = (
-    f"From the untrained model to {called(here[0])} the first number, 1 − ‖p‖², is multiplied by {old[2] / new[2]:.2f}, "
-    f"and the trace divided by it by {(old[0] / old[2]) / (new[0] / new[2]):.2f}"
-)
-of_head = [f"{(one[0] - one[1]) / one[0]:.0%}" for one in (new, old)]
-
-
-def counted(some: list) -> str:
-    return f"{len(some)} ({names(some)})" if some else "none"
-
-
-smaller = [s for s in penalised if decades(s) < decades(vanilla)]
-better = [s for s in smaller if mean(dev, s) > mean(dev, vanilla)]
-worse = [s for s in smaller if mean(dev, s) < mean(dev, vanilla)]
-count = (
-    f"Of the {len(penalised)} settings with a penalty {len(smaller)} end with a smaller Tr F than vanilla. Of these, better "
-    f"than vanilla in English: {counted(better)}; worse: {counted(worse)}"
-)
-flattest, best = min(settings, key=decades), max(settings, key=lambda s: mean(dev, s))
-lowest = (
-    f"The smallest Tr F of all, {10 ** decades(flattest):.3g}, belongs to {called(flattest)}, whose English accuracy "
-    f"differs from vanilla's by {signed(mean(dev, flattest) - mean(dev, vanilla), 1)} points"
-)
-q = mean(dev, best) / 100
-noise = 196 * math.sqrt(2 * q * (1 - q) / (measured[first]["dev", "accuracy"][english].n * len(every_seed)))
-lower = [called(s) for s in settings if decades(s) < decades(best) and mean(dev, s) < mean(dev, best) - noise]
-lower += ["the untrained model"] if new[0] < 10 ** decades(best) and 100 * new[3] < mean(dev, best) - noise else []
-shape = (
-    f"The best setting in English is {called(best)}. With a smaller Tr F than it, and an accuracy that is lower by more than "
-    f"the {noise:.1f} points by which two equal models may differ on so many examples: {', '.join(lower)}. So accuracy does not "
-    "simply fall as Tr F grows, and a small trace alone says little of what has been learnt"
-    if lower
-    else f"The best setting in English is {called(best)}. Nothing with a smaller Tr F is worse by more than the {noise:.1f} "
-    "points by which two equal models may differ on so many examples, so nothing here speaks against an accuracy that falls as Tr F grows"
-)
-for key, sentence in (("start", start), ("factors", factors), ("count", count), ("lowest", lowest), ("shape", shape)):
-    glue(f"fisher-{key}", sentence, display=False)
-glue("fisher-head-untrained", of_head[0], display=False)
-glue("fisher-head-trained", of_head[1], display=False)
 
 # %% [markdown]
-# {glue:text}`fisher-start`. {glue:text}`fisher-factors`. The new head has small random weights, through which the
-# logits feel little of the encoder; {glue:text}`fisher-head-untrained` of the untrained model's trace belong to the
-# head, and {glue:text}`fisher-head-trained` of the trained one's.
+# Before training $\mathrm{Tr}\, F$ is {glue:text}`fisher-untrained-times` times that of the vanilla models, with nothing
+# learnt. Training moves both factors; the table has by how much. The new head has small random weights, through which
+# the logits feel little of the encoder, so much of the untrained model's trace belongs to the head.
 #
-# {glue:text}`fisher-count`. {glue:text}`fisher-lowest`. {glue:text}`fisher-shape`.
+# Of the {glue:text}`fisher-n-penalised` settings with a penalty {glue:text}`fisher-n-flatter` end with a smaller
+# $\mathrm{Tr}\, F$ than vanilla (they stand above it in the table of settings); better in English are of these:
+# {glue:text}`fisher-flatter-better`. If accuracy simply fell as $\mathrm{Tr}\, F$ grows, nothing with a smaller trace
+# than the best setting, {glue:text}`fisher-best`, could be worse. Two equal models may differ by
+# {glue:text}`fisher-noise` points on so many examples; worse by more than that, with a smaller trace, are:
+# {glue:text}`fisher-clearly-worse`. A small trace alone says little of what has been learnt.
 #
 # ## How Tr F develops
 #
@@ -841,58 +502,34 @@ glue("fisher-head-trained", of_head[1], display=False)
 # 0 it changes nothing and only watches: vanilla training, seen through the same instrument.
 
 # %%
-watch = []
-if watched:
-    vanilla_config = protocol.configs[(*vanilla, every_seed[0])]
-    watching = vanilla_config.with_(
-        objective="fisher",
-        hyper={"weight": 0.0, "every_k": 4},
-        evals_per_epoch=watched,
-        dev_size=200,
-    )
-    watch = run_many([watching], options, workers)
-curves = {"vanilla, watched": watch[0].log} if watch else {}
-for setting in sorted(s for s in settings if s[0] == "fpen"):
-    log = found.runs[(*setting, every_seed[0])].log
-    curves[called(setting)] = log
+watching = protocol.configs[(*vanilla, seeds[0])].with_(
+    objective="fisher", hyper={"weight": 0.0, "every_k": 4}, evals_per_epoch=4, dev_size=200
+)
+(watched,) = run_many([watching], options, workers)
+logs = {"vanilla, watched": watched.log}
+logs |= {spelled("fpen", weight): found.runs["fpen", weight, seeds[0]].log for weight in sorted(weights["fpen"])}
+looks = {name: pd.DataFrame(log) for name, log in logs.items()}
+for log in looks.values():  # an estimate is the mean over the steps since the last look, where the penalty was computed
+    log["middle"] = (log["epoch"] + log["epoch"].shift(fill_value=0)) / 2
+looks = {name: log.dropna(subset="fisher_trace") for name, log in looks.items()}
 
 # %% mystnb={"figure": {"name": "fig-fisher-develops", "caption": "The logged estimate of Tr F over training, of the first seed: means since the last look, with sampled labels on training batches and with dropout, drawn at the middle of the steps they are over. Dashed: Tr F before training, exact, on development examples."}, "image": {"alt": "Lines of the logged trace against the epoch on a logarithmic axis, one for a vanilla training and one for each weight of the Fisher penalty, and a dashed line for the untrained model."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 3.8))
-tones = plt.get_cmap("cividis")(np.linspace(0.0, 0.85, max(len(curves) - 1, 1)))
-for number, (name, log) in enumerate(curves.items()):
-    ends = [0.0, *(entry["epoch"] for entry in log)]
-    seen = [at for at, entry in enumerate(log) if "fisher_trace" in entry]  # a step of the penalty since the last look
-    middles = [(ends[at] + ends[at + 1]) / 2 for at in seen]
-    heights = [log[at]["fisher_trace"] for at in seen]
-    if name.startswith("vanilla"):
-        ax.plot(middles, heights, "-", color=figures.INK, lw=2.2, label=name)
-    else:
-        tone = tones[number - bool(watch)]
-        ax.plot(middles, heights, "ov^Ds<>"[number % 7] + "-", color=tone, lw=1.2, label=name)
-ax.axhline(new[0], ls="--", color=figures.FAINT, lw=1.2, label="untrained")
+tones = [figures.INK, *plt.get_cmap("cividis")(np.linspace(0.0, 0.85, len(looks) - 1))]
+for (name, log), tone, marker in zip(looks.items(), tones, " " + "v^Ds<>o" * len(looks), strict=False):
+    width = 2.2 if name.startswith("vanilla") else 1.2
+    ax.plot(log["middle"], log["fisher_trace"], f"{marker.strip()}-", color=tone, lw=width, label=name)
+ax.axhline(new["Tr F"], ls="--", color=figures.FAINT, lw=1.2, label="untrained")
 ax.set(yscale="log", xlabel="epoch", ylabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", xlim=(0, None))
-plain(ax.yaxis)
+figures.decade_ticks(ax.yaxis)
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 
-# %% tags=["hide-input"]
-if watch:
-    seen = [entry for entry in watch[0].log if "fisher_trace" in entry]
-    heights = [entry["fisher_trace"] for entry in seen]
-    top = int(np.argmax(heights))
-    place = "the end" if top == len(heights) - 1 else f"epoch {seen[top]['epoch']:.2f}"
-    developed = (
-        f"In vanilla training the estimate has its largest mean, {heights[top]:.3g}, at {place}: "
-        f"{heights[top] / new[0]:.2f} times the untrained model's trace, and {heights[top] / heights[-1]:.2f} times the "
-        f"last one, {heights[-1]:.3g}"
-    )
-else:
-    developed = "Vanilla training was not watched in this build"
-glue("fisher-developed", developed, display=False)
-
 # %% [markdown]
-# {glue:text}`fisher-developed` ({numref}`fig-fisher-develops`). "At the end of training" is thus a choice too: the
-# same model has another $\mathrm{Tr}\, F$ an epoch earlier. These means are of training batches with dropout, so they
+# In vanilla training the estimate has its largest mean, {glue:text}`fisher-peak`, at epoch
+# {glue:text}`fisher-peak-epoch`: {glue:text}`fisher-peak-untrained` times the untrained model's trace, and
+# {glue:text}`fisher-peak-last` times the last one, {glue:text}`fisher-last` ({numref}`fig-fisher-develops`). "At the end
+# of training" is a choice too. These means are of training batches with dropout, so they
 # do not continue the exact values of the other figures.
 #
 # ## Exercises
@@ -932,16 +569,13 @@ glue("fisher-developed", developed, display=False)
 
 # %%
 rng = np.random.default_rng(0)
-n_dev = measured[first]["dev", "accuracy"][english].n
-true = max(mean(dev, s) for s in settings) / 100
+true = settings["dev"].max() / 100
 tops = []
 for kind in ("kl", "fpen"):
-    each = rng.binomial(n_dev, true, (20_000, len(weights[kind])))
-    tops.append(100 * each.max(axis=1) / n_dev)
-often = (np.abs(tops[0] - tops[1]) > 1).mean()
-print(f"{n_dev} examples, true accuracy {100 * true:.1f} %")
-print(f"more than one point apart in {often:.0%} of the cases")
-above = tops[0].mean() - 100 * true
+    accuracies = rng.binomial(n_dev, true, (20_000, len(weights[kind])))
+    tops.append(100 * accuracies.max(axis=1) / n_dev)
+often, above = (np.abs(tops[0] - tops[1]) > 1).mean(), tops[0].mean() - 100 * true
+print(f"{n_dev} examples, true accuracy {100 * true:.1f} %; more than one point apart in {often:.0%} of the cases")
 print(f"the best lies {above:.2f} points above the truth")
 
 # %% [markdown]
@@ -973,57 +607,27 @@ print(f"the best lies {above:.2f} points above the truth")
 #
 # ## The verdicts
 
-# %% tags=["hide-input"]
-folder = chapters.ledger_folder(options.store)
-ledger.clear("fisher", folder=folder)
-evidence = {"scale": "miniature" if preset == "mini" else "real data", "folder": folder}
-evidence |= {"live": set(found.runs) <= set(found.live)}
-
-
-def spearman(c) -> dict:
-    return {"value": c.spearman.value, "low": c.spearman.low, "high": c.spearman.high, "n": c.n}
-
-
-numbers = {
-    "accuracy": (headline and ledger.of(headline), list(found.runs), "Pearson's r with log₁₀ Tr F over settings"),
-    "consistency": (effect["kl"] and spearman(effect["kl"]), None, "Spearman's ρ over models, within seeds"),
-    "penalty": (effect["fpen"] and spearman(effect["fpen"]), None, "Spearman's ρ over models, within seeds"),
-    "similar": (ledger.of(gap), None, "points, kl minus fpen; interval over seeds"),
-}
-kinds_of = {"consistency": ("kl",), "penalty": ("fpen", "none"), "similar": ("kl", "fpen")}
-sentences = {}
-for name, (value, keys, unit) in numbers.items():
-    claim = ledger.CLAIMS[f"stickland-f1-{name}"]
-    keys = keys or [key for key in found.runs if key[0] in kinds_of[name]]
-    if value is None or not value["n"]:
-        ours = ledger.not_run("fisher", claim.id, "too few models for a coefficient", folder=folder)
-        shown = "not run"
-    else:
-        used = {"seeds": every_seed, "run_keys": [found.runs[key].key for key in keys]}
-        ours = ledger.record("fisher", claim.id, **value, **used, **evidence)
-        ends = "" if math.isnan(value["low"]) else f" [{signed(value['low'], 2)}, {signed(value['high'], 2)}]"
-        shown = f"{signed(value['value'], 2)}{ends} ({unit}, n = {value['n']})"
-    judged = str(ledger.verdict(claim, ours))
-    sentences[name] = f"{claim.sentence} Ours: {shown}. {judged[0].upper()}{judged[1:]}."
-    glue(f"fisher-verdict-{name}", sentences[name], display=False)
-best_fpen = winner["fpen"]
-choices = {
-    "fisher-labels": f"On {n} development examples the exact trace is {exactly:.3g} with the model's labels and "
-    f"{empirical:.3g} with those of the data.",
-    "fisher-accuracy": f"Over the weights of the Fisher penalty English development accuracy goes from "
-    f"{min(mean(dev, s) for s in settings if s[0] == 'fpen'):.1f} to {mean(dev, best_fpen):.1f} % (at "
-    f"{called(best_fpen)}); vanilla has {mean(dev, vanilla):.1f} %. The weight decides which of the papers is right.",
-}
-for name, sentence in choices.items():
-    ledger.choice("fisher", name, sentence, folder=folder)
-chapters.box("note", "Figure 1 of the paper, and ours", *sentences.values())
+# %% tags=["remove-input"]
+seen = looks["vanilla, watched"]
+peak, last = seen.loc[seen["fisher_trace"].idxmax()], seen["fisher_trace"].iloc[-1]
+say(peak=f"{peak['fisher_trace']:.3g}", peak_epoch=f"{peak['epoch']:.2f}", last=f"{last:.3g}")
+say(peak_untrained=f"{peak['fisher_trace'] / new['Tr F']:.2f}", peak_last=f"{peak['fisher_trace'] / last:.2f}")
+low, high = settings["dev"]["fpen"].min(), settings["dev"]["fpen"].max()
+shares = f"the exact trace is {exactly:.3g} with the model's labels and {empirical:.3g} with those of the data"
+evidence.choice("fisher-labels", f"On {n} development examples {shares}.")
+span = f"from {low:.1f} to {high:.1f} % (at {spelled(*best['fpen'])}); vanilla has {plain_dev:.1f} %"
+why = f"Over the weights of the Fisher penalty English development accuracy goes {span}."
+evidence.choice("fisher-accuracy", f"{why} The weight decides which of the papers is right.")
+evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 
 # %% [markdown]
 # ```{admonition} What we learnt
 # :class: important
-# - {glue:text}`fisher-verdict-accuracy`
-# - {glue:text}`fisher-verdict-consistency` {glue:text}`fisher-verdict-penalty` {glue:text}`fisher-verdict-similar`
-# - {glue:text}`fisher-shape`. For the other languages {glue:text}`fisher-zero-shot`.
+# - Accuracy in English falls as $\mathrm{Tr}\, F$ grows: {glue:text}`fisher-verdict-accuracy`
+#   ({glue:text}`fisher-headline`). For the other languages {glue:text}`fisher-zero-shot`.
+# - $\mathrm{Tr}\, F$ falls as the weight of the consistency loss grows: {glue:text}`fisher-verdict-consistency`. Of the
+#   Fisher penalty: {glue:text}`fisher-verdict-penalty`. A similar effect: {glue:text}`fisher-verdict-similar`.
+# - A small trace alone says little: smaller than the best setting's, and worse: {glue:text}`fisher-clearly-worse`.
 # - All of this is of {glue:text}`fisher-encoder` on {glue:text}`fisher-task`, {glue:text}`fisher-pairs` pairs,
 #   {glue:text}`fisher-seeds`. The paper has mBERT on 20,000 pairs of XNLI.
 # ```
@@ -1036,14 +640,10 @@ chapters.box("note", "Figure 1 of the paper, and ours", *sentences.values())
 #
 # The paper's size, on its data with its encoder (a GPU and a day):
 #
-#     papermill notebooks/fisher.ipynb out.ipynb -p preset small -p data_dir archives -p checked 2
+#     papermill notebooks/fisher.ipynb out.ipynb -p preset small -p data_dir archives
 # ```
 
-# %% tags=["hide-input"]
-provenance(
-    [run.key for run in [*found.runs.values(), *watch]],
-    {"preset": preset, "task": config.task, "model": config.model, "seeds": every_seed, "live": live}
-    | weights
-    | {"tolerance": tolerance, "checked": checked, "watched": watched, "size": size}
-    | {k: v for k, v in common.items() if k != "model"},
-)
+# %% tags=["remove-input"]
+given = {"preset": preset, "task": config.task, "model": config.model, "seeds": seeds, "live": live, **weights}
+runs = [run.key for run in (*found.runs.values(), watched)]
+provenance(runs, given | chapters.given(train_size=train_size, epochs=epochs))

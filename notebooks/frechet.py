@@ -23,53 +23,44 @@
 #   has to beat.
 # ```
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
 tasks: list = []  # the first has pairs of sentences and gives the second corpus; empty: the paper's four
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seed: int = 0  # random seed of the fine-tuning
 examples: int = 200  # paragraphs of plain text of each language [count]
-test_size: int = 120  # test examples of each language whose Fisher information is computed [count]
-folds: int = 4  # parts for standard errors and sizes, at least 1; all are in memory at once
-data_dir: str = ""  # folder with the official archives, relative to the working directory; empty: the hub
-text_dir: str = ""  # plain text, a folder with <language>.txt; empty: the miniature's own, or Wikipedia
-train_size: int = None  # English training examples [count], 0 for all; None: the preset's own
+folds: int = 4  # parts for standard errors and sizes, at least 2; all are in memory at once
+train_size: int = None  # English training examples [count], 0: all; None: the preset's own
 epochs: int = None  # passes over the training examples [count]; None: the preset's own
-size: int = 0  # test examples of each language for the scores [count]; 0: all
-store: str = ""  # folder of trained models, measures and Fisher informations; empty: runs/ of the checkout
+data_dir: str = ""  # folder with the official archives; empty: the hub
+text_dir: str = ""  # a folder with <language>.txt; empty: the miniature's own text, or Wikipedia
+store: str = ""  # folder of trained models, measures and Fisher informations; empty: runs/
 workers: int = 2  # models trained side by side [processes]
-threads: int = 1  # CPU threads of each [count]
 
-# %%
+# %% tags=["hide-cell"]
 from collections import Counter
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import torch
-from myst_nb import glue
 
-from paper import chapters, figures, ledger
+from paper import chapters, figures, protocols, records
 from paper.notebook import provenance
-from paper.published import contradictions, printed_table
+from paper.published import printed_table
 from xlgen import models
-from xlgen.analysis import (
-    AnalysisError,
-    correlate,
-    fisher_interval,
-    partial_correlation,
-    signed,
-    verdict,
-)
+from xlgen.analysis import correlate, fisher_interval, signed, verdict
 from xlgen.data import text
 from xlgen.data.catalogue import TASKS
+from xlgen.data.mini.corpus import weights
 from xlgen.data.mini.lexicon import lexicon
 from xlgen.fisher import of_text
 from xlgen.fisher.frechet import distances
-from xlgen.measures.measuring import MeasureConfig, measure, measure_many, run_many
+from xlgen.measures.measuring import MeasureConfig
 from xlgen.training.presets import config_for
 
 figures.use_style()
+say = chapters.Say("frechet")
 tasks = chapters.words(tasks)
 
 # %% [markdown]
@@ -86,15 +77,15 @@ tasks = chapters.words(tasks)
 # both languages need the same weights in the same proportions, 1 where they need different ones.
 # {cite:t}`kirkpatrick2017ewc`, who use it between tasks and layer by layer, call $1 - d^2$ the overlap.
 
-# %% tags=["hide-input"]
-known = {row.id: row for row in contradictions()}
+# %% tags=["remove-input"]
+comma, loss = (sentence.partition(" Here: ")[0] for sentence in chapters.conflicts("frechet-comma", "short-frechet"))
 chapters.box(
     "warning",
     "Two gaps in the paper",
-    f"{known['frechet-comma'].sentence} Here: the product, as Kirkpatrick et al. have it.",
-    f"{known['short-frechet'].sentence} Here: both readings, the masked-language-model loss of the pretrained encoder "
-    "on the texts of the test set, and the loss of the task at the fine-tuned weights with its labels. How much the "
-    "choice matters is in the table below.",
+    f"{comma} Here: the product, as Kirkpatrick et al. have it.",
+    f"{loss} Here: both readings, the masked-language-model loss of the pretrained encoder on the texts of the test set, "
+    "and the loss of the task at the fine-tuned weights with its labels. How much the choice matters is in the table "
+    "below.",
 )
 
 # %% [markdown]
@@ -105,136 +96,93 @@ chapters.box(
 # writes its own text, unrelated sentences in every language; with a real encoder it is Wikipedia.
 
 # %%
-options = chapters.options_for(store, data_dir, text_dir, threads)
-prefix = "mini-" if preset == "mini" else ""
-usual = [prefix + name for name in ("xnli", "wikiann", "udpos", "pawsx")]
-wanted = tasks or usual
-main = wanted[0]
-english = TASKS[main].source_language
-spoken = {task: TASKS[task].languages for task in wanted}
-union = dict.fromkeys(code for codes in spoken.values() for code in codes)
-everything = [english, *(code for code in union if code != english)]
-common = chapters.given(model=model, train_size=train_size, epochs=epochs)
-common["seed"] = seed
-configs = [config_for(preset, task, **common) for task in wanted]
-encoder, max_length = configs[0].model, configs[0].max_length
-settings = of_text.Settings(max_length)
+options = chapters.options_for(store, data_dir, text_dir)
+tasks = tasks or [protocols.name_of(task, preset) for task in ("xnli", "wikiann", "udpos", "pawsx")]
+main, english = tasks[0], TASKS[tasks[0]].source_language
+union = dict.fromkeys(code for task in tasks for code in TASKS[task].languages)
+languages = [english, *(code for code in union if code != english)]
+changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
+configs = {task: config_for(preset, task, seed=seed, **changed) for task in tasks}
+encoder, max_length = configs[main].model, configs[main].max_length
+folds = max(folds, 2)
 
 
-def informations(corpora: dict) -> dict:
+def informations(texts: dict) -> dict:
     """Fisher information of each fold of each language's text."""
-    return {
-        code: [
-            of_text.of_text(
-                encoder,
-                text.Text(c.languages, c.source, c.paragraphs[k::folds]),
-                settings,
-                options,
-            )
-            for k in range(folds)
-        ]
-        for code, c in corpora.items()
+    how = of_text.Settings(max_length)
+    parts = {
+        code: [text.Text(t.languages, t.source, t.paragraphs[k::folds]) for k in range(folds)]
+        for code, t in texts.items()
     }
+    return {code: [of_text.of_text(encoder, fold, how, options) for fold in each] for code, each in parts.items()}
 
 
-def compare(stored: dict):
+def compare(of_folds: dict):
     """All distances between the languages."""
-    found, counts = {}, {}
-    for code, each in stored.items():
-        found[code] = [one.diagonal() for one in each]
-        counts[code] = [one.facts["examples"] for one in each]
-    return distances(found, stored[english][0].facts["embeddings"], counts)
+    diagonals = {code: [fold.diagonal() for fold in each] for code, each in of_folds.items()}
+    counts = {code: [fold.facts["examples"] for fold in each] for code, each in of_folds.items()}
+    return distances(diagonals, of_folds[english][0].facts["embeddings"], counts)
 
 
-plain = {
-    code: text.read(
-        [code],
-        examples,
-        text_dir=options.text_dir,
-        model=encoder,
-    )
-    for code in everything
-}
+plain = {code: text.read([code], examples, text_dir=options.text_dir, model=encoder) for code in languages}
 of_plain = informations(plain)
 on_text = compare(of_plain)
 
 # %% tags=["hide-input"]
-named = "the shipped miniature" if encoder == "mini" else Path(encoder).name
-glue("frechet-encoder", named, display=False)
-glue("frechet-examples", f"{examples:,}", display=False)
-glue("frechet-test-size", f"{test_size:,}", display=False)
-glue("frechet-languages", f"{len(everything)}", display=False)
-glue("frechet-folds", f"{folds}", display=False)
-glue("frechet-task", main, display=False)
+scripts = {code: lexicon(code).script for code in languages}  # the writing system, by the miniature's lexicon
+by_script = list(dict.fromkeys(scripts.values()))
+ordered = sorted(languages, key=lambda code: (by_script.index(scripts[code]), languages.index(code)))
 
 
-def script(code: str) -> str:
-    """The writing system, by the miniature's lexicon."""
-    return lexicon(code).script
+def by_part(compared) -> dict[str, pd.DataFrame]:
+    """The distances as a table of languages by languages, for each part of the encoder."""
+    matrices = {"overall": compared.d2, "without embeddings": compared.without_embeddings, **compared.by_layer}
+    return {
+        name.rpartition("encoder.")[2]: pd.DataFrame(d2.numpy(), compared.languages, compared.languages)
+        for name, d2 in matrices.items()
+    }
 
 
-scripts = list(dict.fromkeys(script(code) for code in everything))
-ordered = sorted(everything, key=lambda code: (scripts.index(script(code)), everything.index(code)))
-parts = {"overall": on_text.d2, "without embeddings": on_text.without_embeddings}
-parts |= {name.rpartition("encoder.")[2]: d2 for name, d2 in on_text.by_layer.items()}
-
-
-def heat(ax, d2, languages, top: float | None = None, *, small: bool = False) -> None:
+def heat(ax, d2: pd.DataFrame, small: bool) -> None:
     """A matrix of distances, languages in one order, lines between the scripts."""
-    order = [code for code in ordered if code in languages]
-    places = [languages.index(code) for code in order]
-    matrix = np.asarray(d2)[np.ix_(places, places)]
-    image = ax.imshow(matrix, cmap="cividis", vmin=0, vmax=top or matrix.max())
+    order = [code for code in ordered if code in d2.index]
+    image = ax.imshow(d2.loc[order, order], cmap="cividis", vmin=0)
     ax.set_xticks(range(len(order)), order, rotation=90, fontsize=5 if small else 8)
     ax.set_yticks(range(len(order)), order, fontsize=5 if small else 8)
     ax.grid(visible=False)
     for i in range(1, len(order)):
-        if script(order[i]) != script(order[i - 1]):
+        if scripts[order[i]] != scripts[order[i - 1]]:
             ax.axhline(i - 0.5, color="white", lw=0.8)
             ax.axvline(i - 0.5, color="white", lw=0.8)
     bar = plt.colorbar(image, ax=ax, shrink=0.8)
     bar.ax.tick_params(labelsize=6 if small else 8)
-    if not small:
-        bar.set_label("$d^2$ [0 to 1]")
+    bar.set_label("" if small else "$d^2$ [0 to 1]")
 
+
+parts = by_part(on_text)
+layers = [part for part in parts if part not in ("overall", "without embeddings")]
 
 # %% mystnb={"figure": {"name": "fig-frechet-matrix", "caption": "Squared Fréchet distances between the Fisher informations of text, pretrained encoder. Languages are in the order of their scripts, white lines between them. Left: all weights of the encoder. Right: without the embedding tables; note the other scale."}, "image": {"alt": "Two heat maps of distances between all pairs of languages, with white lines between groups of languages with the same script."}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(10.4, 4.6))
-for ax, part in zip(axes, ("overall", "without embeddings"), strict=True):
-    heat(ax, parts[part], everything)
-    ax.set_title(part)
+for part, ax in figures.panels(["overall", "without embeddings"], (5.2, 4.6)).items():
+    heat(ax, parts[part], small=False)
 plt.show()
 
 # %% mystnb={"figure": {"name": "fig-frechet-layers", "caption": "The same for every part of the encoder, each normalised to unit trace by itself, as Kirkpatrick et al. do. Each panel has its own scale."}, "image": {"alt": "Small heat maps of distances between languages, one for each layer, one for the embedding tables and one for the other weights."}} tags=["hide-input"]
-layered = list(parts)[2:]
-rows_of = -(-len(layered) // 3)
-fig, axes = plt.subplots(rows_of, 3, figsize=(10.4, 3.2 * rows_of), squeeze=False)
-for ax in axes.flat[len(layered) :]:
-    ax.axis("off")
-for ax, part in zip(axes.flat, layered, strict=False):
-    heat(ax, parts[part], everything, small=True)
-    ax.set_title(part)
+for part, ax in figures.panels(layers, (3.5, 3.2), columns=3).items():
+    heat(ax, parts[part], small=True)
 plt.show()
 
-# %% tags=["hide-input"]
-
-
-def means(d2) -> dict[str, float]:
-    """Mean distance within and between scripts, languages other than themselves."""
-    pairs = [(i, j) for i in range(len(everything)) for j in range(i)]
-    same = [script(everything[i]) == script(everything[j]) for i, j in pairs]
-    values = np.array([float(d2[i, j]) for i, j in pairs])
-    return {"same": values[same].mean(), "other": values[~np.array(same)].mean()}
-
-
-glue("frechet-scripts", ", ".join(scripts), display=False)
-for part, key in (("overall", "all"), ("without embeddings", "inner")):
-    both = means(parts[part])
-    glue(f"frechet-same-{key}", f"{both['same']:.3f}", display=False)
-    glue(f"frechet-other-{key}", f"{both['other']:.3f}", display=False)
-row = {code: float(on_text.d2[0, i]) for i, code in enumerate(everything) if code != english}
-glue("frechet-nearest", f"{min(row, key=row.get)} ({min(row.values()):.3f})", display=False)
-glue("frechet-farthest", f"{max(row, key=row.get)} ({max(row.values()):.3f})", display=False)
+# %% tags=["remove-input"]
+say(examples=f"{examples:,}", task=main)
+pairs = [(a, b) for i, a in enumerate(languages) for b in languages[:i]]
+alike = np.array([scripts[a] == scripts[b] for a, b in pairs])
+for part, name in (("overall", "all"), ("without embeddings", "inner")):
+    d2 = np.array([parts[part].loc[pair] for pair in pairs])
+    say(**{f"same_{name}": f"{d2[alike].mean():.3f}", f"other_{name}": f"{d2[~alike].mean():.3f}"})
+others = languages[1:]
+from_english = parts["overall"].loc[english, others]
+nearest, farthest = from_english.idxmin(), from_english.idxmax()
+say(nearest=f"{nearest} ({from_english[nearest]:.3f})", farthest=f"{farthest} ({from_english[farthest]:.3f})")
 
 # %% [markdown]
 # In {numref}`fig-frechet-matrix` the nearest language to English is {glue:text}`frechet-nearest` and the farthest
@@ -250,26 +198,27 @@ glue("frechet-farthest", f"{max(row, key=row.get)} ({max(row.values()):.3f})", d
 # classification, with the labels of the test set.
 
 # %%
-runs = dict(zip(wanted, run_many(configs, options, workers), strict=True))
+TEST_SIZE = 120  # test examples of each language [count]
+spoken = TASKS[main].languages
+task_loss = MeasureConfig(("frechet",), spoken, "test", TEST_SIZE, {"frechet": {"folds": folds, "source": english}})
+scored = {task: MeasureConfig((TASKS[task].metric,), TASKS[task].languages, "test", 0) for task in tasks}
+measures = {task: (scored[task], task_loss) if task == main else (scored[task],) for task in tasks}
+protocol = protocols.Protocol(configs, measures)
+found = records.obtain(protocol, options, workers=workers, live=len(configs))
+
 tested = {}
-for code in spoken[main]:
-    rows = TASKS[main].rows(code, "test", options.data_dir).take(test_size)
+for code in spoken:
+    rows = TASKS[main].rows(code, "test", options.data_dir).take(TEST_SIZE)
     joined = map(" ".join, zip(rows.first, rows.second, strict=True))
     tested[code] = text.Text((code,), f"{main}, test", tuple(joined))
-of_tested = informations(tested)
-on_test = compare(of_tested)
-
-what = {"frechet": {"folds": folds, "source": english}}
-config = MeasureConfig(("frechet",), spoken[main], "test", test_size, what)
-on_task = measure(runs[main], config, options)["frechet"]
+on_test = compare(informations(tested))
+on_task = found.measured[main][1]["frechet"]
 
 # %% mystnb={"figure": {"name": "fig-frechet-test", "caption": "Squared Fréchet distances on the test set of the task. Left: masked-language-model loss of the pretrained encoder on its texts. Right: loss of the task at the fine-tuned weights. All weights of the encoder; each panel has its own scale."}, "image": {"alt": "Two heat maps of distances between languages on the test set, languages in the order of their scripts."}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 2, figsize=(10.4, 4.6))
-heat(axes[0], on_test.d2, list(on_test.languages))
-matrix = [[on_task[a].extra["row"][b] for b in spoken[main]] for a in spoken[main]]
-heat(axes[1], matrix, list(spoken[main]))
-for ax, title in zip(axes, ("masked-LM loss, pretrained", "loss of the task, fine-tuned"), strict=True):
-    ax.set_title(title)
+axes = figures.panels(["masked-LM loss, pretrained", "loss of the task, fine-tuned"], (5.2, 4.6)).values()
+of_task = pd.DataFrame({a: {b: on_task[a].extra["row"][b] for b in spoken} for a in spoken}).T
+for ax, d2 in zip(axes, (by_part(on_test)["overall"], of_task), strict=True):
+    heat(ax, d2, small=False)
 plt.show()
 
 # %% [markdown]
@@ -280,180 +229,126 @@ plt.show()
 # target languages of the task.
 
 # %% tags=["hide-input"]
-scores = {}
-for task in wanted:
-    metric = TASKS[task].metric
-    (found,) = measure_many([runs[task]], MeasureConfig((metric,), spoken[task], "test", size), options, 1)
-    scores[task] = {code: found[metric][code] for code in spoken[task]}
-targets = {task: [code for code in spoken[task] if code != english] for task in wanted}
-
-SOURCES = {
-    "text": "text, masked LM",
-    "test": "test set, masked LM",
-    "task": "test set, task loss",
-}
-
-
-def away(source: str, part: str = "overall") -> dict[str, float]:
-    """Distance to English by language, of one corpus, of one part of the encoder."""
-    if source == "task":
-        inner = {"overall": lambda v: v.value, "without embeddings": lambda v: v.extra["without_embeddings"]}
-        layer = lambda v: {k.rpartition("encoder.")[2]: d for k, d in v.extra["by_layer"].items()}[part]  # noqa: E731
-        return {code: inner.get(part, layer)(value) for code, value in on_task.items()}
-    found = {"text": on_text, "test": on_test}[source]
-    d2 = {"overall": found.d2, "without embeddings": found.without_embeddings}
-    d2 |= {name.rpartition("encoder.")[2]: m for name, m in found.by_layer.items()}
-    origin = found.languages.index(english)
-    return {code: float(d2[part][origin, i]) for i, code in enumerate(found.languages)}
+SOURCES = {"text": "text, masked LM", "test": "test set, masked LM", "task": "test set, task loss"}
+away, stderr = {}, {}  # distance to English and its standard error: languages by parts of the encoder, and languages
+for source, compared in (("text", on_text), ("test", on_test)):
+    away[source] = pd.DataFrame({part: d2.loc[english] for part, d2 in by_part(compared).items()})
+    stderr[source] = pd.Series(compared.stderr[compared.languages.index(english)].numpy(), compared.languages)
+away["task"] = pd.DataFrame({code: value.extra["by_layer"] for code, value in on_task.items()}).T
+away["task"].columns = [name.rpartition("encoder.")[2] for name in away["task"]]
+away["task"]["overall"] = pd.Series({code: value.value for code, value in on_task.items()})
+away["task"]["without embeddings"] = pd.Series({c: v.extra["without_embeddings"] for c, v in on_task.items()})
+stderr["task"] = pd.Series({code: value.stderr for code, value in on_task.items()})
+measured = {task: found.measured[task][0][TASKS[task].metric] for task in tasks}
+scores = {task: pd.DataFrame([vars(v) for v in values.values()], [*values]) for task, values in measured.items()}
 
 
-def transfer(source: str, task: str, part: str = "overall"):
+# %%
+def transfer(source: str, task: str, part: str = "overall", but: tuple = ()):
     """Correlation of distance and score over the target languages that both have; None for fewer than four."""
-    d2 = away(source, part)
-    codes = [code for code in targets[task] if code in d2]
-    if len(codes) < 4:
-        return None
-    return correlate([d2[code] for code in codes], [scores[task][code].value for code in codes])
+    codes = [code for code in TASKS[task].languages if code in away[source].index and code not in (english, *but)]
+    return correlate(away[source][part][codes], scores[task]["value"][codes]) if len(codes) >= 4 else None
 
+
+table_5 = {(source, task): transfer(source, task) for source in SOURCES for task in tasks}
+table_5 = {cell: correlation for cell, correlation in table_5.items() if correlation is not None}
 
 # %% mystnb={"figure": {"name": "fig-frechet-transfer", "caption": "Zero-shot score against the squared Fréchet distance to English, one point a target language; first task. Vertical bars: one standard error over examples; horizontal: the jackknife's, where there are folds. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Three scatter plots of the zero-shot score against the distance to English, one for each corpus and loss, points labelled by language."}} tags=["hide-input"]
-fig, axes = plt.subplots(1, 3, figsize=(11.4, 4.2))
-for ax, source in zip(axes, SOURCES, strict=True):
-    d2 = away(source)
-    codes = [code for code in targets[main] if code in d2]
-    if source == "task":
-        errors = [on_task[code].stderr for code in codes]
-    else:
-        found = {"text": on_text, "test": on_test}[source]
-        places = [found.languages.index(code) for code in codes]
-        errors = (
-            None if found.stderr is None else [float(found.stderr[found.languages.index(english), i]) for i in places]
-        )
-    errors = None if errors is None or None in errors else errors
-    figures.scatter_correlation(
-        ax,
-        [d2[code] for code in codes],
-        [scores[main][code].value for code in codes],
-        xerr=errors,
-        yerr=[scores[main][code].stderr for code in codes],
-        labels=codes,
-        correlation=transfer(source, main),
-    )
+for source, ax in zip(SOURCES, figures.panels(SOURCES.values(), (3.8, 4.2), columns=3).values(), strict=True):
+    codes = [code for code in spoken if code != english]
+    x, y, ours = away[source]["overall"][codes], scores[main].loc[codes], table_5[source, main]
+    bars = {"xerr": stderr[source][codes], "yerr": y["stderr"]}
+    figures.scatter_correlation(ax, x, y["value"], **bars, labels=codes, correlation=ours)
     ax.get_legend().remove()
-    ax.set(xlabel="$d^2$ to English", title=f"{SOURCES[source]}\n{transfer(source, main)}")
-axes[0].set_ylabel(f"{main}: {TASKS[main].metric} (test)")
+    ax.set(xlabel="$d^2$ to English", title=f"{SOURCES[source]}\n{ours}")
+    ax.set_ylabel(f"{main}: {TASKS[main].metric} (test)" if source == "text" else "")
 plt.show()
 
-# %% tags=["hide-input"]
-PAPER, COLUMN = "anonymous2021frustratingly", {"xnli": "XNLI", "wikiann": "Wikiann", "udpos": "UDPOS", "pawsx": "PAWSX"}
-NUMBER = {"xnli": 2, "wikiann": 7, "udpos": 8, "pawsx": 9}
-table5 = printed_table(PAPER, 5)
-body, outcomes, table_of = [], [], {}
-for source, title in SOURCES.items():
-    for task in wanted:
-        ours, real = transfer(source, task), task.removeprefix("mini-")
-        if ours is None:
-            continue
-        table_of[source, task] = ours
-        cell = table5.cell("Wiki" if source == "text" else "XNLI", COLUMN[real]) if real in COLUMN else None
-        evaluated = printed_table(PAPER, NUMBER[real]).targets if cell else ()
-        n = sum(source == "text" or code in TASKS["xnli"].languages for code in evaluated)
-        p = f"{ours.pearson.p:.2g}" if ours.status == "ok" else ""
-        rho = signed(ours.spearman.value) if ours.status == "ok" else ""
-        theirs = f"{fisher_interval(cell.number, n)}, n = {n}" if cell else "not printed"
-        r, outcome = ours.pearson, ""
-        if cell:
-            outcome = verdict(r.value, (r.low, r.high), cell.number, n=ours.n, n_published=n).outcome
-        outcomes.append((source, task, outcome))
-        body.append((f"{title}: {task}", str(ours), p, rho, theirs, outcome))
-glue("frechet-four", f"{np.tanh(1.96):.2f}", display=False)
+# %% tags=["remove-input"]
+COLUMN = {"xnli": ("XNLI", 2), "wikiann": ("Wikiann", 7), "udpos": ("UDPOS", 8), "pawsx": ("PAWSX", 9)}
+PAPER, in_xnli = "anonymous2021frustratingly", TASKS["xnli"].languages
+body, outcomes = [], []
+for (source, task), ours in table_5.items():
+    r, theirs, outcome = ours.pearson, "not printed", ""
+    if task.removeprefix("mini-") in COLUMN:
+        column, number = COLUMN[task.removeprefix("mini-")]
+        cell = printed_table(PAPER, 5).cell("Wiki" if source == "text" else "XNLI", column)
+        n = sum(source == "text" or code in in_xnli for code in printed_table(PAPER, number).targets)
+        theirs = f"{fisher_interval(cell.number, n)}, n = {n}"
+        outcome = verdict(r.value, (r.low, r.high), cell.number, n=ours.n, n_published=n).outcome
+        outcomes.append((source, outcome))
+    body.append((f"{SOURCES[source]}: {task}", f"{ours}", f"{r.p:.2g}", signed(ours.spearman.value), theirs, outcome))
 head = ("", "ours, Pearson's r [95 %]", "p", "Spearman's ρ", "paper, r [interval at its n]", "verdict")
 chapters.table(head, body, "Table 5: correlation of the distance to English with the zero-shot score, target languages")
+
+# %% tags=["remove-input"]
+for source in SOURCES:
+    rs = [ours.pearson for (other, _), ours in table_5.items() if other == source]
+    beside = Counter(outcome for other, outcome in outcomes if other == source)
+    counted = f"{sum(r.value < 0 for r in rs)} of {len(rs)} are negative, {sum(0 not in r for r in rs)} of all settled"
+    listed = ", ".join(f"{n} “{outcome}”" for outcome, n in beside.items()) or "none"
+    say(**{f"summary_{source}": f"{counted}; beside the paper's cells: {listed}"})
+say(
+    r_text=f"{table_5['text', main]}",
+    four=f"{np.tanh(1.96):.2f}",
+    test_size=TEST_SIZE,
+    encoder=chapters.facts(found)["encoder"],
+)
 
 # %% [markdown]
 # The paper gives no interval and no number of languages; the interval beside its coefficient is the one that such a
 # number has over the target languages of its Tables 2, 7, 8 and 9; for the row *XNLI* without Japanese, which that
 # test set does not have. With the four languages that are then left of PAWS-X, a coefficient has to exceed
 # {glue:text}`frechet-four` for its interval to exclude 0. Its Wikiann and UDPOS columns are F1, ours accuracy for
-# UDPOS. Its row *XNLI* stands beside both of our readings.
-
-# %% tags=["hide-input"]
-
-
-def summary(source: str) -> str:
-    words = [outcome for s, _, outcome in outcomes if s == source and outcome]
-    counted = Counter(words)
-    listed = ", ".join(f"{n} “{word}”" for word, n in counted.items())
-    mine = {t: c for (s, t), c in table_of.items() if s == source and c.status == "ok"}
-    negative = sum(c.pearson.value < 0 for c in mine.values())
-    settled = sum(0 not in c.pearson for c in mine.values())
-    return (
-        f"{SOURCES[source]}: {negative} of {len(mine)} coefficients are negative, as the paper's claim has it, "
-        f"{settled} with an interval that excludes 0; of the {len(words)} cells of the paper: {listed or 'none'}"
-    )
-
-
-lines = {source: summary(source) for source in SOURCES}
-for source, line in lines.items():
-    glue(f"frechet-summary-{source}", line, display=False)
-    glue(f"frechet-r-{source}", f"{transfer(source, main)}", display=False)
-chapters.box("note", "The paper's Table 5, and ours", *(f"{line}." for line in lines.values()))
-
-# %% [markdown]
+# UDPOS. Its row *XNLI* stands beside both of our readings. If the claim holds, the coefficients are negative; one is
+# settled if its interval excludes 0:
+#
+# - text, masked-LM loss: {glue:text}`frechet-summary-text`;
+# - test set, masked-LM loss: {glue:text}`frechet-summary-test`;
+# - test set, loss of the task: {glue:text}`frechet-summary-task`.
+#
 # Both rows of the paper's table go into the {doc}`ledger <ledger>`, the second one with the masked-language-model loss.
 # How much that choice matters, and what it does to leave out the languages that the XNLI test set does not have:
 
-# %% tags=["hide-input"]
-folder = chapters.ledger_folder(options.store)
-ledger.clear("frechet", folder=folder)
+# %% tags=["remove-input"]
+evidence = chapters.Evidence("frechet", found, preset, changed, store=options.store, missing="not among the tasks")
 of_xnli = main.removeprefix("mini-") == "xnli"
-for task in wanted:
-    real = task.removeprefix("mini-")
-    for corpus, source in (("wiki", "text"), ("xnli", "test")):
-        claim, ours = f"l2-t5-{corpus}-{real}", transfer(source, task)
-        if claim not in ledger.CLAIMS or (corpus == "xnli" and not of_xnli):
-            continue
-        if ours is None or ours.status != "ok":
-            why = "fewer than four languages" if ours is None else ours.reason
-            ledger.not_run("frechet", claim, f"no correlation: {why}", folder=folder)
-            continue
-        changed = {name: value for name, value in common.items() if name != "seed"}
-        facts = {"seeds": [seed], "scale": chapters.scale_of(preset, changed), "run_keys": [runs[task].key]}
-        ledger.record("frechet", claim, **ledger.of(ours), **facts, folder=folder)
-choices = {}
+with evidence:
+    for task in tasks:
+        for corpus, source in [("wiki", "text"), *([("xnli", "test")] if of_xnli else [])]:
+            claim = f"l2-t5-{corpus}-{task.removeprefix('mini-')}"
+            if claim in evidence.claims and (source, task) in table_5:
+                evidence.settle(claim, table_5[source, task], [task])
+sentences = {}
 if of_xnli:
-    both = [(t, table_of["test", t], table_of["task", t]) for t in wanted if ("test", t) in table_of]
-    both = [(t, a, b) for t, a, b in both if {a.status, b.status} == {"ok"}]
-    choices["short-frechet"] = (
-        "With the masked-language-model loss and with the loss of the task, r is "
-        + "; ".join(f"{t}: {signed(a.pearson.value)} and {signed(b.pearson.value)}" for t, a, b in both)
-        + "."
+    losses = [
+        f"{task}: {signed(table_5['test', task].pearson.value)} and {signed(table_5['task', task].pearson.value)}"
+        for task in tasks
+        if ("test", task) in table_5
+    ]
+    sentences["short-frechet"] = (
+        f"With the masked-language-model loss and with the loss of the task, r is {'; '.join(losses)}."
     )
-    fewer = []
-    for task in wanted:
-        codes = [code for code in targets[task] if code in TASKS["xnli"].languages]
-        if 4 <= len(codes) < len(targets[task]):
-            d2 = away("text")
-            less = correlate([d2[c] for c in codes], [scores[task][c].value for c in codes])
-            every = table_of["text", task]
-            fewer.append(
-                f"{task} {signed(every.pearson.value)} (n = {every.n}) and {signed(less.pearson.value)} (n = {less.n})"
-            )
-    if fewer:
-        choices["frechet-japanese"] = (
-            f"On text, r with all target languages and with those of the XNLI test set alone: {'; '.join(fewer)}."
-        )
-for contradiction, sentence in choices.items():
-    ledger.choice("frechet", contradiction, sentence, folder=folder)
-chapters.box(
-    "warning",
-    "Where the paper leaves a choice",
-    *(f"{known[key].sentence} Here: {known[key].choice} {sentence}" for key, sentence in choices.items()),
-)
+    less = {task: transfer("text", task, but=tuple(union.keys() - set(in_xnli))) for task in tasks}
+    both = [(task, table_5["text", task], less[task]) for task in tasks if ("text", task) in table_5 and less[task]]
+    fewer = [
+        f"{task} {signed(a.pearson.value)} (n = {a.n}) and {signed(b.pearson.value)} (n = {b.n})"
+        for task, a, b in both
+        if b.n < a.n
+    ]
+    sentences["frechet-japanese"] = (
+        f"On text, r with all target languages and with those of the XNLI test set alone: {'; '.join(fewer)}."
+    )
+for name, sentence in sentences.items():
+    evidence.choice(name, sentence)
+chosen = [f"{why} {sentences[name]}" for name, why in zip(sentences, chapters.conflicts(*sentences), strict=True)]
+chapters.box("warning", "Where the paper leaves a choice", *chosen)
 
-# %% tags=["hide-input"]
-by_part = {f"{SOURCES[source]}: {part}": transfer(source, main, part) for source in SOURCES for part in parts}
-chapters.correlation_table(by_part, f"By part of the encoder: correlation with the score of {main}, target languages")
+# %% tags=["remove-input"]
+chapters.correlation_table(
+    {f"{SOURCES[source]}: {part}": transfer(source, main, part) for source in SOURCES for part in parts},
+    f"By part of the encoder: correlation with the score of {main}, target languages",
+)
 
 # %% [markdown]
 # The table has many rows, and a coefficient that was sought is worth less than one that was predicted. Read it for
@@ -478,139 +373,93 @@ chapters.correlation_table(by_part, f"By part of the encoder: correlation with t
 # There is a simpler number of the same kind: the squared Hellinger distance of the *frequencies of sub-words* in the
 # two texts. It needs a tokenizer, no model and no gradient.
 
-
 # %%
-def share_of_tables(each: list) -> float:
-    """Share of the trace that lies in the embedding tables."""
-    tables = each[0].facts["embeddings"]
-    inside = total = 0.0
-    for one in each:
-        n = one.facts["examples"]
-        for name, part in one.diagonal().items():
-            trace = n * part.sum(dtype=torch.float64).item()
-            total += trace
-            inside += trace if name in tables else 0.0
-    return inside / total
-
-
-alpha = {code: share_of_tables(each) for code, each in of_plain.items()}
 tokenizer = models.load_tokenizer(encoder)
-tables = of_plain[english][0].facts["embeddings"]
-diagonals = {
-    code: [each.diagonal() for each in those]
-    for code, those in of_plain.items()
-}  # fmt: skip
 
 
 def frequencies(corpus) -> dict[int, float]:
     """Relative frequency of each sub-word of a text."""
-    pieces = Counter(
-        piece
-        for ids in tokenizer(
-            list(corpus.paragraphs),
-            add_special_tokens=False,
-            truncation=True,
-            max_length=max_length,
-        )["input_ids"]
-        for piece in ids
-    )
+    how = {"add_special_tokens": False, "truncation": True, "max_length": max_length}
+    pieces = Counter(piece for ids in tokenizer(list(corpus.paragraphs), **how)["input_ids"] for piece in ids)
     return {piece: n / pieces.total() for piece, n in pieces.items()}
 
 
 def hellinger(p: dict, q: dict) -> float:
     """Squared Hellinger distance of two distributions."""
-    both = p.keys() & q.keys()
-    return 1 - sum((p[piece] * q[piece]) ** 0.5 for piece in both)
+    return 1 - sum((p[piece] * q[piece]) ** 0.5 for piece in p.keys() & q.keys())
 
 
 used = {code: frequencies(corpus) for code, corpus in plain.items()}
-spelled = {
-    code: hellinger(used[english], used[code]) for code in everything
-}  # fmt: skip
-words = max(tables, key=lambda name: len(diagonals[english][0][name]))
+spelled = pd.Series({code: hellinger(used[english], used[code]) for code in languages})
+
+# %% [markdown]
+# The share of the trace in the tables, the two sides of {eq}`eq-frechet-split`, and the distance of the rows of
+# sub-words alone:
+
+# %%
+embeddings = of_plain[english][0].facts["embeddings"]
+diagonals = {code: [fold.diagonal() for fold in each] for code, each in of_plain.items()}
+
+
+def share_of_tables(code: str) -> float:
+    """Share of the trace that lies in the embedding tables."""
+    inside = total = 0.0
+    for fold, diagonal in zip(of_plain[code], diagonals[code], strict=True):
+        trace = {name: fold.facts["examples"] * f.sum(dtype=torch.float64).item() for name, f in diagonal.items()}
+        total += sum(trace.values())
+        inside += sum(trace[name] for name in embeddings)
+    return inside / total
+
+
+alpha = pd.Series({code: share_of_tables(code) for code in languages})
+overlap = 1 - away["text"]
+both, neither = (alpha[english] * alpha) ** 0.5, ((1 - alpha[english]) * (1 - alpha)) ** 0.5
+rebuilt = both * overlap["embeddings"] + neither * overlap["without embeddings"]
+error = (rebuilt - overlap["overall"]).abs().max()
+
+words = max(embeddings, key=lambda name: len(diagonals[english][0][name]))
 own = torch.ones(len(diagonals[english][0][words]), dtype=torch.bool)
 own[tokenizer.all_special_ids] = False
-cut = {}
-for code, each in diagonals.items():
-    cut[code] = [{words: fold[words][own]} for fold in each]
-rows_of_words = distances(cut).d2[0]
-in_rows = dict(zip(everything, rows_of_words.tolist(), strict=True))
-
-# %% tags=["hide-input"]
-part_d2 = away("text", "embeddings")
-inner_d2 = away("text", "without embeddings")
-rebuilt = {
-    code: 1
-    - (alpha[english] * alpha[code]) ** 0.5 * (1 - part_d2[code])
-    - ((1 - alpha[english]) * (1 - alpha[code])) ** 0.5 * (1 - inner_d2[code])
-    for code in everything
-}
-error = max(abs(rebuilt[code] - away("text")[code]) for code in everything)
-others = [code for code in everything if code != english]
-least = {code: 1 - ((1 - alpha[english]) * (1 - alpha[code])) ** 0.5 for code in others}
-glue("frechet-alpha-low", f"{min(alpha.values()):.0%}", display=False)
-glue("frechet-alpha-high", f"{max(alpha.values()):.0%}", display=False)
-glue("frechet-alpha-en", f"{alpha[english]:.0%}", display=False)
-glue("frechet-split-error", f"{error:.0e}", display=False)
-shared = {code: np.mean([piece in used[english] for piece in used[code]]) for code in others}
-lowest, highest = min(shared, key=shared.get), max(shared, key=shared.get)
-glue("frechet-shared-low", f"{shared[lowest]:.0%} ({lowest})", display=False)
-glue("frechet-shared-high", f"{shared[highest]:.0%} ({highest})", display=False)
-spelling = correlate([spelled[c] for c in others], [in_rows[c] for c in others])
+cut = {code: [{words: fold[words][own]} for fold in each] for code, each in diagonals.items()}
+in_rows = pd.Series(distances(cut).d2[0].numpy(), languages)
 
 
+# %% tags=["remove-input"]
 def spread_of_tables(code: str) -> dict[str, float]:
     """Where in the tables the trace lies: the language's own sub-words, special ones, other rows, other tables."""
     by_row = sum(fold[words].double().sum(1) for fold in diagonals[code])
-    whole = sum(fold[name].sum(dtype=torch.float64) for fold in diagonals[code] for name in tables)
+    whole = sum(fold[name].sum(dtype=torch.float64) for fold in diagonals[code] for name in embeddings)
     mine = torch.zeros(len(own), dtype=torch.bool)
     mine[list(used[code])] = True
-    places = {
-        "own sub-words": by_row[mine & own].sum(),
-        "special sub-words": by_row[~own].sum(),
-        "sub-words not in the text": by_row[own & ~mine].sum(),
-    }
-    shares = {name: float(part / whole) for name, part in places.items()}
+    rows = {"own sub-words": mine & own, "special sub-words": ~own, "sub-words not in the text": own & ~mine}
+    shares = {name: float(by_row[some].sum() / whole) for name, some in rows.items()}
     return shares | {"positions and types": 1 - sum(shares.values())}
 
 
-spread = {code: spread_of_tables(code) for code in everything}
-middle = {name: np.median([each[name] for each in spread.values()]) for name in spread[english]}
-r_tables, r_inner = (transfer("text", main, part) for part in ("embeddings", "without embeddings"))
-r_all = transfer("text", main)
-glue("frechet-r-tables", f"{r_tables}", display=False)
-glue("frechet-r-inner", f"{r_inner}", display=False)
-helps = abs(r_inner.pearson.value) > abs(r_all.pearson.value)
-trap = (
-    f"Leaving the tables out makes the correlation {'stronger' if helps else 'no stronger'}: here they are "
-    f"{'noise' if helps else 'no noise'} for this purpose"
-)
-glue("frechet-trap", trap, display=False)
-glue("frechet-spread", ", ".join(f"{share:.0%} {name}" for name, share in middle.items()), display=False)
-glue("frechet-median-rows", f"{np.median([in_rows[c] for c in others]):.3f}", display=False)
-glue("frechet-spelling-embeddings", f"{spelling}", display=False)
-glue("frechet-median-all", f"{np.median([away('text')[c] for c in others]):.3f}", display=False)
-glue("frechet-median-emb", f"{np.median([part_d2[c] for c in others]):.3f}", display=False)
-glue("frechet-median-inner", f"{np.median([inner_d2[c] for c in others]):.3f}", display=False)
+spread = pd.DataFrame({code: spread_of_tables(code) for code in languages}).median(axis=1)
+shared = pd.Series({code: np.mean([piece in used[english] for piece in used[code]]) for code in others})
+spelling = correlate(spelled[others], in_rows[others])
+median = away["text"].loc[others].median()
+say(alpha_low=f"{alpha.min():.0%}", alpha_high=f"{alpha.max():.0%}", alpha_en=f"{alpha[english]:.0%}")
+say(split_error=f"{error:.0e}", spelling_embeddings=f"{spelling}", median_rows=f"{in_rows[others].median():.3f}")
+say(shared_low=f"{shared.min():.0%} ({shared.idxmin()})", shared_high=f"{shared.max():.0%} ({shared.idxmax()})")
+say(spread=", ".join(f"{share:.0%} {name}" for name, share in spread.items()), median_all=f"{median['overall']:.3f}")
+say(median_emb=f"{median['embeddings']:.3f}", median_inner=f"{median['without embeddings']:.3f}")
+say(r_tables=f"{transfer('text', main, 'embeddings')}", r_inner=f"{transfer('text', main, 'without embeddings')}")
 
 # %% mystnb={"figure": {"name": "fig-frechet-trap", "caption": "What the distance to English is made of, plain text. Left: overall (circles), embedding tables alone (triangles), of these the rows of sub-words other than special ones (pointing down), and all other weights (squares), by language; the dash is the least overall distance that two languages without a common row would have. Right: distance of the rows of sub-words against the distance of the sub-word frequencies, which needs no model. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Left: marks for each language, the rows of sub-words highest and the other weights lowest. Right: scatter plot of the distance of the rows of sub-words against the distance of sub-word frequencies."}} tags=["hide-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.8, 4.2), width_ratios=(3, 2))
 order = [code for code in ordered if code != english]
 marks = (("overall", "o", figures.INK), ("embeddings", "^", "#D55E00"), ("without embeddings", "s", "#0072B2"))
 for part, marker, colour in marks:
-    left.plot(range(len(order)), [away("text", part)[c] for c in order], marker, color=colour, label=part)
-left.plot(
-    range(len(order)), [least[c] for c in order], "_", ms=12, color=figures.FAINT, label="no common row: at least"
-)
-left.set_xticks(range(len(order)), order)
+    left.plot(order, away["text"][part][order], marker, color=colour, label=part)
+left.plot(order, 1 - neither[order], "_", ms=12, color=figures.FAINT, label="no common row: at least")
+left.plot(order, in_rows[order], "v", color="#CC79A7", label="rows of sub-words")
 left.set(ylabel="$d^2$ to English", ylim=(0, 1.04))
-figures.scatter_correlation(
-    right, [spelled[c] for c in others], [in_rows[c] for c in others], labels=others, correlation=spelling
-)
+left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1)
+figures.scatter_correlation(right, spelled[others], in_rows[others], labels=others, correlation=spelling)
 right.get_legend().remove()
 right.set(xlabel="$d^2$ of sub-word frequencies", ylabel="$d^2$ of the rows of sub-words", title=f"{spelling}")
-left.plot(range(len(order)), [in_rows[c] for c in order], "v", color="#CC79A7", label="rows of sub-words")
-left.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1)
 plt.show()
 
 # %% [markdown]
@@ -625,47 +474,41 @@ plt.show()
 #
 # What does it do to the claim? With {glue:text}`frechet-task`, the distance of the tables has
 # {glue:text}`frechet-r-tables`, that of all weights {glue:text}`frechet-r-text` and that of all weights *without* the
-# tables {glue:text}`frechet-r-inner`. {glue:text}`frechet-trap`.
+# tables {glue:text}`frechet-r-inner`. Where leaving the tables out makes the correlation stronger, they are noise for
+# this purpose.
 #
 # So the honest question is not whether the distance correlates with transfer, but whether it does more than to count
 # common sub-words, or to know how much text of a language the encoder has seen.
 
-# %% tags=["hide-input"]
-rivals = {"sub-word frequencies, $d^2$": spelled}
-if encoder == "mini":
-    from xlgen.data.mini.corpus import weights
+# %%
+seen = weights() if encoder == "mini" else {}  # share of each language in the pretraining text
+rivals = {"sub-word frequencies, d²": spelled, "pretraining text, log share": np.log(pd.Series(seen, dtype=float))}
+rivals = {name: rival for name, rival in rivals.items() if len(rival)}
+codes = [code for code in spoken if code != english and all(code in rival for rival in rivals.values())]
+score = scores[main]["value"][codes]
+frechet = {"overall": away["text"]["overall"][codes], "without embeddings": away["text"]["without embeddings"][codes]}
+beyond = {
+    (part, name): chapters.held_fixed(d2, score, rival[codes])
+    for part, d2 in frechet.items()
+    for name, rival in rivals.items()
+}
 
-    seen = weights()
-    rivals["pretraining text, log share"] = {c: float(np.log(seen[c])) for c in everything if c in seen}
-codes = [code for code in targets[main] if all(code in rival for rival in rivals.values())]
-score = [scores[main][code].value for code in codes]
-whole = [away("text")[code] for code in codes]
-inner = [inner_d2[code] for code in codes]
-compared = {"Fréchet, overall": correlate(whole, score), "Fréchet, without embeddings": correlate(inner, score)}
-compared |= {name.replace("$d^2$", "d²"): correlate([rival[c] for c in codes], score) for name, rival in rivals.items()}
+# %% tags=["remove-input"]
 chapters.correlation_table(
-    compared, f"Correlation with the score of {main}: the distance on plain text, and its rivals"
+    {f"Fréchet, {part}": correlate(d2, score) for part, d2 in frechet.items()}
+    | {name: correlate(rival[codes], score) for name, rival in rivals.items()},
+    f"Correlation with the score of {main}: the distance on plain text, and its rivals",
 )
 
-# %% tags=["hide-input"]
-
-
-def fixed(x: list[float], rival: str) -> str:
-    """What the distance adds to a simpler number, in words."""
-    try:
-        beyond = partial_correlation(x, score, [rivals[rival][c] for c in codes])
-    except AnalysisError:
-        beyond = None
-    return chapters.adds(beyond)
-
-
-additions = [
-    f"That the distance {which} says something which {rival.split(',')[0]} does not {fixed(x, rival)}."
-    for which, x in (("of all weights", whole), ("without embeddings", inner))
-    for rival in rivals
-]
-glue("frechet-adds", " ".join(additions[len(rivals) - 1 :: len(rivals)]), display=False)
-chapters.box("note", f"More than a simpler number? ({main}, n = {len(codes)})", *additions)
+# %% tags=["remove-input"]
+last = list(rivals)[-1]
+say(rival=last.partition(",")[0], adds_all=chapters.adds(beyond["overall", last]))
+say(adds_inner=chapters.adds(beyond["without embeddings", last]))
+chapters.table(
+    ("Fréchet distance", "held fixed", "partial r with the score [95 %]", "that the distance adds something"),
+    [(*names, f"{r}" if r else "none", chapters.adds(r).partition(":")[0]) for names, r in beyond.items()],
+    f"More than a simpler number? ({main}, n = {len(codes)})",
+)
 
 # %% [markdown]
 # ## How many examples?
@@ -674,62 +517,47 @@ chapters.box("note", f"More than a simpler number? ({main}, n = {len(codes)})", 
 # some way apart. The jackknife estimates that bias. Below, growing parts of the same text.
 
 # %%
-sizes, d2_at, same_at, r_at = [], [], [], []
+sizes, d2_at, same_at, r_at = [], [], {}, []
 for k in range(1, folds + 1):
-    part = distances({c: each[:k] for c, each in diagonals.items()}, tables)
-    counted = [one.facts["examples"] for one in of_plain[english][:k]]
-    sizes.append(sum(counted))
-    d2_at.append(dict(zip(everything, part.d2[0].tolist(), strict=True)))
-    r_at.append(correlate([d2_at[-1][c] for c in codes], score))
+    part = distances({code: each[:k] for code, each in diagonals.items()}, embeddings)
+    sizes.append(sum(fold.facts["examples"] for fold in of_plain[english][:k]))
+    d2_at.append(pd.Series(part.d2[0].numpy(), languages))
+    r_at.append(correlate(d2_at[-1][codes], score))
     if 2 * k <= folds:
-        same = []
-        for each in diagonals.values():
-            two = {"one": each[:k], "other": each[k : 2 * k]}
-            same.append(distances(two, tables).d2[0, 1])
-        same_at.append((sizes[-1], float(np.mean(same))))
+        halves = [{"one": each[:k], "other": each[k : 2 * k]} for each in diagonals.values()]
+        same_at[sizes[-1]] = np.mean([distances(two, embeddings).d2[0, 1] for two in halves])
+d2_at = pd.DataFrame(d2_at, sizes)[others]
+bias = pd.Series(on_text.bias[0].numpy(), languages)[others]
 
 # %% mystnb={"figure": {"name": "fig-frechet-sizes", "caption": "Left: squared distance to English against the number of paragraphs of each language (lines, one a language; the median in bold), and the mean distance between two samples of the same language (squares). Crosses: all paragraphs, jackknife's bias subtracted. Right: correlation with the score of the first task, 95 % interval."}, "image": {"alt": "Left: lines falling with the number of paragraphs, far above squares for two samples of the same language. Right: correlation coefficient with error bars against the number of paragraphs."}} tags=["hide-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.0))
-for code in others:
-    left.plot(sizes, [at[code] for at in d2_at], "-", color=figures.FAINT, lw=0.6)
-left.plot(
-    sizes, [np.median([at[c] for c in others]) for at in d2_at], "o-", color=figures.INK, label="median of languages"
-)
-if same_at:
-    left.plot(*zip(*same_at, strict=True), "s--", color="#D55E00", label="same language, other text")
-corrected = None
-if on_text.bias is not None:
-    corrected = {c: float(on_text.d2[0, i] - on_text.bias[0, i]) for i, c in enumerate(everything)}
-    left.plot([sizes[-1]] * len(others), [corrected[c] for c in others], "x", color="#0072B2", label="bias subtracted")
+left.plot(d2_at, "-", color=figures.FAINT, lw=0.6)
+left.plot(d2_at.median(axis=1), "o-", color=figures.INK, label="median of languages")
+left.plot(same_at.keys(), same_at.values(), "s--", color="#D55E00", label="same language, other text")
+corrected = d2_at.iloc[-1] - bias
+left.plot([sizes[-1]] * len(others), corrected, "x", color="#0072B2", label="bias subtracted")
 left.set(xlabel="paragraphs of each language", ylabel="$d^2$ to English", ylim=(0, None), xlim=(0, None))
 left.legend()
 r = [one.pearson for one in r_at]
 ends = np.array([[one.value - one.low, one.high - one.value] for one in r]).T
 right.errorbar(sizes, [one.value for one in r], yerr=ends, fmt="o-", color=figures.INK, capsize=2)
 right.axhline(0, color=figures.FAINT, lw=0.8)
-right.set(
-    xlabel="paragraphs of each language", ylabel=f"r with the score of {main}", ylim=(-1.05, 1.05), xlim=(0, None)
-)
+right.set(xlabel="paragraphs of each language", ylabel=f"r with the score of {main}", ylim=(-1.05, 1.05))
+right.set_xlim(0, None)
 plt.show()
 
-# %% tags=["hide-input"]
-first, last = (np.median([at[c] for c in others]) for at in (d2_at[0], d2_at[-1]))
-floor = f"{same_at[0][1]:.3f} with {same_at[0][0]} paragraphs each" if same_at else "not known without folds"
-glue("frechet-size-first", f"{first:.3f} with {sizes[0]} paragraphs", display=False)
-glue("frechet-size-last", f"{last:.3f} with {sizes[-1]}", display=False)
-glue("frechet-floor", floor, display=False)
-if corrected:
-    removed = np.median([on_text.bias[0, everything.index(c)].item() for c in others])
-    ranks = correlate([corrected[c] for c in others], [d2_at[-1][c] for c in others]).spearman.value
-    bias = f"the jackknife takes off another {removed:.3f} and keeps the order of the languages (ρ = {signed(ranks)})"
-else:
-    bias = "without folds there is no jackknife"
-glue("frechet-bias", bias, display=False)
-glue("frechet-r-first", signed(r[0].value), display=False)
-glue("frechet-r-last", signed(r[-1].value), display=False)
+# %% tags=["remove-input"]
+medians, smallest = d2_at.median(axis=1), min(same_at)
+say(
+    size_first=f"{medians.iloc[0]:.3f} with {sizes[0]} paragraphs", size_last=f"{medians.iloc[-1]:.3f} with {sizes[-1]}"
+)
+say(floor=f"{same_at[smallest]:.3f} with {smallest} paragraphs each", bias=f"{bias.median():.3f}")
+say(bias_order=f"ρ = {correlate(corrected, d2_at.iloc[-1]).spearman.value:.3f}")
+say(r_first=signed(r[0].value), r_last=signed(r[-1].value))
 
 # %% [markdown]
-# The median distance is {glue:text}`frechet-size-first` and {glue:text}`frechet-size-last`; {glue:text}`frechet-bias`.
+# The median distance is {glue:text}`frechet-size-first` and {glue:text}`frechet-size-last`; the jackknife takes off
+# another {glue:text}`frechet-bias`, which leaves the order of the languages at {glue:text}`frechet-bias-order`.
 # Two samples of the same language are {glue:text}`frechet-floor` apart: that is the zero of the scale, and distances
 # from different numbers of examples cannot be compared. The correlation with transfer goes from
 # {glue:text}`frechet-r-first` to {glue:text}`frechet-r-last`.
@@ -762,9 +590,7 @@ glue("frechet-r-last", signed(r[-1].value), display=False)
 # ````
 
 # %%
-inside = list(parts)[2:]
-x = np.array([[away("text", name)[c] for c in codes] for name in inside])
-y = np.array(score)
+x, y = away["text"].loc[codes, layers].T.to_numpy(), score.to_numpy()
 
 
 def strongest(values) -> float:
@@ -774,10 +600,10 @@ def strongest(values) -> float:
 
 rng = np.random.default_rng(0)
 shuffled = [strongest(rng.permutation(y)) for _ in range(2000)]
-found = [np.corrcoef(line, y)[0, 1] for line in x]
-best = int(np.argmax(np.abs(found)))
+of_parts = [np.corrcoef(line, y)[0, 1] for line in x]
+best = int(np.argmax(np.abs(of_parts)))
 p = (1 + sum(s >= strongest(y) for s in shuffled)) / 2001
-print(f"{inside[best]}: r = {signed(found[best])}, p of the best = {p:.2g}")
+print(f"{layers[best]}: r = {signed(of_parts[best])}, p of the best = {p:.2g}")
 
 # %% [markdown]
 # The permutations shuffle the languages once for all parts, so that the dependence between the parts is kept. The
@@ -789,12 +615,13 @@ print(f"{inside[best]}: r = {signed(found[best])}, p of the best = {p:.2g}")
 # %% [markdown]
 # ```{admonition} What we learnt
 # :class: important
-# - {glue:text}`frechet-summary-text`.
-# - {glue:text}`frechet-summary-test`.
-# - {glue:text}`frechet-summary-task`.
+# - Correlations of the distance with the score, on text: {glue:text}`frechet-summary-text`.
+# - On the test set, masked-LM loss: {glue:text}`frechet-summary-test`; loss of the task:
+#   {glue:text}`frechet-summary-task`.
 # - Up to {glue:text}`frechet-alpha-high` of the Fisher information of text lies in the embedding tables.
-#   {glue:text}`frechet-trap` ({glue:text}`frechet-r-inner`, and {glue:text}`frechet-r-text` with them).
-# - {glue:text}`frechet-adds`
+#   Without them {glue:text}`frechet-r-inner`, and {glue:text}`frechet-r-text` with them.
+# - That the distance of all weights says something which {glue:text}`frechet-rival` does not
+#   {glue:text}`frechet-adds-all`; that the distance without the tables does {glue:text}`frechet-adds-inner`.
 # - All of this is {glue:text}`frechet-encoder` with {glue:text}`frechet-examples` paragraphs and
 #   {glue:text}`frechet-test-size` test examples a language, one seed; the paper has mBERT and Wikipedia.
 # ```
@@ -814,10 +641,9 @@ print(f"{inside[best]}: r = {signed(found[best])}, p of the best = {p:.2g}")
 #     papermill notebooks/frechet.ipynb out.ipynb -p preset small -p data_dir archives -p text_dir texts -p model mini
 # ```
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 provenance(
-    [run.key for run in runs.values()],
-    {"preset": preset, "tasks": wanted, "model": encoder, "seed": seed, "examples": examples}
-    | {"test_size": test_size, "folds": folds}
-    | {k: v for k, v in common.items() if k != "model"},
+    [run.key for run in found.runs.values()],
+    {"preset": preset, "tasks": tasks, "model": encoder, "seed": seed, "examples": examples, "folds": folds}
+    | chapters.given(train_size=train_size, epochs=epochs),
 )

@@ -21,30 +21,30 @@
 # - How to time two programs on a machine that does other things as well.
 # ```
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 results: str = ""  # folder with tables to show; empty: those of the repository
 drawn: str = "mbert-4"  # table that the figure draws, if it is there: small, mbert-4 or mbert-8
 
-# %% tags=["hide-input", "reads:benchmarks"]
+# %% tags=["hide-cell", "reads:benchmarks"]
 import matplotlib.pyplot as plt
-from myst_nb import glue
+from IPython.display import display
 
 from benchmarks import report
 from paper import chapters, figures
 from paper.notebook import provenance
 
 figures.use_style()
+say = chapters.Say("speed")
 tables = report.load(results or report.RESULTS)
 order = [name for name in ("small", "mbert-4", "mbert-8", "pipeline") if name in tables]
 steps = [name for name in order if name != "pipeline"]
 drawn = drawn if drawn in steps else steps[-1]
+
+# %% tags=["remove-input"]
 facts = tables[drawn]["facts"]
 versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if number)
-glue("speed-machine", f"{facts['cpu']}, {facts['threads']} thread", display=False)
-glue("speed-date", facts["date"], display=False)
-glue("speed-versions", versions, display=False)
-glue("speed-shape", facts["shape"], display=False)
-glue("speed-plain", f"{facts['plain_seconds']:.2f} s", display=False)
+say(machine=f"{facts['cpu']}, {facts['threads']} thread", date=facts["date"], versions=versions)
+say(shape=facts["shape"], plain=f"{facts['plain_seconds']:.2f} s")
 
 # %% [markdown]
 # ## The unit, and the floor
@@ -115,33 +115,25 @@ ax.set_yticks(range(len(operations)), operations)
 ax.set(ylim=(len(operations) - 0.5, -0.5), xlabel="cost in plain forward and backward passes")
 plt.show()
 
-# %% tags=["hide-input"]
-aimed = {name: [r for r in tables[name]["rows"] if r["ours"] and r.get("goal") is not None] for name in order}
-met = {name: sum(row["ratio"] <= row["goal"] for row in found) for name, found in aimed.items()}
-glue("speed-goals", "; ".join(f"{name}: {met[name]} of {len(aimed[name])}" for name in order), display=False)
-compared = [
-    (name, row, report.best_peer(row, tables[name]["rows"]))
-    for name in order
-    for row in tables[name]["rows"]
-    if row["ours"] and row["status"] == "ok"
-]
-compared = [(name, row, peer) for name, row, peer in compared if peer is not None]
-behind = [f"{row['operation']} ({name})" for name, row, peer in compared if row["ratio"] >= peer["ratio"]]
-wrong = [
-    f"{r['who']}: {r['operation']} ({name})" for name in order for r in tables[name]["rows"] if r["status"] == "wrong"
-]
-glue("speed-ahead", f"{len(compared) - len(behind)} of {len(compared)}", display=False)
-short = [
-    f"{name}: {row['operation']}, {row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}] where {row['goal']:g} was the aim"
+# %% tags=["remove-input"]
+lines = [(name, row) for name in order for row in tables[name]["rows"]]
+aimed = [(name, row) for name, row in lines if row["ours"] and row.get("goal") is not None]
+met = {name: [row["ratio"] <= row["goal"] for size, row in aimed if size == name] for name in order}
+ours = [(name, row) for name, row in lines if row["ours"] and row["status"] == "ok"]
+peers = [(name, row, report.best_peer(row, tables[name]["rows"])) for name, row in ours]
+peers = [(name, row, peer) for name, row, peer in peers if peer is not None]
+slower = [f"{row['operation']} ({name})" for name, row, peer in peers if row["ratio"] >= peer["ratio"]]
+wrong = [f"{row['who']}: {row['operation']} ({name})" for name, row in lines if row["status"] == "wrong"]
+missed = [
+    f"{name}: {row['operation']}, {row['ratio']:.2f} [{row['low']:.2f}, {row['high']:.2f}] where {row['goal']:g} was "
+    "the aim"
     for name in order
     for row in report.missed(tables[name]["rows"])
 ]
-paragraphs = [
-    "Goals missed: " + ("; ".join(short) if short else "none") + ".",
-    "Slower than another package: " + ("; ".join(behind) if behind else "none") + ".",
-    "Wrong values: " + ("; ".join(wrong) if wrong else "none") + ".",
-]
-chapters.box("note", "What fell short", *paragraphs)
+say(goals="; ".join(f"{name}: {sum(reached)} of {len(reached)}" for name, reached in met.items()))
+say(ahead=f"{len(peers) - len(slower)} of {len(peers)}")
+short = {"Goals missed": missed, "Slower than another package": slower, "Wrong values": wrong}
+chapters.box("note", "What fell short", *(f"{what}: {'; '.join(some) or 'none'}." for what, some in short.items()))
 
 # %% [markdown]
 # ## The tables
@@ -150,26 +142,17 @@ chapters.box("note", "What fell short", *paragraphs)
 # "Error" is the relative difference to the naive computation. A peer that was not installed, needs more memory than a
 # row may take, or failed, is named with the reason.
 
-# %% tags=["hide-input"]
-from IPython.display import display
-
-
-def shown(name: str) -> None:
-    """The whole table of one size."""
-    found, facts = tables[name]["rows"], tables[name]["facts"]
-    columns = [i for i, head in enumerate(report.HEAD) if head != "seconds"]
-    body = [[report.cells(row, found)[i] for i in columns] for row in found]
-    about = facts.get("shape", "data path, evaluation, search, training, start-up")
-    head = [report.HEAD[i] for i in columns]
-    display(chapters.table(head, body, f"{name}: {about}; {facts['date']}"))
-
-
+# %% tags=["remove-input"]
 for name in order:
-    shown(name)
+    columns = [i for i, head in enumerate(report.HEAD) if head != "seconds"]
+    body = [[report.cells(row, tables[name]["rows"])[i] for i in columns] for row in tables[name]["rows"]]
+    facts = tables[name]["facts"]
+    about = facts.get("shape", "data path, evaluation, search, training, start-up")
+    display(chapters.table([report.HEAD[i] for i in columns], body, f"{name}: {about}; {facts['date']}"))
 
-# %% tags=["hide-input"]
-notes = [(row["operation"], row["note"]) for name in order for row in tables[name]["rows"] if row.get("note")]
-chapters.table(("", "note"), dict(notes).items(), "What some of the rows are")
+# %% tags=["remove-input"]
+notes = {row["operation"]: row["note"] for _, row in lines if row.get("note")}
+chapters.table(("", "note"), notes.items(), "What some of the rows are")
 
 # %% [markdown]
 # ```{admonition} What we learnt
@@ -190,5 +173,5 @@ chapters.table(("", "note"), dict(notes).items(), "What some of the rows are")
 # Other packages are optional; what is missing is named in the table. `make bench` installs them first.
 # ```
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 provenance([], {"results": results or "benchmarks/results", "drawn": drawn})

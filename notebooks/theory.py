@@ -22,7 +22,7 @@
 # - Why two networks that compute the same function can differ in flatness by orders of magnitude.
 # ```
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-input"]
 n_states: int = 3  # classes C of the softmax and of the network [count], at least 2
 hidden: int = 5  # hidden units of the network [count]
 n_examples: int = 60  # examples of the data set [count]
@@ -30,21 +30,21 @@ sigma: float = 0.01  # standard deviation of the noise on the parameters [parame
 n_draws: int = 4096  # noise draws behind each average [count]
 seed: int = 0  # random seed
 
-# %%
+# %% tags=["hide-cell"]
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from myst_nb import glue
 from torch import nn
 
-from paper import chapters, figures, ledger
-from paper.notebook import shows_error
-from paper.published import contradictions
+from paper import chapters, figures
+from paper.notebook import provenance, shows_error
+from xlgen.analysis import signed
 from xlgen.fisher.exact import empirical_fisher, fisher, flat, kl, scores
 
 figures.use_style()
+say = chapters.Say("theory")
 generator = torch.Generator().manual_seed(seed)
 
 
@@ -191,11 +191,10 @@ slopes = np.polyfit(radii[window].log(), remainder[window].log(), 1)[0]  # one s
 slope, slope_stderr = slopes.mean(), slopes.std(ddof=1) / math.sqrt(len(slopes))
 floor = literal_remainder[radii < 1e-6].median().item()
 cubic = (remainder / radii[:, None] ** 3)[window].median().item()
-glue("theory-slope", f"{slope:.4f}", display=False)
-glue("theory-slope-stderr", f"{slope_stderr:.4f}", display=False)
-glue("theory-floor", f"{floor:.1e}", display=False)
-glue("theory-crossing", f"{(floor / cubic) ** (1 / 3):.0e}", display=False)
-glue("theory-unit-roundoff", f"{torch.finfo(torch.float64).eps / 2:.1e}", display=False)
+
+# %% tags=["remove-input"]
+say(slope=f"{slope:.4f}", slope_stderr=f"{slope_stderr:.4f}", floor=f"{floor:.1e}")
+say(crossing=f"{(floor / cubic) ** (1 / 3):.0e}", unit_roundoff=f"{torch.finfo(torch.float64).eps / 2:.1e}")
 
 # %% mystnb={"figure": {"name": "fig-theory-slope", "caption": "KL divergence between the network and its perturbed copy, and what the quadratic form leaves of it, against the size of the step. Points: medians over eight random directions; bands: from the smallest to the largest. Computed literally, the remainder stops falling at a floor of rounding errors; computed stably, it goes on with slope 3."}, "image": {"alt": "Log-log plot. The KL divergence follows a line of slope 2. The remainder follows a line of slope 3 over seven decades when computed stably; computed literally it is flat below a step of about ten to the minus five."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 4.6))
@@ -274,10 +273,11 @@ for m in sizes:  # fresh draws for every m
     means.append(forms.mean().item() / sigma**2)
     stderrs.append(forms.std().item() / math.sqrt(m) / sigma**2)
 trace, predicted = F.trace().item(), math.sqrt(2 * (F @ F).trace().item())  # predicted: times 1 / sqrt(m)
-glue("theory-trace", f"{trace:.3f}", display=False)
-glue("theory-trace-mc", f"{means[-1]:.3f} ± {stderrs[-1]:.3f}", display=False)
-glue("theory-trace-draws", f"{sizes[-1]:,}", display=False)
-glue("theory-stderr-slope", f"{np.polyfit(np.log(sizes), np.log(stderrs), 1)[0]:.2f}", display=False)
+stderr_slope = np.polyfit(np.log(sizes), np.log(stderrs), 1)[0]
+
+# %% tags=["remove-input"]
+say(trace=f"{trace:.3f}", trace_mc=f"{means[-1]:.3f} ± {stderrs[-1]:.3f}", trace_draws=f"{sizes[-1]:,}")
+say(stderr_slope=signed(stderr_slope, 2))
 
 # %% mystnb={"figure": {"name": "fig-theory-trace", "caption": "Monte-Carlo estimates of the trace from m noise draws, each with its estimated standard error. Line: the exact trace. Band: one standard error as predicted, which narrows as the square root of m."}, "image": {"alt": "Points with error bars close in on a horizontal line as the number of draws grows; the bars are as long as a band around the line that narrows by half for every fourfold number of draws."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.6))
@@ -317,19 +317,16 @@ for level in levels:
     ratio_stderrs.append(2 * pairs.std().item() / math.sqrt(len(pairs)) / trace)
     gaps.append(abs((values - forms).mean().item()) * level**2)  # same draws on both sides: no Monte-Carlo noise
 consistency_slope = np.polyfit(np.log(levels[:5]), np.log(gaps[:5]), 1)[0]
-glue("theory-consistency-slope", f"{consistency_slope:.2f}", display=False)
-glue("theory-consistency-ratio", f"{ratios[-1]:.2f}", display=False)
 
-# %% tags=["hide-input"]
-folder = chapters.ledger_folder()
-ledger.clear("theory", folder=folder)
+# %% tags=["remove-input"]
+say(consistency_slope=f"{consistency_slope:.2f}", consistency_ratio=f"{ratios[-1]:.2f}")
 one_half = (
     f"For the small network of that page and noise of standard deviation {levels[0]:.2g} the expected divergence is "
     f"{ratios[0] / 2:.3f} ± {ratio_stderrs[0] / 2:.3f} times C Tr F (one Monte-Carlo standard error)."
 )
-ledger.choice("theory", "fisher-half", one_half, folder=folder)
-conflict = {one.id: one for one in contradictions()}["fisher-half"]
-chapters.box("warning", "A factor of one half", conflict.sentence, one_half.replace("of that page", "of this page"))
+chapters.Evidence("theory").choice("fisher-half", one_half)
+here = one_half.replace("of that page", "of this page")
+chapters.box("warning", "A factor of one half", *chapters.conflicts("fisher-half"), here)
 
 # %% mystnb={"figure": {"name": "fig-theory-consistency", "caption": "Gaussian consistency loss divided by its leading term, against the standard deviation of the noise, with one Monte-Carlo standard error; all points share their draws. At 1 the consistency loss is the Fisher trace."}, "image": {"alt": "The ratio is 1 within its error bars for noise below about 0.1 and leaves 1 for larger noise."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.6))
@@ -394,8 +391,10 @@ for name, (function, t, y) in rows.items():
     drawn, data = ("{:.4f} ± {:.4f}".format(*penalty(function, t, labels)) for labels in (None, y))
     table[name] = exact, empirical
     print(f"{name:26}{exact:8.4f}{drawn:>22}{empirical:12.4f}{data:>22}")
-glue("theory-empirical-wrong", f"{table['half of the labels wrong'][1] / table['trained'][1]:.1f}", display=False)
-glue("theory-empirical-easy", f"{table['easy data'][1] / table['easy data'][0]:.2g}", display=False)
+
+# %% tags=["remove-input"]
+say(empirical_wrong=f"{table['half of the labels wrong'][1] / table['trained'][1]:.1f}")
+say(empirical_easy=f"{table['easy data'][1] / table['easy data'][0]:.2g}")
 
 # %% [markdown]
 # The first two columns agree within two or so standard errors; the others do not follow them. Wrong labels leave the
@@ -477,15 +476,14 @@ for alpha in alphas:
     measured["ball"].append((worst(t, rho=5 * sigma), 0.0))
     measured["adaptive"].append(rise(t, 10 * sigma * t.abs() * noise))
 middle = alphas.index(1.0)
-traces = [value for value, _ in measured["Tr F"]]
-adaptive = [value for value, _ in measured["adaptive"]]
-glue("theory-change", f"{max(changes):g}", display=False)
-glue("theory-change-three", f"{(relu(rescaled(theta, 3.0)) - relu(theta)).abs().max().item():.0e}", display=False)
-glue("theory-trace-factor", f"{max(traces) / min(traces):.0f}", display=False)
-glue("theory-adaptive-spread", f"{max(adaptive) / min(adaptive) - 1:.0g}", display=False)
-glue("theory-kinks", f"{measured['noise'][middle][0] / (0.5 * sigma**2 * traces[middle]):.2f}", display=False)
+traces, adaptive = ([value for value, _ in measured[name]] for name in ("Tr F", "adaptive"))
+kinks = measured["noise"][middle][0] / (0.5 * sigma**2 * traces[middle])
 tiny = rise(theta, 1e-5 * torch.cat([noise, -noise]))[0] / (0.5e-10 * traces[middle])
-glue("theory-kinks-tiny", f"{tiny:.2f}", display=False)
+
+# %% tags=["remove-input"]
+of_three = (relu(rescaled(theta, 3.0)) - relu(theta)).abs().max().item()
+say(change=f"{max(changes):g}", change_three=f"{of_three:.0e}", trace_factor=f"{max(traces) / min(traces):.0f}")
+say(adaptive_factor=f"{max(adaptive) / min(adaptive):.6f}", kinks=f"{kinks:.2f}", kinks_tiny=f"{tiny:.2f}")
 
 # %% mystnb={"figure": {"name": "fig-theory-rescale", "caption": "Four measures of flatness of one and the same function, relative to their value at α = 1, against the rescaling α of its first layer. Bars: one Monte-Carlo standard error, smaller than the marks. Line: the trace predicted from its three parts at α = 1."}, "image": {"alt": "The Fisher trace, the sharpness under noise and the worst-case sharpness rise by a factor of tens to hundreds on both sides of alpha equal to one; adaptive sharpness is a horizontal line."}} tags=["hide-input"]
 diagonal = fisher(relu, theta).diagonal()
@@ -506,7 +504,7 @@ plt.show()
 # {numref}`fig-theory-rescale`: the largest change of any logit over all these $\alpha$ is {glue:text}`theory-change`,
 # exactly, because multiplying by a power of two does not round; at $\alpha = 3$ it is {glue:text}`theory-change-three`.
 # Meanwhile $\mathrm{Tr}\, F$ varies by a factor of {glue:text}`theory-trace-factor`, and so, roughly, do both
-# sharpnesses of {eq}`eq-theory-sharpness`. The adaptive one varies by a relative {glue:text}`theory-adaptive-spread`.
+# sharpnesses of {eq}`eq-theory-sharpness`. The adaptive one varies by a factor of {glue:text}`theory-adaptive-factor`.
 #
 # One detail. Each logit of this network is linear in each single weight, so $\mathrm{Tr}\, H = \mathrm{Tr}\, F$ exactly
 # wherever the derivatives exist. Yet at $\alpha = 1$ the noise sharpness is {glue:text}`theory-kinks` times $\frac12
@@ -579,3 +577,6 @@ print("the order changes at alpha =", ", ".join(f"{r:.3f}" for r in roots) or "(
 #
 # Then try `-p sigma 0.3`: which of the statements about noise survive?
 # ```
+
+# %% tags=["remove-input"]
+provenance([], {"n_states": n_states, "hidden": hidden, "n_examples": n_examples, "sigma": sigma, "n_draws": n_draws})

@@ -25,7 +25,7 @@ from matplotlib.axis import Axis
 from matplotlib.container import ErrorbarContainer
 from matplotlib.image import AxesImage
 from matplotlib.text import Annotation
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from paper.published import Cell
@@ -125,6 +125,14 @@ def plain_ticks(axis: Axis, ticks: Iterable[float]) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def decade_ticks(axis: Axis) -> None:
+    """Write plain numbers on a logarithmic axis, also where it spans less than a decade."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+
+
 def scatter_correlation(
     ax: Axes,
     x: ArrayLike,
@@ -199,6 +207,40 @@ def scatter_pairs(ax: Axes, pairs: Pairs, xlabel: str, *, objective: str = "base
         objective=objective,
     )
     ax.set(xlabel=xlabel, ylabel="accuracy (test)")
+    return ax
+
+
+def scatter_ranges(
+    ax: Axes,
+    x: ArrayLike,
+    y: ArrayLike,
+    x_ends: tuple[ArrayLike, ArrayLike],
+    y_ends: tuple[ArrayLike, ArrayLike],
+    *,
+    look: Look,
+    legend: str,
+    labels: Sequence[str] = (),
+) -> Axes:
+    """Draw means with bars from the smallest to the largest of what they are means of, each with a label beside it.
+
+    Args:
+        ax: where.
+        x: means.
+        y: means.
+        x_ends: the smallest and the largest.
+        y_ends: the smallest and the largest.
+        look: colour and marker; a star is drawn larger.
+        legend: name of these points in the legend.
+        labels: one a point, or none.
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    ax.hlines(y, *x_ends, color=look.colour, lw=0.8)
+    ax.vlines(x, *y_ends, color=look.colour, lw=0.8)
+    size = {"ms": 13 if look.marker == "*" else 7, "mew": 2 if look.marker == "x" else 0.5}
+    ax.plot(x, y, look.marker, ls="none", color=look.colour, label=legend, **size)
+    ax.margins(0.1)
+    for point, label in zip(zip(x, y, strict=True), labels, strict=bool(labels)):
+        ax.annotate(label, point, xytext=(6, 6), textcoords="offset points", fontsize=LABEL_SIZE, color=look.colour)
     return ax
 
 

@@ -147,6 +147,10 @@ class Evidence:
         rows = ledger.rows(self.records.values())
         return [row for row in rows if row.chapter == self.chapter and (not items or row.item in items)]
 
+    def verdict(self, claim: str) -> ledger.Verdict:
+        """What became of a claim, in the ledger's words."""
+        return ledger.verdict(self.claims[claim], self.records.get(claim))
+
     def table(self, *items: str, caption: str = "What became of the claims") -> HTML:
         """The claims of these tables and figures, with what became of them."""
         body = [
@@ -163,5 +167,5 @@ class Evidence:
     @property
     def tally(self) -> str:
         """How many claims came out how, in the ledger's words."""
-        counts = Counter(ledger.verdict(self.claims[name], record).outcome for name, record in self.records.items())
+        counts = Counter(self.verdict(claim).outcome for claim in self.records)
         return ", ".join(f"{outcome} {counts[outcome]}" for outcome in ledger.OUTCOMES if counts[outcome])

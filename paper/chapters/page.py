@@ -12,6 +12,7 @@ from paper import records
 from paper.published import Cell, contradictions, discrepancies, find
 from xlgen.analysis import Correlation, Interval, signed
 from xlgen.analysis.rows import Row
+from xlgen.core.errors import UnknownName
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -53,6 +54,22 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
 
     text = "".join(f"<p>{html.escape(paragraph)}</p>" for paragraph in paragraphs)
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
+
+
+def conflicts(*names: str) -> list[str]:
+    """Where the papers contradict themselves or each other, and what is chosen here: a sentence or two each.
+
+    Args:
+        names: of rows of :func:`paper.published.contradictions`.
+
+    Raises:
+        UnknownName: there is no such row.
+    """
+    rows = {row.id: row for row in contradictions()}
+    for name in names:
+        if name not in rows:
+            raise UnknownName("contradiction", name, rows)
+    return [f"{rows[name].sentence} Here: {rows[name].choice}" for name in names]
 
 
 def own_contradictions(paper: str, tables: Collection[int]) -> HTML:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from numpy.typing import ArrayLike
 from torch.nn import functional
 
 from paper.protocols.base import ALPHA, PREDICTED
@@ -117,11 +118,14 @@ def partial(rows: Iterable[Row], measure: str, fixed: str, run: Run, without: Se
     """Correlation of a measure with test accuracy at a fixed value of another; ``None`` where there is none."""
     rows = list(rows)
     x, z = paired(rows, measure, without=without)[run], paired(rows, fixed, without=without)[run]
-    if {*x.status, *z.status} != {"ok"}:
-        return None
+    return held_fixed(x.x, x.y, z.x) if {*x.status, *z.status} == {"ok"} else None
+
+
+def held_fixed(x: ArrayLike, y: ArrayLike, fixed: ArrayLike) -> Interval | None:
+    """Correlation of two columns at a fixed value of a third; ``None`` where that determines one of them."""
     try:
-        return partial_correlation(x.x, x.y, z.x)
-    except AnalysisError:  # the fixed measure determines one of the two
+        return partial_correlation(x, y, fixed)
+    except AnalysisError:
         return None
 
 

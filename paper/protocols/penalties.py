@@ -92,3 +92,8 @@ def _penalty(kind: str, weight: float) -> dict[str, Any]:
     if kind not in known:
         raise UnknownName("penalty", kind, known)
     return known[kind]
+
+
+def spelled(kind: str, weight: float) -> str:
+    """A penalty and its weight as stickland2021regularising spells them: ``kl=0.1``, ``fpen=1``, or ``vanilla``."""
+    return "vanilla" if kind == "none" else f"{kind}={weight:g}"

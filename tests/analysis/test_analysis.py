@@ -207,6 +207,16 @@ def test_permutation_p_is_exact_for_seven_points():
     assert not correlate(*sample(8)).exact
 
 
+def test_a_correlation_writes_itself_for_prose():
+    x, y = sample(8)
+    c = correlate(x, y)
+    assert c.interval() == Interval(c.pearson.value, c.pearson.low, c.pearson.high, 8)
+    assert c.interval("kendall") == Interval(c.kendall.value, c.kendall.low, c.kendall.high, 8)
+    assert f"{c:.1f}" == f"r = {c.interval():.1f} (n = 8, p = {c.pearson.p:.2g})"
+    assert f"{c}" == str(c) and str(c.interval()) in str(c)
+    assert f"{correlate([1.0] * 8, y):.1f}" == "r undefined: x constant"
+
+
 def test_exact_p_of_kendall_equals_scipys():
     x, y = sample(6, seed=5)
     assert correlate(x, y).kendall.p == pytest.approx(stats.kendalltau(x, y, method="exact").pvalue)

@@ -419,3 +419,29 @@ def test_the_pairs_of_an_ordering_are_settled_by_name(tmp_path):
     assert record.run_keys == tuple(name * 16 for name in "abc") and not record.live
     with pytest.raises(UnknownName, match="unknown claim of frozen 'l2-t6-xnl'"):
         evidence.settle_pairs("l2-t6-xnl", difference, lambda name: [])
+
+
+def test_a_claim_is_judged_by_the_ledger_once_it_is_settled(tmp_path):
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3))
+    found = SimpleNamespace(runs={"one": run}, live=frozenset({"one"}))
+    evidence = chapters.Evidence("fisher", found, store=tmp_path)
+    claim = "stickland-f1-accuracy"
+    assert evidence.verdict(claim).outcome == ledger.NOT_RUN
+    evidence.settle(claim, Interval(-0.8, -0.9, -0.6, 12))
+    assert evidence.verdict(claim) == ledger.verdict(evidence.claims[claim], evidence.records[claim])
+    assert evidence.verdict(claim).outcome == ledger.AGREES
+
+
+def test_contradictions_are_said_with_what_is_chosen():
+    rows = {row.id: row for row in published.contradictions()}
+    names = [*rows][1::-1]  # in the order asked for
+    assert chapters.conflicts(*names) == [f"{rows[n].sentence} Here: {rows[n].choice}" for n in names]
+    with pytest.raises(UnknownName, match=f"unknown contradiction .*Did you mean '{names[0]}'"):
+        chapters.conflicts(names[0][:-1])
+
+
+def test_a_column_held_fixed_leaves_the_partial_correlation_or_none():
+    assert chapters.held_fixed(OTHER, ACCURACY, [1, 2, 3, 5, 4, 0]) == analysis.partial_correlation(
+        OTHER, ACCURACY, [1, 2, 3, 5, 4, 0]
+    )
+    assert chapters.held_fixed(OTHER, ACCURACY, OTHER) is None

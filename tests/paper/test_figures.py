@@ -337,3 +337,25 @@ def test_bars_of_a_group_stand_side_by_side(ax):
     assert [bar.get_height() for bar in (*first, *second)] == [1, 2, 3, 4]
     assert all(a.get_x() + a.get_width() < b.get_x() for a, b in zip(first, second, strict=True))
     assert first[0].get_hatch() != second[0].get_hatch() and legend(ax) == ["x", "y"]
+
+
+@pytest.mark.parametrize(("low", "high"), [(1.0, 1000.0), (20.0, 30.0)])
+def test_a_logarithmic_axis_of_any_length_has_plain_numbers(ax, low, high):
+    ax.set(xscale="log", xlim=(low, high))
+    figures.decade_ticks(ax.xaxis)
+    ax.figure.canvas.draw()
+    shown = [tick.get_text() for tick in ax.get_xticklabels() if low <= tick.get_position()[0] <= high]
+    assert len(shown) >= 2 and all(float(text) == float(f"{float(text):g}") and "e" not in text for text in shown)
+    assert not ax.xaxis.get_minorticklocs().size
+
+
+def test_means_have_bars_to_the_smallest_and_the_largest_and_a_label(ax):
+    star = figures.Look("#0072B2", "*")
+    figures.scatter_ranges(ax, [1, 2], [3, 4], ([0, 1], [2, 5]), ([3, 2], [3, 6]), look=star, legend="kl", labels="ab")
+    across, up = ([line.tolist() for line in bars.get_segments()] for bars in ax.collections)
+    assert across == [[[0, 3], [2, 3]], [[1, 4], [5, 4]]] and up == [[[1, 3], [1, 3]], [[2, 2], [2, 6]]]
+    (marks,) = ax.lines
+    assert marks.get_xydata().tolist() == [[1, 3], [2, 4]] and marks.get_label() == "kl" and marks.get_marker() == "*"
+    assert [(text.get_text(), text.xy) for text in ax.texts] == [("a", (1, 3)), ("b", (2, 4))]
+    with pytest.raises(ValueError, match="argument"):
+        figures.scatter_ranges(ax, [1, 2], [3, 4], ([0, 1], [2, 5]), ([3, 2], [3, 6]), look=star, legend="", labels="a")

@@ -12,6 +12,7 @@ import pytest
 from paper import protocols, records
 from paper.chapters import collect, records_box
 from paper.protocols import PROTOCOLS
+from paper.protocols.penalties import spelled
 from paper.published import printed_table, sensitivity
 from paper.published.sensitivity import TITLES
 from xlgen.core import code, store
@@ -365,6 +366,12 @@ def test_regularisers_at_chosen_strengths_and_languages():
     } | {("mini-pawsx", setup) for setup in (protocols.VANILLA, ("L2", 0.5), ("EWC de", 0.5))}
     with pytest.raises(UnknownName, match="unknown target language 'sq'. Did you mean"):
         protocols.regularisers("mini", own=("sq",))
+
+
+def test_settings_are_spelled_as_in_the_paper_and_apart():
+    assert spelled("none", 0.0) == "vanilla" and spelled("fpen", 0.001) == "fpen=0.001" and spelled("kl", 1.0) == "kl=1"
+    settings = {key[:2] for key in protocols.penalties("mini").configs}
+    assert len({spelled(*setting) for setting in settings}) == len(settings)
 
 
 def test_a_second_stage_begins_from_its_first_and_has_no_penalty(tmp_path):

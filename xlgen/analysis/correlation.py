@@ -120,8 +120,22 @@ class Correlation:
         left_out = f" ({self.left_out} left out)" if self.left_out else ""
         if self.status != "ok":
             return f"r undefined: {self.reason}{left_out}"
-        r = self.pearson
-        return f"r = {Interval(r.value, r.low, r.high, self.n)}, n = {self.n}{left_out}"
+        return f"r = {self.interval()}, n = {self.n}{left_out}"
+
+    def __format__(self, spec: str) -> str:
+        """Coefficient, interval, points and permutation p-value for prose, with as many digits as ``spec`` says.
+
+        >>> f"{correlate([1, 2, 3, 4, 5], [1, 3, 2, 5, 4]):.2f}"
+        'r = 0.80 [−0.28, 0.99] (n = 5, p = 0.13)'
+        """
+        if not spec or self.status != "ok":
+            return str(self)
+        return f"r = {self.interval():{spec}} (n = {self.n}, p = {self.pearson.p:.2g})"
+
+    def interval(self, name: str = "pearson") -> Interval:
+        """One of the three coefficients with its Fisher-z interval: ``f"{c.interval('spearman'):.2f}"`` for prose."""
+        one = getattr(self, name)
+        return Interval(one.value, one.low, one.high, self.n)
 
 
 def correlate(
