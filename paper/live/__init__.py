@@ -1,0 +1,12 @@
+"""Live figures: offline, with native inputs, and a picture of each for print and where no script runs.
+
+A cell of a chapter ends with one of them::
+
+    live.leave_out(obtained.frame, x="margin", caption="…")
+"""
+
+from paper.live.embed import Live, show
+from paper.live.leave_out import leave_out
+from paper.live.picker import picker
+
+__all__ = ["Live", "leave_out", "picker", "show"]
