@@ -75,8 +75,8 @@ class Live:
 def show(chart: alt.TopLevelMixin, *, name: str, caption: str = "", alt: str) -> Live:
     """Make a live figure of an Altair chart.
 
-    A layer whose name begins with ``readout`` is a text mark whose text is read out, and written below the chart, whenever it changes;
-    the marks of a layer named ``points`` can be reached by the keyboard.
+    A layer whose name begins with ``readout`` is a text mark whose text is written below the chart, and read out,
+    whenever it changes; the marks of a layer named ``points`` can be reached by the keyboard.
 
     Args:
         chart: with its data in it. Its width becomes that of the text.

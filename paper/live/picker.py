@@ -28,7 +28,7 @@ def wide(frame: pd.DataFrame, *, y: str, source: str) -> pd.DataFrame:
     """
     import pandas as pd
 
-    frame = frame.assign(scale=frame["scale"] if "scale" in frame else "miniature")
+    frame = frame.assign(scale=frame.get("scale", "miniature"))
     frame = frame[~frame.language.isin([source, "all"])]
     index = ["scale", "task", "objective", "seed", "language"]
     table = frame.pivot_table("value", index, "measure", aggfunc="first").reset_index().astype({"seed": str})

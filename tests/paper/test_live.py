@@ -1,4 +1,4 @@
-"""Live figures: their numbers are numpy's, they work offline and by keyboard, and without a script a picture is left."""
+"""Live figures: their numbers are numpy's, they work offline and by keyboard, and print has a picture."""
 
 import json
 import re
@@ -6,8 +6,8 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-
 from browser import CHROMIUM, Browser
+
 from paper import live
 from paper.live import embed
 from paper.notebook import LEDGER
@@ -169,7 +169,7 @@ def test_a_language_is_left_out_and_put_back_by_keyboard(page):
     expect(browser, x, y)
     browser.run("document.querySelectorAll('.points_marks path')[2].focus()")
     assert browser.run("document.activeElement.getAttribute('aria-label')").startswith("de: margin")
-    browser.wait("document.querySelector('#vg-tooltip-element').textContent.includes('de')")  # the name, on focus
+    browser.wait("document.querySelector('#vg-tooltip-element')?.textContent.includes('de')")  # the name, on focus
     browser.press("Enter")
     browser.wait("document.querySelector('.live-said').textContent.includes('Without de.')")
     expect(browser, np.delete(x, 2), np.delete(y, 2))

@@ -2,7 +2,8 @@
 xlgenLive.register("vega", async (panel, spec, say) => {
   const bar = xlgenLive.make("div", { class: "live-bar" }, panel);
   const chart = xlgenLive.make("div", { class: "live-vega" }, panel);
-  const { view } = await vegaEmbed(chart, spec, { actions: false, renderer: "svg", bind: bar, logLevel: vega.Error });
+  // logLevel 1: errors only; a choice without values is no fault, and what is seen then says so
+  const { view } = await vegaEmbed(chart, spec, { actions: false, renderer: "svg", bind: bar, logLevel: 1 });
   panel.view = view;
 
   const fit = () => chart.clientWidth && view.signal("width", chart.clientWidth).runAsync();
