@@ -6,7 +6,8 @@ A cell of a chapter ends with one of them::
 """
 
 from paper.live.embed import Live, show
+from paper.live.landscape import algorithm_1, bisection, two_steps
 from paper.live.leave_out import leave_out
 from paper.live.picker import picker
 
-__all__ = ["Live", "leave_out", "picker", "show"]
+__all__ = ["Live", "algorithm_1", "bisection", "leave_out", "picker", "show", "two_steps"]

@@ -31,6 +31,14 @@ FOLDER = "live"
 MARK = 'class="xlgen-live'
 """What a page with a live figure contains."""
 
+SCRIPTS = {
+    "vega": ("vega.js",),
+    "algorithm_1": ("landscape.js", "algorithm_1.js"),
+    "two_steps": ("landscape.js", "two_steps.js"),
+    "bisection": ("landscape.js", "bisection.js"),
+}
+"""By kind of figure, the files of ``static`` that draw it, after ``live.js``."""
+
 WIDTH = 620
 """Of a picture [pixels]; on a page the figure is as wide as the text."""
 
@@ -111,13 +119,17 @@ def bundle() -> str:
     return f"(() => {{{vl_convert.javascript_bundle()}}})();"
 
 
+def parts(kind: str) -> dict[str, str]:
+    """The scripts that draw one kind of figure, by file name, in the order of loading."""
+    folder = resources.files("paper.live") / "static"
+    own = {name: (folder / name).read_text(encoding="utf-8") for name in ("live.js", *SCRIPTS[kind])}
+    return {"bundle.js": bundle(), **own} if kind == "vega" else own
+
+
 def scripts(kind: str) -> str:
     """All that draws one figure, for a page that has no ``_static``."""
-    folder = resources.files("paper.live") / "static"
-    parts = [(folder / name).read_text(encoding="utf-8") for name in ("live.js", f"{kind}.js")]
-    parts = [bundle(), *parts] if kind == "vega" else parts
-    style = (folder / "live.css").read_text(encoding="utf-8")
-    whole = [part.replace("</script", "<\\/script") for part in parts]
+    style = (resources.files("paper.live") / "static" / "live.css").read_text(encoding="utf-8")
+    whole = [part.replace("</script", "<\\/script") for part in parts(kind).values()]
     return f"<style>{style}</style>" + "".join(f"<script>{part}</script>" for part in whole)
 
 
@@ -125,13 +137,9 @@ def write(target: Path) -> None:
     """Write the scripts and the style sheet of all live figures into a folder, for the pages of the book."""
     with resources.as_file(resources.files("paper.live") / "static") as folder:
         shutil.copytree(folder, target, dirs_exist_ok=True)
-    if not (target / "bundle.js").is_file():
-        (target / "bundle.js").write_text(bundle(), encoding="utf-8")
+    (target / "bundle.js").write_text(bundle(), encoding="utf-8")
 
 
 def files(page: str) -> list[str]:
     """The scripts that a page of the book needs, in the order of loading; none without a live figure."""
-    folder = resources.files("paper.live") / "static"
-    kinds = [path.name.removesuffix(".js") for path in folder.iterdir() if path.name.endswith(".js")]
-    needed = [f"{kind}.js" for kind in sorted(kinds) if f'data-live="{kind}"' in page]
-    return [*(["bundle.js"] if "vega.js" in needed else []), *(["live.js"] if needed else []), *needed]
+    return list(dict.fromkeys(name for kind in SCRIPTS if f'data-live="{kind}"' in page for name in parts(kind)))

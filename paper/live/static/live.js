@@ -65,7 +65,7 @@
       const say = (words) => words !== output.textContent && (output.textContent = words);
       Promise.resolve()
         .then(() => draw(panel, data, say))
-        .then(() => panel.append(output))
+        .then(() => [...panel.querySelectorAll(".live-bar")].at(-1).after(output))
         .catch((error) => {
           root.classList.remove("live-on"); // the picture stays
           root.dataset.live = "failed";
