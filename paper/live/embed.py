@@ -36,6 +36,7 @@ SCRIPTS = {
     "algorithm_1": ("landscape.js", "algorithm_1.js"),
     "two_steps": ("landscape.js", "two_steps.js"),
     "bisection": ("landscape.js", "bisection.js"),
+    "ledger_grid": ("ledger_grid.js",),
 }
 """By kind of figure, the files of ``static`` that draw it, after ``live.js``."""
 
@@ -51,15 +52,15 @@ class Live:
         name: of the figure on its page.
         kind: the script that draws it.
         data: what the script gets, as JSON.
-        picture: the figure as SVG before anybody has touched it.
+        still: HTML of what is seen where no script runs.
         caption: what it shows and what to try, in words; empty where the cell's metadata has the caption.
-        alt: what one sees in the picture.
+        alt: what one sees.
     """
 
     name: str
     kind: str
     data: Any
-    picture: str
+    still: str
     caption: str
     alt: str
 
@@ -67,13 +68,12 @@ class Live:
     def html(self) -> str:
         """The figure, without the scripts that draw it."""
         data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
-        source = f"data:image/svg+xml;base64,{base64.b64encode(self.picture.encode()).decode()}"
         caption = f'<p class="live-caption">{html.escape(self.caption)}</p>' if self.caption else ""
         return (
             f'<div {MARK} mathjax_ignore" id="live-{html.escape(self.name)}" data-live="{self.kind}" role="group" '
             f'aria-label="{html.escape(self.alt)}">'
             f'<script type="application/json">{data}</script><div class="live-panel"></div>'
-            f'<img class="live-picture" src="{source}" alt="{html.escape(self.alt)}"/>{caption}</div>'
+            f"{self.still}{caption}</div>"
         )
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
@@ -100,12 +100,14 @@ def show(chart: alt.TopLevelMixin, *, name: str, caption: str = "", alt: str) ->
         if layer.get("name", "").startswith("readout"):
             layer["mark"] |= {"fontSize": 1, "lineHeight": 1}  # it takes no room: its words stand below the chart
             layer["encoding"] |= {"y": {"value": 0}}
-    return Live(name, "vega", spec | {"width": "container"}, picture, caption, alt)
+    return drawn("vega", spec | {"width": "container"}, picture, name=name, caption=caption, alt=alt)
 
 
 def drawn(kind: str, data: Mapping[str, Any], picture: str, *, name: str, caption: str = "", alt: str) -> Live:
-    """Make a live figure that the script ``static/<kind>.js`` draws; arguments as of :class:`Live`."""
-    return Live(name, kind, dict(data), picture, caption, alt)
+    """Make a live figure that the scripts of its kind draw, with a picture of it as SVG; else as :class:`Live`."""
+    source = f"data:image/svg+xml;base64,{base64.b64encode(picture.encode()).decode()}"
+    still = f'<img class="live-picture" src="{source}" alt="{html.escape(alt)}"/>'
+    return Live(name, kind, dict(data), still, caption, alt)
 
 
 @cache
