@@ -25,6 +25,7 @@ def thresholds(
     correct: Mapping[str, ArrayLike],
     *,
     source: str = "en",
+    chosen: float | None = None,
     name: str = "thresholds",
     caption: str = "",
 ) -> Live:
@@ -36,6 +37,7 @@ def thresholds(
         confidence: by language, (N,) probabilities of the predicted class.
         correct: by language, (N,) whether it is right.
         source: language in which the threshold is chosen.
+        chosen: the threshold, where other examples of the source have given it; ``None`` chooses it on these.
         name: of the figure.
         caption: below the figure.
 
@@ -48,7 +50,8 @@ def thresholds(
     accuracy = {language: float(right.mean()) for language, right in correct.items()}
     grid = np.round(np.arange(0, 1 + STEP / 2, STEP), 2)
     share = {language: [float((value >= t).mean()) for t in grid] for language, value in confidence.items()}
-    chosen = float(grid[np.argmin(np.abs(np.array(share[source]) - accuracy[source]))])
+    if chosen is None:
+        chosen = float(grid[np.argmin(np.abs(np.array(share[source]) - accuracy[source]))])
     lines = ["t,language,is_source,share,accuracy"]
     lines += [
         f"{t:.2f},{language},{int(language == source)},{share[language][k]:.6g},{accuracy[language]:.6g}"
@@ -57,16 +60,19 @@ def thresholds(
     ]
     data = _csv(lines, "t", "share", "accuracy", "is_source")
     threshold = alt.param(
-        name="threshold", value=chosen, bind=alt.binding_range(min=0, max=1, step=STEP, name="threshold ")
+        name="threshold",
+        value=round(chosen / STEP) * STEP,
+        bind=alt.binding_range(min=0, max=1, step=STEP, name="threshold "),
     )
     base = alt.Chart().transform_filter(f"abs(datum.t - threshold) < {STEP / 2}")
     across = alt.X("share:Q", title="share of examples above the threshold", scale=alt.Scale(domain=[0, 1]))
     up = alt.Y("accuracy:Q", title="accuracy", scale=alt.Scale(domain=[0, 1]))
     points = (
         base.transform_calculate(
-            label="datum.language + ': share ' + format(datum.share, '.3f') + ', accuracy ' + format(datum.accuracy, '.3f')"
+            label="datum.language + ': share ' + format(datum.share, '.3f') + ', accuracy '"
+            " + format(datum.accuracy, '.3f')"
         )
-        .mark_point(filled=True, size=70, opacity=1, stroke="white", strokeWidth=0.7)
+        .mark_point(filled=True, size=90, opacity=1, stroke="white", strokeWidth=0.7)
         .encode(
             across,
             up,
@@ -79,9 +85,9 @@ def thresholds(
     )
     names = base.mark_text(align="left", dx=7, dy=-6, fontSize=10, color=INK).encode(across, up, text="language:N")
     words = (
-        f"['Threshold ' + format(threshold, '.2f') + ': in the mean the share is off by ' + format(100 * datum.error, '.1f')"
-        f" + ' points in the ' + datum.n + ' other languages.', "
-        f"'The threshold at which {source} is right is {chosen:.2f}.']"
+        "['Threshold ' + format(threshold, '.2f') + ': in the mean the share is off by '"
+        " + format(100 * datum.error, '.1f') + ' points in the ' + datum.n + ' other languages.', "
+        f"'The threshold that {source} chooses is {chosen:.2f}.']"
     )
     said = (
         base.transform_filter("!datum.is_source")
@@ -139,8 +145,8 @@ def calibration(
     line = chosen.mark_line(color="#0072B2").encode(across, up)
     points = (
         chosen.transform_calculate(
-            label="'confidence ' + format(datum.confidence, '.2f') + ', accuracy ' + format(datum.accuracy, '.2f') + ', '"
-            " + datum.n + ' examples'"
+            label="'confidence ' + format(datum.confidence, '.2f') + ', accuracy ' + format(datum.accuracy, '.2f')"
+            " + ', ' + datum.n + ' examples'"
         )
         .mark_point(filled=True, opacity=1, color="#0072B2")
         .encode(
@@ -173,12 +179,16 @@ def _both(
     confidence: Mapping[str, ArrayLike], correct: Mapping[str, ArrayLike], needed: str
 ) -> tuple[dict[str, NDArray], dict[str, NDArray]]:
     if set(confidence) != set(correct) or needed not in confidence:
-        raise AnalysisError(f"confidence of {list(confidence)}, answers of {list(correct)}; expected both, with {needed}.")
+        raise AnalysisError(
+            f"confidence of {list(confidence)}, answers of {list(correct)}; expected both, with {needed}."
+        )
     values = {language: np.asarray(value, dtype=float) for language, value in confidence.items()}
     right = {language: np.asarray(correct[language], dtype=float) for language in values}
     for language, value in values.items():
         if value.shape != right[language].shape or not len(value):
-            raise AnalysisError(f"{language}: {value.shape} confidences, {right[language].shape} answers; expected (N,).")
+            raise AnalysisError(
+                f"{language}: {value.shape} confidences, {right[language].shape} answers; expected (N,)."
+            )
     return values, right
 
 

@@ -78,7 +78,12 @@ def divergence(
     palette = ["#333333", "#999999", *COLOURS][: len(series)]
     legend = alt.Legend(orient="bottom", columns=2, labelLimit=300)
     colour = alt.Color("series:N", scale=alt.Scale(domain=series, range=palette), title=None, legend=legend)
-    shape = alt.Shape("series:N", scale=alt.Scale(domain=series, range=["cross", "stroke", *SHAPES][: len(series)]), title=None, legend=legend)
+    shape = alt.Shape(
+        "series:N",
+        scale=alt.Scale(domain=series, range=["cross", "stroke", *SHAPES][: len(series)]),
+        title=None,
+        legend=legend,
+    )
     long = base.transform_fold(series, as_=["series", "value"]).transform_filter("datum.value > 0")
     lines = long.mark_line(strokeWidth=1.2).encode(across, up, colour)
     marked = (

@@ -46,7 +46,9 @@ def picture(centre: NDArray, reach: float, height: Callable[[NDArray], NDArray],
     plane = np.stack(np.meshgrid(centre[0] + side, centre[1] + side), axis=-1)
     ax.contour(plane[..., 0], plane[..., 1], height(plane), levels=14, colors="0.75", linewidths=0.8)
     for start, end, colour in paths:
-        ax.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.8, "shrinkA": 0, "shrinkB": 0})
+        ax.annotate(
+            "", end, start, arrowprops={"arrowstyle": "->", "color": colour, "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
+        )
     ax.plot(*centre, "o", color="#333333")
     ax.set(xlabel="first weight", ylabel="second weight", aspect="equal")
     return as_svg(figure)
@@ -86,7 +88,7 @@ def algorithm_1(
     pulled = w_0 + away * min(1, radius / np.linalg.norm(away))
     reach = 1.1 * max(radius, *(np.linalg.norm(each - w_0) for each in (w, ascended)))
     paths = [(w_0, w, "#0072B2"), (w, ascended, "#D55E00"), (ascended, pulled, "#009E73")]
-    alt = "Contours of a loss over two weights; arrows from the fitted weights by noise, then uphill, then back to a ball."
+    alt = "Contours of a loss over two weights; arrows from the fitted ones by noise, then uphill, then back to a ball."
     data = {
         "sets": {key: x.tolist() for key, x in sets.items()},
         "labels": labels.tolist(),

@@ -27,7 +27,7 @@ def ledger_grid(rows: Iterable[Row], *, name: str = "ledger-grid", caption: str 
     for row in rows:
         items.setdefault((row.paper, row.item), []).append(row)
     head = "".join(
-        f'<th scope="col" style="{_colours(verdict)}">{LOOKS[verdict][0]} {html.escape(verdict)}</th>'
+        f'<th scope="col" style="{colours(verdict)}">{LOOKS[verdict][0]} {html.escape(verdict)}</th>'
         for verdict in OUTCOMES
     )
     lines = "".join(
@@ -56,11 +56,12 @@ def _cell(item: str, verdict: str, rows: list[Row]) -> str:
         return "<td></td>"
     label = html.escape(f"{item}: {verdict}, {len(found)} row{'s' * (len(found) != 1)}")
     return (
-        f'<td style="{_colours(verdict)}"><a href="#{html.escape(found[0])}" data-verdict="{html.escape(verdict)}" '
+        f'<td style="{colours(verdict)}"><a href="#{html.escape(found[0])}" data-verdict="{html.escape(verdict)}" '
         f'data-rows="{html.escape(" ".join(found))}" aria-label="{label}">{LOOKS[verdict][0]} {len(found)}</a></td>'
     )
 
 
-def _colours(verdict: str) -> str:
+def colours(verdict: str) -> str:
+    """Style of a cell: the colour of a verdict under black or white text."""
     colour = LOOKS[verdict][1]
     return f"background-color: {colour}; color: {'black' if colour in BLACK_ON else 'white'}"

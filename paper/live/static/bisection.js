@@ -7,14 +7,14 @@ xlgenLive.register("bisection", (panel, data, say) => {
   const steps = make("div", { class: "live-bar" }, panel);
   const models = Object.fromEntries(Object.entries(data.sets).map(([name, x]) => [name, logistic(x, data.labels)]));
   const names = Object.fromEntries(Object.keys(data.sets).map((name) => [name, name]));
-  const words = { absolute_loss: "L(w + u)", loss_deviation: "L(w + u) − L(w)", accuracy_deviation: "accuracy lost" };
+  const words = { absolute_loss: "loss", loss_deviation: "rise of the loss", accuracy_deviation: "drop of accuracy" };
   const frame = svg("svg", { class: "live-svg live-wide", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" }, panel);
   frame.setAttribute("aria-label", data.alt);
   let low, high, tried;
 
   const again = () => (([low, high] = data.bracket), (tried = []), show());
   const set = choice(bar, { label: "points", options: names, value: data.first, change: again });
-  const criterion = choice(bar, { label: "not tolerated is a large", options: words, change: again });
+  const criterion = choice(bar, { label: "not tolerated: too large a", options: words, change: again });
   const threshold = slider(bar, { label: "threshold", min: 0.02, max: 0.6, step: 0.02, value: data.threshold,
     show: (value) => value.toFixed(2), change: again });
 
