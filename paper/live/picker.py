@@ -71,9 +71,9 @@ def picker(
     table = wide(frame, y=y, source=source)
     measures = [one for one in labels or table.columns[5:] if one != y]
     words = {one: (labels or {}).get(one, one.replace("_", " ")) for one in measures}
-    table = table[["scale", "task", "objective", "seed", "language", *dict.fromkeys([*measures, y])]]
-    table = table.rename(columns={y: "accuracy of y"})
-    numbers = {one: "number" for one in table.columns[5:]} | {"seed": "string"}
+    table = table.assign(setting=table.scale + ", " + table.task).rename(columns={y: "accuracy of y"})
+    table = table[["setting", "objective", "seed", "language", *measures, "accuracy of y"]]
+    numbers = {one: "number" for one in table.columns[4:]} | {"seed": "string"}
     text = table.to_csv(index=False, float_format="%.6g")
     data = alt.Data(values=text, format=alt.CsvDataFormat(type="csv", parse=numbers))
 
@@ -93,8 +93,7 @@ def picker(
     menus = [
         menu(*each)
         for each in (
-            ("scale", "miniature", "scale "),
-            ("task", "", "task "),
+            ("setting", "", "scale and task "),
             ("objective", "baseline", "objective "),
             ("seed", MEAN, "seed "),
         )
@@ -102,7 +101,7 @@ def picker(
     log = alt.param(name="log_x", value=False, bind=alt.binding_checkbox(name="logarithm of the measure "))
     named = alt.param(name="names", value=True, bind=alt.binding_checkbox(name="names "))
 
-    chosen = " && ".join(f"datum.{column} == the_{column}" for column in ("scale", "task", "objective", "seed"))
+    chosen = " && ".join(f"datum.{column} == the_{column}" for column in ("setting", "objective", "seed"))
     base = (
         alt.Chart()
         .transform_filter(chosen)

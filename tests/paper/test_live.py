@@ -173,6 +173,17 @@ def test_the_picker_computes_what_numpy_does_for_every_choice(page):
 
 
 @needs_chromium
+def test_the_picker_changes_from_the_miniature_to_real_data(page):
+    table = frame()
+    real = table.assign(task="xnli", scale="real", value=(table.value**2).round(4))
+    browser = page(live.picker(pd.concat([table.assign(scale="miniature"), real]), x="margin"))
+    expect(browser, *points(table, "baseline", None, "margin"))
+    choose(browser, "scale and task", "real, xnli")
+    x, y = points(real, "baseline", None, "margin")
+    expect(browser, x, y)
+
+
+@needs_chromium
 def test_a_language_is_left_out_and_put_back_by_keyboard(page):
     table = frame()
     browser = page(live.leave_out(table, x="margin"))

@@ -42,7 +42,7 @@ xlgenLive.register("two_steps", (panel, data, say) => {
     view.draw(minimised[key], data.reach, about, `${key} ${rho()} ${lam()}`);
     path.slice(1).forEach((end, k) => view.arrow(path[k], end, colour));
     if (climbed) view.arrow(w, climbed, "#CC79A7", "5 3");
-    view.dot(data.w_0, "minimum of the loss");
+    view.dot(data.w_0, "w₀");
     if (climbed) view.dot(climbed, "w + ε̂", "#CC79A7");
     view.dot(w, "w", colour);
     const facts = `L(w) = ${model.loss(w).toFixed(3)} nats, at ρ uphill ${model.loss(uphill(w)).toFixed(3)}, ` +
