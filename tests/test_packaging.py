@@ -28,7 +28,7 @@ EXTRAS = PROJECT["project"]["optional-dependencies"]
 DISTRIBUTIONS = {"yaml": "PyYAML", "IPython": "ipykernel", "sphinx": "jupyter-book", "docutils": "jupyter-book"}
 """Modules whose distribution is named otherwise, or comes with another one."""
 DISTRIBUTIONS |= {"sphinx_external_toc": "jupyter-book", "myst_nb": "jupyter-book", "pybtex": "jupyter-book"}
-DISTRIBUTIONS |= {"packaging": "pytest"}
+DISTRIBUTIONS |= {"packaging": "pytest", "pandas": "datasets", "vl_convert": "vl-convert-python"}
 NOT_INSTALLABLE = {"curvlinops"}
 """Peers of the benchmarks that drag in what breaks others: see benchmarks/peers.txt."""
 
