@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 FOLDER = "live"
 """Of the scripts, in ``_static``."""
 
-MARK = 'class="xlgen-live'
-"""What a page with a live figure contains."""
-
 SCRIPTS = {
     "vega": ("vega.js",),
     "algorithm_1": ("landscape.js", "algorithm_1.js"),
@@ -70,20 +67,21 @@ class Live:
         data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
         caption = f'<p class="live-caption">{html.escape(self.caption)}</p>' if self.caption else ""
         return (
-            f'<div {MARK} mathjax_ignore" id="live-{html.escape(self.name)}" data-live="{self.kind}" role="group" '
+            f'<div class="xlgen-live mathjax_ignore" id="live-{html.escape(self.name)}" data-live="{self.kind}" role="group" '
             f'aria-label="{html.escape(self.alt)}">'
             f'<script type="application/json">{data}</script><div class="live-panel"></div>'
             f"{self.still}{caption}</div>"
         )
 
     def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return {"text/html": self.html if os.environ.get(LEDGER) else self.html + scripts(self.kind)}
+        text = self.html if os.environ.get(LEDGER) else self.html + scripts(self.kind)
+        return {"text/html": text, "text/plain": self.alt}
 
 
 def show(chart: alt.TopLevelMixin, *, name: str, caption: str = "", alt: str) -> Live:
     """Make a live figure of an Altair chart.
 
-    A layer whose name begins with ``readout`` is a text mark whose text is written below the chart, and read out,
+    A layer whose name begins with ``readout`` is a text mark whose text is written above the chart, and read out,
     whenever it changes; the marks of a layer named ``points`` can be reached by the keyboard.
 
     Args:
@@ -98,7 +96,7 @@ def show(chart: alt.TopLevelMixin, *, name: str, caption: str = "", alt: str) ->
     picture = vl_convert.vegalite_to_svg(spec)
     for layer in spec.get("layer", ()):
         if layer.get("name", "").startswith("readout"):
-            layer["mark"] |= {"fontSize": 1, "lineHeight": 1}  # it takes no room: its words stand below the chart
+            layer["mark"] |= {"fontSize": 1, "lineHeight": 1}  # it takes no room: its words stand above the chart
             layer["encoding"] |= {"y": {"value": 0}}
     return drawn("vega", spec | {"width": "container"}, picture, name=name, caption=caption, alt=alt)
 

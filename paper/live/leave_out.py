@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from paper.figures import INK
 from paper.live.embed import Live, show
 from paper.live.looks import scales, styled
-from paper.live.picker import wide
+from paper.live.picker import MEAN, wide
 from paper.live.statistics import readout
+from xlgen.analysis import AnalysisError
 from xlgen.core.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ def leave_out(
     """A scatter plot with one point a language; a click, or Enter, takes one out of the numbers and puts it back.
 
     Args:
-        frame: as of :func:`paper.live.picker`; the models that differ in the objective can be chosen, in the mean
-            over their seeds.
+        frame: as of :func:`paper.live.picker`, of one task and scale; the models that differ in the objective can be
+            chosen, in the mean over their seeds.
         name: of the figure.
         x: measure across.
         y: the accuracy.
@@ -37,6 +38,7 @@ def leave_out(
 
     Raises:
         UnknownName: ``x`` or ``y`` is no measure of the frame.
+        AnalysisError: there are several tasks or scales, so that a language would have several points.
     """
     import altair as alt
 
@@ -44,7 +46,10 @@ def leave_out(
         if measure not in set(frame.measure):
             raise UnknownName("measure", measure, set(frame.measure))
     table = wide(frame[frame.measure.isin([x, y])], y=y, source=source)
-    table = table[table.seed == "mean"].rename(columns={x: "x", y: "y"})[["objective", "language", "x", "y"]]
+    settings = sorted(set(table.scale + ", " + table.task))
+    if len(settings) > 1:
+        raise AnalysisError(f"the frame has {'; '.join(settings)}; expected one task and scale: choose its rows first.")
+    table = table[table.seed == MEAN].rename(columns={x: "x", y: "y"})[["objective", "language", "x", "y"]]
     objectives = list(dict.fromkeys(table.objective))
     text = table.to_csv(index=False, float_format="%.6g")
     data = alt.Data(values=text, format=alt.CsvDataFormat(type="csv", parse={"x": "number", "y": "number"}))

@@ -1,4 +1,4 @@
-"""The numbers below a live scatter plot, computed by Vega from the points that are in it.
+"""The numbers of a live scatter plot, computed by Vega from the points that are in it.
 
 Equations, for the points (xᵢ, yᵢ), i = 1 … n, with deviations dx, dy from the means and sums S over the points:
 r = Sxy / √(Sxx Syy); its 95 % interval tanh(artanh r ± z₀.₉₇₅ / √(n − 3)); and the error of a straight line that was

@@ -130,7 +130,7 @@ def test_a_figure_has_a_picture_and_every_word_of_it_is_escaped():
 def test_the_book_gets_no_script_in_its_cells_and_a_notebook_gets_all(monkeypatch):
     figure = live.Live("a", "vega", {}, "<svg/>", "", "b")
     monkeypatch.setenv(LEDGER, "somewhere")
-    assert figure._repr_mimebundle_()["text/html"] == figure.html
+    assert figure._repr_mimebundle_() == {"text/html": figure.html, "text/plain": "b"}
     monkeypatch.delenv(LEDGER)
     alone = figure._repr_mimebundle_()["text/html"]
     assert alone.count("<script>") == alone.count("</script>") - 1 == 3 and "vegaEmbed" in alone
@@ -146,6 +146,12 @@ def test_an_unknown_measure_is_named():
         live.picker(frame(), x="margn")
     with pytest.raises(UnknownName, match="margin"):
         live.leave_out(frame(), x="margn")
+
+
+def test_a_language_has_one_point():
+    both = pd.concat([frame(), frame().assign(task="xnli")])
+    with pytest.raises(AnalysisError, match="mini-xnli; miniature, xnli"):
+        live.leave_out(both, x="margin")
 
 
 # ---------------------------------------------------------------------------------------------- picker, leave out
