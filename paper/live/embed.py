@@ -67,8 +67,8 @@ class Live:
         data = json.dumps(self.data, ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
         caption = f'<p class="live-caption">{html.escape(self.caption)}</p>' if self.caption else ""
         return (
-            f'<div class="xlgen-live mathjax_ignore" id="live-{html.escape(self.name)}" data-live="{self.kind}" role="group" '
-            f'aria-label="{html.escape(self.alt)}">'
+            f'<div class="xlgen-live mathjax_ignore" id="live-{html.escape(self.name)}" data-live="{self.kind}" '
+            f'role="group" aria-label="{html.escape(self.alt)}">'
             f'<script type="application/json">{data}</script><div class="live-panel"></div>'
             f"{self.still}{caption}</div>"
         )
