@@ -30,6 +30,7 @@ import paper
 import xlgen
 from paper import handout, house, notebook, pages
 from paper.cli import LISTS
+from paper.live import embed
 from xlgen.cli.listing import in_words
 from xlgen.core.config import digest
 from xlgen.core.errors import UnknownName, XlgenError
@@ -61,6 +62,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
     app.connect("builder-inited", copy_mathjax)
+    app.connect("builder-inited", copy_live)
+    app.connect("html-page-context", load_live)
     app.connect("env-get-outdated", outdated_by_notebooks)
     app.connect("build-finished", pages.finish)
     app.connect("build-finished", hand_out)
@@ -205,6 +208,21 @@ def hand_out(app: Sphinx, error: Exception | None) -> None:
     known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
     chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
     handout.write(chapters, known, Path(app.outdir))
+
+
+def copy_live(app: Sphinx) -> None:
+    """Write the scripts of live figures into the HTML, once for all pages."""
+    if app.builder.format == "html":
+        embed.write(Path(app.outdir) / "_static" / embed.FOLDER)
+
+
+def load_live(app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: nodes.document | None) -> None:
+    """Load on each page the scripts of its live figures: none where there is no such figure."""
+    scripts = embed.files(context.get("body", ""))
+    for name in scripts:
+        app.add_js_file(f"{embed.FOLDER}/{name}", loading_method="defer")
+    if scripts:
+        app.add_css_file(f"{embed.FOLDER}/live.css")
 
 
 class ExecutionTimes(SphinxDirective):

@@ -1,0 +1,158 @@
+"""The picker: any measure against accuracy, for one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from paper.figures import INK
+from paper.live.embed import Live, show
+from paper.live.looks import scales, styled
+from paper.live.statistics import readout
+from xlgen.core.errors import UnknownName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MEAN = "mean"
+"""Instead of a seed: the mean over the seeds."""
+
+
+def wide(frame: pd.DataFrame, *, y: str, source: str) -> pd.DataFrame:
+    """A row a model and language with a column a measure; for several seeds also their mean.
+
+    Args:
+        frame: as :attr:`paper.records.Obtained.frame`; a column ``scale`` is kept, a missing one is ``"miniature"``.
+        y: the measure that every row needs.
+        source: language of the training data; it is left out, because transfer is to the others.
+    """
+    import pandas as pd
+
+    frame = frame.assign(scale=frame.get("scale", "miniature"))
+    frame = frame[~frame.language.isin([source, "all"])]
+    index = ["scale", "task", "objective", "seed", "language"]
+    table = frame.pivot_table("value", index, "measure", aggfunc="first").reset_index().astype({"seed": str})
+    table = table[table[y].notna()]
+    mean = table.drop(columns="seed").groupby([name for name in index if name != "seed"]).mean().reset_index()
+    return pd.concat([mean.assign(seed=MEAN), table], ignore_index=True)[[*index, *table.columns.difference(index)]]
+
+
+def picker(
+    frame: pd.DataFrame,
+    *,
+    name: str = "picker",
+    x: str = "margin",
+    y: str = "accuracy",
+    source: str = "en",
+    labels: Mapping[str, str] | None = None,
+    caption: str = "",
+) -> Live:
+    """A scatter plot with one point a language, whose measure, model and scale of axis the reader picks.
+
+    Args:
+        frame: columns ``task``, ``objective``, ``seed``, ``language``, ``measure``, ``value`` and, for several
+            scales, ``scale``.
+        name: of the figure.
+        x: measure that is shown first.
+        y: the accuracy.
+        source: language of the training data.
+        labels: measures in words, by name; only these are offered if there are any.
+        caption: below the figure.
+
+    Raises:
+        UnknownName: ``x`` or ``y`` is no measure of the frame.
+    """
+    import altair as alt
+
+    known = set(frame.measure)
+    for measure in (x, y, *(labels or ())):
+        if measure not in known:
+            raise UnknownName("measure", measure, known)
+    table = wide(frame, y=y, source=source)
+    measures = [one for one in labels or table.columns[5:] if one != y]
+    words = {one: (labels or {}).get(one, one.replace("_", " ")) for one in measures}
+    table = table.assign(setting=table.scale + ", " + table.task).rename(columns={y: "accuracy of y"})
+    table = table[["setting", "objective", "seed", "language", *measures, "accuracy of y"]]
+    numbers = {one: "number" for one in table.columns[4:]} | {"seed": "string"}
+    text = table.to_csv(index=False, float_format="%.6g")
+    data = alt.Data(values=text, format=alt.CsvDataFormat(type="csv", parse=numbers))
+
+    def menu(column: str, first: str, label: str) -> alt.Parameter:
+        options = list(dict.fromkeys(table[column]))
+        return alt.param(
+            name=f"the_{column}",
+            value=first if first in options else options[0],
+            bind=alt.binding_select(options=options, labels=[str(one) for one in options], name=label),
+        )
+
+    measure = alt.param(
+        name="measure",
+        value=x,
+        bind=alt.binding_select(options=measures, labels=[words[one] for one in measures], name="measure "),
+    )
+    menus = [
+        menu(*each)
+        for each in (
+            ("setting", "", "scale and task "),
+            ("objective", "baseline", "objective "),
+            ("seed", MEAN, "seed "),
+        )
+    ]
+    log = alt.param(name="log_x", value=False, bind=alt.binding_checkbox(name="logarithm of the measure "))
+    named = alt.param(name="names", value=True, bind=alt.binding_checkbox(name="names "))
+
+    chosen = " && ".join(f"datum.{column} == the_{column}" for column in ("setting", "objective", "seed"))
+    base = (
+        alt.Chart()
+        .transform_filter(chosen)
+        .transform_calculate(raw="datum[measure]", y="datum['accuracy of y']")
+        .transform_filter("isValid(datum.raw) && isValid(datum.y) && (!log_x || datum.raw > 0)")
+        .transform_calculate(x="log_x ? log(datum.raw) / LN10 : datum.raw")
+    )
+    across = alt.X("x:Q", title=None, scale=alt.Scale(zero=False, nice=True, padding=12))
+    up = alt.Y("y:Q", title=y, scale=alt.Scale(zero=False, nice=True, padding=12))
+    colour, shape = scales(dict.fromkeys(table.objective))
+    points = (
+        base.mark_point(filled=True, size=70, opacity=1, stroke="white", strokeWidth=0.7)
+        .encode(
+            across,
+            up,
+            color=alt.Color("objective:N", scale=colour, legend=None),
+            shape=alt.Shape("objective:N", scale=shape, legend=None),
+            tooltip=[
+                alt.Tooltip("language:N"),
+                alt.Tooltip("raw:Q", title="measure", format=".4~g"),
+                alt.Tooltip("y:Q", title=y, format=".3f"),
+            ],
+            description=alt.Description("label:N"),
+        )
+        .transform_calculate(
+            label="datum.language + ': measure ' + format(datum.raw, '.4~g') + ', accuracy ' + format(datum.y, '.3f')"
+        )
+        .properties(name="points")
+    )
+    line = (
+        base.transform_regression("x", "y")
+        .mark_line(color="#767676", strokeDash=[4, 3], strokeWidth=1)
+        .encode(alt.X("x:Q"), alt.Y("y:Q"))
+    )
+    names = (
+        base.transform_filter("names")
+        .mark_text(align="left", dx=7, dy=-6, fontSize=10, color="#333333")
+        .encode(across, up, text="language:N")
+    )
+    title = (
+        alt.Chart(alt.Data(values=[{}]))
+        .mark_text(text=alt.expr(f"(log_x ? 'log₁₀ of ' : '') + {words!r}[measure]"), fontSize=12, color=INK)
+        .encode(x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 34")))
+    )
+    chart = alt.layer(line, points, names, title, readout(base, "x", "y"), data=data).add_params(
+        measure, *menus, log, named
+    )
+    chart = chart.properties(height=300)
+    return show(
+        styled(chart),
+        name=name,
+        caption=caption,
+        alt=f"Scatter plot, one point a language: {words[x]} across and {y} up, with a straight line through them.",
+    )
