@@ -41,7 +41,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from paper import chapters, figures, ledger, published
+from paper import chapters, figures, ledger, live, published
 from paper.ledger import page
 from paper.notebook import provenance, root
 
@@ -153,6 +153,9 @@ say(intervals=len(with_interval), settled=len(settled), chance=f"{0.05 * len(wit
 #
 # Choose what to see. Where scripts do not run, there are no menus and all rows are shown. Under "Ours" stands how many
 # points (languages, models, runs) and which seeds a number is from; a click on the runs shows their names in the store.
+
+# %% tags=["remove-input"]
+live.ledger_grid(rows)
 
 # %% tags=["remove-input"]
 page.controls(rows)

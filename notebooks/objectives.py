@@ -38,8 +38,9 @@ workers: int = 2  # models trained or measured side by side [processes]
 # %% tags=["hide-cell"]
 import matplotlib.pyplot as plt
 import numpy as np
+from scipy import optimize
 
-from paper import chapters, figures, published, records
+from paper import chapters, figures, live, published, records
 from paper.notebook import provenance
 from paper.protocols import uniform
 from xlgen.analysis import (
@@ -92,6 +93,15 @@ for name in hyper:
 # Each changes how the gradient of a step is computed, and nothing else: data, order, learning rate, number of steps and
 # the choice of the checkpoint (best English development accuracy) are the same. Then every model
 # is measured in every language, as in the chapter on {doc}`one model <xnli>`.
+#
+# On a loss of two weights: where does a larger ρ lead, and what does the penalty do to the place where it ends?
+
+# %% mystnb={"figure": {"name": "fig-objectives-live", "caption": "Descent from one place on a loss of two weights: plain, by SAM's two steps, or with the Fisher penalty; ρ and λ to choose."}, "image": {"alt": "Contours of what is minimised with a path of steps, and buttons that go step by step."}} tags=["hide-input"]
+draw = np.random.default_rng(0)
+label = np.where(np.arange(60) % 2, 1, -1)
+points = draw.normal(size=(60, 2)) * [1.0, 0.6] + label[:, None] * [1.0, 0.4]
+minimum = optimize.minimize(lambda w: live.landscape.loss(w, points, label), [0, 0]).x
+live.two_steps(points, label, minimum, minimum + [-3.5, 2.0])
 
 # %% tags=["reads:records"]
 options = chapters.options_for(store, data_dir)

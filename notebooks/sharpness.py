@@ -47,7 +47,7 @@ import torch
 from torch import nn
 from torch.func import grad, hessian
 
-from paper import chapters, figures, published, records, sharpness, timing
+from paper import chapters, figures, live, published, records, sharpness, timing
 from paper.notebook import provenance, shows_error
 from paper.protocols import uniform
 from paper.protocols.base import ALPHA
@@ -134,7 +134,13 @@ for name, x in toys.items():
     slope = grad(toy_loss(x))(w_0).norm()
     print(f"{name:15} L(w_0) = {toy_loss(x)(w_0):.3f}, |grad L(w_0)| = {slope:.1e}")
 
+# %% mystnb={"figure": {"name": "fig-sharpness-live", "caption": "Algorithm 1, line by line, on the loss of two weights: choose the noise scale σ, the step n and the relative radius λ, and draw again."}, "image": {"alt": "Contours of a loss of two weights with the fitted weights, the noisy ones and their neighbour, and buttons that go step by step."}} tags=["hide-input"]
+first_draw = torch.randn(2, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+live.algorithm_1(toys, sign[:, 0], w_0, first_draw)
+
 # %% [markdown]
+# Does the value depend more on σ, or on the draw? Try both before you read on.
+#
 # The step and the ball are exaggerated so that they can be seen. The same $\varepsilon$ serves for both data sets.
 
 # %%
@@ -418,6 +424,9 @@ plt.show()
 # - *absolute loss*: $L(w_0 + u) \ge 0.1$, as {cite:t}`bassi2024generalization` print it;
 # - *accuracy deviation*: the accuracy falls by 0.1 or more, as {cite:t}`jiang2020fantastic` use it for models that fit
 #   their data almost perfectly. There the two say nearly the same; in a zero-shot language they need not.
+
+# %% mystnb={"figure": {"name": "fig-sharpness-bisection-live", "caption": "The search for α on the loss of two weights, one value of α after the other; choose the criterion and its threshold."}, "image": {"alt": "A bracket on a logarithmic axis that closes step by step, and buttons."}} tags=["hide-input"]
+live.bisection(toys, sign[:, 0], w_0)
 
 # %% tags=["remove-input"]
 absolute, deviation = searches.values()

@@ -38,7 +38,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from paper import chapters, figures
+from paper import chapters, figures, live
 from paper.notebook import provenance, shows_error
 from xlgen.analysis import signed
 from xlgen.fisher.exact import empirical_fisher, fisher, flat, kl, scores
@@ -206,6 +206,14 @@ ax.plot(radii, literal_remainder.median(dim=1).values, "s", ms=7, mfc="none", co
 figures.slope(ax, radii, remainder.median(dim=1).values, 3, label="remainder, stable KL")
 ax.set(xlabel=r"size of the step $\|\varepsilon\|$ [parameter norm]", ylabel="divergence [nats]", ylim=(1e-27, 10))
 plt.show()
+
+# %% [markdown]
+# One direction at a time, with a step that you choose. Before you move the slider: at which size will float32 stop being
+# of use?
+
+# %% mystnb={"figure": {"name": "fig-theory-live", "caption": "The divergence, the quadratic form and what is left of it, for a step of chosen size in a chosen direction, computed in three ways."}, "image": {"alt": "Log-log plot with sliders for the size and the direction of the step."}} tags=["hide-input"]
+literal_single = over(over(lambda e: literal_kl(theta, e, torch.float32)))(steps)
+live.divergence(radii, quadratic, {"stable": divergence, "float64": literal, "float32": literal_single})
 
 # %% [markdown]
 # The fitted slope of the remainder in {numref}`fig-theory-slope` is {glue:text}`theory-slope` ±

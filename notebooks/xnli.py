@@ -40,7 +40,7 @@ workers: int = 2  # models trained or measured side by side [processes]
 import matplotlib.pyplot as plt
 import numpy as np
 
-from paper import chapters, figures, published, records
+from paper import chapters, figures, live, published, records
 from paper.notebook import provenance
 from paper.protocols import uniform
 from xlgen.analysis import NOTHING, binomial_interval, correlations, over_seeds, paired, signed
@@ -318,6 +318,11 @@ say(phi_beyond=f"{sharpness_beyond:.3f}")
 
 # %% [markdown]
 # At fixed development loss the partial correlation of sharpness with test accuracy is {glue:text}`xnli-phi-beyond`.
+#
+# How much does one language carry? Guess which one, then take it out: a click, or Tab and Enter.
+
+# %% mystnb={"figure": {"name": "fig-xnli-leave-out", "caption": "Sharpness against test accuracy, one point a target language, in the mean over the seeds; the correlation and its interval without the languages that are taken out."}, "image": {"alt": "Scatter plot whose points can be taken out, with the correlation in words."}} tags=["hide-input"]
+live.leave_out(models.frame, x="sharpness_difference")
 
 # %% [markdown]
 # ````{exercise} ★★ A squared gradient in disguise

@@ -21,7 +21,7 @@ from paper.protocols import PROTOCOLS, Protocol
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
 from xlgen.core.jobs import Job, side_by_side
-from xlgen.core.store import git_commit, pack
+from xlgen.core.store import git_commit, pack, unpack
 from xlgen.measures import Subject, Value, logits
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
 from xlgen.training import runs as trained_runs
@@ -118,6 +118,39 @@ def correct_only(row: Mapping[str, Any]) -> dict[str, Any]:
 def default_folder() -> Path:
     """The records of this checkout."""
     return notebook.root() / "records"
+
+
+def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
+    """Every number of the committed records whose runs have these settings, a row for each model, measure and language.
+
+    It needs neither the data nor the encoder, and asks for no protocol: what is there is there.
+
+    Args:
+        folder: of the records; the checkout's unless given.
+        settings: of :class:`~xlgen.core.config.RunConfig`, such as ``task="xnli", model="e5-small"``.
+
+    Returns:
+        Columns ``key`` (of the run), ``created``, ``task``, ``model``, ``objective``, ``seed``, ``language``,
+        ``measure``, ``split`` and the attributes of :class:`~xlgen.measures.Value`; measures are named as in :meth:`Obtained.rows`.
+    """
+    import pandas as pd
+
+    rows = []
+    for path in sorted((default_folder() if folder is None else folder).glob("*.json")):
+        source, *results = unpack(path)
+        config = RunConfig.from_dict(source.read("config"))
+        if any(getattr(config, name) != value for name, value in settings.items()):
+            continue
+        about = {name: getattr(config, name) for name in ("task", "model", "objective", "seed")}
+        about |= {"key": source.name, "created": source.read("manifest")["created"]}
+        for result in results:
+            asked = result.read("config")
+            (name,), split = asked["names"], asked["split"]
+            measure = name if split == "test" else f"{split}_{name}"
+            for language, value in result.read("values").items():
+                row = {"language": language, "measure": measure, "split": split}
+                rows.append(about | row | asdict(Value(**value)))
+    return pd.DataFrame(rows)
 
 
 def obtain(

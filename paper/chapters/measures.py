@@ -30,6 +30,21 @@ NAMES_OF_ALL = NAMES | {
     "hessian_eigenvalue": "top eigenvalue of the Hessian",
     "frechet": "Fréchet distance to English",
     "frobenius": "distance from the pretrained weights",
+    "confidence": "mean confidence",
+    "confidence_scaled": "mean confidence, scaled on English",
+    "doc": "difference of confidences (DoC)",
+    "atc": "thresholded confidence (ATC)",
+    "atc_entropy": "thresholded entropy (ATC)",
+    "entropy": "entropy [nats]",
+    "entropy_of_mean": "entropy of the mean prediction [nats]",
+    "nuclear_norm": "nuclear norm of the predictions",
+    "cot": "optimal transport of confidence (COT)",
+    "cott": "thresholded transport (COTT)",
+    "dropout_agreement": "agreement of dropout masks",
+    "representation_distance": "distance of representations from English",
+    "fertility": "sub-words a word",
+    "unknown_rate": "share of unknown sub-words",
+    "pretraining_share": "text in pretraining [decades]",
 }
 """How the measures of the protocol ``seeds`` are named on a page."""
 ALPHA = 0.05
