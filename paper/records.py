@@ -131,7 +131,8 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
 
     Returns:
         Columns ``key`` (of the run), ``created``, ``task``, ``model``, ``objective``, ``seed``, ``language``,
-        ``measure``, ``split`` and the attributes of :class:`~xlgen.measures.Value`; measures are named as in :meth:`Obtained.rows`.
+        ``measure``, ``split`` and the attributes of :class:`~xlgen.measures.Value`; measures are named as in
+        :meth:`Obtained.rows`.
     """
     import pandas as pd
 

@@ -411,3 +411,14 @@ def test_every_committed_number_is_of_a_version_of_the_code_that_is_known():
             (measure,) = config["names"]
             assert config["code"] == code.of_measure(EVERY_MEASURE[measure]), (path.name, measure, one.name)
             assert config["source"] == run.name and one.read("manifest")["kind"] == "measure"
+
+
+def test_what_is_recorded_can_be_read_without_a_protocol(made):
+    protocol, options, folder, _ = made
+    found = records.obtain(protocol, options, live=0, folder=folder)
+    frame = records.recorded(folder, task="mini-xnli", seed=0)
+    assert set(frame.seed) == {0} and set(frame.measure) == {"accuracy", "margin"}
+    for row in frame.itertuples():
+        (measured,) = (found.measured[key] for key in found.runs if found.runs[key].key == row.key)
+        assert measured[0][row.measure][row.language].value == row.value
+    assert records.recorded(folder, task="xnli").empty
