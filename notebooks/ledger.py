@@ -41,8 +41,9 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-from paper import chapters, figures, ledger, live, published
+from paper import chapters, figures, ledger, published
 from paper.ledger import page
+from paper.live import ledger_grid
 from paper.notebook import provenance, root
 
 figures.use_style()
@@ -155,7 +156,7 @@ say(intervals=len(with_interval), settled=len(settled), chance=f"{0.05 * len(wit
 # points (languages, models, runs) and which seeds a number is from; a click on the runs shows their names in the store.
 
 # %% tags=["remove-input"]
-live.ledger_grid(rows)
+ledger_grid(rows)
 
 # %% tags=["remove-input"]
 page.controls(rows)
