@@ -401,7 +401,7 @@ plt.show()
 
 # %% tags=["remove-input"]
 halves = stages.runs[("none", 0.0), second[0]].manifest
-say(second_pairs=f"{halves['train_pairs']:,}", held_pairs=f"{halves['dev_pairs']:,}", models=int(kept.sum()))
+say(second_pairs=f"{halves['train_pairs']:,}", held_pairs=f"{halves['dev_pairs']:,}", first_stages=int(kept.sum()))
 changes = {
     c: [f"{b:.1f} → {a:.1f} ({signed(a - b, 1)})" for b, a in zip(before[c], after[c], strict=True)] for c in second
 }
@@ -518,7 +518,7 @@ plt.show()
 # paper's claim has a negative sign.
 #
 # The starts differ by up to {glue:text}`pawsx-spans` points between these first stages; with
-# {glue:text}`pawsx-models` models a partial correlation has to exceed {glue:text}`pawsx-least-fixed` to be settled.
+# {glue:text}`pawsx-first-stages` models a partial correlation has to exceed {glue:text}`pawsx-least-fixed` to be settled.
 # After the second stage the accuracies lie between {glue:text}`pawsx-final`: a ceiling common to all would make them
 # equal. Where the models end up, over all languages, has r = {glue:text}`pawsx-pooled-after` with
 # $\log \operatorname{Tr} F$.
@@ -588,7 +588,7 @@ print(f"mean r {np.mean(rs):.2f}, 95 % in {low:.2f} to {high:.2f}")
 # - Table 2, sharpness: {glue:text}`pawsx-verdict-sharpness`. With {glue:text}`pawsx-targets` languages only |r| above
 #   {glue:text}`pawsx-least` can be settled.
 # - Figure 2: {glue:text}`pawsx-stage-verdicts`; together r = {glue:text}`pawsx-pooled`, over
-#   {glue:text}`pawsx-models` first stages.
+#   {glue:text}`pawsx-first-stages` first stages.
 # - That a lower start goes with a larger increase is settled in {glue:text}`pawsx-n-ceiling` of
 #   {glue:text}`pawsx-n-second` languages; that $\operatorname{Tr} F$ says more at a fixed start, in
 #   {glue:text}`pawsx-n-fixed`.
