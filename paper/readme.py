@@ -32,7 +32,7 @@ def glued(executed: Path) -> dict[str, str]:
         for output in outputs
         if "scrapbook" in output.get("metadata", {})
         for kind, text in output.data.items()
-        if kind.endswith("text/plain")
+        if kind.endswith("text/plain") and text[:1] in "'\""  # a figure or a box that another page shows is no number
     }
 
 
