@@ -154,7 +154,7 @@ picture = picker(
     caption="Any measure of any model against accuracy, one point a language; r with its interval, and the error of a "
     "line that has not seen the language.",
 )
-glue("picker", picture, display=False)
+glue("synthesis-picker", picture, display=False)
 picture
 #
 # How sure is the mean of $R$ coefficients? Not $R$ times as sure as one: French is easy for every model, and each model
@@ -851,7 +851,7 @@ if unlabelled:
         f"{mean:.1f} ({len(languages)} languages, {len(keys)} models; mean absolute errors with 95 % intervals). In real "
         f"data, so far: {real_said or 'no record'}."
     )
-    glue("answer", chapters.box("important", "Will it transfer?", text), display=False)
+    glue("synthesis-answer", chapters.box("important", "Will it transfer?", text), display=False)
 
 # %% [markdown]
 # ```{admonition} Which measure predicts transfer, and how surely

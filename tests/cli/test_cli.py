@@ -267,13 +267,13 @@ def test_notebook_passes_typed_parameters(xlgen_, monkeypatch):
 
     calls = []
     monkeypatch.setattr(notebook, "execute", lambda source, target, given, evidence: calls.append(given))
-    parameters = ["-p", "objective", "sam", "-p", "rho", "1e-1", "-p", "seeds", "1,2", "-p", "hyper", '{"eta": 0.1}']
-    code, out, _ = xlgen_("notebook", "xnli", *parameters, "-p", "epochs", "None", "-p", "size", "8", "-p", "model", "")
+    parameters = ["-p", "objective", "sam", "-p", "train_size", "12", "-p", "seeds", "1,2", "-p", "hyper", '{"eta": 0.1}']
+    code, out, _ = xlgen_("notebook", "xnli", *parameters, "-p", "epochs", "None", "-p", "workers", "1", "-p", "model", "")
     assert code == 0 and out.strip().endswith(".ipynb")
-    read = {"objective": "sam", "rho": 0.1, "seeds": ["1", "2"], "hyper": {"eta": 0.1}}
-    assert calls == [read | {"epochs": None, "size": 8, "model": ""}]
+    read = {"objective": "sam", "train_size": 12, "seeds": ["1", "2"], "hyper": {"eta": 0.1}}
+    assert calls == [read | {"epochs": None, "workers": 1, "model": ""}]
     for wrong, message in {
-        "size": "size is 'x'; expected a whole number",
+        "workers": "workers is 'x'; expected a whole number",
         "hyper": "hyper is 'x'; expected values by",
     }.items():
         code, _, err = xlgen_("notebook", "xnli", "-p", wrong, "x")

@@ -49,7 +49,8 @@ class Registry(Generic[T]):
         try:
             yield
         finally:
-            self._entries = before
+            self._entries.clear()
+            self._entries.update(before)
 
     def __getitem__(self, name: str) -> T:
         try:
