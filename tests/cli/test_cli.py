@@ -267,8 +267,23 @@ def test_notebook_passes_typed_parameters(xlgen_, monkeypatch):
 
     calls = []
     monkeypatch.setattr(notebook, "execute", lambda source, target, given, evidence: calls.append(given))
-    parameters = ["-p", "objective", "sam", "-p", "train_size", "12", "-p", "seeds", "1,2", "-p", "hyper", '{"eta": 0.1}']
-    code, out, _ = xlgen_("notebook", "xnli", *parameters, "-p", "epochs", "None", "-p", "workers", "1", "-p", "model", "")
+    parameters = [
+        "-p",
+        "objective",
+        "sam",
+        "-p",
+        "train_size",
+        "12",
+        "-p",
+        "seeds",
+        "1,2",
+        "-p",
+        "hyper",
+        '{"eta": 0.1}',
+    ]
+    code, out, _ = xlgen_(
+        "notebook", "xnli", *parameters, "-p", "epochs", "None", "-p", "workers", "1", "-p", "model", ""
+    )
     assert code == 0 and out.strip().endswith(".ipynb")
     read = {"objective": "sam", "train_size": 12, "seeds": ["1", "2"], "hyper": {"eta": 0.1}}
     assert calls == [read | {"epochs": None, "workers": 1, "model": ""}]
