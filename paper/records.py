@@ -130,9 +130,9 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
         settings: of :class:`~xlgen.core.config.RunConfig`, such as ``task="xnli", model="e5-small"``.
 
     Returns:
-        Columns ``key`` (of the run), ``created``, ``task``, ``model``, ``objective``, ``seed``, ``language``,
-        ``measure``, ``split`` and the attributes of :class:`~xlgen.measures.Value`; measures are named as in
-        :meth:`Obtained.rows`.
+        Columns ``key`` (of the run), ``created``, ``train_size`` [examples], ``task``, ``model``, ``objective``,
+        ``seed``, ``language``, ``measure``, ``split`` and the attributes of :class:`~xlgen.measures.Value`; measures
+        are named as in :meth:`Obtained.rows`.
     """
     import pandas as pd
 
@@ -143,7 +143,8 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
         if any(getattr(config, name) != value for name, value in settings.items()):
             continue
         about = {name: getattr(config, name) for name in ("task", "model", "objective", "seed")}
-        about |= {"key": source.name, "created": source.read("manifest")["created"]}
+        manifest = source.read("manifest")
+        about |= {"key": source.name, "created": manifest["created"], "train_size": manifest["train_pairs"]}
         for result in results:
             asked = result.read("config")
             (name,), split = asked["names"], asked["split"]

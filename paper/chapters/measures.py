@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from paper.chapters.page import NAMES, table
 from paper.protocols.base import PREDICTED
 from paper.records import Obtained
-from xlgen.analysis import Clustered, signed
-from xlgen.analysis.contest import Contest
+from xlgen.analysis import Clustered, correlate, signed
+from xlgen.analysis.contest import Contest, contest
 from xlgen.core.errors import ConfigError
 from xlgen.data.catalogue import TASKS
 
 if TYPE_CHECKING:
+    import pandas as pd
     from IPython.display import HTML
 
 NAMES_OF_ALL = NAMES | {
@@ -177,6 +178,39 @@ class MeasureTables:
 
     def _dagger(self, measure: str) -> str:
         return named(measure) + (" †" if self.same_predictions(measure) else "")
+
+
+def forecasts(frame: pd.DataFrame, source: str) -> list[dict[str, Any]]:
+    """Each measure of each model as a forecast of one language from the others, by a straight line.
+
+    Args:
+        frame: of :func:`paper.records.recorded`, of one task; measures with a value in every target language are taken.
+        source: language of the training data; it is left out.
+
+    Returns:
+        Rows with ``key``, ``objective``, ``measure``, whether it ``needs_labels`` of the language and is computed from
+        the ``same_predictions`` as accuracy, ``r`` (an interval), and the mean absolute ``error`` [points] beside the
+        ``baseline``, that of the mean of the other languages (intervals over languages).
+    """
+    rows = []
+    if frame.empty:
+        return rows
+    frame = frame[(frame.status == "ok") & ~frame.language.isin([source, "all"])]
+    for (key, objective), part in frame.groupby(["key", "objective"]):
+        wide = part.pivot_table("value", "language", "measure").dropna(axis=1)
+        y, languages, model = wide.pop("accuracy"), list(wide.index), [key] * len(wide)
+        labelled = part.groupby("measure").on.first().str.contains("true labels")
+        for measure, x in wide.items():
+            c = correlate(x, y)
+            if c.status == "ok":
+                predictors = {"ours": x.to_numpy()[:, None], "mean": np.zeros((len(y), 1))}
+                result = contest(predictors, y, languages, dict.fromkeys(predictors, model))
+                about = {"needs_labels": bool(labelled[measure]), "same_predictions": measure in PREDICTED}
+                errors = {"error": result.errors["ours"].mean, "baseline": result.errors["mean"].mean}
+                rows.append(
+                    {"key": key, "objective": objective, "measure": measure, "r": c.interval()} | about | errors
+                )
+    return rows
 
 
 def named(measure: str) -> str:

@@ -100,3 +100,34 @@ def test_contests_are_told_with_error_baseline_and_difference():
     told = measures.compared({"a measure": result}, "a measure")
     assert f"difference {gain.difference:+.2f}" in told and told.startswith("a measure: ")
     assert measures.compared({}, None) == "there is none" and measures.p_text(math.nan) == ""
+
+
+def test_each_measure_of_a_record_is_a_forecast_beside_the_mean_of_the_others():
+    rng = np.random.default_rng(0)
+    accuracy = dict(zip(["en", *LANGUAGES, "fr"], [0.9, *rng.uniform(0.5, 0.8, 6)], strict=True))
+    who = {"key": "a" * 16, "objective": "sam", "status": "ok", "n": 50}
+    of_measure = {
+        "accuracy": ("test, true labels", accuracy),
+        "confidence": ("test, no labels", {code: 0.4 + 0.5 * value for code, value in accuracy.items()}),
+        "dev_accuracy": ("dev, true labels", {code: value + rng.normal(0, 0.05) for code, value in accuracy.items()}),
+        "unknown_rate": ("test, text", dict.fromkeys(accuracy, 0.0)),
+        "entropy": ("test, no labels", {code: 1 - value for code, value in accuracy.items() if code != "fr"}),
+    }
+    frame = pd.DataFrame(
+        who | {"measure": name, "on": on, "language": code, "value": value}
+        for name, (on, values) in of_measure.items()
+        for code, value in values.items()
+    )
+    rows = {row["measure"]: row for row in measures.forecasts(frame, "en")}
+    assert rows.keys() == {"confidence", "dev_accuracy"}  # not a constant, nor what misses a language
+    assert rows["confidence"]["error"].value == pytest.approx(0, abs=1e-9) and not rows["confidence"]["needs_labels"]
+    y = np.array([accuracy[code] for code in sorted([*LANGUAGES, "fr"])])
+    x = np.array([of_measure["dev_accuracy"][1][code] for code in sorted([*LANGUAGES, "fr"])])
+    off, from_mean = [], []
+    for i in range(len(y)):
+        slope, level = np.polyfit(np.delete(x, i), np.delete(y, i), 1)
+        off.append(100 * abs(slope * x[i] + level - y[i]))
+        from_mean.append(100 * abs(np.delete(y, i).mean() - y[i]))
+    assert rows["dev_accuracy"]["error"].value == pytest.approx(np.mean(off)) and rows["dev_accuracy"]["needs_labels"]
+    assert rows["dev_accuracy"]["baseline"].value == pytest.approx(np.mean(from_mean))
+    assert measures.forecasts(pd.DataFrame(), "en") == []
