@@ -197,7 +197,7 @@ say(nearest=f"{nearest} ({from_english[nearest]:.3f})", farthest=f"{farthest} ({
 # above. Then with the loss of the task: the model is fine-tuned on English, and the Fisher information is that of its
 # classification, with the labels of the test set.
 
-# %%
+# %% tags=["reads:records"]
 TEST_SIZE = 120  # test examples of each language [count]
 spoken = TASKS[main].languages
 task_loss = MeasureConfig(("frechet",), spoken, "test", TEST_SIZE, {"frechet": {"folds": folds, "source": english}})

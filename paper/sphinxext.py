@@ -204,7 +204,7 @@ def hand_out(app: Sphinx, error: Exception | None) -> None:
 
     book = Path(app.srcdir)
     names = [page.removeprefix(f"{FOLDER}/") for page in app.config.external_site_map if page.startswith(f"{FOLDER}/")]
-    sources = [notebook.root() / FOLDER / f"{name}.py" for name in names]
+    sources = [book.parent / FOLDER / f"{name}.py" for name in names]
     known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
     chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
     handout.write(chapters, known, Path(app.outdir))

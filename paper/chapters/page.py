@@ -30,7 +30,7 @@ NAMES = {
     "sharpness_difference": "sharpness, difference [nats]",
     "sharpness_alpha": "sharpness, 1/α²",
 }
-"""How rows of :func:`collect` are named on a page."""
+"""How rows of :meth:`paper.records.Obtained.rows` are named on a page."""
 
 
 def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str) -> HTML:
@@ -196,7 +196,7 @@ def adds(beyond: Interval | None) -> str:
 
 
 def published(task: str, measure: str, objective: str) -> Cell | None:
-    """The paper's coefficient for a measure of :func:`collect`; its margin is the development split's (Figure 3)."""
+    """The paper's coefficient for a measure, as rows name it; its margin is the development split's (Figure 3)."""
     return None if measure == "margin" else find(task, measure.removeprefix("dev_"), objective)
 
 

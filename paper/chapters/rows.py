@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from numpy.typing import ArrayLike
 from torch.nn import functional
 
 from paper.protocols.base import ALPHA, PREDICTED
-from paper.records import Obtained, correct_only
+from paper.records import Obtained
 from xlgen.analysis import AnalysisError, Interval, paired, partial_correlation
 from xlgen.analysis.rows import Row, Run
-from xlgen.core.config import RunOptions
 from xlgen.data.catalogue import TASKS
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task import Task
-from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
 from xlgen.models.entity_f1 import chunk_counts, f1_of
 from xlgen.models.evaluate import Predictions
@@ -66,31 +63,6 @@ def study_measures(
         MeasureConfig(PREDICTED, languages, "test", size),
         MeasureConfig((*settings, "frobenius"), languages, "test", sharpness_size, settings),
     )
-
-
-def collect(
-    runs: Sequence[measuring.Run], configs: Iterable[MeasureConfig], options: RunOptions, workers: int = 2
-) -> list[dict[str, Any]]:
-    """Measure what the store does not have, and arrange everything as rows for :mod:`xlgen.analysis`.
-
-    Measures of the development split are named ``dev_…``. Each margin is followed by ``…_correct``: the same statistic
-    over the correctly classified examples.
-
-    Returns:
-        One row for each run, measure and language: ``objective``, ``seed``, ``language``, ``measure`` and the
-        attributes of the :class:`~xlgen.measures.Value`.
-    """
-    rows = []
-    for config in configs:
-        for run, measured in zip(runs, measuring.measure_many(runs, config, options, workers), strict=True):
-            who = {"objective": run.config.objective, "seed": run.config.seed}
-            for name, values in measured.items():
-                for language, value in values.items():
-                    row = who | {"language": language, "measure": config.named(name)} | asdict(value)
-                    rows.append(row)
-                    if "correct_only" in value.extra:
-                        rows.append(correct_only(row))
-    return rows
 
 
 def score_table(found: Obtained, column: str = "value") -> pd.DataFrame:

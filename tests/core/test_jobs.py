@@ -89,7 +89,15 @@ def test_a_job_that_fails_is_named_and_the_others_are_stopped(tmp_path, work, re
     assert not (started.is_file() and started.read_text() and alive(int(started.read_text())))
 
 
-def test_an_interruption_stops_all_and_leaves_what_is_finished(tmp_path):
+@pytest.fixture
+def interruptible():
+    """A shell starts what runs in its background with interruptions ignored, which Python keeps."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_an_interruption_stops_all_and_leaves_what_is_finished(tmp_path, interruptible):
     done, started = tmp_path / "done", tmp_path / "started"
 
     def interrupt():

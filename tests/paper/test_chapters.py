@@ -13,7 +13,7 @@ import papermill
 import pytest
 import tiny
 
-from paper import chapters, ledger, notebook, published, records
+from paper import chapters, ledger, notebook, protocols, published, records
 from xlgen import analysis
 from xlgen.analysis import AnalysisError, Interval, correlate
 from xlgen.core.errors import ConfigError, UnknownName
@@ -159,11 +159,12 @@ def collected(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(TASKS._entries, "toy", tiny.ToyTask())
         encoder, options = tiny.save_encoder(folder / "encoder"), tiny.options(folder)
-        runs = [measuring.run(tiny.config(encoder, epochs=1, seed=seed), options) for seed in (0, 1)]
+        models = {("baseline", seed): tiny.config(encoder, epochs=1, seed=seed) for seed in (0, 1)}
         configs = chapters.study_measures(sharpness_size=6, alpha_size=3, noise_seeds=(0,))
-        rows = chapters.collect(runs, configs, options, workers=1)
-        measured = [measuring.measure(runs[1], config, options) for config in configs]
-    return rows, measured
+        protocol = protocols.uniform(models, *configs, names=("objective", "seed"))
+        found = records.obtain(protocol, options, workers=1, live=2, folder=folder / "records")
+        measured = [measuring.measure(found.runs["baseline", 1], config, options) for config in configs]
+    return found.rows(), measured
 
 
 def test_rows_are_the_measured_values_development_apart_from_test(collected):

@@ -71,15 +71,8 @@ def _add_measure(commands) -> None:
         help="measure a fine-tuned model in each language",
         description="Measure a fine-tuned model in each language: a run of the store, or a checkpoint of your own.",
     )
-    source = measure.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", metavar="HASH", help="a run of the store, or the beginning of its name")
-    source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
-    measure.add_argument(
-        "--task", help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file (.toml, .yaml)"
-    )
+    _add_model(measure)
     measure.add_argument("--pretrained", default="", help="with --model: what fine-tuning started from")
-    measure.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
-    _add_own(measure)
     measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
     measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
     measure.add_argument(
@@ -104,14 +97,7 @@ def _add_predict(commands) -> None:
         "labels, from one pass over their text. Labels in some target languages, or records of other models, make it "
         "better and give it intervals.",
     )
-    source = predict.add_mutually_exclusive_group(required=True)
-    source.add_argument("--run", metavar="HASH", help="a run of the store, or the beginning of its name")
-    source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
-    predict.add_argument(
-        "--task", default="", help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file"
-    )
-    predict.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
-    _add_own(predict)
+    _add_model(predict)
     predict.add_argument("--languages", help="codes, separated by commas; all that there are unless given")
     predict.add_argument(
         "--labelled",
@@ -132,8 +118,17 @@ def _add_predict(commands) -> None:
     predict.set_defaults(command="predict")
 
 
-def _add_own(command: argparse.ArgumentParser) -> None:
-    """How a user's files are given."""
+def _add_model(command: argparse.ArgumentParser) -> None:
+    """Which model, and how a user's own files are given."""
+    source = command.add_mutually_exclusive_group(required=True)
+    source.add_argument("--run", metavar="HASH", help="a run of the store, or the beginning of its name")
+    source.add_argument("--model", help="folder or hub id of a classifier that was fine-tuned elsewhere")
+    command.add_argument(
+        "--task",
+        default="",
+        help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file (.toml, .yaml)",
+    )
+    command.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
     command.add_argument(
         "--data",
         type=Path,
