@@ -39,8 +39,8 @@ FEWEST = 3
 """Labelled target languages that a regression is fitted on."""
 
 DIRECT = "atc"
-"""What forecasts where nothing but the source is labelled. None of the estimators that are calibrated on the source alone
-is good everywhere (on one real model DoC misses by less, on the miniature ATC does), which is why none has an interval."""
+"""What forecasts where nothing but the source is labelled. None of the estimators that are calibrated on the source
+alone is good everywhere (on one real model DoC misses by less, on the miniature ATC does): none has an interval."""
 
 
 @dataclass(frozen=True)
