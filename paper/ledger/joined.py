@@ -11,18 +11,44 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 
-from paper.ledger.claims import CLAIMS, LedgerError
+from paper.ledger.claims import CLAIMS, Claim, LedgerError
+from paper.ledger.records import SCALES
 from paper.ledger.table import NOT_RUN, Row, verdict
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY, Verdict
 
 FROM_WORST = (DISAGREES, CANNOT_SAY, SIGN_ONLY, AGREES)
 """Of several verdicts on one number, the first of these that any of them has is that of all."""
-RULE = (
-    "Claims that say one thing of the same data are joined: all of them are judged by the number from the most models, "
-    "and the least favourable of their verdicts counts, in the order does not agree, cannot say, agrees in sign only, "
-    "agrees. What was tested with another criterion than the paper's is shown and does not count; a claim that was "
-    "tested with another criterion only is one of which the ledger cannot say whether it holds"
-)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Claims that are one.
+
+    Attributes:
+        sentence: what they claim.
+        parts: their ids.
+        others: ids of those that test it with another criterion than the paper's.
+        criterion: the other one, in words.
+    """
+
+    sentence: str
+    parts: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    criterion: str = ""
+
+    def __post_init__(self):
+        papers = {claim.paper for claim in self.claims}
+        if len(papers) != 1:
+            raise LedgerError(f"{self.sentence!r} joins claims of {len(papers)} papers; expected those of one.")
+        if len({CLAIMS[name].kind for name in self.parts}) > 1:
+            raise LedgerError(f"{self.sentence!r} joins parts of several kinds of evidence; expected one kind.")
+        if bool(self.others) != bool(self.criterion):
+            raise LedgerError(f"{self.sentence!r}: others and their criterion go together; expected both or neither.")
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """All of them."""
+        return tuple(CLAIMS[name] for name in (*self.parts, *self.others))
 
 
 @dataclass(frozen=True)
@@ -30,24 +56,31 @@ class Joint:
     """One claim at one scale, with all that tests it.
 
     Attributes:
-        sentence: the claim.
+        group: the claims that are one.
         rows: that test it with the paper's criterion, the one with the most models first.
         others: that test it with another.
-        criterion: the other one, in words.
         judged: the verdict and why.
     """
 
-    sentence: str
+    group: Group
     rows: tuple[Row, ...]
     others: tuple[Row, ...]
-    criterion: str
     judged: Verdict
 
     @property
     def id(self) -> str:
-        """Its anchor: the id of the claim that comes first, with the scale."""
-        name = min((row.claim.id for row in self.every), key=list(dict(CLAIMS.items())).index)
-        return name + (f"-{self.scale.replace(' ', '-')}" if self.scale else "")
+        """Its anchor: the id of its first claim, with the scale."""
+        return self.group.claims[0].id + (f"-{self.scale.replace(' ', '-')}" if self.scale else "")
+
+    @property
+    def sentence(self) -> str:
+        """The claim in words."""
+        return self.group.sentence
+
+    @property
+    def criterion(self) -> str:
+        """The other criterion, in words."""
+        return self.group.criterion
 
     @property
     def every(self) -> tuple[Row, ...]:
@@ -66,14 +99,14 @@ class Joint:
 
     @property
     def items(self) -> tuple[str, ...]:
-        """Its tables and figures, in the order of the claims."""
-        order = list(dict(CLAIMS.items()))
-        return tuple(dict.fromkeys(row.item for row in sorted(self.every, key=lambda row: order.index(row.claim.id))))
+        """Its tables and figures."""
+        return tuple(dict.fromkeys(claim.item for claim in self.group.claims))
 
     @property
-    def published(self) -> Row | None:
-        """The row of its published number, where there is one."""
-        return next((row for row in self.every if row.claim.numbers), None)
+    def published(self) -> Row:
+        """A row with its published number, where one of its claims has one."""
+        claim = next((claim for claim in self.group.claims if claim.numbers), self.group.claims[0])
+        return replace(self.every[0], claim=claim)
 
     @property
     def scale(self) -> str:
@@ -91,8 +124,8 @@ class Joint:
         return self.judged.because
 
     def concerns(self, claims: Iterable[str]) -> bool:
-        """Whether it is one of these claims, by id, or a part of one."""
-        return not {row.claim.id for row in self.every}.isdisjoint(claims)
+        """Whether one of these claims, by id, is it or a part of it."""
+        return not {claim.id for claim in self.group.claims}.isdisjoint(claims)
 
     @property
     def chapters(self) -> tuple[str, ...]:
@@ -100,57 +133,36 @@ class Joint:
         return tuple(dict.fromkeys(row.chapter for row in self.every))
 
 
-@dataclass(frozen=True)
-class Group:
-    """Claims that are one.
-
-    Attributes:
-        sentence: what they claim; empty where the one claim of the group says it.
-        parts: their ids.
-        others: ids of those that test it with another criterion than the paper's.
-        criterion: the other one, in words.
-    """
-
-    sentence: str
-    parts: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    criterion: str = ""
-
-    def __post_init__(self):
-        papers = {CLAIMS[name].paper for name in (*self.parts, *self.others)}
-        if len(papers) != 1:
-            raise LedgerError(f"{self.sentence!r} joins claims of {len(papers)} papers; expected those of one.")
-        if len({CLAIMS[name].kind for name in self.parts}) > 1:
-            raise LedgerError(f"{self.sentence!r} joins parts of several kinds of evidence; expected one kind.")
-        if bool(self.others) != bool(self.criterion):
-            raise LedgerError(f"{self.sentence!r}: others and their criterion go together; expected both or neither.")
-
-
 def groups() -> tuple[Group, ...]:
     """Every claim once: those of ``joined.csv``, then each that stands alone."""
-    grouped = {name for group in _JOINED for name in (*group.parts, *group.others)}
-    return (*_JOINED, *(Group("", (name,)) for name in dict(CLAIMS.items()) if name not in grouped))
+    grouped = {claim.id for group in _JOINED for claim in group.claims}
+    return (*_JOINED, *(Group(claim.sentence, (name,)) for name, claim in CLAIMS.items() if name not in grouped))
 
 
 def joined(rows: Iterable[Row]) -> tuple[Joint, ...]:
-    """Join the rows of the ledger that are of one claim.
+    """Join the rows of the ledger that are of one claim, and judge it once.
+
+    All parts of a claim are judged by the number from the most models, and the least favourable of their verdicts
+    counts: the first of :data:`FROM_WORST` that one of them has. What was tested with another criterion than the
+    paper's is kept and does not count; of a claim that was tested with another only, the ledger cannot say whether it
+    holds.
 
     Args:
         rows: of :func:`paper.ledger.rows`.
 
     Returns:
-        One a claim and scale, in the order of the rows. A claim with a part that was run is run at that scale.
+        One a claim and scale at which a part of it was run, else one that was not run; in the order of the rows.
     """
     rows = tuple(rows)
     place = {row.claim.id: number for number, row in reversed(list(enumerate(rows)))}
     found = []
-    for group in groups():
-        scales = dict.fromkeys(row.scale for row in rows if row.claim.id in (*group.parts, *group.others))
-        for scale in [scale for scale in scales if scale] or list(scales):
-            of = {name: [row for row in rows if row.claim.id in getattr(group, name) and row.scale == scale]
-                  for name in ("parts", "others")}  # fmt: skip
-            found.append(_joint(group, of["parts"], of["others"]))
-    return tuple(sorted(found, key=lambda joint: min(place[row.claim.id] for row in joint.every)))
+    for group in sorted(groups(), key=lambda group: place[group.claims[0].id]):
+        own, others = ([row for row in rows if row.claim.id in names] for names in (group.parts, group.others))
+        scales = {row.scale for row in (*own, *others)}
+        for scale in (scale for scale in SCALES if scale in scales) if scales != {""} else ("",):
+            at = ([row for row in some if row.scale == scale] for some in (own, others))
+            found.append(_joint(group, *at))
+    return tuple(found)
 
 
 def counts(joints: Iterable[Joint]) -> dict[str, Counter[str]]:
@@ -163,24 +175,21 @@ def counts(joints: Iterable[Joint]) -> dict[str, Counter[str]]:
     }
 
 
-def _joint(group: Group, parts: list[Row], others: list[Row]) -> Joint:
-    parts = sorted(parts, key=lambda row: -len(row.run_keys))
-    sentence = group.sentence or parts[0].sentence
-    return Joint(sentence, tuple(parts), tuple(others), group.criterion, _judged(parts, others, group.criterion))
+def _joint(group: Group, rows: list[Row], others: list[Row]) -> Joint:
+    rows = sorted(rows, key=lambda row: -len(row.run_keys))
+    return Joint(group, tuple(rows), tuple(others), _judged(group, rows, others))
 
 
-def _judged(parts: list[Row], others: list[Row], criterion: str) -> Verdict:
-    """By :data:`RULE`."""
-    if not parts:
-        if not others[0].scale:
-            return others[0].judged
-        return Verdict(CANNOT_SAY, f"tested with another criterion only: {criterion}")
-    most = parts[0].record
-    if most.reason or len(parts) == 1:
-        return parts[0].judged
-    each = [verdict(row.claim, replace(most, claim=row.claim.id, chapter=row.chapter)) for row in parts]
-    named = [one for _, one in sorted(zip(parts, each, strict=True), key=lambda pair: not pair[0].claim.numbers)]
-    return min(named, key=lambda one: FROM_WORST.index(one.outcome))  # of equals, the one beside a published number
+def _judged(group: Group, rows: list[Row], others: list[Row]) -> Verdict:
+    """By the rule of :func:`joined`."""
+    if not rows and others[0].scale:
+        return Verdict(CANNOT_SAY, f"tested with another criterion only: {group.criterion}")
+    most = (rows or others)[0]
+    if not most.scale:
+        return most.judged
+    parts = sorted((CLAIMS[name] for name in group.parts), key=lambda claim: not claim.numbers)
+    each = [verdict(claim, replace(most.record, claim=claim.id, chapter=claim.chapter)) for claim in parts]
+    return min(each, key=lambda one: FROM_WORST.index(one.outcome))  # of equals, the one beside a published number
 
 
 def _read(row: Mapping[str, str]) -> Group:
