@@ -387,6 +387,20 @@ def test_evidence_names_its_runs_and_seeds(tmp_path):
     assert [row.claim.id for row in evidence.rows() if row.ours] == [claim]
 
 
+def test_error_bars_contain_the_error_over_examples_and_not_only_that_over_noise():
+    noisy = {
+        "measure": "sharpness_difference",
+        "stderr": 0.03,
+        "stderr_kind": "noise",
+        "extra": {"stderr_examples": 0.4},
+    }
+    one_draw = noisy | {"stderr": 0.4, "stderr_kind": "examples"}
+    other = {"measure": "accuracy", "stderr": 0.02, "stderr_kind": "examples", "extra": {}}
+    both, *same = chapters.with_both_errors([noisy, one_draw, other])
+    assert both["stderr"] ** 2 == pytest.approx(0.03**2 + 0.4**2) and both["stderr_kind"] == "both"
+    assert same == [one_draw, other] and noisy["stderr"] == 0.03
+
+
 def recorded(seeds, size=10_000):
     """Rows as of records.recorded: two languages of each of these models."""
     about = [{"key": f"{seed:016x}", "seed": seed, "train_size": size} for seed in seeds for _ in range(2)]
