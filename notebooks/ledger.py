@@ -9,16 +9,12 @@
 # %% [markdown]
 # # The ledger
 #
-# Every numbered table and figure of the papers, what it claims, what was found here, and whether the claim held. The
+# Every numbered table and figure of the papers, what it claims, what was found here, and whether the claim held:
+# {glue:text}`ledger-claims` claims, each counted once at every scale at which it was run, and of these
+# {glue:text}`ledger-counts`. They cover {glue:text}`ledger-items-run` of the {glue:text}`ledger-items` tables and figures of
+# {cite:t}`bassi2024generalization`, {cite:t}`stickland2021regularising` and {cite:t}`anonymous2021frustratingly`. The
 # claims are data, the numbers come from the chapters as they ran, and the verdicts follow from both by rules that do not
 # know the outcome.
-#
-# ```{admonition} What you will learn
-# :class: tip
-# - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
-# - What makes a verdict, when the only honest one is "cannot say", and how many chance alone would hand out.
-# - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
-# ```
 
 # %% tags=["parameters", "hide-input"]
 evidence: str = ""  # folder with the chapters' evidence; empty: the book's, else the store's
@@ -67,13 +63,15 @@ say(**{key: counts["scale"][word] for key, word in zip(("miniature", "real", "pa
 # %% [markdown]
 # ## At a glance
 #
-# {glue:text}`ledger-claims` claims, each counted once at every scale at which it was run: {glue:text}`ledger-counts`.
-# They cover {glue:text}`ledger-items-run` of {glue:text}`ledger-items` tables and figures of
-# {cite:t}`bassi2024generalization`, {cite:t}`stickland2021regularising` and {cite:t}`anonymous2021frustratingly`.
-# A number below is a count of claims and leads to them.
+# A number is a count of claims and leads to them. A claim of a table and a figure is in the line of both.
 
 # %% tags=["remove-input"]
 ledger_grid(claims)
+
+# %% [markdown]
+# ## The claims
+#
+# One table a paper; "why" at the end of a line has the reason, the chapter and the runs.
 
 # %% tags=["remove-input"]
 
@@ -88,6 +86,13 @@ for name in papers:
     display(register(name))
 
 # %% [markdown]
+# ```{admonition} What you will learn
+# :class: tip
+# - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
+# - What makes a verdict, when the only honest one is "cannot say", and how many chance alone would hand out.
+# - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
+# ```
+#
 # ```{admonition} How to read it
 # :class: note
 # *Miniature* is the encoder, the data and the sizes that this book ships: a pattern that appears there is a pattern,

@@ -16,20 +16,20 @@ from xlgen.core.errors import XlgenError
 from xlgen.core.registry import Registry
 
 CHAPTERS = {
-    "theory": "From noise to the Fisher information",
-    "sharpness": "Sharpness",
-    "xnli": "One model",
+    "theory": "KL divergence, Fisher information and flatness",
+    "sharpness": "Sharpness, step by step",
+    "xnli": "Fine-tune on English, evaluate everywhere",
     "objectives": "Four objectives side by side",
-    "pawsx": "PAWS-X and two stages",
-    "l2_ewc": "L2 distance and elastic weight consolidation",
-    "frechet": "Fréchet distances",
+    "pawsx": "PAWS-X, and a second language",
+    "l2_ewc": "Staying close to the pretrained weights",
+    "frechet": "How far is a language from English?",
     "fisher": "Tr F and the weight of the penalty",
-    "tagging": "Tagging",
+    "tagging": "A label for every word",
     "frozen": "Frozen encoders",
     "stability": "Seeds and settings",
-    "synthesis": "Which measure predicts transfer?",
+    "synthesis": "Which measure predicts transfer, and how surely?",
 }
-"""The chapters that may record evidence, by file name, with what they are about."""
+"""The chapters that may record evidence, by file name, with their titles."""
 
 
 class LedgerError(XlgenError):

@@ -10,6 +10,7 @@ from paper.ledger.joined import Joint
 from paper.ledger.page import LOOKS
 from paper.ledger.table import NOT_RUN, OUTCOMES
 from paper.live.embed import Live
+from paper.published import PAPERS
 
 BLACK_ON = ("#56B4E9", "#D55E00", "#BBBBBB", "#FFFFFF")
 """Colours of :data:`paper.ledger.page.LOOKS` on which black text has the larger contrast; white has it on the rest."""
@@ -27,10 +28,11 @@ def ledger_grid(joints: Iterable[Joint], *, name: str = "ledger-grid", caption: 
         caption: below the figure.
     """
     joints = tuple(joints)
-    items: dict[tuple[str, str], list[Joint]] = {}
-    for joint in joints:
-        for item in joint.items:
-            items.setdefault((joint.paper, item), []).append(joint)
+    items = {
+        (paper.name, item): [joint for joint in joints if joint.paper == paper.name and item in joint.items]
+        for paper in PAPERS.values()
+        for item in paper.items
+    }
     head = "".join(
         f'<th scope="col" style="{colours(verdict)}">{LOOKS[verdict][0]} {html.escape(verdict)}</th>'
         for verdict in OUTCOMES

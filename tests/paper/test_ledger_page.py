@@ -55,8 +55,8 @@ def test_every_claim_is_a_line_with_what_the_menus_choose_by(tmp_path):
     assert " hidden" not in shown.data
     one = found[f"{GAIN.id}-miniature"]
     assert one.get("data-verdict") == "agrees in sign only" and one.get("data-chapter") == "l2_ewc"
-    assert one.get("data-scale") == "miniature" and one.get("data-paper") == "Anonymous, L2 and EWC (undated)"
-    assert one.get("data-item") == "Anonymous, L2 and EWC (undated), Table 1"
+    assert one.get("data-scale") == "miniature" and one.get("data-paper") == "Anonymous, L2 and EWC (2021)"
+    assert one.get("data-item") == "Anonymous, L2 and EWC (2021), Table 1"
     text = words(one)
     parts = ["Table 1", GAIN.sentence, "1.64", "no uncertainty printed", "1.000 [0.500, 1.500]", "miniature, record"]
     parts += ["n = 13, 3,000 and 10,000 pairs, seeds 0–2, 5", "sign settled; published value in our interval"]
