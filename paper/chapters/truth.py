@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ from xlgen.analysis import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from paper.records import Obtained
 
 RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", "cannot say"
 """What an interval of a correlation says: it lies above 0, below, or includes it."""
@@ -69,14 +71,18 @@ class Side:
         self.whole: dict[str, pd.Series] = {}
         if frame.empty:
             return
+        import pandas as pd
+
         frame = frame.assign(value=frame.value.where(frame.status == "ok"))
+        models = pd.MultiIndex.from_frame(frame[["objective", "seed"]].drop_duplicates())
         for measure, rows in frame.groupby("measure", sort=False):
             of_model = rows[rows.language == "all"].set_index(["objective", "seed"]).value
             if len(of_model):
                 self.whole[measure] = of_model
                 continue
             targets = rows[rows.language != source]
-            self.tables[measure] = targets.pivot(index=["objective", "seed"], columns="language", values="value")
+            wide = targets.pivot(index=["objective", "seed"], columns="language", values="value")
+            self.tables[measure] = wide.reindex(models)
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
@@ -193,6 +199,35 @@ def parting(here: str, there: str) -> str:
     if UNSETTLED not in (here, there):
         return "opposite"
     return "real only" if here == UNSETTLED else "miniature only"
+
+
+def noise_tables(found: Obtained) -> dict[float, pd.DataFrame]:
+    """The sharpness by difference at each noise scale, a row a model (its key) and a column a language."""
+    import pandas as pd
+
+    rows: dict[float, dict[Any, dict[str, float]]] = {}
+    for key, parts in found.measured.items():
+        for config, part in zip(found.measures[key], parts, strict=True):
+            if (values := part.get("sharpness_difference")) is not None:
+                scale = config.settings["sharpness_difference"]["noise_scale"]
+                rows.setdefault(scale, {})[key] = {lang: v.value for lang, v in values.items() if v.status == "ok"}
+    return {scale: pd.DataFrame(rows[scale]).T for scale in sorted(rows)}
+
+
+def across(x: pd.DataFrame, y: pd.DataFrame, languages: Sequence[str] = (), resamples: int = RESAMPLES) -> Interval:
+    """Mean correlation of two measures over languages, of the models that have both; nothing where there is none.
+
+    Args:
+        x: a row a model and a column a language.
+        y: the same.
+        languages: to which it is restricted; all that both have unless given.
+        resamples: bootstrap samples of its interval.
+    """
+    models = [key for key in x.index if key in y.index]
+    codes = [code for code in x.columns if code in y.columns and (not languages or code in languages)]
+    if not models or len(codes) < MIN_POINTS:
+        return NOTHING
+    return clustered(x.loc[models, codes].to_numpy(), y.loc[models, codes].to_numpy(), resamples=resamples).interval
 
 
 def _plain(relation: Clustered | None) -> dict[str, Any] | None:

@@ -25,13 +25,13 @@ def checks(
     size: int = SIZE,
     **overrides: Any,
 ) -> Protocol:
-    """Margin and sharpness of vanilla fine-tuning where the paper does not look. Keys (check, value, seed).
+    """Margin and sharpness of vanilla fine-tuning where the paper does not look. Keys (task, duration, seed).
 
     Args:
         preset: see :mod:`xlgen.training.presets`.
-        tasks: of words, check ``"task"``.
-        scales: standard deviations of the noise on XNLI [parameter units], check ``"scale"``; a decade each.
-        durations: on XNLI, epochs as a multiple of the preset's own, check ``"duration"``.
+        tasks: of words, for one duration.
+        scales: standard deviations of the noise on XNLI [parameter units], a decade each, for the duration 1.
+        durations: on XNLI, epochs as a multiple of the preset's own.
         seeds: random seeds, each of every check; no other protocol has them, so that nobody has looked at these models.
         size: examples of each language and split for scores and margins.
         overrides: settings of a run, by name.
@@ -43,15 +43,14 @@ def checks(
         sharp = (MeasureConfig(("sharpness_difference",), (), "test", EXAMPLES, one) for one in settings)
         return (MeasureConfig(scored, (), "test", size), MeasureConfig(("margin",), (), "dev", size), *sharp)
 
-    xnli, plan = name_of("xnli", preset), {}
+    xnli, configs, measured = name_of("xnli", preset), {}, {}
     usual = config(preset, xnli, overrides).epochs
     for seed in seeds:
         for task in (name_of(task, preset) for task in tasks):
-            plan["task", task, seed] = config(preset, task, overrides, seed=seed), measures("token", USUAL)
-        for scale in scales:
-            plan["scale", scale, seed] = config(preset, xnli, overrides, seed=seed), measures("sequence", scale)
+            configs[task, 1, seed] = config(preset, task, overrides, seed=seed)
+            measured[task, 1, seed] = measures("token", USUAL)
         for times in durations:
             longer = dict(overrides) | {"epochs": max(1, round(times * usual))}
-            plan["duration", times, seed] = config(preset, xnli, longer, seed=seed), measures("sequence", USUAL)
-    configs, measured = ({key: parts[i] for key, parts in plan.items()} for i in (0, 1))
-    return Protocol(configs, measured, ("check", "value", "seed"))
+            configs[xnli, times, seed] = config(preset, xnli, longer, seed=seed)
+            measured[xnli, times, seed] = measures("sequence", *(scales if times == 1 else [USUAL]))
+    return Protocol(configs, measured, ("task", "duration", "seed"))
