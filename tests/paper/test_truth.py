@@ -27,7 +27,9 @@ def frame(models, without=()):
             values = {"accuracy": accuracy, "dev_margin": accuracy + 0.004 * (place % 3)}
             values |= {"margin": accuracy - 0.1, "sharpness_difference": 1 - accuracy + 0.003 * (place % 2)}
             rows += [who | {"language": code, "measure": m, "value": v} for m, v in values.items() if m not in without]
-        rows.append(who | {"language": "all", "measure": "frobenius", "value": 3.0 + (objective == "fisher") + 0.1 * seed})
+        rows.append(
+            who | {"language": "all", "measure": "frobenius", "value": 3.0 + (objective == "fisher") + 0.1 * seed}
+        )
     return pd.DataFrame(rows)
 
 
@@ -130,7 +132,8 @@ def test_noise_scales_are_told_apart_and_a_bound_is_left_out():
         values = {"en": value, "de": value + 1, "fr": value}
         return {
             "sharpness_difference": {
-                code: SimpleNamespace(value=v, status="hit_lower" if code == "fr" else "ok") for code, v in values.items()
+                code: SimpleNamespace(value=v, status="hit_lower" if code == "fr" else "ok")
+                for code, v in values.items()
             }
         }
 
