@@ -53,7 +53,7 @@ def book_of(sources: Sequence[Path], pages: Sequence[Path], bibliography: Path) 
     for chapter, source in enumerate(sources, start=1):
         cells = notebook.read(source).cells
         prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        titles[source.stem] = re.search(r"^# (.+)$", prose, re.MULTILINE)[1]
+        titles[source.stem] = title_of(prose)
         figures = [name for cell in cells if (name := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))]
         exercises = re.findall(r"\{exercise\}[^\n]*\n:label: ([\w-]+)", prose)
         for form, labels in {
@@ -63,9 +63,14 @@ def book_of(sources: Sequence[Path], pages: Sequence[Path], bibliography: Path) 
         }.items():
             numbers |= {label: form.format(chapter, i) for i, label in enumerate(labels, start=1)}
     for page in pages:
-        if heading := re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-            titles[page.stem] = heading[1]
+        titles[page.stem] = title_of(page.read_text(encoding="utf-8"))
     return Book(titles, numbers, keys_of(bibliography))
+
+
+def title_of(prose: str) -> str:
+    """The first heading; empty without one."""
+    heading = re.search(r"^# (.+)$", prose, re.MULTILINE)
+    return heading[1] if heading else ""
 
 
 def keys_of(bibliography: Path) -> dict[str, tuple[str, str]]:

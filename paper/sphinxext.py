@@ -28,7 +28,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import handout, house, notebook, pages
+from paper import handout, house, notebook, pages, slides
 from paper.cli import LISTS
 from paper.live import embed
 from xlgen.cli.listing import in_words
@@ -58,6 +58,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
     app.add_directive("execution-times", ExecutionTimes)
     app.add_directive("house", House)
+    app.add_directive("slides", Decks)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
@@ -197,7 +198,7 @@ def without_missing_fonts(script: str) -> str:
 
 
 def hand_out(app: Sphinx, error: Exception | None) -> None:
-    """Offer the chapters for download with their numbers in the prose, and all of them in two archives."""
+    """Offer the chapters for download with their numbers in the prose, in two archives, and as slides."""
     if error or app.builder.format != "html":
         return
     import nbformat
@@ -208,6 +209,7 @@ def hand_out(app: Sphinx, error: Exception | None) -> None:
     known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
     chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
     handout.write(chapters, known, Path(app.outdir))
+    slides.write(chapters, known, app.config.mathjax2_config, Path(app.outdir))
 
 
 def copy_live(app: Sphinx) -> None:
@@ -238,6 +240,21 @@ class ExecutionTimes(SphinxDirective):
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
                 rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
         return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
+
+
+class Decks(SphinxDirective):
+    """A list of the chapters' slides, in the order of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        listed = nodes.bullet_list()
+        for page in self.config.external_site_map:
+            if page.startswith(f"{FOLDER}/"):
+                name = page.removeprefix(f"{FOLDER}/")
+                prose = [cell.source for cell in notebook.read(Path(self.env.srcdir).parent / f"{page}.py").cells]
+                title = handout.title_of(prose[0])
+                link = nodes.reference("", title, refuri=f"{slides.FOLDER}/{name}.html", internal=False)
+                listed += nodes.list_item("", nodes.paragraph("", "", link))
+        return [listed]
 
 
 class House(SphinxDirective):
