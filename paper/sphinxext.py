@@ -65,6 +65,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_live)
     app.connect("html-page-context", load_live)
+    app.connect("autodoc-process-docstring", say_of_a_name, priority=400)  # before napoleon
     app.connect("env-get-outdated", outdated_by_notebooks)
     app.connect("build-finished", pages.finish)
     app.connect("build-finished", hand_out)
@@ -225,6 +226,12 @@ def load_live(app: Sphinx, page: str, template: str, context: dict[str, Any], do
         app.add_js_file(f"{embed.FOLDER}/{name}", loading_method="defer")
     if scripts:
         app.add_css_file(f"{embed.FOLDER}/live.css")
+
+
+def say_of_a_name(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Begin what is said of a constant with an empty comment: napoleon takes words before a colon for its type."""
+    if what in ("data", "attribute"):
+        lines[:0] = ["..", ""]
 
 
 class ExecutionTimes(SphinxDirective):
