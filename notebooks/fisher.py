@@ -206,7 +206,7 @@ plt.show()
 # ## Figure 1: accuracy against Tr F
 #
 # What was measured goes into one table, a row for each model, and its means over seeds into another, a row for each
-# setting; of $\mathrm{Tr}\, F$ the mean is that of its logarithm.
+# setting; of $\mathrm{Tr}\, F$ the mean is that of its logarithm. Before you look: which setting has the smallest trace?
 
 # %%
 scores = found.frame.pivot_table("value", ["penalty", "weight", "seed"], ["measure", "language"]).loc[list(found.runs)]
@@ -621,6 +621,13 @@ evidence.choice("fisher-accuracy", f"{why} The weight decides which of the paper
 evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 
 # %% [markdown]
+# ```{admonition} Concept check: In the figure, models with a smaller $\mathrm{Tr}\, F$ are more accurate: lower it, and accuracy rises. True?
+# :class: dropdown
+# *It does not follow.* The misconception is that a correlation over models that we chose is an effect. The trace is small
+# where a model is certain and where its outputs hardly depend on the weights. A constant answer, given with certainty, has
+# a trace of 0, and a penalty that is heavy enough may find it.
+# ```
+#
 # ```{admonition} What we learnt
 # :class: important
 # - Accuracy in English falls as $\mathrm{Tr}\, F$ grows: {glue:text}`fisher-verdict-accuracy`

@@ -184,7 +184,7 @@ plt.show()
 # ### Does the text have to be the language's own?
 #
 # Row $d$, column $c$ of the figure is the change in language $c$ by EWC with text in $d$. If EWC protects the language
-# whose text it has read, the diagonal stands out.
+# whose text it has read, the diagonal stands out. Before you look: by how many points?
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-own", "caption": "Change of test accuracy against vanilla in each language (columns) by EWC with text in each language (rows), in points, mean over seeds. Framed: the language's own text. A cell's own uncertainty is that of the figure above; the mean of the framed cells against the others is in the text."}, "image": {"alt": "A heat map for each task, texts as rows and evaluated languages as columns, with the number in each cell; the cells of the diagonal are framed."}} tags=["hide-input"]
 cells = {task: one.matrix([(f"EWC {d}", lam) for d in alone[task]]) for task, one in studies.items() if alone[task]}
@@ -613,6 +613,13 @@ for strength in strengths:
 #
 # ````{solution-end}
 # ````
+#
+# ```{admonition} Concept check: With the same $\lambda$, L2 and EWC pull equally hard. True?
+# :class: dropdown
+# *Only in the mean, and only here.* The misconception is that $\lambda$ alone is the strength. It is $\lambda F_i$, weight by
+# weight; here $F$ has mean 1, and still EWC nails some weights down and leaves others free. Without that division the same
+# $\lambda$ is another experiment.
+# ```
 #
 # ```{admonition} What we learnt
 # :class: important

@@ -24,6 +24,8 @@ ROLE = re.compile(r"\{(glue:text|cite:[tp]|numref|eq|ref|doc|mod|func|class|meth
 EQUATION = re.compile(r"(\$\$.+?)\$\$ *\((eq-[\w-]+)\)", re.DOTALL)
 FENCE = re.compile(r"^(`{3,})\{([\w:-]+)\} ?(.*)$")
 OPTION = re.compile(r"^:(\w+): *(.*)$")
+CHECK = "Concept check: "
+"""What the title of a box begins with that holds the answer of the question in its title."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ def handout(executed: NotebookNode, book: Book, *, solutions: bool = True) -> No
     Args:
         executed: the chapter with its outputs.
         book: what it may refer to.
-        solutions: whether those of the exercises are kept.
+        solutions: whether those of the exercises, and the answers of concept checks, are kept.
     """
     import nbformat
 
@@ -142,6 +144,8 @@ def plain(
             open_fences.append((ticks, kind))
             if not hidden and kind != "solution-end":
                 lines += heading_of(kind, title, book)
+            if title.startswith(CHECK) and not solutions and not hidden:
+                hidden, open_fences[-1] = True, (ticks, "solution")
             if kind in ("solution", "solution-start"):
                 hidden = not solutions
                 if hidden:

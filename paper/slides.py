@@ -3,7 +3,8 @@
 What goes on a slide is a matter of rule, so that no cell has to say it. In the order of the chapter:
 
 - the title with the first paragraph;
-- every box and every exercise, without solutions; not the commands of "Your turn";
+- every box and every exercise, without solutions; the answer of a concept check on a slide after the question; not the
+  commands of "Your turn";
 - every numbered equation under the heading of its section, with the sentence that leads to it;
 - every figure with one sentence: the first one below it that names it, else the first of the paragraph that follows it.
 
@@ -68,7 +69,8 @@ def slides(name: str, executed: NotebookNode, book: handout.Book) -> list[Slide]
     def said(prose: str) -> str:
         return handout.roles(prose, texts, book).strip()
 
-    title, section, hidden, made = book.titles[name], "", False, []
+    title, section, hidden = book.titles[name], "", False
+    made = [front := Slide(title, "")]
     cells = executed.cells
     for place, cell in enumerate(cells):
         if cell.cell_type == "code":
@@ -89,14 +91,17 @@ def slides(name: str, executed: NotebookNode, book: handout.Book) -> list[Slide]
             elif kind == "exercise":
                 label = re.search(r"^:label: (.+)$", text, re.MULTILINE)[1]
                 made.append(Slide(f"{book.numbers[label]}. {said(head)}", said(without_options(text))))
+            elif head.startswith(handout.CHECK):
+                made.append(Slide("Concept check", said(head.removeprefix(handout.CHECK))))
+                made.append(Slide("Concept check", said(without_options(text))))
             elif kind:
                 made.append(Slide(said(head) or kind.capitalize(), said(without_options(text))))
             elif heading := re.match(r"(#+) (.+)$", text):
                 section = heading[2] if heading[1] != "#" else ""
             elif handout.EQUATION.search(text):
                 made.append(Slide(said(section) or title, said(f"{sentences(lead)[-1]}\n\n{text}")))
-            elif not made:
-                made.append(Slide(title, said(text)))
+            elif made == [front]:
+                made = [Slide(title, said(text))]
             lead = text if not kind else ""
     return made
 

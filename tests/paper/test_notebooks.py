@@ -260,3 +260,16 @@ def test_a_picture_is_found_by_its_name(tmp_path):
     assert notebook.picture(path, "fig-one") == b"a png"
     with pytest.raises(UnknownName, match="Did you mean 'fig-one'"):
         notebook.picture(path, "fig-on")
+
+
+TAUGHT = "theory sharpness xnli objectives pawsx l2_ewc frechet fisher tagging frozen stability".split()
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_a_chapter_that_is_taught_asks_before_it_shows_and_checks_a_misconception(name):
+    read = notebook.read(ROOT / "notebooks" / f"{name}.py")
+    prose = " ".join("\n".join(cell.source for cell in read.cells if cell.cell_type == "markdown").split())
+    assert re.search(r"[Bb]efore you (?:look|read on|move)|Guess which", prose)
+    (check,) = re.findall(r"```\{admonition\} Concept check: (.+?) True\? :class: dropdown (.+?) ```", prose)
+    assert "misconception is that" in check[1] and check[1].startswith("*")
+    assert prose.index("What you will learn") < prose.index("Concept check") < prose.index("What we learnt")

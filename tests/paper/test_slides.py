@@ -59,6 +59,11 @@ $$ e = f $$ (eq-x)"""
 LAST = """````{solution-end}
 ````
 
+```{admonition} Concept check: So $a = b$. True?
+:class: dropdown
+*False.* It is not.
+```
+
 ```{admonition} Your turn
 A command.
 ```
@@ -91,11 +96,17 @@ def test_the_rule():
         ("A $p$ section", "With $x$ as in *Running*\n\n$$ a = b_i \\tag{4.1} $$"),
         ("A $p$ section", "As Fig. 4.1 shows, sam is best.\n\n*Fig. 4.1. The $y$ of all.*"),
         ("Exercise 4.1. ★ Why?", "Say why (4.1) holds.\n```python\npass\n```"),
+        ("Concept check", "So $a = b$. True?"),
+        ("Concept check", "*False.* It is not."),
         ("What we learnt", "- sam"),
         ("A $p$ section", "*Fig. 4.2. The $y$ of all.*"),
     ]
-    assert [slide.figure for slide in made] == [None, None, None, PNG, None, None, PNG]
+    assert [slide.figure for slide in made] == [None, None, None, PNG, None, None, None, None, PNG]
     assert made[3].alt == "Shows fig-x-a."
+
+
+def test_a_chapter_of_nothing_has_its_title():
+    assert slides.slides("x", new_notebook(), BOOK) == [slides.Slide("A chapter", "")]
 
 
 def test_a_sentence_on_a_figure_is_from_its_own_section():
@@ -110,7 +121,7 @@ def test_the_page_is_text_and_its_pictures_are_those_of_the_chapter(tmp_path):
     slides.write({"x": chapter()}, BOOK, MATHJAX, tmp_path)
     text = (tmp_path / "slides" / "x.html").read_text(encoding="utf-8")
     soup = BeautifulSoup(text, "html.parser")
-    assert len(soup.select("section")) == len(soup.select("h1, h2")) == 7 and len(soup.select("h1")) == 1
+    assert len(soup.select("section")) == len(soup.select("h1, h2")) == 9 and len(soup.select("h1")) == 1
     assert "One &lt; two" in text and r"\[a = b_i \tag{4.1}\]" in text and "{" not in soup.select_one("main h1").text
     image = soup.select_one("img")
     assert (tmp_path / "slides" / image["src"]).read_bytes() == PNG and image["alt"] == "Shows fig-x-a."
