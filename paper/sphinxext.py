@@ -28,7 +28,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import handout, house, notebook, pages, slides
+from paper import citation, handout, house, notebook, pages, slides
 from paper.cli import LISTS
 from paper.live import embed
 from xlgen.cli.listing import in_words
@@ -59,6 +59,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("execution-times", ExecutionTimes)
     app.add_directive("house", House)
     app.add_directive("slides", Decks)
+    app.add_directive("bibtex", BibTeX)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
@@ -262,6 +263,15 @@ class Decks(SphinxDirective):
                 link = nodes.reference("", title, refuri=f"{slides.FOLDER}/{name}.html", internal=False)
                 listed += nodes.list_item("", nodes.paragraph("", "", link))
         return [listed]
+
+
+class BibTeX(SphinxDirective):
+    """The entry of ``CITATION.cff``, to copy."""
+
+    def run(self) -> list[nodes.Node]:
+        source = Path(self.env.srcdir).parent / "CITATION.cff"
+        self.env.note_dependency(str(source))
+        return [nodes.literal_block(text := citation.bibtex(source), text, language="bibtex")]
 
 
 class House(SphinxDirective):
