@@ -1,4 +1,5 @@
 # make book       build the book; on a fresh machine this needs python >= 3.11, git and make
+# make pdf        print the book that was built last to book/_build/book.pdf, with Chromium
 # make test       ruff and the tests
 # make quick      the tests of one room: ROOM=analysis, ROOM=paper, …
 # make lint       ruff alone
@@ -19,7 +20,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick lint format chapter notebooks bench records version readme clean
+.PHONY: help book pdf test quick lint format chapter notebooks bench records version readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -34,6 +35,9 @@ $(STAMP):
 
 book: $(STAMP)
 	$(BIN)/jupyter-book build -W --keep-going book/
+
+pdf: $(STAMP)
+	$(BIN)/python -m paper.pdf
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -63,6 +63,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
+    app.connect("config-inited", launch_with_an_address)
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_live)
     app.connect("html-page-context", load_live)
@@ -175,6 +176,13 @@ def outdated_by_notebooks(
     """All pages, if a notebook has changed: a page may quote its numbers, which Sphinx does not know."""
     if any(page.startswith(f"{FOLDER}/") for page in added | changed):
         yield from env.found_docs - added - changed
+
+
+def launch_with_an_address(app: Sphinx, config: Config) -> None:
+    """Take out the launch buttons of a book without a public address: there is nothing that they could open."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options["launch_buttons"] = {}
 
 
 def use_local_mathjax(app: Sphinx, config: Config) -> None:

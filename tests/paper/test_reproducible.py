@@ -2,12 +2,14 @@
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from pybtex.database import parse_file, parse_string
 
 from paper import citation
+from paper.sphinxext import launch_with_an_address
 
 ROOT = Path(__file__).resolve().parents[2]
 CFF = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
@@ -43,6 +45,8 @@ def test_launch_buttons_appear_with_an_address_and_only_then(url, tmp_path):
     )
     options = final["html_theme_options"]
     assert {"binderhub_url", "colab_url"} <= set(options["launch_buttons"])
+    launch_with_an_address(None, SimpleNamespace(html_theme_options=options))
+    assert bool(options["launch_buttons"]) is bool(url)  # without an address the theme would fail
     assert options.get("repository_url", "") == url and options.get("path_to_docs", "") == ""
 
 
