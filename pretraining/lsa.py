@@ -43,7 +43,7 @@ def word_vectors(
         second = corpus.other_language(first, rng)
         texts.append(tuple("".join(p.text for p in pieces(stated, lexicon(code))) for code in (first, second)))
     sides = [tokenizer([pair[k] for pair in texts], add_special_tokens=False)["input_ids"] for k in (0, 1)]
-    met = [(a, b) for one, two in zip(*sides, strict=True) for a in set(one) for b in set(two)]
+    met = [(a, b) for left, two in zip(*sides, strict=True) for a in set(left) for b in set(two)]
     a, b = np.array(met).T
     size = len(tokenizer)
     counts = coo_matrix((np.ones(2 * len(a)), (np.r_[a, b], np.r_[b, a])), shape=(size, size)).tocsr()

@@ -134,8 +134,8 @@ class Correlation:
 
     def interval(self, name: str = "pearson") -> Interval:
         """One of the three coefficients with its Fisher-z interval: ``f"{c.interval('spearman'):.2f}"`` for prose."""
-        one = getattr(self, name)
-        return Interval(one.value, one.low, one.high, self.n)
+        coefficient = getattr(self, name)
+        return Interval(coefficient.value, coefficient.low, coefficient.high, self.n)
 
 
 def correlate(

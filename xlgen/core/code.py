@@ -109,8 +109,8 @@ def of_text() -> dict[str, int | str]:
 
 def versions(parts: Iterable[str]) -> dict[str, int | str]:
     """By part, the version of its source as it is now; its digest, if ``versions.csv`` does not know that."""
-    known = {(row["part"], row["source"]): int(row["version"]) for row in rows()}
-    return {part: known.get((part, source(part)), source(part)) for part in sorted(parts)}
+    numbers = {(row["part"], row["source"]): int(row["version"]) for row in rows()}
+    return {part: numbers.get((part, source(part)), source(part)) for part in sorted(parts)}
 
 
 def rests_on(modules: Iterable[str], without: Iterable[str] = ()) -> set[str]:
@@ -138,7 +138,7 @@ def part_of(module: str) -> str:
 @cache
 def imports(module: str) -> tuple[str, ...]:
     """The package's modules that a module imports, wherever in it."""
-    found = []
+    modules = []
     for node in ast.walk(_parsed(module)):
         names = []
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -146,8 +146,8 @@ def imports(module: str) -> tuple[str, ...]:
         elif isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         inside = (name.removeprefix("xlgen.") for name in names if name.startswith("xlgen."))
-        found += [name for name in inside if path(name).is_file()]
-    return tuple(dict.fromkeys(found))
+        modules += [name for name in inside if path(name).is_file()]
+    return tuple(dict.fromkeys(modules))
 
 
 @cache
@@ -164,8 +164,8 @@ def digest_of(texts: Iterable[str], tables: Iterable[str] = ()) -> str:
 
     Comments, docstrings, imports and blank lines do not count, nor do names of modules and places of statements.
     """
-    found = {statement for text in texts for statement in _statements(text)} | set(tables)
-    return hashlib.sha256("\0".join(sorted(found)).encode()).hexdigest()[:12]
+    statements = {statement for text in texts for statement in _statements(text)} | set(tables)
+    return hashlib.sha256("\0".join(sorted(statements)).encode()).hexdigest()[:12]
 
 
 def path(module: str) -> Path:

@@ -110,11 +110,11 @@ def typed(owner: Callable | type, given: Mapping[str, Any], what: str, prefix: s
         UnknownName: ``owner`` has no such setting.
         ConfigError: a value of the wrong type or out of its range.
     """
-    known = settings_of(owner)
+    settings = settings_of(owner)
     for name in given:
-        if name not in known:
-            raise UnknownName(what, name, known)
-    return {name: known[name].read(value, prefix) for name, value in given.items()}
+        if name not in settings:
+            raise UnknownName(what, name, settings)
+    return {name: settings[name].read(value, prefix) for name, value in given.items()}
 
 
 def complete(owner: Callable, given: Mapping[str, Any], what: str, prefix: str = "") -> dict[str, Any]:
@@ -233,9 +233,9 @@ def _lenient(annotation: Any) -> Any:
 def _words(annotation: Any) -> tuple[str, bool]:
     """What an annotation asks for, and whether somebody has described it."""
     kind, metadata = _bare(annotation)
-    for one in metadata:
-        if isinstance(one, FieldInfo) and one.description:
-            return one.description, True
+    for item in metadata:
+        if isinstance(item, FieldInfo) and item.description:
+            return item.description, True
     origin = get_origin(kind) or kind
     if origin in (Union, types.UnionType):
         (part,) = (part for part in get_args(kind) if part is not types.NoneType)
@@ -246,7 +246,7 @@ def _words(annotation: Any) -> tuple[str, bool]:
         return f"{', '.join(most)} or {last}", True
     if origin in (Sequence, tuple, list):
         entry, bounds = _bare((get_args(kind) or (Any,))[0])
-        distinct = "different " if any(one in metadata for one in Different) else ""
+        distinct = "different " if any(item in metadata for item in Different) else ""
         return f"{distinct}{MANY.get(entry, 'entries')}{_range(bounds)} separated by commas", False
     if origin in (Mapping, dict):
         return 'values by name, such as {"rho": 0.05}', True
@@ -255,7 +255,9 @@ def _words(annotation: Any) -> tuple[str, bool]:
 
 def _range(metadata: Sequence[Any]) -> str:
     """Bounds in words."""
-    bounds = [bound for one in metadata if isinstance(one, FieldInfo) for bound in one.metadata]
+    bounds = [bound for part in metadata if isinstance(part, FieldInfo) for bound in part.metadata]
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
-    found = [f" {sign} {getattr(one, name):g}" for name, sign in signs.items() for one in bounds if hasattr(one, name)]
-    return " and".join(found)
+    limits = [
+        f" {sign} {getattr(part, name):g}" for name, sign in signs.items() for part in bounds if hasattr(part, name)
+    ]
+    return " and".join(limits)

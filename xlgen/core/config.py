@@ -125,10 +125,10 @@ class RunConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> RunConfig:
         """Inverse of :meth:`to_dict`; unknown keys are an error with a suggestion."""
-        known = {f.name for f in fields(cls)}
+        names = {f.name for f in fields(cls)}
         for key in values:
-            if key not in known:
-                raise UnknownName("setting", key, known)
+            if key not in names:
+                raise UnknownName("setting", key, names)
         return cls(**values)
 
     def with_(self, **changes: Any) -> RunConfig:

@@ -20,17 +20,17 @@ class UnknownName(XlgenError):
     Args:
         kind: what the name was meant to be, in words (``"objective"``).
         name: what was given.
-        known: the names that exist; the closest is suggested.
+        accepted: the names that exist; the closest is suggested.
     """
 
-    def __init__(self, kind: str, name: object, known: Iterable[str]):
-        known = sorted(known)
-        super().__init__(f"unknown {kind} {name!r}.{_hint(name, known)} Known: {', '.join(known)}.")
+    def __init__(self, kind: str, name: object, accepted: Iterable[str]):
+        accepted = sorted(accepted)
+        super().__init__(f"unknown {kind} {name!r}.{_hint(name, accepted)} Known: {', '.join(accepted)}.")
 
 
-def _hint(name: object, known: Sequence[str]) -> str:
+def _hint(name: object, accepted: Sequence[str]) -> str:
     """The known name that is closest to ``name``, if one is close."""
-    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), accepted, n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
@@ -44,11 +44,11 @@ class UnknownChoice(UnknownName, ConfigError):
     Args:
         message: what is wrong and what was expected; the closest word is suggested after it.
         value: what was given.
-        known: the words that it can be.
+        accepted: the words that it can be.
     """
 
-    def __init__(self, message: str, value: object, known: Iterable[str]):
-        XlgenError.__init__(self, message + _hint(value, sorted(known)))
+    def __init__(self, message: str, value: object, accepted: Iterable[str]):
+        XlgenError.__init__(self, message + _hint(value, sorted(accepted)))
 
 
 class DataError(XlgenError):

@@ -197,8 +197,8 @@ def pack(folder: Path, run: Result, measures: Iterable[Result]) -> Path:
     """
     content = {name: run.read(name) for name in RUN}
     content["config"] = RunConfig.from_dict(content["config"]).to_dict()
-    measured = {one.name: {name: one.read(name) for name in MEASURE} for one in measures}
-    for made in (content["manifest"], *(one["manifest"] for one in measured.values())):
+    measured = {result.name: {name: result.read(name) for name in MEASURE} for result in measures}
+    for made in (content["manifest"], *(result["manifest"] for result in measured.values())):
         commit = made["commit"] or "no commit"
         if not re.fullmatch("[0-9a-f]{40}", commit):
             raise StoreError(
@@ -230,15 +230,18 @@ def _unpack(path: Path, changed: int, size: int) -> tuple[Result, ...]:
     """What is in a file that was last changed then: a run is asked for each of its measures."""
     try:
         text = path.read_text(encoding="utf-8")
-        content, found = json.loads(text), json.loads(text, object_hook=decode)
-        said, _ = content.pop("digest"), found.pop("digest")
-        known = digest(content)
-        name = RunConfig.from_dict(found["config"]).hash
-        run = Result(name, path, {part: found[part] for part in RUN})
-        measures = [Result(key, path, {part: one[part] for part in MEASURE}) for key, one in found["measured"].items()]
+        content, decoded = json.loads(text), json.loads(text, object_hook=decode)
+        written, _ = content.pop("digest"), decoded.pop("digest")
+        computed = digest(content)
+        name = RunConfig.from_dict(decoded["config"]).hash
+        run = Result(name, path, {part: decoded[part] for part in RUN})
+        measures = [
+            Result(key, path, {part: documents[part] for part in MEASURE})
+            for key, documents in decoded["measured"].items()
+        ]
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise StoreError(f"{path} cannot be read ({error}); run `make records` again.") from None
-    if said != known or path.stem != name:
+    if written != computed or path.stem != name:
         raise StoreError(f"{path} is not as it was written; restore it, or run `make records` again.")
     return run, *measures
 
@@ -277,9 +280,9 @@ class Store:
             StoreError: there is something, but not a complete result.
         """
         if self.records is not None and (path := self.records / f"{of or name}.json").is_file():
-            for found in unpack(path):
-                if found.name == name:
-                    return found
+            for result in unpack(path):
+                if result.name == name:
+                    return result
         folder = self.root / name
         if not folder.is_dir():
             return None
@@ -319,12 +322,12 @@ class Store:
 
     def entries(self, kind: str) -> list[str]:
         """Names of the complete results of one kind (``"run"``, ``"measure"``) in ``root``, oldest first."""
-        found = []
+        results = []
         for path in self.root.glob(f"[!.]*/{MANIFEST}"):  # a name with a dot is still being written
             facts = read_json(path)
             if facts["kind"] == kind:
-                found.append((facts["created"], path.parent.name))
-        return [name for _, name in sorted(found)]
+                results.append((facts["created"], path.parent.name))
+        return [name for _, name in sorted(results)]
 
     def find(self, prefix: str, kind: str = "run") -> str:
         """The full name of the one result of this kind in ``root`` whose name starts with ``prefix``.
@@ -333,11 +336,11 @@ class Store:
             StoreError: there is none, or there are several.
         """
         names = self.entries(kind)
-        found = [name for name in names if name.startswith(prefix)] if prefix else []
-        if not found:
+        matches = [name for name in names if name.startswith(prefix)] if prefix else []
+        if not matches:
             raise StoreError(f"no {kind} in {self.root} starts with {prefix!r}; it holds {len(names)} of them.")
-        if len(found) > 1:
+        if len(matches) > 1:
             raise StoreError(
-                f"{prefix!r} is the beginning of {len(found)} results: {', '.join(found)}; give more of it."
+                f"{prefix!r} is the beginning of {len(matches)} results: {', '.join(matches)}; give more of it."
             )
-        return found[0]
+        return matches[0]

@@ -77,14 +77,14 @@ def cuts(lengths: Sequence[Sequence[int]], room: int) -> Iterator[Cut]:
 def word_ids(rows: TaggedRows, tokenizer, room: int) -> dict[str, list[int]]:
     """The sub-words of every different word: at least one, at most ``room``, or the unknown one."""
     words = list(dict.fromkeys(word for sentence in rows.words for word in sentence))
-    found: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     prefix = plain.word_prefix(tokenizer)
     for start in range(0, len(words), CHUNK):
         part = words[start : start + CHUNK]
         texts = [prefix + word for word in part]
         ids = plain.encode(tokenizer, texts, special=False)["input_ids"]
-        found |= zip(part, (_fitting(pieces, room, tokenizer.unk_token_id) for pieces in ids), strict=True)
-    return found
+        positions |= zip(part, (_fitting(pieces, room, tokenizer.unk_token_id) for pieces in ids), strict=True)
+    return positions
 
 
 def _fitting(pieces: list[int], room: int, unknown: int) -> list[int]:
@@ -119,12 +119,12 @@ def encode_tagged(
         encoded = _packed(
             rows, list(cuts(lengths, room)), ids.__getitem__, tokenizer, max_length, position_ids=position_ids
         )
-        found = {"tokens": encoded.tokens, "offsets": encoded.offsets, "labels": encoded.labels}
+        arrays = {"tokens": encoded.tokens, "offsets": encoded.offsets, "labels": encoded.labels}
         types = {} if encoded.types is None else {"types": encoded.types}
-        return found | types | {"example": encoded.example}
+        return arrays | types | {"example": encoded.example}
 
-    def build(found: dict[str, torch.Tensor]) -> Encoded:
-        return Encoded(**{"types": None, **found}, pad=tokenizer.pad_token_id, position_ids=position_ids)
+    def build(arrays: dict[str, torch.Tensor]) -> Encoded:
+        return Encoded(**{"types": None, **arrays}, pad=tokenizer.pad_token_id, position_ids=position_ids)
 
     return remembered(key, cache_dir, tensors, build, position_ids=position_ids)
 

@@ -67,13 +67,13 @@ def encode(
         copy.enable_truncation(max_length, strategy="longest_first", direction=tokenizer.truncation_side)
     rows = list(texts) if seconds is None else list(zip(texts, seconds, strict=True))
     encodings = copy.encode_batch(rows, add_special_tokens=special)
-    found = {
+    inputs = {
         "input_ids": [encoding.ids for encoding in encodings],
         "special_tokens_mask": [encoding.special_tokens_mask for encoding in encodings],
     }
     if "token_type_ids" in tokenizer.model_input_names:
-        found["token_type_ids"] = [encoding.type_ids for encoding in encodings]
-    return found
+        inputs["token_type_ids"] = [encoding.type_ids for encoding in encodings]
+    return inputs
 
 
 def backend(tokenizer: Any) -> Tokenizer:

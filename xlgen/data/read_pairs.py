@@ -132,7 +132,7 @@ def locate(data_dir: Path, relative: str) -> Path | None:
 
 
 def read_archive(
-    path: Path, file: File, language: str, known: tuple[str, ...], codes: Codes, drop: frozenset[str]
+    path: Path, file: File, language: str, languages: tuple[str, ...], codes: Codes, drop: frozenset[str]
 ) -> dict[str, Rows]:
     """Rows by language of one TSV file of an archive.
 
@@ -140,7 +140,7 @@ def read_archive(
         path: the file, plain or gzip'd.
         file: its columns.
         language: language of a file without a language column.
-        known: languages that the language column may name.
+        languages: that the language column may name.
         codes: spellings of the labels.
         drop: texts that mark a row as carrying no text; other empty texts are errors.
 
@@ -151,11 +151,11 @@ def read_archive(
         DataError: bad gzip, bad UTF-8, missing column, wrong number of columns, unknown label or language, empty text.
     """
     stat, fixed = path.stat(), None if file.language else language
-    return _parse(path, (stat.st_mtime_ns, stat.st_size), file, fixed, known, codes, drop)
+    return _parse(path, (stat.st_mtime_ns, stat.st_size), file, fixed, languages, codes, drop)
 
 
 @lru_cache(maxsize=32)
-def _parse(path, version, file, language, known, codes, drop) -> dict[str, Rows]:  # version only tells files apart
+def _parse(path, version, file, language, languages, codes, drop) -> dict[str, Rows]:  # version only tells files apart
     spelled, records = dict(codes), defaultdict(list)
     # Only "\n" ends a row: the texts contain other characters that str.splitlines takes for line ends.
     lines = [line.removesuffix("\r") for line in read_text(path).removesuffix("\n").split("\n")]
@@ -171,14 +171,16 @@ def _parse(path, version, file, language, known, codes, drop) -> dict[str, Rows]
         if len(cells) != len(header):
             raise DataError(f"{path}, line {number}: expected {len(header)} tab-separated columns, got {len(cells)}.")
         spoken = language if column is None else cells[column]
-        if spoken not in known:
-            raise DataError(f"{path}, line {number}: unknown language {spoken!r}; expected one of {', '.join(known)}.")
+        if spoken not in languages:
+            raise DataError(
+                f"{path}, line {number}: unknown language {spoken!r}; expected one of {', '.join(languages)}."
+            )
         if cells[label] not in spelled:
             raise DataError(f"{path}, line {number}: {unknown_label(cells[label], spelled)}")
         records[spoken].append((number, cells[first], cells[second], spelled[cells[label]]))
     if not records:
         raise DataError(f"{path}: no rows after the header; unpack the archive again.")
-    return {spoken: _rows(f"{path}, line", found, drop) for spoken, found in records.items()}
+    return {spoken: _rows(f"{path}, line", records_of, drop) for spoken, records_of in records.items()}
 
 
 def read_text(path: Path) -> str:
@@ -194,10 +196,10 @@ def read_text(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
-def unknown_label(label: object, known: Iterable[str]) -> str:
+def unknown_label(label: object, labels: Iterable[str]) -> str:
     """What to say of a label that is none of the ``known`` ones."""
     return (
-        f"unknown label {label!r}; expected one of {', '.join(known)} (some redistributions strip the labels of the "
+        f"unknown label {label!r}; expected one of {', '.join(labels)} (some redistributions strip the labels of the "
         "test split: use the official archive)."
     )
 
@@ -222,7 +224,7 @@ def _rows(where: str, records: list[tuple[int, str, str, int]], drop: frozenset[
 def mirror(data_dir: Path, hub: Hub, language: str, split: str) -> list[Path]:
     """Parquet files of a local copy of the hub's data set, ``<data_dir>/<owner>/<name>/<config>/<split>-*.parquet``."""
     pattern = f"{hub.id}/{hub.config_of(language)}/{hub.splits[split]}-*.parquet"
-    return next((found for folder in folders(data_dir) if (found := sorted(folder.glob(pattern)))), [])
+    return next((files for folder in folders(data_dir) if (files := sorted(folder.glob(pattern)))), [])
 
 
 def read_hub(hub: Hub, language: str, split: str, codes: Codes, drop: frozenset[str], files: list[Path]) -> Rows:

@@ -184,9 +184,11 @@ def _table(path: Path, lines: Sequence[str], numbers: range, spelled: dict[str, 
                 f"({' '.join(COLUMNS)}) with tabs between them."
             )
         following = f"the word {word + 1}, a contraction such as {word + 1}-{word + 2}, or {word}.{empty + 1}"
-        found = re.fullmatch(r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?", cells[0])  # not isdigit, which takes ² for a digit
-        need(bool(found), number, 0, following)
-        first, kind, last = int(found[1]), found[2], int(found[3] or 0)
+        numbered = re.fullmatch(
+            r"([0-9]{1,9})(?:([-.])([0-9]{1,9}))?", cells[0]
+        )  # not isdigit, which takes ² for a digit
+        need(bool(numbered), number, 0, following)
+        first, kind, last = int(numbered[1]), numbered[2], int(numbered[3] or 0)
         if kind == ".":
             need(first == word and last == empty + 1, number, 0, following)
             empty += 1

@@ -118,9 +118,9 @@ class Unigram:
         forward, table = [0.0], [None]
         for end in range(1, n + 1):
             starts = range(max(0, end - self.longest), end)
-            found = [(i, self.pieces[word[i:end]]) for i in starts if word[i:end] in self.pieces]
-            arcs = [(i, [id]) for i, (id, _) in found]
-            scores = [forward[i] + self.alpha * score for i, (_, score) in found]
+            edges = [(i, self.pieces[word[i:end]]) for i in starts if word[i:end] in self.pieces]
+            arcs = [(i, [id]) for i, (id, _) in edges]
+            scores = [forward[i] + self.alpha * score for i, (_, score) in edges]
             if word[end - 1] not in self.pieces:
                 arcs.append((end - 1, self.own(word[end - 1])))
                 scores.append(forward[end - 1] + self.alpha * self.unknown_score)

@@ -203,20 +203,20 @@ class TaggingTask(Task):
         elsewhere = "use split 'dev' there" + (f", or a copy of the hub's {self.hub.id}" if split == "test" else "")
         for path in filter(None, (locate(data_dir, name) for name in relative)):
             return read_tsv(path, language, self._codes, default, elsewhere)
-        if found := self._treebanks(language, split, data_dir):
-            names = ", ".join(path.name for path in found)
+        if treebanks := self._treebanks(language, split, data_dir):
+            names = ", ".join(path.name for path in treebanks)
             _warn_once(
                 f"{self.name} {split} ({language}) is read from {names}; the official set may have more treebanks"
             )
-            return read_treebanks(found, language, self._codes)
+            return read_treebanks(treebanks, language, self._codes)
         return self._from_mirror(relative[0], language, split, data_dir)
 
     def _treebanks(self, language: str, split: str, data_dir: Path) -> list[Path]:
         if not self.treebanks:
             return []
         pattern = self.treebanks.format(name=self.hub.names.get(language, language), language=language, split=split)
-        found = (sorted([*folder.glob(pattern), *folder.glob(f"{pattern}.gz")]) for folder in folders(data_dir))
-        return next(filter(None, found), [])
+        files = (sorted([*folder.glob(pattern), *folder.glob(f"{pattern}.gz")]) for folder in folders(data_dir))
+        return next(filter(None, files), [])
 
     def _from_hub(self, language: str, split: str, files: list[Path]) -> TaggedRows:
         return read_tagged_hub(self.hub, language, split, self._codes, files)

@@ -77,15 +77,15 @@ def _part(language: str, n: int, text_dir: Path | None, model: str) -> tuple[str
     if text_dir is not None:
         files = _files(text_dir, language)
         facts = tuple((path.stat().st_mtime_ns, path.stat().st_size) for path in files)
-        source, found = f"{files[0].parent.name}/{files[0].name}", _from_files(tuple(files), facts, n)
+        source, sentences = f"{files[0].parent.name}/{files[0].name}", _from_files(tuple(files), facts, n)
     elif model == "mini":
-        source, found = "xlgen.mini", _generated(language, n)
+        source, sentences = "xlgen.mini", _generated(language, n)
     else:
-        source, found = f"{WIKIPEDIA} {DUMP}", _from_wikipedia(language, n)
-    if len(found) < n:
+        source, sentences = f"{WIKIPEDIA} {DUMP}", _from_wikipedia(language, n)
+    if len(sentences) < n:
         where = text_dir or source
-        raise DataError(f"{where} has {len(found)} paragraphs in {language!r}, {n} are asked for; ask for fewer.")
-    return source, found
+        raise DataError(f"{where} has {len(sentences)} paragraphs in {language!r}, {n} are asked for; ask for fewer.")
+    return source, sentences
 
 
 @lru_cache(maxsize=64)

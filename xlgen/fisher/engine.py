@@ -117,9 +117,9 @@ def _gathered(batches: Sequence[Batch]) -> tuple[Sequence[Batch], list[Batch]]:
     several = numbers[rows > 1]
     if not len(several):
         return batches, []
-    found = [(batch, torch.isin(batch.index, several)) for batch in batches]
-    whole = [batch if not cut.any() else batch.rows(~cut) for batch, cut in found]
-    pieces = [batch.rows(cut) for batch, cut in found if cut.any()]
+    chosen = [(batch, torch.isin(batch.index, several)) for batch in batches]
+    whole = [batch if not cut.any() else batch.rows(~cut) for batch, cut in chosen]
+    pieces = [batch.rows(cut) for batch, cut in chosen if cut.any()]
     return [batch for batch in whole if len(batch)], [
         join([batch.rows(batch.index == number) for batch in pieces if (batch.index == number).any()])
         for number in several

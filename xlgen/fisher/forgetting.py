@@ -65,13 +65,13 @@ class Forgetting:
             UnknownName: there is no text in that language, or no weight of that name.
         """
         languages = tuple(languages) or tuple(self.batches)
-        for kind, given, known in (
+        for kind, given, expected in (
             ("language", languages, self.batches),
             ("weight of the encoder", displacement, self.names.values()),
         ):
             for name in given:
-                if name not in known:
-                    raise UnknownName(kind, name, known)
+                if name not in expected:
+                    raise UnknownName(kind, name, expected)
         weights = dict(self.model.named_parameters())
         try:
             for key, name in self.names.items():

@@ -87,8 +87,8 @@ def distances(
     languages = tuple(folds)
     diagonals = [folds[language] for language in languages]
     names = list(diagonals[0][0])
-    for language, each in zip(languages, diagonals, strict=True):
-        if len(each) != len(diagonals[0]) or any(set(fold) != set(names) for fold in each):
+    for language, F in zip(languages, diagonals, strict=True):
+        if len(F) != len(diagonals[0]) or any(set(fold) != set(names) for fold in F):
             raise ModelError(f"the Fisher information of {language!r} has other folds or parameters than the first's.")
     n = torch.ones(len(languages), len(diagonals[0]), dtype=torch.float64)
     if counts is not None:
@@ -96,7 +96,7 @@ def distances(
     layers: dict[str, Tensor] = {}
     for name in names:
         layer = layer_of(name, tables)
-        layers[layer] = layers.get(layer, 0) + gram([[fold[name] for fold in each] for each in diagonals], n)
+        layers[layer] = layers.get(layer, 0) + gram([[fold[name] for fold in F] for F in diagonals], n)
     total = sum(layers.values())
     trace = total[0].diagonal() / n.sum(dim=1)
     for language, value in zip(languages, trace.tolist(), strict=True):

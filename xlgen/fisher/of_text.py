@@ -105,9 +105,9 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
         generator = torch.Generator().manual_seed(seed_of("fisher labels", settings.seed))
         on_device = [batch.to(device) for batch in batches]
         names = encoder(model)
-        found = diagonal(model, on_device, labels=settings.labels, names=names, generator=generator)
-        found = {names[parameter]: part.cpu() for parameter, part in found.items()}
-        trace = sum(part.sum(dtype=torch.float64).item() for part in found.values())
+        F = diagonal(model, on_device, labels=settings.labels, names=names, generator=generator)
+        F = {names[parameter]: part.cpu() for parameter, part in F.items()}
+        trace = sum(part.sum(dtype=torch.float64).item() for part in F.values())
         facts = {
             "model": model_print,
             "text": text.fingerprint,
@@ -116,13 +116,13 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
             "examples": len(text),
             "hidden": sum(batch.units for batch in batches),
             "trace": trace,
-            "mean": trace / sum(part.numel() for part in found.values()),
-            "embeddings": sorted(embedding_tables(model) & found.keys()),
+            "mean": trace / sum(part.numel() for part in F.values()),
+            "embeddings": sorted(embedding_tables(model) & F.keys()),
             "device": device.type,
             "threads": torch.get_num_threads(),
         }
         with store.write(key) as folder:
-            write_tensors(folder / FILE, found, {})
+            write_tensors(folder / FILE, F, {})
             write_json(folder / MANIFEST, manifest("fisher", **asdict(settings), **facts))
     return Stored(store.get(key).folder)
 

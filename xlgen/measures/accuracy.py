@@ -39,10 +39,10 @@ def loss(subject: Subject) -> dict[str, Value]:
     """Compute the mean cross-entropy L = -1/U Σ_u log p(y_u|x_u) [nats], with its standard error over examples."""
     result = {}
     for language, predictions in subject.predictions.items():
-        each = losses(predictions)
-        n = len(each)
-        error = clustered(each, predictions.example)
-        result[language] = _value(each.mean().item(), error, n, subject)
+        per_unit = losses(predictions)
+        n = len(per_unit)
+        error = clustered(per_unit, predictions.example)
+        result[language] = _value(per_unit.mean().item(), error, n, subject)
     return result
 
 

@@ -73,13 +73,13 @@ def thresholds(score: Tensor, wrong: Tensor, source: Predictions) -> Tensor | No
     if n < 2:
         return None
     order = score.argsort()
-    ordered, example, found = score[order], source.example[order], []
+    ordered, example, cuts = score[order], source.example[order], []
     for _ in range(RESAMPLES):
         times = torch.randint(n, (n,), generator=generator).bincount(minlength=n)
         k = int(times[source.example[wrong]].sum())
         place = int(torch.searchsorted(times[example].cumsum(0), k, right=True))  # the first with more than k up to it
-        found.append(ordered[place].item() if place < len(ordered) else math.inf)
-    return torch.tensor(found, dtype=score.dtype)
+        cuts.append(ordered[place].item() if place < len(ordered) else math.inf)
+    return torch.tensor(cuts, dtype=score.dtype)
 
 
 def at_threshold(score: Tensor, predictions: Predictions, t: float, drawn: Tensor | None, on: str) -> Value:

@@ -94,9 +94,9 @@ class Attack:
 
     def judge(self, alpha: float, after: Predictions | None) -> float:
         """The deviation of a perturbation, which is remembered: a model that overflows is worse by any criterion."""
-        each = None if after is None else self.deviation(self.before, after)
-        self.met.append((alpha, each))
-        return math.inf if each is None else each.sum().item() / len(each)
+        per_unit = None if after is None else self.deviation(self.before, after)
+        self.met.append((alpha, per_unit))
+        return math.inf if per_unit is None else per_unit.sum().item() / len(per_unit)
 
     def climb(self, restart: int, alpha: float) -> tuple[float, int | None]:
         """Ascend from one of the starts.

@@ -21,7 +21,7 @@ def confidence(subject: Subject) -> dict[str, Value]:
     """
     result = {}
     for language, predictions in subject.predictions.items():
-        each = predictions.log_probs.amax(dim=1).exp()
-        error, on = clustered(each, predictions.example), f"{subject.split}, no labels, eval mode"
-        result[language] = Value(each.mean().item(), error, len(each), on, "examples")
+        largest = predictions.log_probs.amax(dim=1).exp()
+        error, on = clustered(largest, predictions.example), f"{subject.split}, no labels, eval mode"
+        result[language] = Value(largest.mean().item(), error, len(largest), on, "examples")
     return result

@@ -45,12 +45,12 @@ def confidence_scaled(subject: Subject, *, calibration: str = "") -> dict[str, V
     result = {}
     for language, predictions in subject.predictions.items():
         p = torch.softmax(beta * predictions.logits, dim=1)
-        each, best = p.max(dim=1)
+        largest, best = p.max(dim=1)
         # d max p / dβ = p_max (f_max - Σ_j p_j f_j)
         ahead = predictions.logits.gather(1, best[:, None])[:, 0] - (p * predictions.logits).sum(1)
-        slope, error = (each * ahead).mean().item(), clustered(each, predictions.example)
+        slope, error = (largest * ahead).mean().item(), clustered(largest, predictions.example)
         total = None if error is None or beta_error is None else math.hypot(error, slope * beta_error)
-        result[language] = Value(each.mean().item(), total, len(each), on, "examples", extra=extra)
+        result[language] = Value(largest.mean().item(), total, len(largest), on, "examples", extra=extra)
     return result
 
 

@@ -37,8 +37,8 @@ def doc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     )
     result = {}
     for language, predictions in subject.predictions.items():
-        each = predictions.log_probs.amax(dim=1).exp()
-        error = clustered(each, predictions.example)
+        largest = predictions.log_probs.amax(dim=1).exp()
+        error = clustered(largest, predictions.example)
         total = None if error is None or gap_error is None else math.hypot(error, gap_error)
-        result[language] = Value(each.mean().item() + gap, total, len(each), on, "examples", extra={"gap": gap})
+        result[language] = Value(largest.mean().item() + gap, total, len(largest), on, "examples", extra={"gap": gap})
     return result

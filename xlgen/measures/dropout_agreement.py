@@ -46,9 +46,11 @@ def dropout_agreement(subject: Subject, *, masks: int = 4, seed: int = 0) -> dic
     result = {}
     for language, batches in examples.items():
         passes = [_pass(model, batches, language, seed_of("dropout", seed, language, k)) for k in range(masks)]
-        each = agreement([p.logits.argmax(dim=1) for p in passes])
+        agreed = agreement([p.logits.argmax(dim=1) for p in passes])
         on = f"{subject.split}, no labels, {masks} dropout masks"
-        result[language] = Value(each.mean().item(), clustered(each, passes[0].example), len(each), on, "examples")
+        result[language] = Value(
+            agreed.mean().item(), clustered(agreed, passes[0].example), len(agreed), on, "examples"
+        )
     return result
 
 

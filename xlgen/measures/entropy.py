@@ -30,8 +30,8 @@ def entropy(subject: Subject) -> dict[str, Value]:
     """
     result = {}
     for language, predictions in subject.predictions.items():
-        each = entropies(predictions)
-        result[language] = _value(each.mean().item(), each, predictions, subject)
+        per_unit = entropies(predictions)
+        result[language] = _value(per_unit.mean().item(), per_unit, predictions, subject)
     return result
 
 
@@ -49,11 +49,11 @@ def entropy_of_mean(subject: Subject) -> dict[str, Value]:
         p = predictions.log_probs.exp()
         mean = p.mean(dim=0)
         value = torch.special.entr(mean).sum().item()
-        each = -torch.special.xlogy(p, mean).sum(dim=1)
-        result[language] = _value(value, each, predictions, subject)
+        terms = -torch.special.xlogy(p, mean).sum(dim=1)
+        result[language] = _value(value, terms, predictions, subject)
     return result
 
 
-def _value(value: float, each: Tensor, predictions: Predictions, subject: Subject) -> Value:
+def _value(value: float, per_unit: Tensor, predictions: Predictions, subject: Subject) -> Value:
     on = f"{subject.split}, no labels, eval mode"
-    return Value(value, clustered(each, predictions.example), len(each), on, "examples")
+    return Value(value, clustered(per_unit, predictions.example), len(per_unit), on, "examples")

@@ -89,12 +89,12 @@ def _segmented(rows: Rows | TaggedRows, tokenizer) -> tuple[Tensor, Tensor]:
         return torch.tensor([[len(row), row.count(tokenizer.unk_token_id)] for row in ids], dtype=torch.float64)
 
     if isinstance(rows, TaggedRows):  # each word by itself, as they are encoded
-        known = list(dict.fromkeys(word for sentence in rows.words for word in sentence))
-        of = dict(zip(known, counts(known), strict=True))
-        found = torch.stack([sum((of[word] for word in sentence), torch.zeros(2)) for sentence in rows.words])
+        words = list(dict.fromkeys(word for sentence in rows.words for word in sentence))
+        of = dict(zip(words, counts(words), strict=True))
+        sums = torch.stack([sum((of[word] for word in sentence), torch.zeros(2)) for sentence in rows.words])
     else:
-        found = counts(rows.first) + counts(rows.second)
-    return found[:, 0], found[:, 1]
+        sums = counts(rows.first) + counts(rows.second)
+    return sums[:, 0], sums[:, 1]
 
 
 def _counted(rows: Rows | TaggedRows) -> tuple[Tensor, Tensor, bool]:

@@ -72,14 +72,14 @@ def fisher_trace(
     for language, batches in subject.batches.items():
         log.info("fisher_trace: %s", language)
         part = subset(batches, examples)
-        found = trace(subject.model, part, labels, generator=torch.Generator().manual_seed(seed))
-        extra: dict[str, Any] = {"per_unit": found.values.sum().item() / sum(batch.units for batch in part)}
+        traced = trace(subject.model, part, labels, generator=torch.Generator().manual_seed(seed))
+        extra: dict[str, Any] = {"per_unit": traced.values.sum().item() / sum(batch.units for batch in part)}
         if proxy:
             kind = "true" if labels == "true" else "sample"
             extra |= _proxy(subject.model, part, kind, torch.Generator().manual_seed(seed))
         names = {"model": "the model's labels", "sample": "labels sampled from the model", "true": "true labels"}
         on = f"{subject.split}, {names[labels]}, eval mode, all parameters"
-        result[language] = Value(found.mean, found.stderr, len(found), on, "examples", extra=extra)
+        result[language] = Value(traced.mean, traced.stderr, len(traced), on, "examples", extra=extra)
     return result
 
 

@@ -76,21 +76,21 @@ def frechet(
     tables = embedding_tables(subject.model)
     names = dict(subject.model.named_parameters()) if parameters == "all" else encoder(subject.model)
     names = [name for name in names if not (parameters == "blocks" and layer_of(name, tables) == "embeddings")]
-    found, counts = {}, {}
+    diagonals, counts = {}, {}
     for language, batches in subject.batches.items():
         log.info("frechet: %s", language)
         dealt = _dealt(subset(batches, examples), folds, language)
         counts[language] = [count_examples(fold) for fold in dealt]
-        found[language] = []
+        diagonals[language] = []
         for k, fold in enumerate(dealt):
             draws = torch.Generator().manual_seed(seed_of("frechet", seed, k))
-            each = diagonal(subject.model, fold, labels, names=names, generator=draws)
-            found[language].append({name: part.cpu() for name, part in each.items()})
-    d, origin = distances(found, tables, counts), list(found).index(source)
+            F = diagonal(subject.model, fold, labels, names=names, generator=draws)
+            diagonals[language].append({name: part.cpu() for name, part in F.items()})
+    d, origin = distances(diagonals, tables, counts), list(diagonals).index(source)
     on = f"{subject.split}, {labels} labels, eval mode, parameters: {parameters}"
     sizes = {name: math.prod(whole_shape(p)) for name, p in subject.model.named_parameters()}
-    size = sum(sizes[name] for name in found[source][0])
-    return {language: _value(d, origin, i, sum(counts[language]), on, size) for i, language in enumerate(found)}
+    size = sum(sizes[name] for name in diagonals[source][0])
+    return {language: _value(d, origin, i, sum(counts[language]), on, size) for i, language in enumerate(diagonals)}
 
 
 def _dealt(batches: Sequence[Batch], folds: int, language: str) -> list[list[Batch]]:

@@ -30,9 +30,9 @@ def shared_weights(subject: Subject) -> dict[str, nn.Parameter]:
             "the pretrained weights share no parameter name with the model; expected those that it was fine-tuned from."
         )
     for name, p in shared.items():
-        shape, found = whole_shape(p), tuple(subject.reference[name].shape)
-        if shape != found:
-            raise ModelError(f"pretrained {name!r} has shape {found}, the model's {shape}; they must agree.")
+        shape, reference_shape = whole_shape(p), tuple(subject.reference[name].shape)
+        if shape != reference_shape:
+            raise ModelError(f"pretrained {name!r} has shape {reference_shape}, the model's {shape}; they must agree.")
     return shared
 
 

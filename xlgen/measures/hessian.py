@@ -92,8 +92,8 @@ def hessian_eigenvalue(
         }
         status = "ok" if ends.converged else "not_converged"
         before = subject.predictions[language].first(examples or subject.predictions[language].examples)
-        each = curvatures(subject.model, few, parameters, v, losses(before), max(ends.largest, -ends.smallest))
-        stderr = clustered(each, before.example)
+        per_example = curvatures(subject.model, few, parameters, v, losses(before), max(ends.largest, -ends.smallest))
+        stderr = clustered(per_example, before.example)
         on = f"{subject.split}, first {before.examples} examples, true labels, eval mode, all parameters"
         kind = "" if stderr is None else "examples"
         result[language] = Value(ends.largest, stderr, len(before), on, kind, status, extra)
@@ -223,7 +223,7 @@ def combined(multiply: Callable[[Vector], Vector], start: Vector, ends: Ends) ->
     """The vector of the largest eigenvalue, of length 1, by running the recurrence again; ``start`` as it was then."""
     v, before = dict(start), None
     _scale(v, 1 / norm(v.values()))
-    found = {name: ends.s[0] * part for name, part in v.items()}
+    vector = {name: ends.s[0] * part for name, part in v.items()}
     for alpha, beta, last, share in zip(ends.alphas, ends.betas, (0.0, *ends.betas), ends.s[1:], strict=False):
         w = multiply(v)
         _subtract(w, v, alpha)
@@ -231,9 +231,9 @@ def combined(multiply: Callable[[Vector], Vector], start: Vector, ends: Ends) ->
             _subtract(w, before, last)
         _scale(w, 1 / beta)
         v, before = w, v
-        _subtract(found, v, -share)
-    _scale(found, 1 / norm(found.values()))
-    return found
+        _subtract(vector, v, -share)
+    _scale(vector, 1 / norm(vector.values()))
+    return vector
 
 
 def _scale(v: Vector, factor: float) -> None:

@@ -84,10 +84,10 @@ class Kept:
             DataError: a language of the split is not kept.
         """
         languages = languages or [language for there, language in self.parts if there == split]
-        found = {language: _first(self._part(split, language).predictions, size) for language in languages}
+        predictions = {language: _first(self._part(split, language).predictions, size) for language in languages}
         subject = Subject(nn.Identity(), _NoModel(self.run), split, None, self.labels, self.kind)
         subject.source_language, subject.encoder = self.source_language, self.encoder
-        subject.predictions = found
+        subject.predictions = predictions
         if ("dev", self.source_language) in self.parts:
             subject.calibration = _first(self._part("dev", self.source_language).predictions, size)
         return subject
@@ -158,8 +158,8 @@ def keep(
     labels: tuple[str, ...] = tuple(task.labels)
     for split in splits:
         rows = {language: task.rows(language, split, options.data_dir) for language in languages}
-        found = {language: parts.get((split, language)) for language in languages}
-        missing = [x for x in languages if found[x] is None or found[x].data != rows[x].fingerprint]
+        parts_of = {language: parts.get((split, language)) for language in languages}
+        missing = [x for x in languages if parts_of[x] is None or parts_of[x].data != rows[x].fingerprint]
         if not missing:
             continue
         config = measuring.MeasureConfig((), tuple(missing), split, batch_size=batch_size)
@@ -167,8 +167,8 @@ def keep(
         labels = subject.labels
         for language in missing:
             with threads(options.threads):
-                found = pooled(subject.model, subject.batches[language], language)
-            parts[split, language] = _part(*found, rows[language].fingerprint)
+                parts_of = pooled(subject.model, subject.batches[language], language)
+            parts[split, language] = _part(*parts_of, rows[language].fingerprint)
     kept = Kept(run.key, run.task, labels, task.kind, task.source_language, run.pretrained, parts)
     _write(path, kept)
     return path
@@ -185,8 +185,8 @@ def keep_measured(run: Run, subject: Subject, options: RunOptions, folder: Path 
     """
     task, path = TASKS[run.task], place(run.key, options, folder)
     parts = dict(read(path).parts) if path.is_file() else {}
-    for language, found in subject.represented.items():
-        parts[subject.split, language] = _part(*found, subject.texts[language].fingerprint)
+    for language, representations in subject.represented.items():
+        parts[subject.split, language] = _part(*representations, subject.texts[language].fingerprint)
     kept = Kept(run.key, run.task, subject.labels, task.kind, task.source_language, run.pretrained, parts)
     _write(path, kept)
     return path
@@ -251,17 +251,19 @@ def agreement(kept: Sequence[Kept], split: str = "test", size: int = 0) -> dict[
         DataError: fewer than two models, or models of other tasks, classes or rows.
     """
     first = kept[0] if kept else None
-    if len(kept) < 2 or any((one.task, one.labels) != (first.task, first.labels) for one in kept):
+    if len(kept) < 2 or any((model.task, model.labels) != (first.task, first.labels) for model in kept):
         raise DataError("agreement compares at least two models of one task with the same order of classes.")
     result = {}
     for language in [x for there, x in first.parts if there == split and all((split, x) in k.parts for k in kept)]:
-        parts = [one.parts[split, language] for one in kept]
+        parts = [model.parts[split, language] for model in kept]
         if len({part.data for part in parts}) > 1:
             raise DataError(f"the models were kept on different rows of {split}/{language}; keep them again.")
-        found = [_first(part.predictions, size) for part in parts]
-        each = dropout_agreement.agreement([one.logits.argmax(dim=1) for one in found])
+        predictions = [_first(part.predictions, size) for part in parts]
+        agreed = dropout_agreement.agreement([model.logits.argmax(dim=1) for model in predictions])
         on = f"{split}, no labels, {len(kept)} models"
-        result[language] = Value(each.mean().item(), clustered(each, found[0].example), len(each), on, "examples")
+        result[language] = Value(
+            agreed.mean().item(), clustered(agreed, predictions[0].example), len(agreed), on, "examples"
+        )
     return result
 
 

@@ -116,10 +116,10 @@ class MeasureConfig:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> MeasureConfig:
         """Inverse of :func:`dataclasses.asdict`; unknown keys are an error with a suggestion."""
-        known = [f.name for f in fields(cls)]
+        names = [f.name for f in fields(cls)]
         for key in values:
-            if key not in known:
-                raise UnknownName("setting", key, known)
+            if key not in names:
+                raise UnknownName("setting", key, names)
         return cls(**values)
 
 
@@ -193,17 +193,17 @@ def measure(
         StoreError: a measure would have to be computed, and the run is a record, without weights.
     """
     config = _resolve_measures(TASKS[source.task], config, options)
-    found = _found(source, config, options)
-    if missing := _missing(source, found):
+    results = _found(source, config, options)
+    if missing := _missing(source, results):
         _check_labels(TASKS[source.task], config, options)
         with threads(options.threads):
             measured = _compute(source, replace(config, names=missing), options)
         if then is not None:
             then(measured)
-        found = _found(source, config, options)
+        results = _found(source, config, options)
     return {
         name: {language: Value(**value) for language, value in result.read("values").items()}
-        for name, result in found.items()
+        for name, result in results.items()
     }
 
 
@@ -228,7 +228,7 @@ def measure_many(
             only = replace(resolved, names=missing, settings=settings, data="")
             lacking.setdefault(source.task + repr(only), (only, []))[1].append(source)
     jobs = [
-        Job(f"measures of {', '.join(one.key for one in share)}", _measure_all, (share, only))
+        Job(f"measures of {', '.join(asked.key for asked in share)}", _measure_all, (share, only))
         for only, sources in lacking.values()
         for share in (sources[part::workers] for part in range(workers))
         if share
@@ -315,8 +315,8 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
         if "calibration" in settings[name]:  # what it was calibrated on is part of its name in the store
             settings[name]["calibration"] = _source_rows(task, config, options).fingerprint
     config = replace(config, languages=config.languages or task.languages, settings=settings)
-    found = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
-    return replace(config, data=digest(found))
+    fingerprints = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
+    return replace(config, data=digest(fingerprints))
 
 
 def _keys(source: Run | Checkpoint, config: MeasureConfig) -> dict[str, str]:
@@ -338,13 +338,13 @@ def _found(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions)
     return {name: store.get(key, of=source.key) for name, key in _keys(source, config).items()}
 
 
-def _missing(source: Run | Checkpoint, found: Mapping[str, Result | None]) -> tuple[str, ...]:
+def _missing(source: Run | Checkpoint, results: Mapping[str, Result | None]) -> tuple[str, ...]:
     """The measures that have to be computed.
 
     Raises:
         StoreError: there are some, and no weights.
     """
-    missing = tuple(name for name, result in found.items() if result is None)
+    missing = tuple(name for name, result in results.items() if result is None)
     try:
         if missing:
             _ = source.model

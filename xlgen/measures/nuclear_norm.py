@@ -31,9 +31,9 @@ def nuclear_norm(subject: Subject) -> dict[str, Value]:
         _, singular, right = torch.linalg.svd(p, full_matrices=False)
         scale = math.sqrt(min(units, classes) * units)
         there = singular > singular[0] * 1e-12
-        each = (p @ right[there].T).square() @ (1 / singular[there]) * (units / (2 * scale))
+        per_unit = (p @ right[there].T).square() @ (1 / singular[there]) * (units / (2 * scale))
         on = f"{subject.split}, no labels, eval mode"
         result[language] = Value(
-            singular.sum().item() / scale, clustered(each, predictions.example), units, on, "examples"
+            singular.sum().item() / scale, clustered(per_unit, predictions.example), units, on, "examples"
         )
     return result

@@ -16,7 +16,7 @@ RESAMPLES = 500
 """Bootstrap samples: a standard error itself is then good to some 3 %."""
 
 
-def clustered(each: Tensor, example: Tensor) -> float | None:
+def clustered(values: Tensor, example: Tensor) -> float | None:
     r"""Standard error of the mean of ``each`` over U units in N examples as clusters; ``None`` with one example.
 
     .. math:: \sqrt{\frac{N}{N-1} \sum_i \Big( \sum_{u \in i} (x_u - \bar x) \Big)^2} \Big/ U
@@ -24,23 +24,23 @@ def clustered(each: Tensor, example: Tensor) -> float | None:
     the linearised error of a ratio of totals. Where every example has one unit, it is the usual :math:`s / \sqrt N`.
 
     Args:
-        each: (U,) values of the units.
+        values: (U,) values of the units.
         example: (U,) number of the example that each belongs to; numbers that do not occur count for nothing.
     """
-    sums = _deviations(each, example)
+    sums = _deviations(values, example)
     n = len(sums)
-    return math.sqrt(n / (n - 1) * sums.square().sum().item()) / len(each) if n > 1 else None
+    return math.sqrt(n / (n - 1) * sums.square().sum().item()) / len(values) if n > 1 else None
 
 
-def design_effect(each: Tensor, example: Tensor) -> float | None:
+def design_effect(values: Tensor, example: Tensor) -> float | None:
     r"""Variance of the mean with examples as clusters, relative to that of as many independent units (Kish's deff).
 
     .. math:: \frac{N (U - 1)}{(N - 1) U} \, \frac{\sum_i (\sum_{u \in i} (x_u - \bar x))^2}{\sum_u (x_u - \bar x)^2}
 
     1 where every example has one unit, or where nothing varies; ``None`` with one example. Arguments as `clustered`.
     """
-    sums, units = _deviations(each, example), (each.double() - each.double().mean()).square().sum().item()
-    n, u = len(sums), len(each)
+    sums, units = _deviations(values, example), (values.double() - values.double().mean()).square().sum().item()
+    n, u = len(sums), len(values)
     if n < 2:
         return None
     return n * (u - 1) / ((n - 1) * u) * (sums.square().sum().item() / units) if units else 1.0
@@ -52,11 +52,11 @@ def resampled(n: int) -> Tensor:
     return torch.stack([torch.randint(n, (n,), generator=generator) for _ in range(RESAMPLES)])
 
 
-def totals(each: Tensor, example: Tensor) -> Tensor:
+def totals(values: Tensor, example: Tensor) -> Tensor:
     """Sums (N,) over the units of each example of ``each`` (U,), float64; of examples that have units."""
-    found, place = example.unique(return_inverse=True)
-    return torch.zeros(len(found), dtype=torch.float64).index_add_(0, place, each.double())
+    examples, place = example.unique(return_inverse=True)
+    return torch.zeros(len(examples), dtype=torch.float64).index_add_(0, place, values.double())
 
 
-def _deviations(each: Tensor, example: Tensor) -> Tensor:
-    return totals(each.double() - each.double().mean(), example)
+def _deviations(values: Tensor, example: Tensor) -> Tensor:
+    return totals(values.double() - values.double().mean(), example)

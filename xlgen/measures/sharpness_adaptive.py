@@ -64,10 +64,10 @@ def sharpness_adaptive(
         for language, batches in subject.batches.items():
             few = subset(batches, examples)
             before = unperturbed[language].first(examples or unperturbed[language].examples)
-            found = _ascend(subject.model, few, language, parameters, origin, before, rho, steps)
-            log.info("sharpness_adaptive: %s, %.4g nats", language, found.best.mean().item())
+            ascent = _ascend(subject.model, few, language, parameters, origin, before, rho, steps)
+            log.info("sharpness_adaptive: %s, %.4g nats", language, ascent.best.mean().item())
             on = f"{subject.split}, first {before.examples} examples, true labels, eval mode, all parameters"
-            result[language] = _value(found, before, tolerance, on)
+            result[language] = _value(ascent, before, tolerance, on)
     return result
 
 
@@ -123,13 +123,13 @@ def _step(v: Mapping[str, Tensor], g: Mapping[str, Tensor], rho: float) -> None:
             part.mul_(rho / far)
 
 
-def _value(found: Ascent, before: Predictions, tolerance: float, on: str) -> Value:
-    value, n = found.best.mean().item(), len(before)
-    half = max([0.0, *found.rises[: len(found.rises) // 2]])
+def _value(ascent: Ascent, before: Predictions, tolerance: float, on: str) -> Value:
+    value, n = ascent.best.mean().item(), len(before)
+    half = max([0.0, *ascent.rises[: len(ascent.rises) // 2]])
     status = "ok" if value <= (1 + tolerance) * half else "not_converged"
     extra = {
-        "rises": found.rises,
+        "rises": ascent.rises,
         "loss": losses(before).mean().item(),
-        "units": len(found.rises) + 1 / 3,
+        "units": len(ascent.rises) + 1 / 3,
     }
-    return Value(value, clustered(found.best, before.example), n, on, "examples", status, extra)
+    return Value(value, clustered(ascent.best, before.example), n, on, "examples", status, extra)

@@ -189,8 +189,12 @@ def _bootstrap(attack: Attack, alpha_min: float) -> tuple[float | None, list[flo
         return None, None
     counts = torch.stack([draw.bincount(minlength=len(units)) for draw in resampled(len(units))]).double()  # (R, N)
     worst = {0.0: counts @ totals(attack.deviation(attack.before, attack.before), example)}  # by α, of each sample
-    for alpha, each in attack.met:
-        sums = torch.full((len(counts),), math.inf).double() if each is None else counts @ totals(each, example)
+    for alpha, deviations in attack.met:
+        sums = (
+            torch.full((len(counts),), math.inf).double()
+            if deviations is None
+            else counts @ totals(deviations, example)
+        )
         worst[alpha] = torch.maximum(worst[alpha], sums) if alpha in worst else sums
     alphas = torch.tensor(sorted(worst), dtype=torch.float64)
     deviation = torch.stack([worst[alpha] for alpha in alphas.tolist()]) / (counts @ units)

@@ -117,7 +117,7 @@ def sharpness_difference(
                 draws[language].append(draw)
     on = f"{subject.split}, true labels, eval mode, all parameters"
     shared = {"seeds": seeds, "noise_norm": noise_norms}
-    return {language: _value(each, predictions[language], on, shared) for language, each in draws.items()}
+    return {language: _value(drawn, predictions[language], on, shared) for language, drawn in draws.items()}
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ def cot(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     for language, predictions in subject.predictions.items():
         cost = 1 - predictions.log_probs.exp()
         plan, v = carried(cost, source.labels)
-        each, counts = (cost - v).amin(dim=1), v[source.labels]
-        errors = clustered(each, predictions.example), clustered(counts, source.example)
+        costs, counts = (cost - v).amin(dim=1), v[source.labels]
+        errors = clustered(costs, predictions.example), clustered(counts, source.example)
         error = None if None in errors else math.hypot(*errors)
         value = 1 - (plan * cost).sum().item()
         result[language] = Value(value, error, len(cost), on, "examples")
@@ -136,9 +136,9 @@ def _shortest(price: NDArray, start: NDArray) -> tuple[NDArray, NDArray]:
     for _ in range(len(start)):
         through = distance[:, None] + price
         best = through.argmin(axis=0)
-        found = through[best, np.arange(len(start))]
-        better = found < distance - 1e-12  # rounding makes no cycles
+        lengths = through[best, np.arange(len(start))]
+        better = lengths < distance - 1e-12  # rounding makes no cycles
         if not better.any():
             break
-        distance, before = np.where(better, found, distance), np.where(better, best, before)
+        distance, before = np.where(better, lengths, distance), np.where(better, best, before)
     return distance, before

@@ -57,12 +57,12 @@ def typological_distance(subject: Subject, *, features: str = "syntactic") -> di
         raise ConfigError(f"the URIEL database has no language {subject.source_language!r} to measure from.")
     on, result = f"no text; {features} features of URIEL", {}
     for language in subject.languages:
-        found = vector(folder, language, features)
-        if found is None:
+        features_of = vector(folder, language, features)
+        if features_of is None:
             result[language] = Value(math.nan, on=on, status="not_listed")
             continue
-        both = (source >= 0) & (found >= 0)
-        value = angle(source[both], found[both]) if both.any() else math.nan
+        both = (source >= 0) & (features_of >= 0)
+        value = angle(source[both], features_of[both]) if both.any() else math.nan
         status = "ok" if both.any() else "unknown"
         result[language] = Value(value, on=on, status=status, extra={"known": int(both.sum())})
     return result

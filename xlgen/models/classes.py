@@ -66,9 +66,9 @@ def class_order(model: nn.Module, task: Task) -> list[int]:
     """
     names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
     spelled = [task.aliases.get(name.lower(), name).lower() for name in names]
-    known = [label.lower() for label in task.labels]
-    if sorted(spelled) == sorted(known):
-        return [spelled.index(label) for label in known]
+    labels = [label.lower() for label in task.labels]
+    if sorted(spelled) == sorted(labels):
+        return [spelled.index(label) for label in labels]
     if not named(model):
         log.warning("the model does not name its classes; they are taken to be %s", ", ".join(task.labels))
         return list(range(len(task.labels)))

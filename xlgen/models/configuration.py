@@ -88,8 +88,8 @@ def _quantized(written: Mapping[str, Any]) -> str:
 
 def _positions(written: Mapping[str, Any]) -> str:
     kind = written.get("position_embedding_type") or "absolute"
-    known = kind == "absolute" or written.get("model_type") not in ABSOLUTE
-    return "" if known else f"has position_embedding_type {kind!r}, which transformers no longer computes"
+    limited = kind == "absolute" or written.get("model_type") not in ABSOLUTE
+    return "" if limited else f"has position_embedding_type {kind!r}, which transformers no longer computes"
 
 
 def _languages(written: Mapping[str, Any]) -> str:

@@ -58,23 +58,23 @@ def convert(source: Path, folder: Path) -> None:
 
 def weights(file: Q4File) -> dict[str, np.ndarray]:
     """All parameters of a ``BertModel`` without a pooler, by their names in transformers."""
-    sizes, found = file.sizes, {}
+    sizes, tensors = file.sizes, {}
     h = sizes.hidden
     for name, rows in (("word", sizes.rows), ("position", sizes.positions), ("token_type", sizes.segments)):
         short = {"word": "word", "position": "pos", "token_type": "type"}[name]
-        found[f"embeddings.{name}_embeddings.weight"] = file.tensor(f"emb.{short}", rows, h)
+        tensors[f"embeddings.{name}_embeddings.weight"] = file.tensor(f"emb.{short}", rows, h)
     norms = [("emb.ln", "embeddings.LayerNorm")]
     shapes = {"fi": (sizes.inner, h), "fo": (h, sizes.inner)}
     for i in range(sizes.layers):
         layer = f"encoder.layer.{i}"
         for short, name in LINEAR.items():
             shape = shapes.get(short, (h, h))
-            found[f"{layer}.{name}.weight"] = file.tensor(f"l{i}.{short}.w", *shape)
-            found[f"{layer}.{name}.bias"] = file.tensor(f"l{i}.{short}.b", shape[0])
+            tensors[f"{layer}.{name}.weight"] = file.tensor(f"l{i}.{short}.w", *shape)
+            tensors[f"{layer}.{name}.bias"] = file.tensor(f"l{i}.{short}.b", shape[0])
         norms += [(f"l{i}.{short}", f"{layer}.{name}") for short, name in NORMS.items()]
     for short, name in norms:
-        found |= {f"{name}.weight": file.tensor(f"{short}.w", h), f"{name}.bias": file.tensor(f"{short}.b", h)}
-    return found
+        tensors |= {f"{name}.weight": file.tensor(f"{short}.w", h), f"{name}.bias": file.tensor(f"{short}.b", h)}
+    return tensors
 
 
 def config(file: Q4File) -> dict[str, Any]:
@@ -107,7 +107,7 @@ def tokenizer(pieces: Pieces) -> Tokenizer:
     texts = pieces.texts
     made = Backend(models.Unigram(list(zip(texts, pieces.scores, strict=True)), unk_id=pieces.unk, byte_fallback=False))
     # after the table, SentencePiece makes one space of several and none of those at the ends
-    spaces = [normalizers.Replace(Regex(found), put) for found, put in (("^ +| +$", ""), (" {2,}", " "))]
+    spaces = [normalizers.Replace(Regex(pattern), put) for pattern, put in (("^ +| +$", ""), (" {2,}", " "))]
     made.normalizer = normalizers.Sequence([normalizers.Precompiled(character_table()), *spaces])
     made.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always")
     made.decoder = decoders.Metaspace(replacement="▁", prepend_scheme="always")

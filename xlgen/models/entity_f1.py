@@ -30,17 +30,17 @@ def chunks(tags: Sequence[str]) -> set[tuple[str, int, int]]:
     >>> sorted(chunks(["DET", "NOUN", "NOUN"]))
     [('ET', 0, 0), ('OUN', 1, 2)]
     """
-    found, start, prefix, kind = set(), 0, "O", ""
+    spans, start, prefix, kind = set(), 0, "O", ""
     for i, tag in enumerate([*tags, "O"]):
         now, type_ = tag[0], tag[1:].split("-", 1)[-1] or "_"
         ends = prefix in "ES" or (prefix in "BI" and now in "BSO") or (prefix != "O" and type_ != kind)
         starts = now in "BS" or (prefix in "ESO" and now in "EI") or (now != "O" and type_ != kind)
         if ends:
-            found.add((kind, start, i - 1))
+            spans.add((kind, start, i - 1))
         if starts:
             start = i
         prefix, kind = now, type_
-    return found
+    return spans
 
 
 def chunk_counts(predictions: Predictions, names: Sequence[str]) -> Tensor:
@@ -55,13 +55,13 @@ def chunk_counts(predictions: Predictions, names: Sequence[str]) -> Tensor:
     lengths = predictions.example.unique_consecutive(return_counts=True)[1]
     sentence = torch.arange(len(lengths)).repeat_interleave(lengths + 1)
     place = torch.arange(len(predictions)) + torch.arange(len(lengths)).repeat_interleave(lengths)
-    found = []
+    counts = []
     for classes in (predictions.logits.argmax(dim=1), predictions.labels):
         tags = ["O"] * len(sentence)
         for at, number in zip(place.tolist(), classes.tolist(), strict=True):
             tags[at] = names[number]
-        found.append(chunks(tags))
-    mine, true = found
+        counts.append(chunks(tags))
+    mine, true = counts
     ends = [torch.tensor([end for _, _, end in part], dtype=torch.int64) for part in (mine & true, mine, true)]
     return torch.stack([torch.bincount(sentence[end], minlength=len(lengths)) for end in ends], dim=1)
 

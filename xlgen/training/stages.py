@@ -48,14 +48,14 @@ def folder_of(config: RunConfig, options: RunOptions) -> Path:
     store = Store(options.store)
     result = store.get(store.find(config.start))
     first = RunConfig.from_dict(result.read("config"))
-    wanted, found = (
+    wanted, model = (
         {"task": c.task, "model": c.model, "tuning": tunings.create(c.tuning, c.tuning_hyper)} for c in (config, first)
     )
     for key, value in wanted.items():
-        same = value == found[key] or (key == "model" and models.fingerprint(value) == models.fingerprint(found[key]))
+        same = value == model[key] or (key == "model" and models.fingerprint(value) == models.fingerprint(model[key]))
         if not same:
             raise ConfigError(
-                f"the run {result.name} to start from has {key} {found[key]!r}, and this run has {value!r}; expected "
+                f"the run {result.name} to start from has {key} {model[key]!r}, and this run has {value!r}; expected "
                 f"the same. Train a first stage with this {key}, or change it here."
             )
     return result.folder

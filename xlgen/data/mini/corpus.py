@@ -156,16 +156,18 @@ def sentence(rng: random.Random, *, simple: bool = False, double: float = 0.55) 
     persons = rng.random() < 0.4
     if simple or rng.random() < 1 - double:
         return Sentence((clause(rng, persons=persons, adverbial=0.5),))
-    one, two = (clause(rng, persons=persons, adverbial=0.2) for _ in range(2))
+    first, second = (clause(rng, persons=persons, adverbial=0.2) for _ in range(2))
     if rng.random() < 0.4:
-        two = replace(two, verb=one.verb, object=_object(one.verb, rng, persons=persons, but=(one.subject, one.object)))
-    while two.subject in (one.subject, two.object):
-        two = replace(two, subject=rng.choice(PERSONS))
+        second = replace(
+            second, verb=first.verb, object=_object(first.verb, rng, persons=persons, but=(first.subject, first.object))
+        )
+    while second.subject in (first.subject, second.object):
+        second = replace(second, subject=rng.choice(PERSONS))
     link = "and"
     if rng.random() < 0.7:
         link, negated = "but", rng.random() < 0.5
-        one, two = replace(one, negated=negated), replace(two, negated=not negated)
-    return Sentence((one, two), link)
+        first, second = replace(first, negated=negated), replace(second, negated=not negated)
+    return Sentence((first, second), link)
 
 
 def _repeat(stated: Sentence, rng: random.Random) -> tuple[Sentence, tuple[int, ...]]:

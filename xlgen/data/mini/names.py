@@ -72,10 +72,10 @@ def named(words: Lexicon) -> Lexicon:
 
 def sentence(rng: random.Random, split: str) -> Sentence:
     """A random sentence of one or two clauses, with the names that the split may use."""
-    one, two = _clause(rng, split), _clause(rng, split)
-    if rng.random() < 0.5 or {one.subject, one.object} & {two.subject, two.object}:
-        return Sentence((one,))
-    return Sentence((replace(one, negated=False), replace(two, negated=True)), "but")
+    first, second = _clause(rng, split), _clause(rng, split)
+    if rng.random() < 0.5 or {first.subject, first.object} & {second.subject, second.object}:
+        return Sentence((first,))
+    return Sentence((replace(first, negated=False), replace(second, negated=True)), "but")
 
 
 def _clause(rng: random.Random, split: str) -> Clause:

@@ -32,6 +32,8 @@ def respelled(task: str, language: str, like: str, split: str, labels: tuple[str
         for part, table in words.names.items()
     }
     words = names.named(replace(words, names=forms))
-    rows = [tagging.tagged(one, words, tagging.entities) for one in tagging.sentences(task, split)[: size or None]]
+    rows = [
+        tagging.tagged(sentence, words, tagging.entities) for sentence in tagging.sentences(task, split)[: size or None]
+    ]
     cut = tuple(tuple(word for word, _ in row) for row in rows)
     return TaggedRows(cut, tuple(tuple(labels.index(tag) for _, tag in row) for row in rows))

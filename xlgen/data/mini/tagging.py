@@ -94,21 +94,21 @@ def entities(piece: Piece, words: Lexicon) -> list[Word]:
         around = [[(word, "O") for word, _ in parts_of_speech(Piece(part), words)] for part in (before, after)]
         inside = [(word, f"{'I' if i else 'B'}-{kind}") for i, word in enumerate(name.split())]
         return [*around[0], *inside, *around[1]]
-    found, at = [], 0
+    tags, at = [], 0
     begin, end = len(before), len(before) + len(name)
     text = before + name + after
     for word in _words(text, words):
         at = text.index(word, at)
         # An ending that is written together with the name is part of its last word.
         inside = at < end and at + len(word) > begin
-        found.append((word, f"{'I' if at > begin else 'B'}-{kind}" if inside else "O"))
+        tags.append((word, f"{'I' if at > begin else 'B'}-{kind}" if inside else "O"))
         at += len(word)
-    return found
+    return tags
 
 
 def tagged(sentence: Sentence, words: Lexicon, tag: Callable[[Piece, Lexicon], list[Word]]) -> list[Word]:
     """The words of a sentence with their tags."""
-    found: list[Word] = []
+    spelled: list[Word] = []
     clitic, parts = "", [piece for piece in phrases(sentence, words) if piece.text]
     for piece, following in zip(parts, [*parts[1:], Piece(" ")], strict=True):
         part = tag(piece, words)
@@ -117,8 +117,8 @@ def tagged(sentence: Sentence, words: Lexicon, tag: Callable[[Piece, Lexicon], l
         # Arabic "and" is written together with the next word, whatever that is.
         joined = words.space and piece.text[-1].isalpha() and following.text[0].isalpha()
         clitic = part.pop()[0] if joined else ""
-        found += part
-    return [(capital(found[0][0], words.code), found[0][1]), *found[1:]]
+        spelled += part
+    return [(capital(spelled[0][0], words.code), spelled[0][1]), *spelled[1:]]
 
 
 @dataclass(frozen=True)
@@ -164,8 +164,8 @@ def rows(task: str, language: str, split: str, labels: tuple[str, ...]) -> Tagge
     if task == "mini-wikiann":
         words = names.named(words)
     index = {label: i for i, label in enumerate(labels)}
-    found = [tagged(sentence, words, _RECIPES[task].tag) for sentence in chosen]
+    tagged_sentences = [tagged(sentence, words, _RECIPES[task].tag) for sentence in chosen]
     return TaggedRows(
-        tuple(tuple(word for word, _ in sentence) for sentence in found),
-        tuple(tuple(index[tag] for _, tag in sentence) for sentence in found),
+        tuple(tuple(word for word, _ in sentence) for sentence in tagged_sentences),
+        tuple(tuple(index[tag] for _, tag in sentence) for sentence in tagged_sentences),
     )

@@ -112,19 +112,19 @@ def paraphrase_pair(label: int, rng: random.Random) -> Pair:
     """One pair of ``mini-pawsx``; label 1 is a paraphrase."""
     a, b, c, d = rng.sample(PERSONS, 4)
     v, w = rng.sample(PERSON_VERBS, 2)
-    one, two = _with_adverbial(Clause(a, v, b), rng), Clause(c, w, d)
+    first, second = _with_adverbial(Clause(a, v, b), rng), Clause(c, w, d)
     double = rng.random() < TWO_CLAUSES
-    swapped = (replace(one, subject=b, object=a), two)
+    swapped = (replace(first, subject=b, object=a), second)
     if double and rng.random() < 0.5:
-        swapped = (replace(one, subject=c), replace(two, subject=a))
-    clauses = (one, two) if label else swapped
+        swapped = (replace(first, subject=c), replace(second, subject=a))
+    clauses = (first, second) if label else swapped
     # The same rearrangements serve both labels; a paraphrase is never word for word the first sentence.
     move, turn = rng.choice(((True, False), (False, True), (True, True))) if double else (True, False)
     if move:
         clauses = (replace(clauses[0], front=not clauses[0].front), clauses[1])
     if not double:
-        return Pair(Sentence((one,)), Sentence(clauses[:1]), label)
-    return Pair(Sentence((one, two), "and"), Sentence(clauses[::-1] if turn else clauses, "and"), label)
+        return Pair(Sentence((first,)), Sentence(clauses[:1]), label)
+    return Pair(Sentence((first, second), "and"), Sentence(clauses[::-1] if turn else clauses, "and"), label)
 
 
 _MAKE = {"mini-xnli": nli_pair, "mini-pawsx": paraphrase_pair}

@@ -80,8 +80,8 @@ class Adapter:
         freeze(model)
         places = list(_places(model))
         if not places:
-            known = ", ".join(SUBLAYERS)
-            raise does_not_apply("adapter", model, f"places for them are known in {known} only")
+            sublayers = ", ".join(SUBLAYERS)
+            raise does_not_apply("adapter", model, f"places for them are known in {sublayers} only")
         for p in _layer_norms(model):
             p.requires_grad = True
         for place in places:
