@@ -429,7 +429,7 @@ lines = []
 for row in contradictions():
     if row.id in matters:
         evidence.choice(row.id, matters[row.id])
-        lines.append(f"{row.sentence} Here: {row.choice} {matters[row.id]}")
+        lines.append(f"{row} {matters[row.id]}")
 chapters.box("warning", "Where the paper leaves a choice, and how much it matters", *lines)
 
 # %% [markdown]

@@ -69,7 +69,7 @@ def conflicts(*names: str) -> list[str]:
     for name in names:
         if name not in rows:
             raise UnknownName("contradiction", name, rows)
-    return [f"{rows[name].sentence} Here: {rows[name].choice}" for name in names]
+    return [str(rows[name]) for name in names]
 
 
 def own_contradictions(paper: str, tables: Collection[int]) -> HTML:
@@ -85,7 +85,7 @@ def own_contradictions(paper: str, tables: Collection[int]) -> HTML:
         return any(int(number) in tables for some in lists for number in re.findall(r"\d+", some))
 
     lines = [
-        f"{row.places}: {row.sentence} Here: {row.choice}"
+        f"{row.places}: {row}"
         for row in contradictions()
         if row.papers == (paper,) and names_one(row.places)
     ]
