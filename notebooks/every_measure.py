@@ -36,7 +36,7 @@ live: int = 1  # models trained in this build even where a record is committed [
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell", "reads:records"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -63,8 +63,6 @@ figures.use_style()
 objectives = chapters.words(objectives)
 seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
 say = chapters.Say("every_measure")
-
-# %% tags=["hide-input", "reads:records"]
 options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
@@ -138,7 +136,7 @@ centred, pooled = ({m: together(m, how) for m in candidates} for how in ("centre
 # %% tags=["remove-input"]
 body = [(named(m), *map(cell, (*within[m].values(), first["pearson"][m], centred[m], pooled[m]))) for m in candidates]
 caption = "Which language? Pearson's r with test accuracy over languages, 95 % bootstrap intervals over languages"
-chapters.table(("", *objectives, "all models, mean", "centred", "pooled"), body, caption)
+chapters.table(("", *objectives, "all models, mean", "centred", "pooled"), body, caption, dense=True)
 
 # %% tags=["remove-input"]
 body = [
@@ -146,7 +144,7 @@ body = [
     for m in candidates
 ]
 caption = "Which model? Pearson's r with test accuracy over models, 95 % bootstrap intervals over models"
-chapters.table(("", *objectives, "across all models"), body, caption)
+chapters.table(("", *objectives, "across all models"), body, caption, dense=True)
 
 # %% [markdown]
 # ````{exercise} ★★ As if all points were independent
@@ -201,7 +199,7 @@ body = [
     for title, (result, who) in shown.items()
     for what, key in (("mean absolute error", "mae"), ("RMSE", "rmse"))
 ]
-chapters.table(("", *languages), body, "Errors by language that was left out [points], over the models")
+chapters.table(("", *languages), body, "Errors by language that was left out [points], over the models", dense=True)
 
 # %% tags=["remove-input"]
 counters = {m: [m] for m in varying if m != "dev_accuracy"}
@@ -214,7 +212,7 @@ for m, gain in beyond_gain.items():
     body.append((named(m), *row, f"{gain.difference:.2f}", f"{gain.p_flip:.2g}", p_text(float(beyond_p[m]))))
 head = ("", "dev accuracy alone", "with the measure", "difference [95 %]", "p, sign flips", "Holm")
 caption = "Leave one language out [points]: development accuracy, and it together with a measure"
-chapters.table(head, body, caption)
+chapters.table(head, body, caption, dense=True)
 
 # %% tags=["remove-input"]
 body = []
@@ -225,7 +223,9 @@ for m in candidates:
     labels = "needed" if study.needs_labels(m) else "not needed"
     body.append((named(m), labels, cell(c), p_text(p), gap, f"{study.bounds(m):.0%}", words))
 head = ("", "labels", "r over languages [95 %]", "corrected p", "error minus that of the mean [95 %]", "bounds", "")
-chapters.table(head, body, f"The four tests of an answer to “which language?”, of {len(candidates)} candidates")
+chapters.table(
+    head, body, f"The four tests of an answer to “which language?”, of {len(candidates)} candidates", dense=True
+)
 
 # %% tags=["remove-input"]
 entries_2 = {named(m): [m] for m in candidates if np.isfinite(tables[m]).any()}
@@ -256,7 +256,9 @@ body = [
     for row in real_rows
 ]
 head = ("e5-small on XNLI", "labels", "models", "r [95 %]", "error of a new language", "mean of the others")
-chapters.table(head, body, "Real data: leave one language out, mean absolute error [points], intervals over languages")
+chapters.table(
+    head, body, "Real data: leave one language out, mean absolute error [points], intervals over languages", dense=True
+)
 
 # %% [markdown]
 # ## The paper's figures again

@@ -39,7 +39,7 @@ live: int = 1  # models trained in this build even where a record is committed [
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell", "reads:records"]
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -70,8 +70,6 @@ figures.use_style()
 objectives = chapters.words(objectives)
 seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
 say = chapters.Say("which_language")
-
-# %% tags=["hide-input", "reads:records"]
 options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
@@ -429,7 +427,7 @@ for m in sorted(beyond_gain, key=lambda m: beyond_gain[m].difference.value)[:6]:
     body.append((named(m), *row, f"{gain.difference:.2f}", f"{gain.p_flip:.2g}", p_text(float(beyond_p[m]))))
 head = ("", "dev accuracy alone", "with the measure", "difference [95 %]", "p, sign flips", f"Holm, of {len(beyond)}")
 caption = "Errors in a language that was left out [points]: development accuracy, and with a measure; the six best"
-chapters.table(head, body, caption)
+chapters.table(head, body, caption, dense=True)
 
 # %% [markdown]
 # Shown to add something to counting correct answers: {glue:text}`which_language-adds`. And the trap in numbers: over

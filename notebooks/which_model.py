@@ -36,7 +36,7 @@ live: int = 1  # models trained in this build even where a record is committed [
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 2  # models trained or measured side by side [processes]
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell", "reads:records"]
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -64,8 +64,6 @@ figures.use_style()
 objectives = chapters.words(objectives)
 seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
 say = chapters.Say("which_model")
-
-# %% tags=["hide-input", "reads:records"]
 options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
@@ -250,7 +248,7 @@ for m in candidates:
     body.append((named(m), *row))
 caption = f"""Pearson's r with test accuracy over models for a fixed language, 95 % bootstrap intervals over models \
 (p corrected for {len(candidates)} and {len(tried)} measures)"""
-chapters.table(("", "over seeds of one objective, mean", "Holm", "over all models", "Holm"), body, caption)
+chapters.table(("", "over seeds of one objective, mean", "Holm", "over all models", "Holm"), body, caption, dense=True)
 
 # %% [markdown]
 # Over seeds alone, these are related to accuracy: {glue:text}`which_model-seeds-only`. Candidates with too few seeds for

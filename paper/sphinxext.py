@@ -88,9 +88,9 @@ def refresh_notebooks(app: Sphinx, config: Config) -> None:
 def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Execute the chapters whose output in ``folder`` is stale, in the order of the book.
 
-    Those that read the evidence of the others come last, wherever their page stands. Whether a chapter is stale is asked
-    again when its turn comes, because an earlier one may have rewritten what it reads. Evidence for the ledger goes to
-    ``folder/ledger``.
+    Those that read the evidence of the others come last, wherever their page stands. Whether a chapter is stale is
+    asked again when its turn comes, because an earlier one may have rewritten what it reads. Evidence for the ledger
+    goes to ``folder/ledger``.
 
     Args:
         sources: the chapters (``.py``), in the order of the book.

@@ -250,7 +250,7 @@ class MeasureTables:
             ]
             rows.append((self._dagger(m), *of_it, f"{(targets.status != 'ok').sum()} of {len(targets)}"))
         head = ("measure", "labels in the target language", "computed on", "examples", "models", "values left out")
-        return table(head, rows, caption)
+        return table(head, rows, caption, dense=True)
 
     def answers(
         self,
@@ -264,14 +264,16 @@ class MeasureTables:
             c = answer["pearson"][m]
             row = [self._dagger(m), self._labels(m)]
             if c.status != "ok":
-                rows.append((*row, "", f"undefined: {c.reason}", *[""] * (3 * len(answer) - 2)))
+                rows.append((*row, "", "undefined", *[""] * (3 * len(answer) - 1)))
                 continue
             row.append(f"{c.groups} × {c.clusters}" + (f" ({c.left_out} left out)" if c.left_out else ""))
             for kind in answer:
                 row += [str(answer[kind][m].interval), p_text(answer[kind][m].p), p_text(adjusted[kind][m])]
             rows.append(row)
         head = [cell for kind in answer for cell in (f"{kind.capitalize()} [95 %]", "p", "Holm")]
-        return table(("", "labels", "table", *head), rows, caption)
+        reasons = dict.fromkeys(c.reason for c in answer["pearson"].values() if c.status != "ok")
+        caption += "".join(f"; undefined: {reason}" for reason in reasons)
+        return table(("", "labels", "table", *head), rows, caption, dense=True)
 
     def _order(self, measure: str) -> tuple[bool, ...]:
         return self.same_predictions(measure), self.needs_labels(measure), not measure.startswith("dev_")
@@ -357,7 +359,7 @@ def side_by_side(
         ends = _told(mini[m].errors["ours"].mean), _told(beside.get(m, {}).get("error"))
         rows.append((named(m), words, f"{passes(m)}", *ends))
     head = ("", "labels in the language", "passes", "miniature, error [95 %]", "real, error [95 %]")
-    return table(head, rows, caption)
+    return table(head, rows, caption, dense=True)
 
 
 def error_forest(ax: Axes, results: Mapping[str, Contest], free: Mapping[str, bool], bases: Mapping[str, str]) -> None:
@@ -450,4 +452,4 @@ def contest_table(results: Mapping[str, Contest], bases: Mapping[str, str], unit
             row += [f"{gain.difference:.2f}", f"{gain.p:.2g}", f"{gain.p_flip:.2g}"]
             row.append(f"{gain.better} of {gain.difference.n}")
         rows.append(row)
-    return table(("", "mean absolute error [95 %]", "RMSE", *head), rows, caption)
+    return table(("", "mean absolute error [95 %]", "RMSE", *head), rows, caption, dense=True)
