@@ -453,17 +453,20 @@ say(counted=f"{error_of(counted):.1f}" if counted else "undefined", passing=f"{l
 unlabelled = [m for m in passing if not study.needs_labels(m)]
 if unlabelled:
     best = unlabelled[0]
-    cost = f"{passes(best)} pass{'es' * (passes(best) != 1)}"
     ours, mean = (results[named(best)].errors[who].mean for who in ("ours", "mean"))
-    papers = [m for m in ("fisher_trace", "sharpness_difference", "frechet") if m in singles]
-    dear = ", ".join(f"{named(m)} to {error_of(singles[m]):.1f} points with {passes(m)} passes" for m in papers)
+    papers = {"fisher_trace": "Tr F", "frechet": "the Fréchet distance to English"}
+    papers |= {"sharpness_difference": "the sharpness by difference, which needs labels"}
+    dear = [f"{words}: {error_of(singles[m]):.1f} ({passes(m)} passes)" for m, words in papers.items() if m in singles]
     text = (
-        f"Without a label in the language and with {cost} over its text, {named(best)} forecasts the accuracy of a "
-        f"language that it has not seen to {ours:.1f} points in the miniature, where the mean of the other languages "
-        f"misses by {mean:.1f} ({len(languages)} languages, {len(keys)} models; mean absolute errors with 95 % "
-        f"intervals). The papers' measures: {dear}. On real text (models recorded: {n_real}): {real_said}."
+        f"Without a label in the language and with {passes(best)} forward pass{'es' * (passes(best) != 1)} over its "
+        f"text, {named(best)} forecasts the accuracy of a language that it has not seen to {ours:.1f} points in the "
+        f"miniature. The mean of the other languages misses by {mean:.1f} ({len(languages)} languages, {len(keys)} "
+        "models; mean absolute errors with 95 % intervals)."
     )
-    glue("which_language-answer", chapters.box("important", "Will it transfer?", text), display=False)
+    more = f"The errors of the papers' measures, in points: {'; '.join(dear)}." if dear else ""
+    scale = f"On real XNLI, with {n_real} model{'s' * (n_real != 1)} of multilingual E5 small: {real_said}."
+    text = [part for part in (text, more, scale) if part]
+    glue("which_language-answer", chapters.box("important", "Will it transfer?", *text), display=False)
 
 # %% [markdown]
 # ```{admonition} Which measure says in which language a model is good?
