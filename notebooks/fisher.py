@@ -186,7 +186,7 @@ ax.axvline(mean_proxy.value, ls="-", color=figures.INK, lw=2, label="mean of the
 ax.axvline(exactly, ls="--", color="#D55E00", lw=2, label="Tr F, exact")
 ax.axvline(empirical, ls=":", color="#0072B2", lw=2, label="Tr of the empirical Fisher")
 ax.set(xscale="log", xlabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", ylabel=f"draws of {draws:,}")
-figures.decade_ticks(ax.xaxis)
+figures.plain_ticks(ax.xaxis)
 ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, columnspacing=1.2)
 ax.grid(visible=False, axis="x")
 plt.show()
@@ -255,7 +255,7 @@ def scatter(ax, some, score: str) -> None:
         labels = [f"{weight:g}" if weight else "" for _, weight in at]
         figures.scatter_ranges(ax, x, y, *bars, look=LOOK[kind], legend=LEGEND[kind], labels=labels)
     ax.set(xscale="log", xlabel=r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
-    figures.decade_ticks(ax.xaxis)
+    figures.plain_ticks(ax.xaxis)
 
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 4.4))
@@ -319,7 +319,7 @@ for kind, ax in panels.items():
     ax.set(xscale="log", yscale="log", xlabel=f"weight of the {LONG[kind]}", title=kind)
     ax.set_xticks(mean.index, [f"{weight:g}" for weight in mean.index])
     ax.set_xticks([], minor=True)
-figures.decade_ticks(panels["kl"].yaxis)
+figures.plain_ticks(panels["kl"].yaxis)
 panels["kl"].set_ylabel(r"$\mathrm{Tr}\,F$ [nats² / parameter²]")
 panels["kl"].legend()
 plt.show()
@@ -521,7 +521,7 @@ for (name, log), tone, marker in zip(looks.items(), tones, " " + "v^Ds<>o" * len
     ax.plot(log["middle"], log["fisher_trace"], f"{marker.strip()}-", color=tone, lw=width, label=name)
 ax.axhline(new["Tr F"], ls="--", color=figures.FAINT, lw=1.2, label="untrained")
 ax.set(yscale="log", xlabel="epoch", ylabel=r"$B\,\|\bar g\|^2$ [nats² / parameter²]", xlim=(0, None))
-figures.decade_ticks(ax.yaxis)
+figures.plain_ticks(ax.yaxis)
 ax.legend(loc="center left", bbox_to_anchor=(1, 0.5))
 plt.show()
 

@@ -542,7 +542,7 @@ if len(seeds) > 1 and study.printed:
 sentences = []
 for name, sentence in told.items():
     evidence.choice(name, sentence)
-    sentences.append(f"{conflicts[name].sentence} Here: {conflicts[name].choice} {sentence}")
+    sentences.append(f"{conflicts[name]} {sentence}")
 chapters.box("warning", "Where the paper leaves a choice", *sentences) if sentences else None
 
 # %% [markdown]

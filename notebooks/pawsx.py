@@ -391,7 +391,7 @@ for ax, code in zip(axes[0], second, strict=True):
     ax.axhline(0, color=figures.FAINT, lw=0.8)
     ax.set(xscale="log", xlabel="Tr F after English [nats²]")
     ax.margins(x=0.15)
-    figures.decade_ticks(ax.xaxis)
+    figures.plain_ticks(ax.xaxis)
     ax.set_title(f"{code}: {over_models[code]}".replace(", n", "\nn"), fontsize=8.5)
 axes[0, 0].set_ylabel("increase of accuracy,\nheld half of dev [points]")
 names = {"none": "no penalty", "kl": "consistency loss (kl)", "fpen": "Fisher penalty (fpen)"}

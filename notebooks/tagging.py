@@ -302,7 +302,7 @@ for task, number in ((ner, 7), (pos, 8)):
 display(evidence.table(caption="What became of the claims; Tables 20 and 21 need the weights of XLM-R Large"))
 say(tally=evidence.tally)
 odd = {row.id: row for row in contradictions()}["xlmr-udpos"]
-chapters.box("warning", "The paper's text and its table", f"{odd.sentence} Here: {odd.choice}")
+chapters.box("warning", "The paper's text and its table", str(odd))
 
 # %% [markdown]
 # ## Does it matter which F1?

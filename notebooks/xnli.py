@@ -420,7 +420,7 @@ both = f"probabilities {ours['dev_margin']}; logits {ours['dev_margin_logit']}"
 sentence = f"Development margin and accuracy: {both}."
 evidence.choice("margin-space", sentence)
 (conflict,) = (entry for entry in published.contradictions() if entry.id == "margin-space")
-chapters.box("warning", "Which margin?", f"{conflict.sentence} Here: {conflict.choice} {sentence}")
+chapters.box("warning", "Which margin?", f"{conflict} {sentence}")
 
 # %% tags=["remove-input"]
 chapters.correlation_table(by_title, f"Correlations with test accuracy over the {len(targets)} target languages")

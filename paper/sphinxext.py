@@ -38,6 +38,8 @@ from xlgen.core.errors import UnknownName, XlgenError
 log = logging.getLogger(__name__)
 
 FOLDER = "notebooks"
+EVIDENCE = f"reads:book/{FOLDER}/ledger"
+"""The tag of a chapter that reads what the others found."""
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "matplotlib")
 
 MATHJAX = {
@@ -90,8 +92,9 @@ def refresh_notebooks(app: Sphinx, config: Config) -> None:
 def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Execute the chapters whose output in ``folder`` is stale, in the order of the book.
 
-    Whether a chapter is stale is asked again when its turn comes, because an earlier one may have rewritten what it
-    reads. Evidence for the ledger goes to ``folder/ledger``.
+    Those that read the evidence of the others come last, wherever their page stands. Whether a chapter is stale is
+    asked again when its turn comes, because an earlier one may have rewritten what it reads. Evidence for the ledger
+    goes to ``folder/ledger``.
 
     Args:
         sources: the chapters (``.py``), in the order of the book.
@@ -110,6 +113,7 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
     for name, source in chapters.items():
         if not source.is_file():
             raise UnknownName("notebook of _toc.yml", name, (path.stem for path in source.parent.glob("*.py")))
+    chapters = dict(sorted(chapters.items(), key=lambda chapter: EVIDENCE in tags(chapter[1])))
     for name in parameters:
         if name not in chapters:
             raise UnknownName("chapter in xlgen_parameters", name, chapters)
@@ -141,13 +145,17 @@ def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     and contents.
     """
     read = notebook.read(source).cells
-    tags = {tag for cell in read for tag in cell.metadata.get("tags", []) if tag.startswith("reads:")}
     top = source.absolute().parents[1]
-    folders = [top / tag.removeprefix("reads:") for tag in sorted(tags)]
+    folders = [top / tag.removeprefix("reads:") for tag in sorted(tags(source)) if tag.startswith("reads:")]
     files = [path for folder in folders for path in sorted(folder.rglob("[!.]*")) if path.suffix in (".py", ".json")]
     contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])
+
+
+def tags(source: Path) -> set[str]:
+    """The tags of a chapter's cells."""
+    return {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
 
 
 def library_fingerprint() -> str:
