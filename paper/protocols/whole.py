@@ -44,7 +44,7 @@ def distances(
     folds: int = 4,
     **settings: Any,
 ) -> Protocol:
-    """anonymous2021frustratingly, Table 5: scores, and the Fréchet distance with the loss of the first task. Keys: tasks.
+    """anonymous2021frustratingly, Table 5: scores, and the Fréchet distance with the loss of the first. Keys: tasks.
 
     Args:
         preset: see :mod:`xlgen.training.presets`.
