@@ -1,4 +1,5 @@
-# make book       build the book; on a fresh machine this needs python >= 3.11, git and make
+# make book       build the book; on a fresh machine this needs python >= 3.11, git and make. LIVE=all trains every
+#                 model, where chapters read committed records else
 # make test       ruff and the tests
 # make quick      the tests of one room: ROOM=analysis, ROOM=paper, …
 # make lint       ruff alone
@@ -33,7 +34,7 @@ $(STAMP):
 	@touch $@
 
 book: $(STAMP)
-	$(BIN)/jupyter-book build -W --keep-going book/
+	XLGEN_LIVE="$(LIVE)" $(BIN)/jupyter-book build -W --keep-going book/
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

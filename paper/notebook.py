@@ -157,7 +157,9 @@ def typed(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path, **facts: Any) -> NotebookNode:
+def execute(
+    source: Path, target: Path, given: Mapping[str, Any], evidence: Path, *, bar: bool = True, **facts: Any
+) -> NotebookNode:
     """Run a chapter in a fresh kernel; ``target`` appears, or changes, only when every cell has succeeded.
 
     So does the chapter's evidence for the ledger: the chapter runs on a copy of the folder, and its file is put in
@@ -169,6 +171,7 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path
         target: the executed ``.ipynb``; the copy of a run that failed is kept beside it as ``*.failed.ipynb``.
         given: parameters that replace the defaults of the chapter.
         evidence: folder of the ledger.
+        bar: show the cells' progress, in a terminal.
         facts: entries of the ``xlgen`` metadata of the executed notebook, beside the seconds that it took.
 
     Raises:
@@ -196,7 +199,7 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path
                     parameters=given,
                     kernel_name="python3",
                     cwd=source.absolute().parents[1],
-                    progress_bar={"desc": source.stem, "disable": None, "leave": False},
+                    progress_bar={"desc": source.stem, "disable": None if bar else True, "leave": False},
                     extra_arguments=["--log-level=ERROR"],  # no warning that loopback is not encrypted
                 )
         except papermill.PapermillExecutionError as error:
