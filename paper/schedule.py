@@ -48,7 +48,7 @@ def cores() -> int:
 
 
 def longest_first(tasks: Sequence[Task]) -> list[Task]:
-    """The first chapter of the book, whose page is then soon there, and after it the longest, so that none ends late."""
+    """The first chapter of the book, whose page is then soon there, and after it the longest, so none ends late."""
     return [*tasks[:1], *sorted(tasks[1:], key=lambda task: -task.expected)]
 
 
@@ -78,12 +78,8 @@ def execute(
         while waiting or running:
             while waiting and len(running) < workers:
                 task = waiting.pop(0)
+                tell(f"executing {total - len(waiting)}/{total}: {task.name}")
                 running[submit(task)] = task, time.perf_counter()
-                say(
-                    progress(
-                        f"executing {total - len(waiting)}/{total}: {task.name}", running.values(), waiting, workers
-                    )
-                )
             finished = wait(running, timeout=EVERY, return_when=FIRST_COMPLETED).done
             for future in finished:
                 task, _ = running.pop(future)
@@ -144,10 +140,12 @@ def _runner(workers: int) -> Iterator[Callable[[Task], Future[Outcome]]]:
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
     try:
-        yield lambda task: pool.submit(_work, task)
-    finally:
+        yield lambda task: pool.submit(_orderly, task)
+    except BaseException:
         for process in set(multiprocessing.active_children()) - others:
             process.terminate()
+        raise
+    finally:
         pool.shutdown(cancel_futures=True)
 
 
@@ -160,4 +158,12 @@ def _at_once(task: Task) -> Future[Outcome]:
 def _begin() -> None:
     """In a process: an interruption is the business of who started it, who then asks this one to end."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _orderly(task: Task) -> Outcome:
+    """In a process: execute a chapter; asked to end meanwhile, shut the kernel down and tidy up first."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    try:
+        return _work(task)
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
