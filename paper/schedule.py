@@ -11,11 +11,12 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from xlgen.core.errors import XlgenError
 
 EVERY = 30.0
 """Seconds between two lines on what is being done, if no chapter ends meanwhile."""
+PATIENCE = 15.0
+"""Seconds in which a process that is told to end may tidy up."""
 
 
 @dataclass(frozen=True)
@@ -72,25 +75,30 @@ def execute(
     waiting, running, ended, total = list(tasks), {}, 0, len(tasks)
 
     def tell(line: str) -> None:
-        say(progress(line, list(running.values()), waiting, workers))
+        in_work = [(work.task, work.begun) for work in running.values()]
+        say(progress(line, in_work, waiting, workers))
 
-    with _runner(workers) as submit:
+    try:
         while waiting or running:
             while waiting and len(running) < workers:
                 task = waiting.pop(0)
                 tell(f"executing {total - len(waiting)}/{total}: {task.name}")
-                running[submit(task)] = task, time.perf_counter()
-            finished = wait(running, timeout=EVERY, return_when=FIRST_COMPLETED).done
-            for future in finished:
-                task, _ = running.pop(future)
-                seconds, error = future.result()
+                work = _here(task) if workers == 1 else _beside(task)
+                running[work.answer] = work
+            ready = [*running] if workers == 1 else connection.wait(running, EVERY)
+            for answer in ready:
+                task = running[answer].task
+                seconds, error = running[answer].outcome()
+                del running[answer]
                 if error is not None:
                     raise notebook.NotebookError(*error)
                 ended += 1
                 done(task)
                 tell(f"executed {ended}/{total}: {task.name} in {seconds:.0f} s")
-            if not finished:
+            if not ready:
                 tell(f"executed {ended}/{total}")
+    finally:
+        _stop([work.process for work in running.values() if work.process])
 
 
 def progress(
@@ -120,7 +128,63 @@ Outcome = tuple[float, tuple[str, str] | None]
 """Seconds, and the message and the traceback of what went wrong: not every exception can be sent."""
 
 
-def _work(task: Task, *, bar: bool = False) -> Outcome:
+@dataclass
+class _Work:
+    """A chapter in work: when it began [s], where its outcome will be, and its process, if it has one."""
+
+    task: Task
+    begun: float
+    answer: Any
+    process: BaseProcess | None = None
+
+    def outcome(self) -> Outcome:
+        if self.process is None:
+            return self.answer
+        try:
+            found = self.answer.recv()
+        except EOFError:
+            found = 0.0, (f"{self.task.name} failed: its process was killed, by a lack of memory perhaps", "")
+        self.process.join()
+        return found
+
+
+def _here(task: Task) -> _Work:
+    """Execute a chapter in this process."""
+    begun = time.perf_counter()
+    return _Work(task, begun, _outcome(task, bar=True))
+
+
+def _beside(task: Task) -> _Work:
+    """Begin to execute a chapter in a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    answer, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(task, sender), name=task.name)
+    process.start()
+    sender.close()  # so that the death of the process is the end of what can be read
+    return _Work(task, time.perf_counter(), answer, process)
+
+
+def _answer(task: Task, sender: connection.Connection) -> None:
+    """In a process: an interruption is the business of who started it, who then asks this one to end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _end)
+    threading.Thread(target=_follow, daemon=True).start()
+    sender.send(_outcome(task, bar=False))
+
+
+def _end(*_: object) -> None:
+    """End in an orderly way: the kernel is shut down and the unfinished notebook taken away. Once is enough."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
+def _follow() -> None:
+    """Do not outlive a build that was killed."""
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _outcome(task: Task, *, bar: bool) -> Outcome:
     """Execute a chapter."""
     try:
         made = notebook.execute(task.source, task.target, task.given, task.evidence, bar=bar, **task.facts)
@@ -131,39 +195,12 @@ def _work(task: Task, *, bar: bool = False) -> Outcome:
     return made.metadata.xlgen.seconds, None
 
 
-@contextmanager
-def _runner(workers: int) -> Iterator[Callable[[Task], Future[Outcome]]]:
-    """A function that begins a chapter; at the end of the block no process is left."""
-    if workers == 1:
-        yield _at_once
-        return
-    others = set(multiprocessing.active_children())
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_begin)
-    try:
-        yield lambda task: pool.submit(_orderly, task)
-    except BaseException:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _at_once(task: Task) -> Future[Outcome]:
-    future: Future[Outcome] = Future()
-    future.set_result(_work(task, bar=True))
-    return future
-
-
-def _begin() -> None:
-    """In a process: an interruption is the business of who started it, who then asks this one to end."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _orderly(task: Task) -> Outcome:
-    """In a process: execute a chapter; asked to end meanwhile, shut the kernel down and tidy up first."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-    try:
-        return _work(task)
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+def _stop(processes: Sequence[BaseProcess]) -> None:
+    """End processes, at once if they do not do it in time; a kernel whose process is gone ends by itself."""
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + PATIENCE
+    for process in processes:
+        process.join(max(until - time.monotonic(), 0))
+        process.kill()
+        process.join()

@@ -20,7 +20,7 @@ from pathlib import Path
 folder = Path("met")
 folder.mkdir(exist_ok=True)
 (folder / "{name}").write_text(str(os.getpid()))
-until = time.monotonic() + 60
+until = time.monotonic() + 300
 while not (folder / "{other}").exists() and time.monotonic() < until:
     time.sleep(0.05)
 assert (folder / "{other}").exists()
@@ -63,7 +63,7 @@ def test_chapters_run_side_by_side(checkout):
     said, done = [], []
     schedule.execute(tasks, 2, said.append, lambda one: done.append(one.name))
     assert sorted(done) == ["a", "b"] and all(one.target.is_file() for one in tasks)
-    assert said[1] == "executing 2/2: b; in work: a (0.0 min); left: none; about 1 min to go"
+    assert said[1].startswith("executing 2/2: b; in work: a (0.0 min); left: none; about ")
     assert re.fullmatch(r"executed 2/2: [ab] in \d+ s; none left", said[-1])
 
 
@@ -109,11 +109,11 @@ def test_an_interrupted_build_leaves_nothing_half_done_and_goes_on(checkout):
     )
     first = start()
     kernels = [checkout / "met" / name for name in "bc"]
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while not all(path.is_file() and path.read_text() for path in kernels) and time.monotonic() < until:
         time.sleep(0.1)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does it: to all processes of the group
-    assert first.wait(60) == 130
+    assert first.wait(120) == 130
     folder = checkout / "book" / "notebooks"
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["a.ipynb"]
     assert not list(folder.glob(".running-*"))
@@ -121,7 +121,7 @@ def test_an_interrupted_build_leaves_nothing_half_done_and_goes_on(checkout):
         assert not alive(int(path.read_text())), "a kernel outlives the build"
     (checkout / "met" / "x").touch()
     second = start()
-    said, _ = second.communicate(timeout=120)
+    said, _ = second.communicate(timeout=300)
     assert second.returncode == 0 and said.splitlines()[-1] == "did b c"
 
 
