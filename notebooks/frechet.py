@@ -35,7 +35,7 @@ epochs: int = None  # passes over the training examples [count]; None: the prese
 data_dir: str = ""  # folder with the official archives; empty: the hub
 text_dir: str = ""  # a folder with <language>.txt; empty: the miniature's own text, or Wikipedia
 store: str = ""  # folder of trained models, measures and Fisher informations; empty: runs/
-live: str = "1"  # models trained here even where a record is committed [count], or all
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]

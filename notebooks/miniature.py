@@ -29,7 +29,7 @@ train_size: int = None  # English training pairs [count]; None: the preset's
 epochs: int = None  # passes over the training pairs [count]; None: the preset's
 size: int = 0  # test examples of each language [count]; 0: all
 store: str = ""  # folder of models and measures; empty: runs/ of the checkout
-live: str = "1"  # models trained here even where a record is committed [count], or all
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]

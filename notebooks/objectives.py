@@ -33,7 +33,7 @@ epochs: int = None  # passes over the training pairs [count]; None: the preset's
 hyper: dict = {}  # hyper-parameters and settings of runs by objective, such as {sam: {rho: 0.1}}
 data_dir: str = ""  # folder with the official archives; empty: the hub
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-live: str = "1"  # models trained here even where a record is committed [count], or all
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]

@@ -31,7 +31,7 @@ data_dir: str = ""  # folder with the official archives, from the working direct
 train_size: int = None  # English training examples [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over them [count], the same for all settings; None: the protocol's own
 size: int = 500  # test examples of each language [count]; 0: all
-live: str = "2"  # models trained here even where a record is committed [count], or all
+live: "int or all" = 2  # models trained here even where a record is committed [count], or all
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 

@@ -35,7 +35,7 @@ data_dir: str = ""  # folder with the official archives, from the working direct
 train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 resamples: int = 4999  # bootstrap samples, and permutations [count]
-live: str = "1"  # models trained here even where a record is committed [count], or all
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 

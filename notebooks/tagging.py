@@ -32,7 +32,7 @@ data_dir: str = ""  # folder with the official archives; empty: the hub
 text_dir: str = ""  # folder with <language>.txt for EWC; empty: the miniature's, or Wikipedia
 train_size: int = None  # English training sentences [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training sentences [count]; None: the preset's own
-live: str = "2"  # models trained here even where a record is committed [count], or all, two at least
+live: "int or all" = 2  # models trained here even where a record is committed [count], or all, two at least
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 

@@ -136,7 +136,15 @@ def parameters(source: Path) -> dict[str, dict[str, Any]]:
     return papermill.inspect_notebook(read(source))
 
 
-KINDS = {"str": str, "int": int, "float": float, "bool": bool, "list": Sequence[Any], "dict": Mapping[str, Any]}
+KINDS = {
+    "str": str,
+    "int": int,
+    "int or all": int,
+    "float": float,
+    "bool": bool,
+    "list": Sequence[Any],
+    "dict": Mapping[str, Any],
+}
 """Types that the parameters of a chapter may be declared to have."""
 
 
@@ -152,6 +160,9 @@ def typed(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise UnknownName(f"parameter of {source.stem}", name, known)
         kind = KINDS[known[name]["inferred_type_name"]]
+        if value == "all" and known[name]["inferred_type_name"] == "int or all":
+            found[name] = value
+            continue
         value = Setting(name, kind | None if known[name]["default"] == "None" else kind).read(value)
         found[name] = list(value) if isinstance(value, tuple) else value
     return found

@@ -260,3 +260,12 @@ def test_a_picture_is_found_by_its_name(tmp_path):
     assert notebook.picture(path, "fig-one") == b"a png"
     with pytest.raises(UnknownName, match="Did you mean 'fig-one'"):
         notebook.picture(path, "fig-on")
+
+
+def test_a_count_of_models_may_be_all(tmp_path):
+    source = tmp_path / "page.py"
+    source.write_text('# %% tags=["parameters"]\nlive: "int or all" = 1  # models\n')
+    assert notebook.typed(source, {"live": "all"}) == {"live": "all"}
+    assert notebook.typed(source, {"live": "3"}) == notebook.typed(source, {"live": 3}) == {"live": 3}
+    with pytest.raises(ConfigError, match="live is 'most'"):
+        notebook.typed(source, {"live": "most"})

@@ -147,7 +147,7 @@ def test_what_reads_the_others_output_comes_after_them(checkout, monkeypatch):
 
 
 def test_all_live_is_asked_of_the_chapters_that_have_the_parameter(checkout):
-    with_live = task(checkout, "a", '# %% tags=["parameters"]\nlive: str = "1"  # models\n').source
+    with_live = task(checkout, "a", '# %% tags=["parameters"]\nlive: "int or all" = 1  # models\n').source
     without = task(checkout, "b", '# %% tags=["parameters"]\nn: int = 1  # count\n').source
     given = sphinxext.live_parameters([with_live, without], {"b": {"n": 2}}, "all")
     assert given == {"a": {"live": "all"}, "b": {"n": 2}}
