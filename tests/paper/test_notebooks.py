@@ -10,7 +10,7 @@ import papermill
 import pytest
 
 from paper import notebook
-from xlgen.core.errors import UnknownName, XlgenError
+from xlgen.core.errors import ConfigError, UnknownName, XlgenError
 from xlgen.core.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
