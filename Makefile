@@ -1,4 +1,5 @@
-# make book       build the book; on a fresh machine this needs python >= 3.11, git and make
+# make book       build the book; on a fresh machine this needs python >= 3.11, git and make. LIVE=all trains every
+#                 model, where chapters read committed records else
 # make pdf        print the book that was built last to book/_build/book.pdf, with Chromium
 # make test       ruff and the tests
 # make quick      the tests of one room: ROOM=analysis, ROOM=paper, …
@@ -34,7 +35,7 @@ $(STAMP):
 	@touch $@
 
 book: $(STAMP)
-	$(BIN)/jupyter-book build -W --keep-going book/
+	XLGEN_LIVE="$(LIVE)" $(BIN)/jupyter-book build -W --keep-going book/
 
 pdf: $(STAMP)
 	$(BIN)/python -m paper.pdf

@@ -32,9 +32,9 @@ data_dir: str = ""  # folder with the official archives, from the working direct
 train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 resamples: int = 4999  # bootstrap samples, and permutations [count]
-live: int = 1  # models trained in this build even where a record is committed [count]
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell", "reads:records"]
 import matplotlib.pyplot as plt
@@ -66,7 +66,9 @@ say = chapters.Say("every_measure")
 options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
-found = records.obtain(protocols.seeds(preset, **choices, **changed), options, workers=workers, live=live)
+found = records.obtain(
+    protocols.seeds(preset, **choices, **changed), options, workers=workers, live=chapters.how_many(live)
+)
 real = records.recorded(task="xnli", model="e5-small")
 
 # %% tags=["remove-input"]

@@ -30,12 +30,12 @@ kl: list = []  # weights of the consistency loss (MVR); empty: the protocol's
 fpen: list = []  # weights of the Fisher penalty; empty: the protocol's
 wd: list = []  # weights of the decoupled weight decay; empty: the protocol's
 seeds: list = [0, 1]  # random seeds of every setting; at least four models a penalty
-live: int = 1  # models trained here even where a record is committed [count], at least 1
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all, at least 1
 train_size: int = None  # English training pairs [count], 0: all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 data_dir: str = ""  # folder with the official archives; empty: the hub
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import math
@@ -104,7 +104,8 @@ options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 weights = {**WEIGHTS, **chapters.given(kl=kl or None, fpen=fpen or None, wd=wd or None)}
 protocol = protocols.penalties(preset, task=task, weights=weights, seeds=seeds, **changed)
-found = records.obtain(protocol, options, workers=workers, live=max(live, 1))
+at_least = max(chapters.how_many(live), 1)
+found = records.obtain(protocol, options, workers=workers, live=at_least)
 trained_here = [key for key in found.runs if key in found.live]  # keys are (penalty, weight, seed)
 first = found.runs[trained_here[0]]
 config, task_facts = first.config, TASKS[first.config.task]
@@ -453,7 +454,7 @@ def parts(model) -> list[float]:
 
 n_labels = len(task_facts.labels)
 looked = {"untrained": models.load_classifier(config.model, n_labels, seed=config.seed, kind=task_facts.kind)}
-looked |= {spelled(*key[:2]): load_model(found.runs[key]) for key in trained_here[: max(live, 1)]}
+looked |= {spelled(*key[:2]): load_model(found.runs[key]) for key in trained_here[:at_least]}
 device = batches[0].labels.device
 split = pd.DataFrame({name: parts(model.to(device)) for name, model in looked.items()}, [*DIGITS]).T
 

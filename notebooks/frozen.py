@@ -34,9 +34,9 @@ data_dir: str = ""  # folder with the official archives; empty: the hub
 train_size: int = None  # English training examples [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training examples [count]; None: the preset's own
 size: int = 500  # test examples of each language [count]; 0: all
-live: int = 1  # models trained in this build even where a record is committed [count]
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import math
@@ -269,7 +269,7 @@ if printed_settings:
         own = {k: values.pop(k) for k in ("tokens", "bottleneck") if k in values}
         tuned[task, technique, seed] = config.with_(**values, tuning_hyper={**config.tuning_hyper, **own})
     protocol = replace(protocol, configs=tuned)
-found = records.obtain(protocol, options, workers=workers, live=live)
+found = records.obtain(protocol, options, workers=workers, live=chapters.how_many(live))
 chapters.records_box(found)
 
 # %% tags=["remove-input"]
@@ -635,7 +635,7 @@ print(f"{trained:,} of {total:,} parameters ({trained / total:.2%})")
 # :class: tip
 # All models of this page trained here, without committed records (30 short runs):
 #
-#     papermill notebooks/frozen.ipynb out.ipynb -p live 30
+#     papermill notebooks/frozen.ipynb out.ipynb -p live all
 #
 # The settings of Table 16 as printed, in the miniature:
 #

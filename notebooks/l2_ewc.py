@@ -32,13 +32,15 @@ seeds: list = [0, 1, 2]  # random seeds, every setup is trained with each
 lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC; the first is that of the tables
 language: str = "fr"  # of EWC's text in the sweep and where the weights are looked into
 ewc_languages: list = []  # languages with an EWC model of their own, as in the paper; empty: all
-live: int = 1  # models trained in this build, those looked into at least [count]
+live: "int or all" = (
+    1  # models trained here even where a record is committed [count], or all, those looked into at least
+)
 data_dir: str = ""  # folder with the official archives; empty: the hub
 text_dir: str = ""  # folder with <language>.txt; empty: the miniature's own text, or Wikipedia
 train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import math
@@ -109,8 +111,8 @@ ewc = dict(strength=lam, language=language, variants=variants, own=ewc_languages
 protocol = protocols.regularisers(preset, tasks=every_task, strengths=lams, seeds=seeds, **ewc, **settings)
 penalties = ("L2", first, *(f"EWC {corpus}" for corpus in variants))
 sweep = [(name, at) for at in strengths for name in penalties if (main, (name, at), seeds[0]) in protocol.configs]
-looked_into = 1 + len(sweep) + 3 * len(others)  # of the first seed
-trained = records.obtain(protocol, options, workers=workers, live=max(live, looked_into))
+looked_into = 1 + len(sweep)  # of the first task and seed, which come first
+trained = records.obtain(protocol, options, workers=workers, live=max(chapters.how_many(live), looked_into))
 
 # %% tags=["remove-input"]
 display(chapters.records_box(trained))

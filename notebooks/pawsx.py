@@ -32,12 +32,12 @@ seeds: list = [0, 1, 2]  # random seeds of the models behind Table 2
 kl: list = []  # weights of the consistency loss in first stages; empty: the protocol's own
 fpen: list = []  # weights of the Fisher penalty in first stages; empty: the protocol's own
 second: list = ["de", "es", "zh"]  # languages of the second stage
-live: int = 1  # models of each protocol trained here even where a record is committed [count]
+live: "int or all" = 1  # models of each protocol trained here even where a record is committed [count], or all
 train_size: int = None  # English training pairs [count], 0: all; None: the protocol's own
 epochs: int = None  # passes over the training pairs, in either stage [count]; None: the preset's
 data_dir: str = ""  # folder with the official archives; empty: the hub
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import math
@@ -80,7 +80,7 @@ print("->", labels[rows.labels[0]])
 # %% tags=["reads:records"]
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 protocol = protocols.transfer(preset, tasks=[task], setups=["vanilla"], seeds=seeds, **changed)
-found = records.obtain(protocol, options, workers=workers, live=live)
+found = records.obtain(protocol, options, workers=workers, live=chapters.how_many(live))
 first = found.runs[task, "vanilla", seeds[0]]
 
 # %% tags=["remove-input"]
@@ -338,7 +338,7 @@ print(f"r = {printed}: {math.ceil(needed)} languages")
 weights = {"kl": kl or STAGE_WEIGHTS["kl"], "fpen": fpen or STAGE_WEIGHTS["fpen"]}
 staged = protocols.stages(preset, task=task, weights=weights, languages=second, options=options, **changed)
 # keys are (penalty, language); the first stage comes first, and then a second stage from it
-stages = records.obtain(staged, options, workers=workers, live=2 * live)
+stages = records.obtain(staged, options, workers=workers, live=2 * chapters.how_many(live))
 
 # %% tags=["remove-input"]
 chapters.records_box(stages)
@@ -611,7 +611,7 @@ print(f"mean r {np.mean(rs):.2f}, 95 % in {low:.2f} to {high:.2f}")
 #
 # Everything trained here, none read from records:
 #
-#     papermill notebooks/pawsx.ipynb out.ipynb -p live 100
+#     papermill notebooks/pawsx.ipynb out.ipynb -p live all
 #
 # Real data, with any encoder ({doc}`/running`):
 #

@@ -32,9 +32,9 @@ data_dir: str = ""  # folder with the official archives; empty: the hub
 text_dir: str = ""  # folder with <language>.txt for EWC; empty: the miniature's, or Wikipedia
 train_size: int = None  # English training sentences [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training sentences [count]; None: the preset's own
-live: int = 2  # models trained in this build even where a record is committed, two at least [count]
+live: "int or all" = 2  # models trained here even where a record is committed [count], or all, two at least
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import math
@@ -162,7 +162,7 @@ print(two_scores("DET NOUN NOUN VERB", "DET NOUN VERB VERB"))
 # %% tags=["hide-input", "reads:records"]
 keys = sorted(protocol.configs, key=lambda key: key[1:] != ("vanilla", first))  # those looked into are live
 wanted = {"configs": {key: protocol.configs[key] for key in keys}, "measures": {key: (scored[key[0]],) for key in keys}}
-found = records.obtain(replace(protocol, **wanted), options, workers=workers, live=max(live, 2))
+found = records.obtain(replace(protocol, **wanted), options, workers=workers, live=max(chapters.how_many(live), 2))
 display(chapters.records_box(found))
 facts, names = chapters.facts(found), {"vanilla": "vanilla", "l2": "L2", "ewc": "EWC"}
 sizes = {task: found.runs[task, "vanilla", first].manifest for task in both}
@@ -637,7 +637,7 @@ for task in both if len(seeds) > 1 else ():  # one seed has no spread
 # :class: tip
 # Everything live, with more sentences:
 #
-#     papermill notebooks/tagging.ipynb out.ipynb -p live 18 -p train_size 6000
+#     papermill notebooks/tagging.ipynb out.ipynb -p live all -p train_size 6000
 #
 # Real data with any encoder ({doc}`/running`). The official archives withhold the test labels of WikiAnn: score the
 # development split, which has no Thai, or the hub's copy:

@@ -34,7 +34,7 @@ hyper: dict = {}  # hyper-parameters of the objective and other settings of the 
 alpha_criterion: str = "accuracy_deviation"  # of the α-search: or loss_deviation, absolute_loss
 data_dir: str = ""  # folder with the official archives; empty: the hub
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import matplotlib.pyplot as plt

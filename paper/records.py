@@ -239,15 +239,24 @@ Entry = tuple[RunConfig, tuple[MeasureConfig, ...]]
 
 
 def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, Entry]:
-    """By name in the store, each model of the protocols once, with all that any of them measures."""
+    """By name in the store, each model of the protocols once, with all that is measured of it.
+
+    A record is one file a model, so that other protocols must find their measures there too. Of real data, which may
+    not all be at hand, only the protocols named are asked.
+    """
     plan: dict[str, Entry] = {}
-    for name in names or [name for name, _ in PROTOCOLS.items()]:
+    wanted: set[str] = set()
+    every = [name for name, _ in PROTOCOLS.items()]
+    named = list(names) or every
+    for name in [*named, *(other for other in every if preset == "mini" and other not in named)]:
         protocol = PROTOCOLS[name](preset)
         for key, config in protocol.configs.items():
             resolved = resolve(config, options)
+            if name in named:
+                wanted.add(resolved.hash)
             _, before = plan.get(resolved.hash, (resolved, ()))
             plan[resolved.hash] = resolved, (*before, *(one for one in protocol.measures[key] if one not in before))
-    return plan
+    return {key: entry for key, entry in plan.items() if key in wanted}
 
 
 def _shares(plan: Mapping[str, Entry], number: int) -> list[list[Entry]]:

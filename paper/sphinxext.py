@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -28,7 +32,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import citation, handout, house, notebook, pages, slides
+from paper import citation, handout, house, notebook, pages, schedule, slides
 from paper.cli import LISTS
 from paper.live import embed
 from xlgen.cli.listing import in_words
@@ -38,8 +42,12 @@ from xlgen.core.errors import UnknownName, XlgenError
 log = logging.getLogger(__name__)
 
 FOLDER = "notebooks"
-EVIDENCE = f"reads:book/{FOLDER}/ledger"
-"""The tag of a chapter that reads what the others found."""
+ALONE = "XLGEN_ALONE"
+"""Environment variable of a build that executes nothing."""
+LIVE = "XLGEN_LIVE"
+"""Environment variable: the parameter ``live`` of every chapter that has one, ``all`` in ``make book LIVE=all``."""
+MOST = 4
+"""Most chapters side by side: each takes about a gigabyte."""
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "matplotlib")
 
 MATHJAX = {
@@ -58,6 +66,7 @@ MATHJAX = {
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
+    app.add_config_value("xlgen_seconds", {}, "", [dict])
     app.add_directive("execution-times", ExecutionTimes)
     app.add_directive("house", House)
     app.add_directive("slides", Decks)
@@ -79,27 +88,68 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def refresh_notebooks(app: Sphinx, config: Config) -> None:
     """Execute the stale chapters; the build ends with the cell's own error if one fails."""
     book = Path(app.srcdir)
+    if os.environ.get(ALONE):
+        return
     toc = parse_toc_yaml(book / config.external_toc_path)
     sources = [book.parent / f"{page}.py" for page in toc if page.startswith(f"{FOLDER}/")]
+    parameters = live_parameters(sources, config.xlgen_parameters, os.environ.get(LIVE, ""))
+    # Chapters run side by side with a thread each, so that no number depends on how many cores there are.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    how = {"workers": min(schedule.cores(), MOST), "expected": config.xlgen_seconds, "first": first_page}
     try:
-        refresh(sources, book / FOLDER, config.xlgen_parameters)
+        refresh(sources, book / FOLDER, parameters, **how)
     except notebook.NotebookError as error:
-        raise SystemExit(f"{error.trace}\n\n{error}") from None
+        raise SystemExit(f"{error.trace}\n\n{error}".lstrip()) from None
     except XlgenError as error:
         raise SystemExit(str(error)) from None  # any other exception would be followed by the build's own traceback
 
 
-def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Execute the chapters whose output in ``folder`` is stale, in the order of the book.
+def live_parameters(
+    sources: Iterable[Path], parameters: Mapping[str, Mapping[str, Any]], live: str
+) -> dict[str, dict[str, Any]]:
+    """The chapters' parameters, with ``live`` for those that have such a parameter, unless it is empty."""
+    given = {name: dict(values) for name, values in parameters.items()}
+    for source in sources if live else ():
+        if "live" in notebook.parameters(source):
+            given.setdefault(source.stem, {})["live"] = live
+    return given
 
-    Those that read the evidence of the others come last, wherever their page stands. Whether a chapter is stale is
-    asked again when its turn comes, because an earlier one may have rewritten what it reads. Evidence for the ledger
-    goes to ``folder/ledger``.
+
+def first_page(target: Path) -> None:
+    """Make the page of one executed chapter, before the others are executed: references to them lead nowhere yet."""
+    book = target.parents[1]
+    folder = book / "_build" / "first"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "toc.yml").write_text(f"format: jb-book\nroot: {FOLDER}/{target.stem}\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book), "--quiet"]
+    command += ["--toc", str(folder / "toc.yml"), "--path-output", str(folder)]
+    done = subprocess.run(command, env=os.environ | {ALONE: "1"}, capture_output=True)
+    page = folder / "_build" / "html" / FOLDER / f"{target.stem}.html"
+    if done.returncode == 0 and page.is_file():
+        log.info("the first page is there to read while the others are made: %s", page)
+
+
+def refresh(
+    sources: Iterable[Path],
+    folder: Path,
+    parameters: Mapping[str, Mapping[str, Any]],
+    *,
+    workers: int = 1,
+    expected: Mapping[str, float] = {},  # noqa: B006 (read only)
+    first: Callable[[Path], object] = lambda target: None,
+) -> list[str]:
+    """Execute the chapters whose output in ``folder`` is stale, side by side.
+
+    A chapter that reads what others write into ``folder`` comes after all of these, and whether it is stale is asked
+    then. Evidence for the ledger goes to ``folder/ledger``.
 
     Args:
         sources: the chapters (``.py``), in the order of the book.
         folder: where the executed notebooks are.
         parameters: by name of the chapter, what replaces its defaults.
+        workers: chapters executed side by side.
+        expected: by name of the chapter, the seconds that it takes, unless an earlier output says so.
+        first: called with the first output.
 
     Returns:
         The names of the chapters that were executed.
@@ -113,29 +163,41 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
     for name, source in chapters.items():
         if not source.is_file():
             raise UnknownName("notebook of _toc.yml", name, (path.stem for path in source.parent.glob("*.py")))
-    chapters = dict(sorted(chapters.items(), key=lambda chapter: EVIDENCE in tags(chapter[1])))
     for name in parameters:
         if name not in chapters:
             raise UnknownName("chapter in xlgen_parameters", name, chapters)
-    given = {name: dict(parameters.get(name, {})) for name in chapters}
-    kept = {name: stored(folder / f"{name}.ipynb").get("fingerprint") for name in chapters}
-    current = {name: fingerprint(source, given[name], library) for name, source in chapters.items()}
+    inside = folder.absolute()
+    reading = [name for name, source in chapters.items() if any(inside in (p, *p.parents) for p in reads(source))]
     executed: list[str] = []
-    for name, source in chapters.items():
-        if executed:
-            current[name] = fingerprint(source, given[name], library)
-        if kept[name] == current[name]:
-            continue
-        executed.append(name)
-        later = list(chapters)[list(chapters).index(name) + 1 :]
-        left = [other for other in later if kept[other] != current[other]]
-        number = f"{len(executed)}/{len(executed) + len(left)}"
-        log.info("executing %s: %s …", number, name)
-        facts = {"fingerprint": current[name], "parameters": given[name]}
-        done = notebook.execute(source, folder / f"{name}.ipynb", given[name], folder / "ledger", **facts)
-        seconds = done.metadata.xlgen.seconds
-        log.info("executed %s: %s in %.0f s; left: %s", number, name, seconds, ", ".join(left) or "none")
+    opening: list[threading.Thread] = []
+
+    def show(task: schedule.Task) -> None:
+        if not opening and len(tasks) > 2:
+            opening.append(threading.Thread(target=first, args=(task.target,), daemon=True))
+            opening[0].start()
+
+    for group in ([name for name in chapters if name not in reading], *([name] for name in reading)):
+        tasks = []
+        for name in group:
+            given = dict(parameters.get(name, {}))
+            facts = {"fingerprint": fingerprint(chapters[name], given, library), "parameters": given}
+            before = stored(target := folder / f"{name}.ipynb")
+            if before.get("fingerprint") != facts["fingerprint"]:
+                seconds = before.get("seconds", expected.get(name, schedule.Task.expected))
+                tasks.append(schedule.Task(chapters[name], target, given, folder / "ledger", facts, seconds))
+        if tasks:
+            schedule.execute(schedule.longest_first(tasks), min(workers, len(tasks)), log.info, show)
+        executed += [task.name for task in tasks]
+    for thread in opening:
+        thread.join()
     return executed
+
+
+def reads(source: Path) -> list[Path]:
+    """The folders that a chapter reads, by the tags ``reads:folder`` of its cells."""
+    tags = {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
+    top = source.absolute().parents[1]
+    return [top / tag.removeprefix("reads:") for tag in sorted(tags) if tag.startswith("reads:")]
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
@@ -144,18 +206,12 @@ def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     Each tag ``reads:folder`` of a cell adds the ``.py`` and ``.json`` files in a folder of the checkout, by their names
     and contents.
     """
-    read = notebook.read(source).cells
-    top = source.absolute().parents[1]
-    folders = [top / tag.removeprefix("reads:") for tag in sorted(tags(source)) if tag.startswith("reads:")]
-    files = [path for folder in folders for path in sorted(folder.rglob("[!.]*")) if path.suffix in (".py", ".json")]
+    read, top = notebook.read(source).cells, source.absolute().parents[1]
+    inside = (path for folder in reads(source) for path in sorted(folder.rglob("[!.]*")))
+    files = [path for path in inside if path.suffix in (".py", ".json")]
     contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])
-
-
-def tags(source: Path) -> set[str]:
-    """The tags of a chapter's cells."""
-    return {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
 
 
 def library_fingerprint() -> str:

@@ -258,6 +258,13 @@ def test_parts_share_the_models_and_keep_stages_together(tmp_path):
     assert any(start for start, _ in starts) and all(start in part for start, part in starts if start)
 
 
+def test_a_record_has_what_protocols_that_were_not_named_measure(tmp_path):
+    options = RunOptions(store=tmp_path)
+    named, every = records._plan(["scales"], "mini", options), records._plan((), "mini", options)
+    assert len(named) == 4 and all(set(map(repr, named[key][1])) == set(map(repr, every[key][1])) for key in named)
+    assert any("sharpness_alpha" in one.names for _, measures in named.values() for one in measures)
+
+
 def test_records_are_made_side_by_side_and_are_those_of_one_process(monkeypatch, tmp_path, made):
     protocol, _, _, paths = made
     monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: protocol)

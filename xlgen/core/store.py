@@ -28,6 +28,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 import xlgen
 from xlgen.core.config import RunConfig, digest
 from xlgen.core.errors import XlgenError
@@ -310,6 +312,14 @@ class Store:
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Wait until no other process of this machine is in such a block for the result; a dead one is in none."""
+        lock = self.root / ".locks" / name
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            yield
 
     def partial(self, name: str) -> Path:
         """The file in which an unfinished run keeps its checkpoint; it is deleted when the run is stored."""
