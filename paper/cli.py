@@ -1,15 +1,21 @@
-"""The command line with what the book needs: ``xlgen record`` and ``xlgen notebook``, and the list of protocols."""
+"""The command line with what the book needs: ``xlgen grid``, ``record`` and ``notebook``, and the list of protocols."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlgen import cli
 from xlgen.cli import arguments, options_of, writable
 from xlgen.cli.arguments import add_common
 from xlgen.cli.listing import LISTS, Entry, about
+from xlgen.core.config import RunOptions
+from xlgen.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from paper.protocols import Protocol
 
 
 def protocols(store: Path) -> Iterable[Entry]:
@@ -43,8 +49,28 @@ def _add_record(commands) -> None:
     record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
     record.add_argument("--workers", type=int, default=2, help="models trained side by side (2)")
     record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
+    record.add_argument("--job", type=Path, help="in place of protocols, one file of `xlgen grid`: one model")
+    record.add_argument("--until", default="record", help="with --job, the last step: train, measure or record")
     add_common(record)
     record.set_defaults(command="record")
+
+
+def _add_grid(commands) -> None:
+    grid = commands.add_parser(
+        "grid",
+        help="write a job for each model of some protocols, and say what is missing",
+        description="Write a job, a file for `xlgen record --job`, for each model of some protocols, and say how many "
+        "have no record. With --print, a shell line for each of those, for xargs, GNU parallel or an array of SLURM.",
+    )
+    grid.add_argument("protocols", nargs="*", help="names; see `xlgen list protocols`")
+    grid.add_argument("--grid", help="in place of protocols, the name of a grid of --file, such as mini")
+    grid.add_argument("--file", type=Path, help="YAML file of grids; workflow/grid.yml of the checkout unless given")
+    grid.add_argument("--preset", default="mini", help="with protocols: mini (the default), real, small or paper")
+    grid.add_argument("--print", action="store_true", dest="lines", help="print a shell line for each missing run")
+    grid.add_argument("--jobs", type=Path, default=Path("build", "grid"), help="folder of the jobs (build/grid)")
+    grid.add_argument("--folder", type=Path, help="of the records; records/ of the checkout unless given")
+    add_common(grid)
+    grid.set_defaults(command="grid")
 
 
 def _add_notebook(commands) -> None:
@@ -63,8 +89,49 @@ def _record(args: argparse.Namespace) -> None:
     writable(args.folder and args.folder / "record.json", "--folder")
     from paper import records
 
+    if args.job:
+        if args.protocols:
+            raise ConfigError("protocols and --job are both given; choose one.")
+        from paper import grid
+
+        print(grid.do(grid.Job.read(args.job), args.until, args.folder or records.default_folder(), options))
+        return
     for path in records.make(args.protocols, args.preset, options, workers=args.workers, folder=args.folder):
         print(path)
+
+
+def _grid(args: argparse.Namespace) -> None:
+    from paper import grid, records
+
+    options, folder = options_of(args), args.folder or records.default_folder()
+    jobs = grid.jobs(_protocols(args, options), options)
+    written = {job.config.hash: job.write(args.jobs) for job in jobs}
+    missing = [job for job in jobs if not job.recorded(folder)]
+    if args.lines:
+        print(*grid.lines(missing, written, options, _given(args)), sep="\n", end="\n" * bool(missing))
+        return
+    print(f"{len(jobs)} runs, {len(jobs) - len(missing)} recorded, {len(missing)} missing; jobs are in {args.jobs}")
+
+
+def _protocols(args: argparse.Namespace, options: RunOptions) -> list[Protocol]:
+    """Those that are named, or those of a grid."""
+    from paper import grid, notebook
+
+    if bool(args.grid) == bool(args.protocols):
+        raise ConfigError("expected names of protocols, such as `xlgen grid seeds`, or --grid with the name of a grid.")
+    if args.protocols:
+        return [grid.protocol(name, args.preset, options=options) for name in args.protocols]
+    return grid.protocols_of(args.file or notebook.root() / "workflow" / "grid.yml", args.grid, options)
+
+
+def _given(args: argparse.Namespace) -> list[str]:
+    """The options that differ from their defaults, for the command of a job."""
+    plain = parser().parse_args(["record"])
+    words = []
+    for name in ("store", "data_dir", "text_dir", "device", "threads", "checkpoint_every", "folder"):
+        if (value := getattr(args, name)) != getattr(plain, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return [*words, *(["--no-progress"] if args.no_progress else [])]
 
 
 def _notebook(args: argparse.Namespace) -> None:
@@ -74,4 +141,8 @@ def _notebook(args: argparse.Namespace) -> None:
     print(notebook.run(args.name, dict(args.parameters), args.out))
 
 
-COMMANDS = {"record": (_add_record, _record), "notebook": (_add_notebook, _notebook)}
+COMMANDS = {
+    "record": (_add_record, _record),
+    "grid": (_add_grid, _grid),
+    "notebook": (_add_notebook, _notebook),
+}

@@ -250,7 +250,8 @@ def test_a_relative_difference():
 
 
 def test_parts_share_the_models_and_keep_stages_together(tmp_path):
-    plan = records._plan(["stages", "frozen"], "mini", RunOptions(store=tmp_path))
+    wanted = [PROTOCOLS[name]("mini") for name in ("stages", "frozen")]
+    plan = records.plan(wanted, RunOptions(store=tmp_path))
     assert pickle.loads(pickle.dumps(plan)) == plan
     parts = [{config.hash for config, _ in share} for share in records._shares(plan, 2)]
     assert parts[0].isdisjoint(parts[1]) and parts[0] | parts[1] == set(plan) and all(parts)
@@ -392,7 +393,7 @@ def test_what_is_asked_for_comes_before_the_protocol():
 def test_the_committed_records_are_those_of_the_protocols(tmp_path):
     """A change of data, encoder, settings or measures makes records out of date: `make records` writes them anew."""
     kept = RunOptions(store=tmp_path, records=records.default_folder())
-    plan = records._plan((), "mini", kept)
+    plan = records.plan([function("mini") for _, function in PROTOCOLS.items()], kept)
     generated = {path.stem for path in kept.records.iterdir() if runs.stored(path.stem, kept).task.startswith("mini-")}
     assert generated == set(plan)
     for key, (_, measures) in plan.items():
