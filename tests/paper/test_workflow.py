@@ -51,6 +51,8 @@ class Checkout:
         for name in listed.stdout.splitlines():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
+        (folder / "_toc.yml").touch()  # what a checkout is known by
+        (folder / "notebooks").mkdir()
         (folder / ".gitignore").write_text("__pycache__\n/runs\n/build\n/records\n/.snakemake\n/grid.yml\n")
         for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a copy"]):
             who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
