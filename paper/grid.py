@@ -26,6 +26,7 @@ from xlgen.training.runs import Run, run
 
 STEPS = ("train", "measure", "record")
 """Of a job, each with those before it."""
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,8 @@ class Job:
 def protocols_of(file: Path, name: str, options: RunOptions) -> list[Protocol]:
     """The protocols of one grid of a YAML file: ``name: [{protocol: seeds, preset: mini, seeds: [0, 1]}, …]``.
 
+    ``protocol: all`` stands for every one, with the same preset and settings.
+
     Raises:
         ConfigError: the file cannot be read, or an entry names no protocol.
         UnknownName: there is no such grid, protocol or choice.
@@ -100,6 +103,12 @@ def protocols_of(file: Path, name: str, options: RunOptions) -> list[Protocol]:
     entries = grids[name]
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "protocol" in e for e in entries):
         raise ConfigError(f"{file}: {name} is no list of protocols; expected `- {{protocol: seeds, preset: mini}}`.")
+    every = [name for name, _ in PROTOCOLS.items()]
+    entries = [
+        entry | {"protocol": n}
+        for entry in entries
+        for n in (every if entry["protocol"] == ALL else [entry["protocol"]])
+    ]
     return [protocol(options=options, **entry) for entry in entries]
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 SNAKEMAKE = os.environ.get("SNAKEMAKE") or shutil.which("snakemake")
 needs_snakemake = pytest.mark.skipif(not SNAKEMAKE, reason="needs snakemake: pip install '.[engine]'")
 ENTRY = {"protocol": "tagging", "tasks": ["mini-wikiann"], "setups": ["vanilla"], "size": 20}

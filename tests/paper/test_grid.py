@@ -18,6 +18,7 @@ from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.core.store import StoreError, unpack
 from xlgen.measures.measuring import MeasureConfig
 from xlgen.training import runs
+from xlgen.training.plan import Planner
 from xlgen.training.presets import config_for
 
 TINY = {"train_size": 32, "dev_size": 16, "epochs": 1, "max_length": 32}
@@ -172,7 +173,32 @@ def test_printed_lines_are_the_missing_runs_and_xargs_runs_them(tmp_path, option
     assert len([*folder.iterdir()]) == 2 and all(unpack(path) for path in folder.iterdir())
 
 
-@pytest.mark.parametrize("words", [["grid"], ["grid", "seeds", "--grid", "mini"], ["record", "seeds", "--job", "x"]])
+def test_a_plan_of_protocols_is_the_sum_of_its_runs(tmp_path, options, monkeypatch, capsys):
+    sam = {("sam", seed): config_for("mini", objective="sam", seed=seed, **TINY) for seed in (0, 1)}
+    both = Protocol(sam | tiny().configs, dict.fromkeys([*sam, 0], (SCORES,)))
+    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: both)
+    out, asked = tmp_path / "plan", ["plan", "tiny", "--tokens-per-second", "1000", "--price", "3600"]
+    assert cli.main([*asked, "--out", str(out), "--store", str(options.store), "--threads", "1"]) == 0
+    head, *kinds, everything, cost = (line.split() for line in capsys.readouterr().out.splitlines())
+    assert [kind[2:6] for kind in kinds] == [["baseline", "full", "1", "1"], ["sam", "full", "2", "2"]]
+    planner = Planner(options)
+    plans = {job.config.hash: planner.plan(job.config) for job in grid.jobs([both], options)}
+    seconds = {name: plan.seconds(1000) for name, plan in plans.items()}
+    assert {name: one["seconds"] for name, one in json.loads(out.read_text()).items()} == seconds
+    assert everything[1:4] == ["3", "3", f"{sum(plan.tokens for plan in plans.values()):,}"]
+    assert float(cost[1]) == pytest.approx(sum(seconds.values()), abs=0.01)
+    assert not store.Store(options.store).entries("run")
+
+
+@pytest.mark.parametrize("words", [["--tokens-per-second", "0"], ["--tokens-per-second", "nan"], ["--price", "-1"]])
+def test_a_throughput_or_price_that_is_none_is_refused(words, capsys):
+    assert cli.main(["plan", "seeds", *words]) == 2
+    assert f"{words[0]} is" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["grid"], ["plan"], ["grid", "seeds", "--grid", "mini"], ["record", "seeds", "--job", "x"]]
+)
 def test_two_sources_or_none_are_refused(words, capsys):
     assert cli.main(words) == 2
     assert "xlgen: " in capsys.readouterr().err

@@ -14,17 +14,20 @@ from paper import grid
 from paper.protocols import PROTOCOLS
 from xlgen.core.config import RunOptions
 
+GRIDS = yaml.safe_load((ROOT / "workflow" / "grid.yml").read_text(encoding="utf-8"))
+
 
 def test_the_grids_name_protocols_and_choices_that_exist(tmp_path):
-    for name, entries in yaml.safe_load((ROOT / "workflow" / "grid.yml").read_text(encoding="utf-8")).items():
+    for name, entries in GRIDS.items():
         for entry in entries:
-            if entry["protocol"] != "stages":  # names its first stages by the data, which are not here
+            if entry["protocol"] not in ("all", "stages"):  # stages names its first runs by data that may not be here
                 assert grid.protocol(options=RunOptions(store=tmp_path), **entry).configs, name
 
 
-def test_the_miniature_grid_is_every_protocol():
-    grids = yaml.safe_load((ROOT / "workflow" / "grid.yml").read_text(encoding="utf-8"))
-    assert sorted(entry["protocol"] for entry in grids["mini"]) == sorted(name for name, _ in PROTOCOLS.items())
+def test_all_is_every_protocol(tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "protocol", lambda protocol, preset="mini", **_: (protocol, preset))
+    found = grid.protocols_of(ROOT / "workflow" / "grid.yml", "mini", RunOptions(store=tmp_path))
+    assert found == [(name, "mini") for name, _ in PROTOCOLS.items()]
 
 
 @needs_snakemake
