@@ -196,7 +196,7 @@ def _rate(loop: Loop, seconds: float) -> float:
     On the CPU the second is one of the processor's for this process: what else the machine does counts as little as it
     can.
     """
-    config, done, began, clock = loop.config, 0, 0.0, 0.0
+    config, done, began = loop.config, 0, 0.0
     epochs = (loop.train.epoch(config.batch_size, config.micro_batch_size, config.seed, 0) for _ in repeat(None))
     for number, batches in enumerate(chain.from_iterable(epochs)):
         _gradient(loop, number, batches)
@@ -204,11 +204,11 @@ def _rate(loop: Loop, seconds: float) -> float:
             group["lr"] = 0.0  # the same work, and the weights stay
         loop.optimizer.step()
         if not number:
-            began, clock = time.perf_counter(), _clock(loop)
+            began = _clock(loop)
             continue
         done += sum(batch.inputs["input_ids"].numel() for batch in batches)
-        if time.perf_counter() - began >= seconds:
-            return done / (_clock(loop) - clock)
+        if (spent := _clock(loop) - began) >= seconds:
+            return done / spent
     raise AssertionError("epochs do not end")
 
 
