@@ -13,6 +13,7 @@ from checkout import Checkout, needs_snakemake
 SCRIPT = Path(__file__).with_name("one_node.sh")
 ON_SLURM = ["--executor", "slurm", "--jobs", "2", "--retries", "2", "--default-resources", "runtime=60", "mem_mb=500"]
 ON_SLURM += ["--latency-wait", "30", "--seconds-between-status-checks", "5"]
+ON_SLURM += ["--slurm-status-command", "squeue"]  # there is no accounting
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def wait_for(condition, seconds: float = 300.0) -> None:
 def test_a_grid_whose_jobs_and_controller_were_killed_is_that_of_an_undisturbed_one(cluster, tmp_path):
     disturbed, other = Checkout(tmp_path / "disturbed"), Checkout(tmp_path / "other")
     for here in (disturbed, other):
-        here.grid([0, 1])
+        here.grid([0])
     process = disturbed.start(*ON_SLURM)
     wait_for(running)
     subprocess.run(["scancel", "--signal=KILL", "--full", running()[0]], check=True)
@@ -56,4 +57,4 @@ def test_a_grid_whose_jobs_and_controller_were_killed_is_that_of_an_undisturbed_
     if process.returncode:  # a job may have been lost more often than it is tried again: the same call goes on
         disturbed.run(*ON_SLURM)
     other.run()
-    assert len(disturbed.numbers()) == 2 and disturbed.numbers() == other.numbers()
+    assert len(disturbed.numbers()) == 1 and disturbed.numbers() == other.numbers()
