@@ -8,7 +8,7 @@
 # make chapter    execute one chapter into build/notebooks/: NAME=xnli, and ARGS="-p objective sam" for other parameters
 # make notebooks  write notebooks/*.ipynb from the .py beside them
 # make bench      time everything beside the peers (half an hour); ARGS passes options, such as ARGS="--size small"
-# make records    train and measure the models that the book does not train itself, and write records/ (hours)
+# make records    train and measure what the book does not train itself, and write records/ (hours): GRID=mini, CORES=2
 # make version    give changed sources a version: WHY="what changed", and SAME=1 if no number can change by it
 # make readme     take the README's picture and numbers from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
@@ -17,6 +17,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Snakemake asks for other versions than the book, so it has an environment of its own.
+ENGINE := $(VENV)/engine/bin
+GRID ?= mini
+CORES ?= 2
 # Named by content: the environment is made anew when the requirements change, and only then.
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
@@ -69,7 +73,9 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(ARGS)
 
 records: $(STAMP)
-	$(BIN)/python -m paper record $(ARGS)
+	@test -x $(ENGINE)/snakemake || { $(PYTHON) -m venv $(VENV)/engine && \
+	  $(ENGINE)/python -m pip install --disable-pip-version-check -q -r workflow/requirements.txt; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(ENGINE)/snakemake --cores $(CORES) --config grid=$(GRID) $(ARGS)
 
 version: $(STAMP)
 	PYTHONPATH=. $(BIN)/python tests/pin.py --why "$(WHY)" $(if $(SAME),--same)

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import jupyter_server_mathjax
+import yaml
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -198,6 +199,20 @@ def reads(source: Path) -> list[Path]:
     tags = {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
     top = source.absolute().parents[1]
     return [top / tag.removeprefix("reads:") for tag in sorted(tags) if tag.startswith("reads:")]
+
+
+def refresh_one(name: str) -> Path:
+    """Execute one chapter for the book of this checkout if its output is stale; its path there.
+
+    Raises:
+        UnknownName: no such chapter.
+        NotebookError: as :func:`refresh`.
+    """
+    source, book = notebook.find(name), notebook.root() / "book"
+    settings = yaml.safe_load((book / "_config.yml").read_text(encoding="utf-8"))
+    given = settings["sphinx"]["config"].get("xlgen_parameters", {}).get(source.stem, {})
+    refresh([source], book / FOLDER, {source.stem: given})
+    return book / FOLDER / f"{source.stem}.ipynb"
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
