@@ -153,7 +153,7 @@ chapters.table(
 # Before you look: three of the four objectives look for flat places. In which language do you expect the largest gain?
 
 # %%
-rows = models.rows()
+rows = chapters.with_both_errors(models.rows())
 at_seed = [row for row in rows if row["seed"] == seed]
 frame = models.frame[models.frame.language.isin(targets)]
 table = frame[frame.seed == seed].pivot_table("value", ["measure", "objective"], "language")[targets]
@@ -376,7 +376,7 @@ def side_by_side(measure: str, label: str, scale: str = "linear") -> None:
 
 side_by_side("dev_margin", "margin (dev) [probability]")
 
-# %% mystnb={"figure": {"name": "fig-objectives-4", "caption": "Difference-based sharpness against accuracy on the test split, one panel an objective, one point a target language (compare Figure 4 of Bassi et al.). Bars: one standard error, over noise draws for sharpness and over examples for accuracy."}, "image": {"alt": "Four scatter plots of test accuracy against sharpness, points labelled by language."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-objectives-4", "caption": "Difference-based sharpness against accuracy on the test split, one panel an objective, one point a target language (compare Figure 4 of Bassi et al.). Bars: one standard error over examples, of the sharpness over the noise draws too."}, "image": {"alt": "Four scatter plots of test accuracy against sharpness, points labelled by language."}} tags=["hide-input"]
 side_by_side("sharpness_difference", r"sharpness $\phi_\mathrm{difference}$ [nats]")
 
 # %% [markdown]

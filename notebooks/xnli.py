@@ -132,7 +132,7 @@ chapters.table(
 # gradients at perturbed weights and are computed on fewer test examples. Dropout is off.
 
 # %%
-rows = models.rows()
+rows = chapters.with_both_errors(models.rows())
 
 
 def column(measure: str) -> dict:
@@ -276,6 +276,14 @@ for code, row in phi.items():
     ratios[code] = np.mean(draws["phi"] - draws["phi_noise"]) / first_order
 
 # %% tags=["remove-input"]
+
+
+def examples_over_noise(row: dict) -> float:
+    """The standard error over the examples, in units of that over the draws of noise."""
+    draws = np.array(row["extra"]["phi"])
+    return row["extra"]["stderr_examples"] / (draws.std(ddof=1) / np.sqrt(len(draws)))
+
+
 share = [row["extra"]["ascent_share"] for row in phi.values()]
 clipped = np.mean([row["extra"]["clipped"] for row in phi.values()])
 say(
@@ -284,12 +292,13 @@ say(
     phi_share_low=f"{min(share):.0%}",
     phi_share_high=f"{max(share):.0%}",
     phi_clipped=f"{clipped:.0%}",
+    phi_errors=f"{np.median([examples_over_noise(row) for row in phi.values()]):.0f}",
     phi_n=phi[targets[0]]["n"],
     phi_draws=len(phi[targets[0]]["extra"]["phi"]),
     phi_scale=f"{measures[-1].settings['sharpness_difference']['noise_scale']:g}",
 )
 
-# %% mystnb={"figure": {"name": "fig-xnli-sharpness", "caption": "Difference-based sharpness against test accuracy, one point a target language. Horizontal bars: one standard error over the noise draws; vertical: over examples."}, "image": {"alt": "Scatter plot of test accuracy against sharpness, one point for each target language with its code."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-xnli-sharpness", "caption": "Difference-based sharpness against test accuracy, one point a target language. Bars: one standard error over examples, of the sharpness over the noise draws too."}, "image": {"alt": "Scatter plot of test accuracy against sharpness, one point for each target language with its code."}} tags=["hide-input"]
 pairs = paired(rows, "sharpness_difference", without=(english,))[shown]
 fig, ax = plt.subplots(figsize=(6.4, 4.4))
 figures.scatter_pairs(ax, pairs, r"sharpness $\phi_\mathrm{difference}$ [nats]", objective=objective)
@@ -297,7 +306,9 @@ plt.show()
 
 # %% [markdown]
 # {numref}`fig-xnli-sharpness` is computed on the first {glue:text}`xnli-phi-n` test examples of each language with
-# {glue:text}`xnli-phi-draws` draws of noise at $\sigma =$ {glue:text}`xnli-phi-scale`. The projection was active in
+# {glue:text}`xnli-phi-draws` draws of noise at $\sigma =$ {glue:text}`xnli-phi-scale`. Other examples would move a point
+# more than other noise: in the median the standard error over examples is {glue:text}`xnli-phi-errors` times that over
+# the draws, and it still takes the perturbed weights as given. The projection was active in
 # {glue:text}`xnli-phi-clipped` of the draws. How much of $\phi$ is due to the gradient, and not to the noise? The
 # control is $\phi$ of the same noise without the step uphill: the step's share lies between
 # {glue:text}`xnli-phi-share-low` and {glue:text}`xnli-phi-share-high`, depending on the language.
@@ -541,7 +552,7 @@ def values_table(names: tuple[str, ...], caption: str):
     )
 
 
-values_table(central, "Value ± standard error (over examples; over noise draws for the sharpness by difference)")
+values_table(central, "Value ± standard error over examples, of the sharpness by difference over the noise draws too")
 
 # %% tags=["remove-input"]
 values_table(others, "The other margins, and accuracy on the development split: value ± standard error over examples")

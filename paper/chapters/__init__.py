@@ -31,6 +31,7 @@ from paper.chapters.rows import (
     partial,
     score_table,
     study_measures,
+    with_both_errors,
 )
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
@@ -70,6 +71,7 @@ __all__ = [
     "score_table",
     "spoken",
     "study_measures",
+    "with_both_errors",
     "table",
     "unlearnt",
     "words",

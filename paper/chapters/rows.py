@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -84,6 +85,21 @@ def column(rows: Iterable[Row], measure: str, run: Run, without: Sequence[str] =
         for row in rows
         if row["measure"] == measure and (row["objective"], row["seed"]) == run and row["language"] not in without
     }
+
+
+def with_both_errors(rows: Iterable[Row]) -> list[Row]:
+    r"""Rows whose standard error is that of all that was drawn, for error bars.
+
+    A sharpness by difference is a mean over draws of noise, on some examples. Its standard error is over the draws;
+    that over the examples, given the perturbed weights, is kept beside it and mostly the larger:
+    :math:`\sqrt{s_\text{noise}^2 + s_\text{examples}^2}`.
+    """
+    return [
+        row | {"stderr": math.hypot(row["stderr"], row["extra"]["stderr_examples"]), "stderr_kind": "both"}
+        if row["stderr_kind"] == "noise" and "stderr_examples" in row["extra"]
+        else row
+        for row in rows
+    ]
 
 
 def partial(rows: Iterable[Row], measure: str, fixed: str, run: Run, without: Sequence[str] = ()) -> Interval | None:
