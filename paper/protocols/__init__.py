@@ -10,6 +10,7 @@ The miniature's models of these protocols are trained on 3,000 examples: they ar
 """
 
 from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of, uniform
+from paper.protocols.forecasts import forecasts
 from paper.protocols.penalties import penalties, stages
 from paper.protocols.regularisers import VANILLA, regularisers
 from paper.protocols.seeds import seeds
@@ -24,6 +25,7 @@ __all__ = [
     "Protocol",
     "beside_table10",
     "extreme",
+    "forecasts",
     "frozen",
     "name_of",
     "penalties",
