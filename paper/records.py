@@ -198,6 +198,26 @@ def obtain(
     return Obtained(runs, measured, dict(protocol.measures), frozenset(trained), comparison, protocol.names)
 
 
+def kept(protocol: Protocol, options: RunOptions, folder: Path | None = None) -> Protocol:
+    """The part of a protocol that committed records have whole: what :func:`obtain` gives without any training.
+
+    Args:
+        protocol: what is wanted.
+        options: whose other settings name the runs.
+        folder: of the records; the checkout's unless given.
+
+    Raises:
+        StoreError: a record cannot be read.
+    """
+    options = replace(options, records=default_folder() if folder is None else folder)
+    there = {
+        key: config
+        for key, config in protocol.configs.items()
+        if _complete(resolve(config, options).hash, protocol.measures[key], options) is not None
+    }
+    return replace(protocol, configs=there, measures={key: protocol.measures[key] for key in there})
+
+
 def make(
     names: Iterable[str] = (),
     preset: str = "mini",

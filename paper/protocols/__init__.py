@@ -11,6 +11,7 @@ The miniature's models of these protocols are trained on 3,000 examples: they ar
 """
 
 from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of, uniform
+from paper.protocols.checks import checks
 from paper.protocols.forecasts import forecasts
 from paper.protocols.penalties import penalties, stages
 from paper.protocols.regularisers import VANILLA, regularisers
@@ -30,6 +31,7 @@ __all__ = [
     "at_scale",
     "beside_table10",
     "distances",
+    "checks",
     "extreme",
     "forecasts",
     "frozen",
