@@ -1,5 +1,6 @@
 # make book       build the book; on a fresh machine this needs python >= 3.11, git and make. LIVE=all trains every
 #                 model, where chapters read committed records else
+# make pdf        print the book that was built last to book/_build/book.pdf, with Chromium
 # make test       ruff and the tests
 # make quick      the tests of one room: ROOM=analysis, ROOM=paper, …
 # make lint       ruff alone
@@ -20,7 +21,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick lint format chapter notebooks bench records version readme clean
+.PHONY: help book pdf test quick lint format chapter notebooks bench records version readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -35,6 +36,9 @@ $(STAMP):
 
 book: $(STAMP)
 	XLGEN_LIVE="$(LIVE)" $(BIN)/jupyter-book build -W --keep-going book/
+
+pdf: $(STAMP)
+	$(BIN)/python -m paper.pdf
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -92,7 +92,8 @@ chapters.box(
 #
 # For every language, text without labels: 15 % of the sub-words of a paragraph are hidden, and the gradient of the
 # log-likelihood of the hidden ones is squared, paragraph by paragraph. The encoder is the pretrained one. The miniature
-# writes its own text, unrelated sentences in every language; with a real encoder it is Wikipedia.
+# writes its own text, unrelated sentences in every language; with a real encoder it is Wikipedia. Before you look: which
+# language is nearest to English?
 
 # %%
 options = chapters.options_for(store, data_dir, text_dir)
@@ -608,6 +609,13 @@ print(f"{layers[best]}: r = {signed(of_parts[best])}, p of the best = {p:.2g}")
 # ````
 
 # %% [markdown]
+# ```{admonition} Concept check: $r = -0.9$ between distance and accuracy: the encoder's *weights* say how near a language is. True?
+# :class: dropdown
+# *Not shown.* The misconception is that what correlates is what was meant. The distance also sees which sub-words two
+# texts share and how noisy the two estimates are. It says something of its own only if it adds to counting common
+# sub-words and to the share of text in pretraining.
+# ```
+#
 # ```{admonition} What we learnt
 # :class: important
 # - Correlations of the distance with the score, on text: {glue:text}`frechet-summary-text`.

@@ -405,7 +405,7 @@ evidence.table("Table 6", "Table 16", caption="The paper's claims, and ours (Tab
 # ## How many parameters does it take?
 #
 # The techniques differ in kind, but above all in number. If the number were all, the points of the next figure would
-# lie on one rising curve, in English and zero-shot alike.
+# lie on one rising curve, in English and zero-shot alike. Before you look: which technique will lie above it?
 
 # %% mystnb={"figure": {"name": "fig-frozen-size", "caption": "Score against the number of trained parameters, head included. Hollow: English. Filled: zero-shot, the mean over the target languages. Left: ours, with 95 % Student-t intervals over seeds (none with one seed); the dotted line is the accuracy of always guessing the commonest class in English, where the score is an accuracy. Right: the paper's Table 6, at the counts of mBERT's shape, without intervals, which it does not print."}, "image": {"alt": "Panels, a row for each task, ours to the left and the paper's to the right: score against trained parameters on a logarithmic axis, one marker a technique, hollow for English above filled for zero-shot."}} tags=["hide-input"]
 panels = [f"{title[task]}, {who}" for task in wanted for who in ("ours", "paper (mBERT)")]
@@ -613,6 +613,13 @@ print(f"{trained:,} of {total:,} parameters ({trained / total:.2%})")
 #
 # ````{solution-end}
 # ````
+#
+# ```{admonition} Concept check: BitFit trains a thousandth of the weights, so a training step costs a thousandth. True?
+# :class: dropdown
+# *False.* The misconception is that what is frozen is free. The forward pass is the same, and gradients still have to pass
+# through every layer down to the lowest trained bias; only the products that would give the gradients of the matrices are
+# left out, about a third of the work. What shrinks is the optimizer's memory and the file of each task.
+# ```
 #
 # ```{admonition} What we learnt
 # :class: important

@@ -149,6 +149,8 @@ chapters.table(
 # and 14. Weaker models spread the languages more, and $\phi_{\text{difference}}$ then correlates more with accuracy.
 #
 # ## Who is most accurate?
+#
+# Before you look: three of the four objectives look for flat places. In which language do you expect the largest gain?
 
 # %%
 rows = models.rows()
@@ -623,6 +625,13 @@ chapters.box("warning", "The paper contradicts itself", *(f"{conflicts[key]} {se
 # - **Languages.** {glue:text}`objectives-targets` languages, several of them related, are few. Intervals treat them as
 #   independent draws and are, if anything, too narrow.
 # - **Selection.** Hyper-parameters are the objectives' defaults and were not tuned on this task; nor was the baseline.
+# ```
+#
+# ```{admonition} Concept check: Within a model, sharper languages are less accurate; SAM lowers sharpness; so SAM transfers better. True?
+# :class: dropdown
+# *It does not follow.* The misconception is that a relation between languages, at one model, is one between models, at one
+# language. The first can hold in every model while the flatter model is the less accurate one everywhere. Whether it is
+# has to be seen between objectives, over seeds.
 # ```
 #
 # ```{admonition} What we learnt

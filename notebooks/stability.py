@@ -233,7 +233,8 @@ chapters.table(head, body, caption)
 # . $$ (eq-stability-power)
 #
 # The first paper prints no numbers with its Figure 6. The ratios of the standard deviations that the second prints for
-# four tasks (Table 3) are what the claims of either would look like.
+# four tasks (Table 3) are what the claims of either would look like. Before you look: one method varies half as much as
+# the other. How many runs of each does it take to see that, four times in five?
 
 # %%
 stds = {s: [sensitivity.over_settings(task, s, "zero-shot", "std") for task in sensitivity.TITLES] for s in SETUPS}
@@ -620,6 +621,12 @@ for name, sample in laws.items():
 #
 # ````{solution-end}
 # ````
+#
+# ```{admonition} Concept check: Over five seeds SAM's standard deviation is half of the baseline's: SAM is steadier. True?
+# :class: dropdown
+# *Not shown.* The misconception is that a spread is known as well as a mean. With five runs of each, the 95 % interval of
+# a ratio of 0.5 goes from 0.16 to 1.55 ({eq}`eq-stability-ratio`): it includes 1.
+# ```
 #
 # ```{admonition} What we learnt
 # :class: important

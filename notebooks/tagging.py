@@ -302,7 +302,7 @@ for task, number in ((ner, 7), (pos, 8)):
 display(evidence.table(caption="What became of the claims; Tables 20 and 21 need the weights of XLM-R Large"))
 say(tally=evidence.tally)
 odd = {row.id: row for row in contradictions()}["xlmr-udpos"]
-chapters.box("warning", "The paper's text and its table", f"{odd.sentence} Here: {odd.choice}")
+chapters.box("warning", "The paper's text and its table", str(odd))
 
 # %% [markdown]
 # ## Does it matter which F1?
@@ -426,7 +426,8 @@ say(fell=" and ".join(f"{name} ({recalls[name]:.0f})" for name in fell[:-3:-1]))
 #
 # ## Where is it lost?
 #
-# Words that are cut into many pieces, or have characters that the vocabulary lacks, give the encoder less to go by:
+# Words that are cut into many pieces, or have characters that the vocabulary lacks, give the encoder less to go by.
+# Before you look: does that hurt names more, or parts of speech?
 
 # %% mystnb={"figure": {"name": "fig-tagging-pieces", "caption": "F1 of vanilla fine-tuning (mean over seeds) in the target languages against how the tokenizer treats the words: sub-words a word (left) and share of words with an unknown sub-word (right); names above (words of names only), parts of speech below. In the legend: Pearson's r with its 95 % interval over languages."}, "image": {"alt": "Four scatter plots with a point for each language: F1 against sub-words a word and against the share of unknown words, for names and for parts of speech."}} tags=["hide-input"]
 fig, axes = plt.subplots(2, 2, figsize=(9.6, 7.4), sharey="row")
@@ -613,6 +614,12 @@ for task in both if len(seeds) > 1 else ():  # one seed has no spread
 #
 # ````{solution-end}
 # ````
+#
+# ```{admonition} Concept check: 90 % of the words have the right tag and F1 is 60: one of the two numbers must be wrong. True?
+# :class: dropdown
+# *False.* The misconception is that both count the same things. Most words are no names: always answering `O` has a high
+# accuracy and an F1 of 0. F1 counts whole names, and one wrong word loses the name.
+# ```
 #
 # ```{admonition} What we learnt
 # :class: important

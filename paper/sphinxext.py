@@ -32,7 +32,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import handout, house, notebook, pages, schedule
+from paper import citation, handout, house, notebook, pages, schedule, slides
 from paper.cli import LISTS
 from paper.live import embed
 from xlgen.cli.listing import in_words
@@ -69,12 +69,16 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_seconds", {}, "", [dict])
     app.add_directive("execution-times", ExecutionTimes)
     app.add_directive("house", House)
+    app.add_directive("slides", Decks)
+    app.add_directive("bibtex", BibTeX)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
+    app.connect("config-inited", launch_with_an_address)
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_live)
     app.connect("html-page-context", load_live)
+    app.connect("autodoc-process-docstring", say_of_a_name, priority=400)  # before napoleon
     app.connect("env-get-outdated", outdated_by_notebooks)
     app.connect("build-finished", pages.finish)
     app.connect("build-finished", hand_out)
@@ -191,9 +195,8 @@ def refresh(
 
 def reads(source: Path) -> list[Path]:
     """The folders that a chapter reads, by the tags ``reads:folder`` of its cells."""
-    tags = {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
     top = source.absolute().parents[1]
-    return [top / tag.removeprefix("reads:") for tag in sorted(tags) if tag.startswith("reads:")]
+    return [top / tag.removeprefix("reads:") for tag in sorted(tags(source)) if tag.startswith("reads:")]
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
@@ -208,6 +211,11 @@ def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])
+
+
+def tags(source: Path) -> set[str]:
+    """The tags of a chapter's cells."""
+    return {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
 
 
 def library_fingerprint() -> str:
@@ -238,6 +246,13 @@ def outdated_by_notebooks(
         yield from env.found_docs - added - changed
 
 
+def launch_with_an_address(app: Sphinx, config: Config) -> None:
+    """Take out the launch buttons of a book without a public address: there is nothing that they could open."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options["launch_buttons"] = {}
+
+
 def use_local_mathjax(app: Sphinx, config: Config) -> None:
     """Load MathJax from the book instead of from the network."""
     config.myst_update_mathjax = False  # it would configure MathJax 3
@@ -261,7 +276,7 @@ def without_missing_fonts(script: str) -> str:
 
 
 def hand_out(app: Sphinx, error: Exception | None) -> None:
-    """Offer the chapters for download with their numbers in the prose, and all of them in two archives."""
+    """Offer the chapters for download with their numbers in the prose, in two archives, and as slides."""
     if error or app.builder.format != "html":
         return
     import nbformat
@@ -272,6 +287,7 @@ def hand_out(app: Sphinx, error: Exception | None) -> None:
     known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
     chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
     handout.write(chapters, known, Path(app.outdir))
+    slides.write(chapters, known, app.config.mathjax2_config, Path(app.outdir))
 
 
 def copy_live(app: Sphinx) -> None:
@@ -289,6 +305,12 @@ def load_live(app: Sphinx, page: str, template: str, context: dict[str, Any], do
         app.add_css_file(f"{embed.FOLDER}/live.css")
 
 
+def say_of_a_name(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Begin what is said of a constant with an empty comment: napoleon takes words before a colon for its type."""
+    if what in ("data", "attribute"):
+        lines[:0] = ["..", ""]
+
+
 class ExecutionTimes(SphinxDirective):
     """A table of the chapters' execution times, in the order of the book."""
 
@@ -302,6 +324,30 @@ class ExecutionTimes(SphinxDirective):
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
                 rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
         return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
+
+
+class Decks(SphinxDirective):
+    """A list of the chapters' slides, in the order of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        listed = nodes.bullet_list()
+        for page in self.config.external_site_map:
+            if page.startswith(f"{FOLDER}/"):
+                name = page.removeprefix(f"{FOLDER}/")
+                prose = [cell.source for cell in notebook.read(Path(self.env.srcdir).parent / f"{page}.py").cells]
+                title = handout.title_of(prose[0])
+                link = nodes.reference("", title, refuri=f"{slides.FOLDER}/{name}.html", internal=False)
+                listed += nodes.list_item("", nodes.paragraph("", "", link))
+        return [listed]
+
+
+class BibTeX(SphinxDirective):
+    """The entry of ``CITATION.cff``, to copy."""
+
+    def run(self) -> list[nodes.Node]:
+        source = Path(self.env.srcdir).parent / "CITATION.cff"
+        self.env.note_dependency(str(source))
+        return [nodes.literal_block(text := citation.bibtex(source), text, language="bibtex")]
 
 
 class House(SphinxDirective):

@@ -27,7 +27,7 @@ CHAPTERS = {
     "tagging": "Tagging",
     "frozen": "Frozen encoders",
     "stability": "Seeds and settings",
-    "synthesis": "Which measure predicts transfer?",
+    "every_measure": "Every measure, every model",
 }
 """The chapters that may record evidence, by file name, with what they are about."""
 

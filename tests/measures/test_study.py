@@ -21,12 +21,9 @@ from xlgen.measures.measuring import Checkpoint, MeasureConfig
 from xlgen.objectives import OBJECTIVES
 from xlgen.training import runs
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
 
 
 @pytest.fixture
