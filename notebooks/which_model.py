@@ -67,8 +67,9 @@ say = chapters.Say("which_model")
 options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
-protocol = protocols.seeds(preset, **choices, **changed)
-found = records.obtain(protocol, options, workers=workers, live=chapters.how_many(live))
+found = records.obtain(
+    protocols.seeds(preset, **choices, **changed), options, workers=workers, live=chapters.how_many(live)
+)
 real = records.recorded(task="xnli", model="e5-small")
 
 # %% tags=["remove-input"]

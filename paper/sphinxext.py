@@ -195,8 +195,9 @@ def refresh(
 
 def reads(source: Path) -> list[Path]:
     """The folders that a chapter reads, by the tags ``reads:folder`` of its cells."""
+    tags = {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
     top = source.absolute().parents[1]
-    return [top / tag.removeprefix("reads:") for tag in sorted(tags(source)) if tag.startswith("reads:")]
+    return [top / tag.removeprefix("reads:") for tag in sorted(tags) if tag.startswith("reads:")]
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
@@ -211,11 +212,6 @@ def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])
-
-
-def tags(source: Path) -> set[str]:
-    """The tags of a chapter's cells."""
-    return {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
 
 
 def library_fingerprint() -> str:
