@@ -32,9 +32,7 @@ seeds: list = [0, 1, 2]  # random seeds, every setup is trained with each
 lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC; the first is that of the tables
 language: str = "fr"  # of EWC's text in the sweep and where the weights are looked into
 ewc_languages: list = []  # languages with an EWC model of their own, as in the paper; empty: all
-live: "int or all" = (
-    1  # models trained here even where a record is committed [count], or all, those looked into at least
-)
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 data_dir: str = ""  # folder with the official archives; empty: the hub
 text_dir: str = ""  # folder with <language>.txt; empty: the miniature's own text, or Wikipedia
 train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
