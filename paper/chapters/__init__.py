@@ -20,7 +20,7 @@ from paper.chapters.page import (
     table,
     unlearnt,
 )
-from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
+from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, options_for, scale_of, spoken, words
 from paper.chapters.rows import (
     PREDICTED,
     best_constant,
@@ -56,6 +56,7 @@ __all__ = [
     "facts",
     "given",
     "held_fixed",
+    "how_many",
     "ledger_folder",
     "means_table",
     "options_for",

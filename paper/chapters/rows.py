@@ -139,12 +139,8 @@ def best_constant(task: Task, language: str, split: str, size: int = 0, data_dir
     """
     if task.kind == "sequence":
         return commonest(task, language, split, size, data_dir)
-    labels = task.rows(language, split, data_dir).take(size).labels
-    words = torch.tensor(list(chain.from_iterable(labels)))
-    sentence = torch.arange(len(labels)).repeat_interleave(torch.tensor([len(one) for one in labels]))
-    answers = torch.eye(len(task.labels), dtype=torch.float64)
-    guesses = (Predictions(logits.expand(len(words), -1), words, sentence) for logits in answers)
-    return max(f1_of(chunk_counts(guess, task.labels).sum(0)).item() for guess in guesses)
+    rows = task.rows(language, split, data_dir).take(size)
+    return max(_scores_of_tag(task, rows, tag)[0] for tag in range(len(task.labels)))
 
 
 def constant_tag(task: Task, rows: TaggedRows, tag: int) -> dict[str, float]:
@@ -158,8 +154,14 @@ def constant_tag(task: Task, rows: TaggedRows, tag: int) -> dict[str, float]:
     Returns:
         ``"f1"`` of chunks and ``"accuracy"`` of words.
     """
+    f1, accuracy = _scores_of_tag(task, rows, tag)
+    return {"f1": 100 * f1, "accuracy": 100 * accuracy}
+
+
+def _scores_of_tag(task: Task, rows: TaggedRows, tag: int) -> tuple[float, float]:
+    """F1 of chunks and accuracy of words if every word has this tag, as shares."""
     labels = torch.tensor([*chain.from_iterable(rows.labels)])
     sentence = torch.arange(len(rows)).repeat_interleave(torch.tensor([len(words) for words in rows.labels]))
     given = functional.one_hot(torch.full_like(labels, tag), len(task.labels)).double()
     f1 = f1_of(chunk_counts(Predictions(given, labels, sentence), task.labels).sum(0)).item()
-    return {"f1": 100 * f1, "accuracy": 100 * (labels == tag).double().mean().item()}
+    return f1, (labels == tag).double().mean().item()

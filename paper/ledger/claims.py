@@ -27,7 +27,7 @@ CHAPTERS = {
     "tagging": "A label for every word",
     "frozen": "Frozen encoders",
     "stability": "Seeds and settings",
-    "synthesis": "Which measure predicts transfer, and how surely?",
+    "every_measure": "Every measure, every model",
 }
 """The chapters that may record evidence, by file name, with their titles."""
 

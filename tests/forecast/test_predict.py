@@ -265,6 +265,28 @@ def test_labels_that_are_not_there_cannot_be_used(trained, tmp_path):
         xlgen.predict(run, data=pairs(tmp_path / "ko.tsv"), labelled=["ko"], options=where)
 
 
+def test_bfloat16_moves_estimates_by_its_rounding_alone(trained, monkeypatch):
+    """Eight bits: a relative step of 2⁻⁸ a product, and so no more than a few percent of a probability."""
+    run, where = trained
+    dtypes, forward = set(), torch.nn.functional.linear
+
+    def watched(x, *rest):
+        out = forward(x, *rest)
+        dtypes.add(out.dtype)
+        return out
+
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
+    exact = xlgen.predict(run, languages=("de", "ko"), options=where).table
+    assert dtypes == {torch.float32}
+    dtypes.clear()
+    rounded = xlgen.predict(run, languages=("de", "ko"), precision="bf16", options=where).table
+    assert dtypes == {torch.bfloat16}
+    assert list(rounded["confidence"]) == pytest.approx(list(exact["confidence"]), rel=0.05)
+    assert list(rounded["confidence"]) != list(exact["confidence"])
+    with pytest.raises(UnknownName, match="Did you mean 'bf16'"):
+        xlgen.predict(run, precision="bf61", options=where)
+
+
 # --- command line and report ------------------------------------------------------------------------------------------
 
 

@@ -161,6 +161,7 @@ def _predict(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         max_length=args.max_length,
         level=args.level,
+        precision=args.precision,
         options=options,
     )
     _say_columns(found.columns)
