@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from paper.chapters.measures import named
-from xlgen.analysis import MIN_POINTS, Interval, disattenuated
+from xlgen.analysis import CANNOT_SAY, MIN_POINTS, Interval, disattenuated
 from xlgen.analysis.reliability import Disattenuated
 from xlgen.forecast import frame as frames
 from xlgen.forecast.evaluate import evaluate
@@ -20,7 +20,7 @@ ONE_BY_ONE = ("confidence", "doc", "atc", "atc_entropy", "entropy", "nuclear_nor
 ONE_BY_ONE += ("representation_distance", "fisher_trace", "sharpness_difference", "dev_margin")
 AS_THEY_ARE = ("confidence", "confidence_scaled", "doc", "atc", "atc_entropy", "dropout_agreement")
 HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", "covered", "reliability")
-HEAD += ("r without noise", "cannot say")
+HEAD += ("r without noise", CANNOT_SAY)
 
 
 def points(row: pd.Series) -> str:

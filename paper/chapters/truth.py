@@ -11,6 +11,7 @@ import numpy as np
 
 from paper import ledger
 from xlgen.analysis import (
+    CANNOT_SAY,
     MIN_POINTS,
     NOTHING,
     RESAMPLES,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from paper.records import Obtained
 
-RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", "cannot say"
+RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", CANNOT_SAY
 """What an interval of a correlation says: it lies above 0, below, or includes it."""
 
 WITHIN: Mapping[str, str] = {
