@@ -19,7 +19,8 @@ def recorded(stderr=0.01, noise=0.0):
         values = {"accuracy": p, "confidence": p + noise * rng.normal(), "atc_entropy": p, "dev_margin": 2 * p - 1}
         for measure, value in values.items():
             row = {"task": "xnli", "model": "m", "language": language, "measure": measure, "value": value}
-            rows.append(row | {"stderr": stderr, "status": "ok"})
+            on = "dev, true labels" if measure == "dev_margin" else "test"
+            rows.append(row | {"stderr": stderr, "status": "ok", "on": on})
     return pd.DataFrame(rows)
 
 
@@ -48,6 +49,7 @@ def test_the_table_has_every_estimator_once_and_the_best_first():
     by_name = {row[0]: row for row in body}
     assert names[-1] in (forecasts.MEAN.name, "English accuracy")  # all else follows accuracy
     assert by_name["English accuracy"][2] == 0 and by_name[forecasts.LINE.name][2] == 1
+    assert by_name[forecasts.MEAN.name][4] == ""
     labels = {name for name, row in by_name.items() if row[1]}
     assert labels == {forecasts.named("dev_margin")}
 

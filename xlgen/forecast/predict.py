@@ -146,7 +146,7 @@ def predict(
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
     found = task
-    if not isinstance(task, Task):
+    if isinstance(task, str):
         found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
     known = None if records is None else _records(records, source)
