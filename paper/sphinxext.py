@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import jupyter_server_mathjax
+import yaml
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
@@ -28,7 +33,7 @@ from sphinx_external_toc.parsing import parse_toc_yaml
 
 import paper
 import xlgen
-from paper import handout, house, notebook, pages
+from paper import citation, handout, house, notebook, pages, schedule, slides
 from paper.cli import LISTS
 from paper.live import embed
 from xlgen.cli.listing import in_words
@@ -38,6 +43,12 @@ from xlgen.core.errors import UnknownName, XlgenError
 log = logging.getLogger(__name__)
 
 FOLDER = "notebooks"
+ALONE = "XLGEN_ALONE"
+"""Environment variable of a build that executes nothing."""
+LIVE = "XLGEN_LIVE"
+"""Environment variable: the parameter ``live`` of every chapter that has one, ``all`` in ``make book LIVE=all``."""
+MOST = 4
+"""Most chapters side by side: each takes about a gigabyte."""
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "matplotlib")
 
 MATHJAX = {
@@ -56,14 +67,19 @@ MATHJAX = {
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
+    app.add_config_value("xlgen_seconds", {}, "", [dict])
     app.add_directive("execution-times", ExecutionTimes)
     app.add_directive("house", House)
+    app.add_directive("slides", Decks)
+    app.add_directive("bibtex", BibTeX)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
+    app.connect("config-inited", launch_with_an_address)
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_live)
     app.connect("html-page-context", load_live)
+    app.connect("autodoc-process-docstring", say_of_a_name, priority=400)  # before napoleon
     app.connect("env-get-outdated", outdated_by_notebooks)
     app.connect("build-finished", pages.finish)
     app.connect("build-finished", hand_out)
@@ -73,26 +89,68 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def refresh_notebooks(app: Sphinx, config: Config) -> None:
     """Execute the stale chapters; the build ends with the cell's own error if one fails."""
     book = Path(app.srcdir)
+    if os.environ.get(ALONE):
+        return
     toc = parse_toc_yaml(book / config.external_toc_path)
     sources = [book.parent / f"{page}.py" for page in toc if page.startswith(f"{FOLDER}/")]
+    parameters = live_parameters(sources, config.xlgen_parameters, os.environ.get(LIVE, ""))
+    # Chapters run side by side with a thread each, so that no number depends on how many cores there are.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    how = {"workers": min(schedule.cores(), MOST), "expected": config.xlgen_seconds, "first": first_page}
     try:
-        refresh(sources, book / FOLDER, config.xlgen_parameters)
+        refresh(sources, book / FOLDER, parameters, **how)
     except notebook.NotebookError as error:
-        raise SystemExit(f"{error.trace}\n\n{error}") from None
+        raise SystemExit(f"{error.trace}\n\n{error}".lstrip()) from None
     except XlgenError as error:
         raise SystemExit(str(error)) from None  # any other exception would be followed by the build's own traceback
 
 
-def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Execute the chapters whose output in ``folder`` is stale, in the order of the book.
+def live_parameters(
+    sources: Iterable[Path], parameters: Mapping[str, Mapping[str, Any]], live: str
+) -> dict[str, dict[str, Any]]:
+    """The chapters' parameters, with ``live`` for those that have such a parameter, unless it is empty."""
+    given = {name: dict(values) for name, values in parameters.items()}
+    for source in sources if live else ():
+        if "live" in notebook.parameters(source):
+            given.setdefault(source.stem, {})["live"] = live
+    return given
 
-    Whether a chapter is stale is asked again when its turn comes, because an earlier one may have rewritten what it
-    reads. Evidence for the ledger goes to ``folder/ledger``.
+
+def first_page(target: Path) -> None:
+    """Make the page of one executed chapter, before the others are executed: references to them lead nowhere yet."""
+    book = target.parents[1]
+    folder = book / "_build" / "first"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "toc.yml").write_text(f"format: jb-book\nroot: {FOLDER}/{target.stem}\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()", "build", str(book), "--quiet"]
+    command += ["--toc", str(folder / "toc.yml"), "--path-output", str(folder)]
+    done = subprocess.run(command, env=os.environ | {ALONE: "1"}, capture_output=True)
+    page = folder / "_build" / "html" / FOLDER / f"{target.stem}.html"
+    if done.returncode == 0 and page.is_file():
+        log.info("the first page is there to read while the others are made: %s", page)
+
+
+def refresh(
+    sources: Iterable[Path],
+    folder: Path,
+    parameters: Mapping[str, Mapping[str, Any]],
+    *,
+    workers: int = 1,
+    expected: Mapping[str, float] = {},  # noqa: B006 (read only)
+    first: Callable[[Path], object] = lambda target: None,
+) -> list[str]:
+    """Execute the chapters whose output in ``folder`` is stale, side by side.
+
+    A chapter that reads what others write into ``folder`` comes after all of these, and whether it is stale is asked
+    then. Evidence for the ledger goes to ``folder/ledger``.
 
     Args:
         sources: the chapters (``.py``), in the order of the book.
         folder: where the executed notebooks are.
         parameters: by name of the chapter, what replaces its defaults.
+        workers: chapters executed side by side.
+        expected: by name of the chapter, the seconds that it takes, unless an earlier output says so.
+        first: called with the first output.
 
     Returns:
         The names of the chapters that were executed.
@@ -109,25 +167,52 @@ def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapp
     for name in parameters:
         if name not in chapters:
             raise UnknownName("chapter in xlgen_parameters", name, chapters)
-    given = {name: dict(parameters.get(name, {})) for name in chapters}
-    kept = {name: stored(folder / f"{name}.ipynb").get("fingerprint") for name in chapters}
-    current = {name: fingerprint(source, given[name], library) for name, source in chapters.items()}
+    inside = folder.absolute()
+    reading = [name for name, source in chapters.items() if any(inside in (p, *p.parents) for p in reads(source))]
     executed: list[str] = []
-    for name, source in chapters.items():
-        if executed:
-            current[name] = fingerprint(source, given[name], library)
-        if kept[name] == current[name]:
-            continue
-        executed.append(name)
-        later = list(chapters)[list(chapters).index(name) + 1 :]
-        left = [other for other in later if kept[other] != current[other]]
-        number = f"{len(executed)}/{len(executed) + len(left)}"
-        log.info("executing %s: %s …", number, name)
-        facts = {"fingerprint": current[name], "parameters": given[name]}
-        done = notebook.execute(source, folder / f"{name}.ipynb", given[name], folder / "ledger", **facts)
-        seconds = done.metadata.xlgen.seconds
-        log.info("executed %s: %s in %.0f s; left: %s", number, name, seconds, ", ".join(left) or "none")
+    opening: list[threading.Thread] = []
+
+    def show(task: schedule.Task) -> None:
+        if not opening and len(tasks) > 2:
+            opening.append(threading.Thread(target=first, args=(task.target,), daemon=True))
+            opening[0].start()
+
+    for group in ([name for name in chapters if name not in reading], *([name] for name in reading)):
+        tasks = []
+        for name in group:
+            given = dict(parameters.get(name, {}))
+            facts = {"fingerprint": fingerprint(chapters[name], given, library), "parameters": given}
+            before = stored(target := folder / f"{name}.ipynb")
+            if before.get("fingerprint") != facts["fingerprint"]:
+                seconds = before.get("seconds", expected.get(name, schedule.Task.expected))
+                tasks.append(schedule.Task(chapters[name], target, given, folder / "ledger", facts, seconds))
+        if tasks:
+            schedule.execute(schedule.longest_first(tasks), min(workers, len(tasks)), log.info, show)
+        executed += [task.name for task in tasks]
+    for thread in opening:
+        thread.join()
     return executed
+
+
+def reads(source: Path) -> list[Path]:
+    """The folders that a chapter reads, by the tags ``reads:folder`` of its cells."""
+    tags = {tag for cell in notebook.read(source).cells for tag in cell.metadata.get("tags", [])}
+    top = source.absolute().parents[1]
+    return [top / tag.removeprefix("reads:") for tag in sorted(tags) if tag.startswith("reads:")]
+
+
+def refresh_one(name: str) -> Path:
+    """Execute one chapter for the book of this checkout if its output is stale; its path there.
+
+    Raises:
+        UnknownName: no such chapter.
+        NotebookError: as :func:`refresh`.
+    """
+    source, book = notebook.find(name), notebook.root() / "book"
+    settings = yaml.safe_load((book / "_config.yml").read_text(encoding="utf-8"))
+    given = settings["sphinx"]["config"].get("xlgen_parameters", {}).get(source.stem, {})
+    refresh([source], book / FOLDER, {source.stem: given})
+    return book / FOLDER / f"{source.stem}.ipynb"
 
 
 def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
@@ -136,11 +221,9 @@ def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
     Each tag ``reads:folder`` of a cell adds the ``.py`` and ``.json`` files in a folder of the checkout, by their names
     and contents.
     """
-    read = notebook.read(source).cells
-    tags = {tag for cell in read for tag in cell.metadata.get("tags", []) if tag.startswith("reads:")}
-    top = source.absolute().parents[1]
-    folders = [top / tag.removeprefix("reads:") for tag in sorted(tags)]
-    files = [path for folder in folders for path in sorted(folder.rglob("[!.]*")) if path.suffix in (".py", ".json")]
+    read, top = notebook.read(source).cells, source.absolute().parents[1]
+    inside = (path for folder in reads(source) for path in sorted(folder.rglob("[!.]*")))
+    files = [path for path in inside if path.suffix in (".py", ".json")]
     contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
     cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
     return digest([cells, dict(given), library, contents])
@@ -174,6 +257,13 @@ def outdated_by_notebooks(
         yield from env.found_docs - added - changed
 
 
+def launch_with_an_address(app: Sphinx, config: Config) -> None:
+    """Take out the launch buttons of a book without a public address: there is nothing that they could open."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options["launch_buttons"] = {}
+
+
 def use_local_mathjax(app: Sphinx, config: Config) -> None:
     """Load MathJax from the book instead of from the network."""
     config.myst_update_mathjax = False  # it would configure MathJax 3
@@ -197,7 +287,7 @@ def without_missing_fonts(script: str) -> str:
 
 
 def hand_out(app: Sphinx, error: Exception | None) -> None:
-    """Offer the chapters for download with their numbers in the prose, and all of them in two archives."""
+    """Offer the chapters for download with their numbers in the prose, in two archives, and as slides."""
     if error or app.builder.format != "html":
         return
     import nbformat
@@ -208,6 +298,7 @@ def hand_out(app: Sphinx, error: Exception | None) -> None:
     known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
     chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
     handout.write(chapters, known, Path(app.outdir))
+    slides.write(chapters, known, app.config.mathjax2_config, Path(app.outdir))
 
 
 def copy_live(app: Sphinx) -> None:
@@ -225,6 +316,12 @@ def load_live(app: Sphinx, page: str, template: str, context: dict[str, Any], do
         app.add_css_file(f"{embed.FOLDER}/live.css")
 
 
+def say_of_a_name(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Begin what is said of a constant with an empty comment: napoleon takes words before a colon for its type."""
+    if what in ("data", "attribute"):
+        lines[:0] = ["..", ""]
+
+
 class ExecutionTimes(SphinxDirective):
     """A table of the chapters' execution times, in the order of the book."""
 
@@ -238,6 +335,30 @@ class ExecutionTimes(SphinxDirective):
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
                 rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
         return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
+
+
+class Decks(SphinxDirective):
+    """A list of the chapters' slides, in the order of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        listed = nodes.bullet_list()
+        for page in self.config.external_site_map:
+            if page.startswith(f"{FOLDER}/"):
+                name = page.removeprefix(f"{FOLDER}/")
+                prose = [cell.source for cell in notebook.read(Path(self.env.srcdir).parent / f"{page}.py").cells]
+                title = handout.title_of(prose[0])
+                link = nodes.reference("", title, refuri=f"{slides.FOLDER}/{name}.html", internal=False)
+                listed += nodes.list_item("", nodes.paragraph("", "", link))
+        return [listed]
+
+
+class BibTeX(SphinxDirective):
+    """The entry of ``CITATION.cff``, to copy."""
+
+    def run(self) -> list[nodes.Node]:
+        source = Path(self.env.srcdir).parent / "CITATION.cff"
+        self.env.note_dependency(str(source))
+        return [nodes.literal_block(text := citation.bibtex(source), text, language="bibtex")]
 
 
 class House(SphinxDirective):

@@ -45,6 +45,7 @@ __all__ = [
     "load_model",
     "measure",
     "measure_many",
+    "names",
     "resolve",
     "run",
     "run_many",
@@ -210,6 +211,11 @@ def measure(
 def stored(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, Result | None]:
     """By measure, what the store or the records have of it: ``None`` where it has not been measured."""
     return _found(source, _resolve_measures(TASKS[source.task], config, options), options)
+
+
+def names(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, str]:
+    """By measure, its name in the store, whether or not it has been measured, or the run trained."""
+    return _keys(source, _resolve_measures(TASKS[source.task], config, options))
 
 
 def measure_many(
