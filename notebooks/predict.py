@@ -200,7 +200,7 @@ for short, scale in (("mini", "miniature"), ("real", "real")):
 # ```{admonition} Concept check
 # :class: seealso
 # Examples of a language enter the confidence *and* the accuracy. Their errors go the same way: is the correlation without
-# noise then too high or too low? (Too high: part of what is divided out was in $r$ already. Read it as a bound.)
+# noise then too high or too low? (Too high: part of it was in $r$ already. Read it as a bound.)
 # ```
 #
 # ## Another model, another task
@@ -391,8 +391,7 @@ say(korean=f"{truth_ko:.3f}", korean_n=len(labels))
 #
 # ```{admonition} Your turn
 # :class: tip
-# Other seeds, wider intervals, more examples of the live model:
-#
+# Other seeds, narrower intervals, more examples of the live model:
 #     papermill notebooks/predict.ipynb out.ipynb -p seeds 0,1,2,3,4 -p level 0.8
 #     papermill notebooks/predict.ipynb out.ipynb -p examples 1000
 # ```
