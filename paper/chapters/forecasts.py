@@ -67,16 +67,17 @@ def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple
         rows: of the records, of the one model whose noise is shown.
         level: of the intervals.
     """
-    chosen = {one.name: one for one in estimators(frame)}
+    chosen, on = {one.name: one for one in estimators(frame)}, rows.set_index("measure")["on"].to_dict()
     body = []
     for _, row in evaluate(frame, "language", list(chosen.values()), level).iterrows():
         one, said = chosen[row["forecaster"]], ("", "", "")
         found = noise(rows, one.measures[0]) if one.how == "ridge" and len(one.measures) == 1 else None
         if found is not None:
             said = (f"{found.reliability_x:.2f}", f"{found.corrected:.2f}", found.why_not)
-        r = "" if np.isnan(row["r"]) else f"{row['r']:.2f}"
-        free = "" if one.label_free else "needed"
-        body.append((one.name, free, row["passes"], points(row), r, share(row["coverage"]), *said))
+        # a mean of the others is highest where the one left out is lowest: its r is -1, and says nothing
+        r = "" if np.isnan(row["r"]) or one.how == "mean" else f"{row['r']:.2f}"
+        labels = "needed" if any("true labels" in on.get(name, "") for name in one.measures) else ""
+        body.append((one.name, labels, row["passes"], points(row), r, share(row["coverage"]), *said))
     return body
 
 

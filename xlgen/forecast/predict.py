@@ -83,7 +83,7 @@ class Forecast:
 
 def predict(
     model: str | Path | Run,
-    task: str = "",
+    task: str | Task = "",
     languages: Sequence[str] = (),
     *,
     data: Path | str | None = None,
@@ -119,7 +119,8 @@ def predict(
 
     Args:
         model: a folder or hub id of a fine-tuned classifier, or a run of the store.
-        task: name in the catalogue or path of a task file (:mod:`xlgen.data.task_file`); a run's own unless given.
+        task: name in the catalogue or path of a task file (:mod:`xlgen.data.task_file`); a run's own unless given. Or a
+            task, with the data that it has: ``data`` and ``columns`` are those of a name.
         languages: any codes that the data have; all of them unless given.
         data: a user's file or folder, in place of the task's own data (:mod:`xlgen.data.own`).
         columns: of the user's files, where they are not to be guessed.
@@ -144,7 +145,9 @@ def predict(
     options = options or RunOptions()
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
-    found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
+    found = task
+    if isinstance(task, str):
+        found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
     known = None if records is None else _records(records, source)
     wanted, labelled = _languages(found, languages, labelled)
