@@ -41,7 +41,7 @@ def _add_record(commands) -> None:
     )
     record.add_argument("protocols", nargs="*", help="names; all unless given; see `xlgen list protocols`")
     record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
-    record.add_argument("--workers", type=int, default=2, help="models trained side by side (2)")
+    record.add_argument("--workers", type=arguments.whole, default=2, help="models trained side by side (2)")
     record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
     add_common(record)
     record.set_defaults(command="record")

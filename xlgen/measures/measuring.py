@@ -355,7 +355,9 @@ def _missing(source: Run | Checkpoint, results: Mapping[str, Result | None]) -> 
 
 def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
     """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
-    store, measured, keys = Store(options.store), subject(source, config, options), _keys(source, config)
+    store, keys = Store(options.store), _keys(source, config)
+    store.check_writable()
+    measured = subject(source, config, options)
     for name in config.names:
         values = compute(measured, [name], config.settings)[name]
         only = _only(config, name)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from xlgen.core.device import seed_of
 from xlgen.core.errors import ConfigError, ModelError
+from xlgen.core.store import written
 from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
 from xlgen.models.configuration import configuration
@@ -97,7 +98,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     Other programs can read it too; but where the tuning has inserted modules they leave those out (transformers warns
     of weights that are not used), and compute something else.
     """
-    with quiet():
+    with quiet(), written(folder):
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 

@@ -152,6 +152,7 @@ def run(config: RunConfig, options: RunOptions) -> Run:
     config, store = resolve(config, options), Store(options.store)
     processes = Processes.of(accelerator_for(options.device)) if started() > 1 else Processes()
     if any(processes.gather(store.get(config.hash) is None)):
+        store.check_writable()
         _store(train(config, options, store.partial(config.hash)), config, store)
     return Run(config, store.get(config.hash))
 
