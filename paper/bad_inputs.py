@@ -57,11 +57,16 @@ def answer(bad: BadInput, folder: Path) -> tuple[int, str, str]:
         else:
             path.write_bytes(content.encode() if isinstance(content, str) else content)
     out, err = io.StringIO(), io.StringIO()
+    from huggingface_hub import constants
+
+    before, constants.HF_HUB_OFFLINE = constants.HF_HUB_OFFLINE, True  # the answer is the same wherever it is given
     with contextlib.chdir(folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), _unheard():
         try:
             code = cli.main(shlex.split(bad.typed))
         except SystemExit as end:  # how argparse ends
             code = int(end.code or 0)
+        finally:
+            constants.HF_HUB_OFFLINE = before
     return code, out.getvalue(), err.getvalue()
 
 
@@ -80,16 +85,27 @@ def _unheard() -> Iterator[None]:
 
 @cache
 def _classifier() -> dict[str, bytes]:
-    """The files of a classifier of three classes, whose head is new."""
+    """The files of a small classifier of the pairs of the miniature, which has not been trained."""
     import tempfile
 
-    from xlgen import models
+    from transformers import BertConfig, BertForSequenceClassification
 
+    from xlgen import models
+    from xlgen.data.catalogue import TASKS
+
+    tokenizer, labels = models.load_tokenizer("mini"), TASKS["mini-xnli"].labels
+    config = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=64,
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+    )
     with tempfile.TemporaryDirectory() as place:
-        model = models.load_classifier("mini", 3, seed=0)
-        model.config.id2label = dict(enumerate(("entailment", "neutral", "contradiction")))
-        model.config.label2id = {label: i for i, label in model.config.id2label.items()}
-        models.save(model, models.load_tokenizer("mini"), Path(place))
+        models.save(BertForSequenceClassification(config), tokenizer, Path(place))
         return {path.name: path.read_bytes() for path in Path(place).iterdir()}
 
 
@@ -281,8 +297,7 @@ def _data() -> Iterator[BadInput]:
     data = HEADLESS | {"pairs-ko.tsv": "premise\thypothesis\na\tb\n"}
     for option in ("--columns first", "--columns frist=premise", "--columns first=premis", "--languages kr",
                    "--labelled ko", "--labelled kr", "--level 2", "--level 0", "--size -1", "--batch-size 0",
-                   "--out table.txt", "--report page.txt", "--records absent.csv", "--max-length 3",
-                   "--split tset"):  # fmt: skip
+                   "--out table.txt", "--report page.txt", "--records absent.csv", "--max-length 3"):  # fmt: skip
         yield BadInput("Data", f"{PREDICT} pairs-ko.tsv {option}", data)
     yield BadInput("Data", f"{PREDICT} pairs-ko.tsv --records r.csv", data | {"r.csv": "a,b\n1,2\n"})
     yield BadInput("Data", f"{PREDICT} pairs-ko.tsv --records r.csv", data | {"r.csv": b"\xff\xfe\0\0"})
@@ -308,8 +323,9 @@ def _data() -> Iterator[BadInput]:
         yield BadInput("Data", "frechet --languages en,de --text-dir text", {f"text/{name}": content})
     archive = {"archive/xnli.dev.tsv": "language\tgold_label\n", "archive/multinli.train.en.tsv": "premise\n"}
     yield BadInput("Data", "run --task xnli --data-dir archive", archive)
-    same = "premise\thypo\tlabel\n" + "a\tb\tneutral\n" * 3
-    yield BadInput("Data", "run --task xnli --data-dir archive", {"archive/multinli.train.en.tsv": same})
+    for rows in ("a\tb\tneutral\n" * 3, "a\tb\tneutral\tc\n", "a\tb\tyes\n", "", "\t\tneutral\n"):
+        train = {"archive/XNLI-MT-1.0/multinli/multinli.train.en.tsv": "premise\thypo\tlabel\n" + rows}
+        yield BadInput("Data", "run --task xnli --data-dir archive", train)
 
 
 def _checkpoints() -> Iterator[BadInput]:
@@ -363,3 +379,15 @@ def _checkpoints() -> Iterator[BadInput]:
 
 TABLE = tuple(_typed())
 """All of them, in the order of the sections."""
+
+
+def answered() -> dict[str, list[tuple[BadInput, str]]]:
+    """By section, each bad input and the line that it is answered with."""
+    import tempfile
+
+    found: dict[str, list[tuple[BadInput, str]]] = {}
+    for bad in TABLE:
+        with tempfile.TemporaryDirectory() as folder:
+            _, _, said = answer(bad, Path(folder))
+        found.setdefault(bad.section, []).append((bad, said.removeprefix("xlgen: ").strip()))
+    return found

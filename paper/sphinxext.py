@@ -57,6 +57,7 @@ MATHJAX = {
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
     app.add_directive("execution-times", ExecutionTimes)
+    app.add_directive("bad-inputs", BadInputs)
     app.add_directive("house", House)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
@@ -238,6 +239,20 @@ class ExecutionTimes(SphinxDirective):
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
                 rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
         return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
+
+
+class BadInputs(SphinxDirective):
+    """Tables of bad input and what is answered, a table a section, as the commands answer when the book is built."""
+
+    def run(self) -> list[nodes.Node]:
+        from paper import bad_inputs
+
+        self.env.note_dependency(bad_inputs.__file__)
+        made: list[nodes.Node] = []
+        for section, rows in bad_inputs.answered().items():
+            cells = [(nodes.literal("", f"xlgen {bad.typed}"), nodes.Text(said)) for bad, said in rows]
+            made += [nodes.rubric("", section), table(("Typed", "Answered"), (2, 3), cells)]
+        return made
 
 
 class House(SphinxDirective):

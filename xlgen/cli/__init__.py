@@ -223,8 +223,11 @@ def _frechet(args: argparse.Namespace) -> None:
     writable(args.out)
     import pandas
 
+    from xlgen import models
     from xlgen.core.device import threads
     from xlgen.fisher import of_text
+
+    models.locate(args.model)  # a misspelt name is answered before any text is read
 
     settings = of_text.Settings(args.max_length, args.labels, args.seed)
     with threads(options.threads):

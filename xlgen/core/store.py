@@ -69,16 +69,21 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "") -> Any:
     """Inverse of :func:`write_json`.
+
+    Args:
+        path: of the file.
+        advice: what to do if it cannot be read; deleting the folder, which is a result, unless given.
 
     Raises:
         StoreError: the file is missing or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"), object_hook=decode)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); delete {path.parent} and run again.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        advice = advice or f"delete {path.parent} and run again"
+        raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); {advice}.") from None
 
 
 def encode(value: Any) -> Any:

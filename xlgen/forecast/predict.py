@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from tqdm.auto import tqdm
 
+from pydantic import Field
+
 from xlgen import models
+from xlgen.core.coerce import AtLeast0, AtLeast1, Setting
 from xlgen.core.config import RunOptions
 from xlgen.core.device import accelerator_for, threads
 from xlgen.core.errors import ConfigError, DataError, UnknownName
@@ -41,6 +46,10 @@ FEWEST = 3
 DIRECT = "atc"
 """What forecasts where nothing but the source is labelled. None of the estimators that are calibrated on the source
 alone is good everywhere (on one real model DoC misses by less, on the miniature ATC does): none has an interval."""
+
+
+SIZE, BATCH = Setting("size", AtLeast0), Setting("batch_size", AtLeast1, 64)
+LEVELS = Setting("level", Annotated[float, Field(gt=0, lt=1)], LEVEL)
 
 
 @dataclass(frozen=True)
@@ -135,16 +144,15 @@ def predict(
         ModelError: the model cannot be loaded, or has other classes than the task.
     """
     options = options or RunOptions()
+    size, batch_size, level = SIZE.read(size), BATCH.read(batch_size), LEVELS.read(level)
     found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
     known = None if records is None else _records(records, source)
     wanted, labelled = _languages(found, languages, labelled)
+    if not wanted:
+        raise DataError(f"there is no text to forecast from but in {found.source_language!r}; expected another language.")
     with threads(options.threads):
         tallies, at_home = _tallies(found, source, wanted, labelled, split, size, batch_size, options)
-    if not tallies:
-        raise DataError(
-            f"there is no text to forecast from but in {found.source_language!r}; expected another language."
-        )
     return _forecast(found, source, tallies, at_home, labelled, known, level)
 
 
@@ -223,7 +231,7 @@ def _tallies(
         encoded = encoder(rows.relabelled(order), tokenizer, length, None, positions)
         return logits_of(model, [batch.to(device) for batch in encoded.batches(batch_size)], language)
 
-    with tqdm(total=total + len(dev), unit=" rows", disable=not options.progress) as bar:
+    with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
         calibration = predicted(dev, task.source_language)
         bar.update(len(dev))
         known: Mapping[str, Score] = scores(calibration)

@@ -313,7 +313,12 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
     for name in config.names:
         settings[name] = typed(name, config.settings.get(name, {}))
         if "calibration" in settings[name]:  # what it was calibrated on is part of its name in the store
-            settings[name]["calibration"] = _source_rows(task, config, options).fingerprint
+            given, settings[name]["calibration"] = (
+                settings[name]["calibration"],
+                _source_rows(task, config, options).fingerprint,
+            )
+            if given not in ("", settings[name]["calibration"]):
+                raise ConfigError(f"{name}.calibration is {given!r}, of other data than can be read now; leave it out.")
     config = replace(config, languages=config.languages or task.languages, settings=settings)
     fingerprints = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
     return replace(config, data=digest(fingerprints))

@@ -170,10 +170,17 @@ def _load(
             names = {key for key, _ in model.named_parameters()}
             fresh = names & ({*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]})
             fresh |= _restore(tunings.of(model).apply(model), names, folder)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise ModelError(
+            f"the weights of {name!r} are damaged or not complete ({first_line(error)}); download the model again."
+        ) from None
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     if len(fresh) > len(names) / 2:
-        raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
+        raise ModelError(
+            f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights "
+            "that its config.json describes; correct model_type and sizes there."
+        )
     check_encoder(f"{model.base_model_prefix}.", names, info, name)
     classes = None
     if head and fresh.isdisjoint(key for key, _ in tunings.head(model)):
