@@ -18,7 +18,7 @@ from xlgen.models.tuning import TUNINGS
 from xlgen.objectives import OBJECTIVES
 
 PYTHON = re.compile(
-    r"Traceback|NoneType|\w+(Error|Exception|Warning)\b|<class|object has no|codec can't|\[Errno|dict\b|\btuple\b|"
+    r"Traceback|NoneType|\w+(Error|Exception|Warning)\b|<class|object has no|codec can't|\[Errno|\bdict\b|\btuple\b|"
     r"positional argument|\bNone\b|\bint value|\bfloat value|0x[0-9a-f]{6}|site-packages|\.py\b"
 )
 """What somebody who typed a command must not have to read."""

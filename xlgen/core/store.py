@@ -156,7 +156,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
             facts = file.metadata()
             meta = json.loads(facts["meta"], object_hook=decode)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-        whole = facts.get("digest") in (None, _digest(tensors, facts["meta"]))  # files older than digests have none
+        # files older than digests have none, and nothing else beside their meta
+        whole = facts.keys() == {"meta"} or facts["digest"] == _digest(tensors, facts["meta"])
     except (OSError, SafetensorError, ValueError) as error:
         raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); delete it and run again.") from None
     except (TypeError, KeyError, RuntimeError):
@@ -246,10 +247,11 @@ def check_sums(folder: Path, names: Iterable[str] = ()) -> None:
     path = folder / SUMS
     if not path.is_file():
         return
-    sums = dict(reversed(line.split("  ", 1)) for line in path.read_text(encoding="utf-8").splitlines() if "  " in line)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    sums = dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
     for name in names or sums:
         file = folder / name
-        if name in sums and (not file.is_file() or _sum(file, *_version(file)) != sums[name]):
+        if not file.is_file() or _sum(file, *_version(file)) != sums.get(name):
             aside = folder.with_name(f".damaged-{folder.name}-{uuid.uuid4().hex[:8]}")
             try:
                 folder.rename(aside)

@@ -223,8 +223,10 @@ class OwnFiles:
         self, where: str, cells: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str] | None, file: Path
     ) -> tuple[str, str, tuple, Any]:
         def refuse(what: str, expected: str) -> DataError:
-            found = f"{where}, column {columns[what]!r}: {str(cells.get(columns[what]))[:60]!r}"
-            return DataError(f"{found}; {expected}{'' if expected.endswith('?') else '.'}")
+            cell = cells.get(columns[what])
+            found = "nothing" if cell is None else repr(str(cell)[:60])
+            place = f"{where}, column {columns[what]!r}"
+            return DataError(f"{place}: {found}; {expected}{'' if expected.endswith('?') else '.'}")
 
         if "language" in columns:
             language = cells.get(columns["language"])

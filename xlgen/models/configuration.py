@@ -47,12 +47,17 @@ def configuration(folder: Path, name: str, **changes: Any) -> tuple[PretrainedCo
         OSError, ValueError, KeyError: from transformers, of a configuration that it does not know.
     """
     from huggingface_hub.errors import StrictDataclassError
-    from transformers import AutoConfig
+    from transformers import CONFIG_MAPPING, AutoConfig
 
     written = read_json(folder / "config.json", AGAIN)
     if not isinstance(written, Mapping):
         raise ModelError(f"the config.json of {name!r} holds no settings by name; {AGAIN}.")
     check(written, name)
+    if written.get("model_type") not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{name!r} cannot be used: its config.json has model_type {written.get('model_type') or ''!r}, which "
+            "transformers does not know; expected an encoder of its own, such as 'xlm-roberta'."
+        )
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
     except StrictDataclassError as error:
