@@ -56,9 +56,14 @@ def test_every_field_of_every_configuration_is_in_it():
     filled_in = {"code", "records", "progress"}  # the loader's, the book's; and a flag without a value
     for f in [*fields(RunConfig), *fields(RunOptions), *fields(MeasureConfig)]:
         option = f"--{f.name.replace('_', '-')}"
-        assert f.name in filled_in or named(f" {f.name}=", f"'{f.name}=", option, f"--measures {f.name}") or f.name in (
-            "names",
-            "settings",
+        assert (
+            f.name in filled_in
+            or named(f" {f.name}=", f"'{f.name}=", option, f"--measures {f.name}")
+            or f.name
+            in (
+                "names",
+                "settings",
+            )
         ), f.name
     for registry in (OBJECTIVES, TUNINGS):
         for name, owner in registry.items():

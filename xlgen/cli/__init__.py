@@ -231,7 +231,9 @@ def _frechet(args: argparse.Namespace) -> None:
 
     settings = of_text.Settings(args.max_length, args.labels, args.seed)
     with threads(options.threads):
-        found = of_text.of_languages(args.model, _words(args.languages, "--languages"), args.examples, args.folds, settings, options)
+        found = of_text.of_languages(
+            args.model, _words(args.languages, "--languages"), args.examples, args.folds, settings, options
+        )
     rows, source = pandas.DataFrame(found.rows()), found.languages[0]
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
     print(_grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))

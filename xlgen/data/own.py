@@ -198,7 +198,9 @@ class OwnFiles:
         header = _header(file)
         found = {}
         if twice := [name for name, n in Counter(header).items() if n > 1]:
-            raise DataError(f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; expected different names.")
+            raise DataError(
+                f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; expected different names."
+            )
         for what, likely in GUESSES[self.kind].items():
             if what in self.columns:
                 if self.columns[what] not in header:
@@ -453,7 +455,9 @@ def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{file}, line {number}: not JSON ({what_is_wrong(error)}); expected an object a line.") from None
+        raise DataError(
+            f"{file}, line {number}: not JSON ({what_is_wrong(error)}); expected an object a line."
+        ) from None
     if not isinstance(found, dict):
         raise DataError(f'{file}, line {number}: {line[:60]!r}; expected an object such as {{"premise": …}}.')
     return found

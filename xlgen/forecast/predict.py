@@ -150,7 +150,9 @@ def predict(
     known = None if records is None else _records(records, source)
     wanted, labelled = _languages(found, languages, labelled)
     if not wanted:
-        raise DataError(f"there is no text to forecast from but in {found.source_language!r}; expected another language.")
+        raise DataError(
+            f"there is no text to forecast from but in {found.source_language!r}; expected another language."
+        )
     with threads(options.threads):
         tallies, at_home = _tallies(found, source, wanted, labelled, split, size, batch_size, options)
     return _forecast(found, source, tallies, at_home, labelled, known, level)
