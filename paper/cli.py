@@ -47,7 +47,7 @@ def _add_record(commands) -> None:
     )
     record.add_argument("protocols", nargs="*", help="names; all unless given; see `xlgen list protocols`")
     record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
-    record.add_argument("--workers", type=int, default=2, help="models trained side by side (2)")
+    record.add_argument("--workers", type=arguments.whole, default=2, help="models trained side by side (2)")
     record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
     record.add_argument("--job", type=Path, help="in place of protocols, one file of `xlgen grid`: one model")
     record.add_argument("--until", default="record", help="with --job, the last step: train, measure or record")

@@ -69,6 +69,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
     app.add_config_value("xlgen_seconds", {}, "", [dict])
     app.add_directive("execution-times", ExecutionTimes)
+    app.add_directive("bad-inputs", BadInputs)
     app.add_directive("house", House)
     app.add_directive("slides", Decks)
     app.add_directive("bibtex", BibTeX)
@@ -359,6 +360,20 @@ class BibTeX(SphinxDirective):
         source = Path(self.env.srcdir).parent / "CITATION.cff"
         self.env.note_dependency(str(source))
         return [nodes.literal_block(text := citation.bibtex(source), text, language="bibtex")]
+
+
+class BadInputs(SphinxDirective):
+    """Tables of bad input and what is answered, a table a section, as the commands answer when the book is built."""
+
+    def run(self) -> list[nodes.Node]:
+        from paper import bad_inputs
+
+        self.env.note_dependency(bad_inputs.__file__)
+        made: list[nodes.Node] = []
+        for section, rows in bad_inputs.answered().items():
+            cells = [(nodes.literal("", f"xlgen {bad.typed}"), nodes.Text(said)) for bad, said in rows]
+            made += [nodes.rubric("", section), table(("Typed", "Answered"), (2, 3), cells)]
+        return made
 
 
 class House(SphinxDirective):

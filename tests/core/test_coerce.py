@@ -150,7 +150,7 @@ def test_settings_from_yaml_mean_what_they_say(name, text, settings):
         ("sharpness_difference", "{noise_scale: -1e-3}", "sharpness_difference.noise_scale is '-1e-3'"),
         ("sharpness_alpha", "{criterion: los_deviation}", "Did you mean 'loss_deviation'?"),
         ("sharpness_alpha", "{step: 3}", "Did you mean 'steps'?"),
-        ("margin", "{step: 3}", "unknown setting of 'margin' 'step'."),
+        ("margin", "{step: 3}", "'margin' has no settings; 'step' was given."),
         ("frechet", "{source: no}", "frechet.source is false; expected a word"),
     ],
 )

@@ -237,7 +237,7 @@ def test_task_files_that_cannot_be_used_are_refused(tmp_path, text, message):
         (
             "a-ko.jsonl",
             '{"premise": "a", "hypothesis": "b"}\n{"premise": "a"}\n',
-            "line 2, column 'hypothesis': 'None'",
+            "line 2, column 'hypothesis': nothing; expected a sentence",
         ),
         ("a-ko.parquet", "PAR0", "not Parquet"),
         ("a-ko.xlsx", "", "ending '.xlsx' is unknown; expected .tsv, .csv"),

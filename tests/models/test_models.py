@@ -257,7 +257,7 @@ def test_bad_folders_are_refused_in_one_line(encoder, tmp_path):
     assert "pickled weights are refused" in refusal(tmp_path / "pickled")
 
     (encoder / "model.safetensors").write_bytes(b"not safetensors")
-    assert "cannot be loaded" in refusal(encoder)
+    assert "are damaged or not complete" in refusal(encoder)
 
 
 def test_a_checkpoint_of_another_architecture_is_not_taken_for_a_random_one(encoder):

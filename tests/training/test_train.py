@@ -12,7 +12,7 @@ from transformers import get_linear_schedule_with_warmup
 from xlgen import models
 from xlgen.core import device
 from xlgen.core.errors import ConfigError, TrainingError, UnknownName
-from xlgen.core.store import Store
+from xlgen.core.store import Store, read_tensors
 from xlgen.data.encode import encode
 from xlgen.measures import Predictions
 from xlgen.models.evaluate import losses, predict
@@ -220,7 +220,9 @@ def test_biases_and_layer_norms_have_no_weight_decay(encoder):
 
 
 @pytest.mark.parametrize("poison", ["loss", "gradient", "last"])
-def test_a_value_that_is_not_finite_stops_the_run_and_leaves_nothing(encoder, tmp_path, monkeypatch, poison):
+def test_a_value_that_is_not_finite_stops_the_run_and_keeps_the_last_good_checkpoint(
+    encoder, tmp_path, monkeypatch, poison
+):
     gradient, file = Baseline.gradient, tmp_path / "resume.safetensors"
 
     def broken(self, model, batches, step):
@@ -232,9 +234,11 @@ def test_a_value_that_is_not_finite_stops_the_run_and_leaves_nothing(encoder, tm
         return logs
 
     monkeypatch.setattr(Baseline, "gradient", broken)
-    with pytest.raises(TrainingError, match="step [56]"):
+    with pytest.raises(TrainingError, match="step [56]; .* is kept in .*resume.safetensors"):
         train.train(config(encoder, epochs=1, clip=0.0), options(tmp_path, checkpoint_every=1), file)
-    assert not file.exists()
+    tensors, meta = read_tensors(file)
+    assert meta["progress"]["step"] == (6 if poison == "last" else 5)
+    assert all(tensor.isfinite().all() for tensor in tensors.values())
 
 
 def test_a_diverging_run_says_so(encoder, tmp_path):

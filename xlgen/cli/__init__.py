@@ -8,8 +8,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from xlgen.cli.arguments import parser
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
-from xlgen.core.errors import ConfigError, UnknownName, XlgenError
+from xlgen.core.errors import ConfigError, UnknownName, XlgenError, what_is_wrong
 from xlgen.core.store import atomic
 
 if TYPE_CHECKING:
@@ -29,7 +32,8 @@ Command = tuple[Callable, Callable]
 
 
 def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = MappingProxyType({})) -> int:
-    """Run the command line and return its exit code: 0, 2 after an error of the user's, 130 when interrupted.
+    """Run the command line and return its exit code: 0, 2 after an error of the user's or of the disk, 128 and the
+    number of the signal when interrupted (130 for Ctrl-C, 143 for SIGTERM).
 
     Args:
         arguments: those of the process unless given.
@@ -39,15 +43,43 @@ def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = M
     commands = COMMANDS | {name: run for name, (_, run) in more.items()}
     logging.basicConfig(level=logging.INFO if args.verbose else logging.WARNING, format="%(name)s: %(message)s")
     try:
-        _check_processes(args.command)
-        commands[args.command](args)
+        with _terminable():
+            _check_processes(args.command)
+            commands[args.command](args)
     except XlgenError as error:
         print("xlgen:", " ".join(str(error).split()), file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except OSError as error:  # of a disk or a path, of which the library could say no more
+        if error.strerror is None:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(
+            f"xlgen: {where}{error.strerror}. What is finished is kept: make room, or give a folder that can be read "
+            "and written, and give the same command again.",
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt as end:
         print("xlgen: interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
-        return 130
+        return 128 + (end.args[0] if end.args else signal.SIGINT)
     return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, with which clusters end a job, interrupt the block as Ctrl-C does: nothing half-made remains."""
+
+    def end(number: int, frame: object) -> None:
+        raise KeyboardInterrupt(number)
+
+    if threading.current_thread() is not threading.main_thread():  # others cannot be interrupted
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _check_processes(command: str) -> None:
@@ -114,7 +146,7 @@ def _measure(args: argparse.Namespace) -> None:
 
     values = settings_in(args.config) if args.config else {}
     flags = {"split": args.split, "size": args.size, "batch_size": args.batch_size}
-    flags |= {"names": _words(args.measures), "languages": _words(args.languages)}
+    flags |= {"names": _words(args.measures, "--measures"), "languages": _words(args.languages, "--languages")}
     values |= {key: value for key, value in flags.items() if value is not None}
     config = measuring.MeasureConfig.from_dict(values)
     config = replace(config, settings=_nested(config.settings, args.set))
@@ -150,14 +182,14 @@ def _predict(args: argparse.Namespace) -> None:
     from xlgen.forecast.predict import predict
     from xlgen.training.runs import find
 
-    source, languages = args.model or find(args.run, options), _words(args.languages) or ()
+    source, languages = args.model or find(args.run, options), _words(args.languages, "--languages") or ()
     task = task_of(args.task or source.task, args.data, _columns(args.columns), languages)
     _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})  # before the work, which may take hours
     found = predict(
         source,
         task,
         languages,
-        labelled=_words(args.labelled),
+        labelled=_words(args.labelled, "--labelled"),
         records=args.records,
         split=args.split,
         size=args.size,
@@ -180,7 +212,7 @@ def _check_source(args: argparse.Namespace) -> None:
 
 
 def _columns(text: str | None) -> dict[str, str]:
-    return _pairs(_words(text) or (), "--columns", "first=premise")
+    return _pairs(_words(text, "--columns") or (), "--columns", "first=premise")
 
 
 def _say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:
@@ -194,12 +226,17 @@ def _frechet(args: argparse.Namespace) -> None:
     writable(args.out)
     import pandas
 
+    from xlgen import models
     from xlgen.core.device import threads
     from xlgen.fisher import of_text
 
+    models.locate(args.model)  # a misspelt name is answered before any text is read
+
     settings = of_text.Settings(args.max_length, args.labels, args.seed)
     with threads(options.threads):
-        found = of_text.of_languages(args.model, _words(args.languages), args.examples, args.folds, settings, options)
+        found = of_text.of_languages(
+            args.model, _words(args.languages, "--languages"), args.examples, args.folds, settings, options
+        )
     rows, source = pandas.DataFrame(found.rows()), found.languages[0]
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
     print(_grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
@@ -262,15 +299,23 @@ def writable(path: Path | None, option: str = "--out") -> None:
         raise ConfigError(f"{option} {path} cannot be written ({error.strerror}); give another path.") from None
 
 
-def _words(text: str | None) -> tuple[str, ...] | None:
-    return None if text is None else tuple(word.strip() for word in text.split(",") if word.strip())
+def _words(text: str | None, option: str) -> tuple[str, ...] | None:
+    """The words of an option, ``None`` if it was not given."""
+    if text is None:
+        return None
+    words = tuple(word.strip() for word in text.split(",") if word.strip())
+    if not words:
+        raise ConfigError(f"{option} names none; expected words separated by commas.")
+    return words
 
 
 def settings_in(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path} cannot be read as JSON: {error}.") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read ({error.strerror}); expected a JSON file with settings.") from None
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{path} cannot be read as JSON: {what_is_wrong(error)}.") from None
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no settings by name; expected a JSON object.")
     return values

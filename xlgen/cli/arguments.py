@@ -3,21 +3,55 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import NoReturn
 
 import xlgen
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
 
 
-def parser(more: Iterable[Callable] = ()) -> argparse.ArgumentParser:
+class Parser(argparse.ArgumentParser):
+    """argparse's, whose errors are one line like all others, with the option that was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        known = [*self._option_string_actions]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                known += [*action.choices, *(o for one in action.choices.values() for o in one._option_string_actions)]
+        strange = re.search("(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
+        near = difflib.get_close_matches(strange[1], known, n=1) if strange else []
+        hint = f" Did you mean {near[0]}?" if near else ""
+        message = message.removeprefix("argument ").replace(": is '", " is '")
+        self.exit(2, f"xlgen: {message}.{hint} See `{self.prog} --help`.\n")
+
+
+def whole(text: str) -> int:
+    """A whole number, as argparse reads it."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected a whole number") from None
+
+
+def number(text: str) -> float:
+    """A number, as argparse reads it."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"is {text!r}; expected a number") from None
+
+
+def parser(more: Iterable[Callable] = ()) -> Parser:
     """The command line's grammar.
 
     Args:
         more: functions that add a command each to argparse's sub-parsers.
     """
-    top = argparse.ArgumentParser(prog="xlgen", description="Fine-tune on English, measure, and predict transfer.")
+    top = Parser(prog="xlgen", description="Fine-tune on English, measure, and predict transfer.")
     top.add_argument("--version", action="version", version=xlgen.__version__)
     commands = top.add_subparsers(required=True, metavar="command")
     _add_run(commands)
@@ -78,8 +112,8 @@ def _add_measure(commands) -> None:
     measure.add_argument(
         "--split", help="dev, test (the default) or dev_held, the half of dev that no second stage sees"
     )
-    measure.add_argument("--size", type=int, help="examples of each language; all unless given")
-    measure.add_argument("--batch-size", type=int, help="examples of a forward pass")
+    measure.add_argument("--size", type=whole, help="examples of each language; all unless given")
+    measure.add_argument("--batch-size", type=whole, help="examples of a forward pass")
     measure.add_argument(
         "--set", action="append", default=[], metavar="MEASURE.SETTING=VALUE", help="a setting; can be repeated"
     )
@@ -108,13 +142,13 @@ def _add_predict(commands) -> None:
     )
     predict.add_argument("--split", default="test", help="of the task's own data: dev or test (the default)")
     predict.add_argument(
-        "--size", type=int, default=0, help="examples of each language of the task's own data; 0 is all"
+        "--size", type=whole, default=0, help="examples of each language of the task's own data; 0 is all"
     )
-    predict.add_argument("--batch-size", type=int, default=64, help="examples of a forward pass (64)")
+    predict.add_argument("--batch-size", type=whole, default=64, help="examples of a forward pass (64)")
     predict.add_argument(
         "--precision", default="float32", help="of the forward passes: float32 (the default) or bf16, faster on a GPU"
     )
-    predict.add_argument("--level", type=float, default=0.9, help="of the intervals (0.9)")
+    predict.add_argument("--level", type=number, default=0.9, help="of the intervals (0.9)")
     predict.add_argument("--out", type=Path, help="also write the table to this .csv or .parquet file")
     predict.add_argument("--report", type=Path, help="also write a report with a plot to this .html file")
     add_common(predict)
@@ -131,7 +165,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
         default="",
         help="with --model: what it was fine-tuned on; see `xlgen list tasks`, or a task file (.toml, .yaml)",
     )
-    command.add_argument("--max-length", type=int, default=128, help="with --model: sub-words of a pair (128)")
+    command.add_argument("--max-length", type=whole, default=128, help="with --model: sub-words of a pair (128)")
     command.add_argument(
         "--data",
         type=Path,
@@ -152,11 +186,11 @@ def _add_frechet(commands) -> None:
     )
     frechet.add_argument("--model", default="mini", help="a masked language model: 'mini', a folder or a hub id")
     frechet.add_argument("--languages", required=True, help="codes, separated by commas, the source language first")
-    frechet.add_argument("--examples", type=int, default=1000, help="paragraphs of each language (1000)")
-    frechet.add_argument("--folds", type=int, default=5, help="parts for the standard errors (5); 1 is none")
-    frechet.add_argument("--max-length", type=int, default=128, help="sub-words of a paragraph (128)")
+    frechet.add_argument("--examples", type=whole, default=1000, help="paragraphs of each language (1000)")
+    frechet.add_argument("--folds", type=whole, default=5, help="parts for the standard errors (5); 1 is none")
+    frechet.add_argument("--max-length", type=whole, default=128, help="sub-words of a paragraph (128)")
     frechet.add_argument("--labels", default="true", help="true (the hidden words) or sample (drawn from the model)")
-    frechet.add_argument("--seed", type=int, default=0, help="of what is hidden (0)")
+    frechet.add_argument("--seed", type=whole, default=0, help="of what is hidden (0)")
     frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this CSV file")
     add_common(frechet)
     frechet.set_defaults(command="frechet")
@@ -172,10 +206,10 @@ def add_common(command: argparse.ArgumentParser, *, listing_only: bool = False) 
         "--text-dir", type=Path, help="plain text for ewc and frechet: a file, or a folder with <language>.txt[.gz]"
     )
     command.add_argument("--device", default=RunOptions.device, help="auto (the default), cpu, cuda or mps")
-    command.add_argument("--threads", type=int, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")
+    command.add_argument("--threads", type=whole, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")
     command.add_argument(
         "--checkpoint-every",
-        type=int,
+        type=whole,
         default=RunOptions.checkpoint_every,
         help="optimizer steps between checkpoints for resuming; 0 is none",
     )

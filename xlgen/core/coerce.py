@@ -112,6 +112,8 @@ def typed(owner: Callable | type, given: Mapping[str, Any], what: str, prefix: s
     """
     settings = settings_of(owner)
     for name in given:
+        if not settings:
+            raise ConfigError(f"{what.removeprefix('setting of ')} has no settings; {name!r} was given.")
         if name not in settings:
             raise UnknownName(what, name, settings)
     return {name: settings[name].read(value, prefix) for name, value in given.items()}

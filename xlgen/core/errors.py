@@ -7,7 +7,21 @@ line prints that line and exits with 2, without a traceback.
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Sequence
+
+
+def what_is_wrong(error: BaseException) -> str:
+    """Why a text cannot be read, in words for somebody who does not know Python."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    if isinstance(error, json.JSONDecodeError):
+        return f"line {error.lineno}, column {error.colno}: {error.msg[0].lower()}{error.msg[1:]}"
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return (str(error).strip().splitlines() or ["no details"])[0].rstrip(".:")[:200]
 
 
 class XlgenError(Exception):

@@ -12,7 +12,9 @@ is read: it is written by :func:`pack` and never by hand.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import math
 import platform
 import re
@@ -32,12 +34,16 @@ from filelock import FileLock
 
 import xlgen
 from xlgen.core.config import RunConfig, digest
-from xlgen.core.errors import XlgenError
+from xlgen.core.errors import XlgenError, what_is_wrong
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+log = logging.getLogger(__name__)
+
 MANIFEST = "manifest.json"
+SUMS = "SHA256SUMS"
+"""Digests of a result's files, as ``sha256sum -c`` reads them; results older than this file have none."""
 
 
 class StoreError(XlgenError):
@@ -65,16 +71,21 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, advice: str = "") -> Any:
     """Inverse of :func:`write_json`.
+
+    Args:
+        path: of the file.
+        advice: what to do if it cannot be read; deleting the folder, which is a result, unless given.
 
     Raises:
         StoreError: the file is missing or is not JSON.
     """
     try:
         return DECODER.decode(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete {path.parent} and run again.") from None
+    except (OSError, ValueError, RecursionError) as error:
+        advice = advice or f"delete {path.parent} and run again"
+        raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); {advice}.") from None
 
 
 def encode(value: Any) -> Any:
@@ -102,28 +113,64 @@ DECODER = json.JSONDecoder(object_hook=decode)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Any) -> None:
-    """Write ``tensors`` and the JSON value ``meta`` as one safetensors file, atomically."""
+    """Write ``tensors`` and the JSON value ``meta`` as one safetensors file, atomically, with a digest of both.
+
+    Raises:
+        StoreError: the disk is full, or cannot be written.
+    """
     from safetensors.torch import save_file
 
-    dense = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    with atomic(path) as temporary:
-        save_file(dense, temporary, metadata={"meta": json.dumps(encode(meta), allow_nan=False)})
+    dense = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    text = json.dumps(encode(meta), allow_nan=False)
+    with written(path), atomic(path) as temporary:
+        save_file(dense, temporary, metadata={"meta": text, "digest": _digest(dense, text)})
+
+
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Say which file it was that could not be written, where safetensors does not."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except SafetensorError as error:
+        raise StoreError(
+            f"{path} cannot be written ({what_is_wrong(error)}); make room, and give the same command again."
+        ) from None
+
+
+def _digest(tensors: Mapping[str, Tensor], meta: str) -> str:
+    import torch
+
+    total = hashlib.sha256(meta.encode())
+    for name, tensor in sorted(tensors.items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     """Inverse of :func:`write_tensors`; the tensors are on the CPU.
 
     Raises:
-        StoreError: the file cannot be read.
+        StoreError: the file cannot be read, or is not what was written.
     """
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            meta = json.loads(file.metadata()["meta"], object_hook=decode)
-            return {name: file.get_tensor(name) for name in file.keys()}, meta  # noqa: SIM118 (no mapping)
-    except (OSError, SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise StoreError(f"{path} cannot be read ({error}); delete it and run again.") from None
+            facts = file.metadata()
+            meta = json.loads(facts["meta"], object_hook=decode)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+        # files older than digests have none, and nothing else beside their meta
+        whole = facts.keys() == {"meta"} or facts["digest"] == _digest(tensors, facts["meta"])
+    except (OSError, SafetensorError, ValueError) as error:
+        raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); delete it and run again.") from None
+    except (TypeError, KeyError, RuntimeError):
+        whole = False
+    if not whole:
+        raise StoreError(f"{path} is not as it was written; delete it and run again.")
+    return tensors, meta
 
 
 def manifest(kind: str, **facts: Any) -> dict[str, Any]:
@@ -167,22 +214,73 @@ class Result:
     packed: Mapping[str, Any] | None = None
 
     def read(self, document: str) -> Any:
-        """One of its documents."""
-        return read_json(self.place / f"{document}.json") if self.packed is None else self.packed[document]
+        """One of its documents.
+
+        Raises:
+            StoreError: it is damaged; the result has then been set aside.
+        """
+        if self.packed is not None:
+            return self.packed[document]
+        check_sums(self.place, [f"{document}.json"])
+        return read_json(self.place / f"{document}.json")
 
     @property
     def folder(self) -> Path:
         """Its folder, with all its files.
 
         Raises:
-            StoreError: it is packed.
+            StoreError: it is packed; or a file is damaged, and the result has been set aside.
         """
         if self.packed is not None:
             raise StoreError(
                 f"{self.place} is a record of {self.name}, with its numbers and not its weights. Train it here (in a "
                 "chapter: `live`), or add what is to be measured to its protocol and run `make records`."
             )
+        check_sums(self.place)
         return self.place
+
+
+def check_sums(folder: Path, names: Iterable[str] = ()) -> None:
+    """Compare files of a result with their digests; a result that is damaged is set aside, and is not read again.
+
+    Args:
+        folder: of the result.
+        names: of the files; all of them unless given.
+
+    Raises:
+        StoreError: a file is missing, or is not as it was written.
+    """
+    path = folder / SUMS
+    if not path.is_file():
+        return
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    sums = dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
+    for name in names or sums:
+        file = folder / name
+        if not file.is_file() or _sum(file, *_version(file)) != sums.get(name):
+            aside = folder.with_name(f".damaged-{folder.name}-{uuid.uuid4().hex[:8]}")
+            try:
+                folder.rename(aside)
+            except OSError as error:
+                raise StoreError(
+                    f"{file} is not as it was written, and {folder} cannot be set aside ({error.strerror}); delete it."
+                ) from None
+            raise StoreError(
+                f"{file} is not as it was written; its result is set aside in {aside} and not read again. Give the "
+                "same command again, and it is made anew."
+            )
+
+
+def _version(file: Path) -> tuple[int, int]:
+    facts = file.stat()
+    return facts.st_mtime_ns, facts.st_size
+
+
+@lru_cache(maxsize=4096)
+def _sum(file: Path, changed: int, size: int) -> str:
+    """The SHA-256 of a file that was last changed then."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 RUN = ("config", "summary", "log", "manifest")
@@ -309,6 +407,9 @@ class Store:
             yield temporary
             if not (temporary / MANIFEST).is_file():
                 raise ValueError(f"a result needs a {MANIFEST}")
+            files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
+            lines = (f"{_sum(path, *_version(path))}  {path.relative_to(temporary).as_posix()}\n" for path in files)
+            (temporary / SUMS).write_text("".join(lines), encoding="utf-8")
             try:
                 temporary.rename(self.root / name)
             except OSError:  # renaming onto a folder that is not empty: the first writer wins
@@ -325,6 +426,21 @@ class Store:
         with FileLock(lock):
             yield
 
+    def check_writable(self) -> None:
+        """Refuse now what would fail after the work.
+
+        Raises:
+            StoreError: nothing can be written here.
+        """
+        try:
+            with atomic(self.root / ".try") as temporary:
+                temporary.write_bytes(b"x")
+            (self.root / ".try").unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"the store {self.root} cannot be written ({error.strerror}); give a folder that can: --store FOLDER."
+            ) from None
+
     def partial(self, name: str) -> Path:
         """The file in which an unfinished run keeps its checkpoint; it is deleted when the run is stored."""
         return self.root / ".partial" / f"{name}.safetensors"
@@ -338,7 +454,11 @@ class Store:
         """Names of the complete results of one kind (``"run"``, ``"measure"``) in ``root``, oldest first."""
         results = []
         for path in self.root.glob(f"[!.]*/{MANIFEST}"):  # a name with a dot is still being written
-            facts = read_json(path)
+            try:
+                facts = Result(path.parent.name, path.parent).read("manifest")
+            except StoreError as error:  # the others stay usable
+                log.warning("%s", error)
+                continue
             if facts["kind"] == kind:
                 results.append((facts["created"], path.parent.name))
         return [name for _, name in sorted(results)]

@@ -23,7 +23,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
-from xlgen.core.errors import DataError, UnknownName
+from xlgen.core.errors import DataError, UnknownName, what_is_wrong
 from xlgen.data.languages import LANGUAGES
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import COLUMNS as CONLLU
@@ -197,6 +197,10 @@ class OwnFiles:
         """The columns of a file by what they are."""
         header = _header(file)
         found = {}
+        if twice := [name for name, n in Counter(header).items() if n > 1]:
+            raise DataError(
+                f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; expected different names."
+            )
         for what, likely in GUESSES[self.kind].items():
             if what in self.columns:
                 if self.columns[what] not in header:
@@ -221,7 +225,10 @@ class OwnFiles:
         self, where: str, cells: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str] | None, file: Path
     ) -> tuple[str, str, tuple, Any]:
         def refuse(what: str, expected: str) -> DataError:
-            return DataError(f"{where}, column {columns[what]!r}: {str(cells.get(columns[what]))[:60]!r}; {expected}.")
+            cell = cells.get(columns[what])
+            found = "nothing" if cell is None else repr(str(cell)[:60])
+            place = f"{where}, column {columns[what]!r}"
+            return DataError(f"{place}: {found}; {expected}{'' if expected.endswith('?') else '.'}")
 
         if "language" in columns:
             language = cells.get(columns["language"])
@@ -243,6 +250,8 @@ class OwnFiles:
             text = cells.get(columns[what])
             if not isinstance(text, str) or not text.strip():
                 raise refuse(what, "expected a sentence")
+            if "\0" in text:
+                raise refuse(what, "expected text without NUL characters; the file is damaged, or not UTF-8")
         label = cells.get(columns["label"]) if "label" in columns else None
         index = None if label in (None, "", -1) else self._index(label, names, where, columns["label"])
         return where, language, (cells[columns["first"]], cells[columns["second"]]), index
@@ -445,8 +454,10 @@ def _records(file: Path) -> Iterator[Record]:
 def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
-    except ValueError as error:
-        raise DataError(f"{file}, line {number}: not JSON ({error}); expected an object a line.") from None
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{file}, line {number}: not JSON ({what_is_wrong(error)}); expected an object a line."
+        ) from None
     if not isinstance(found, dict):
         raise DataError(f'{file}, line {number}: {line[:60]!r}; expected an object such as {{"premise": …}}.')
     return found
@@ -483,6 +494,9 @@ def _features(file: Path) -> Mapping[str, Any]:
 def _dataset(folder: Path):
     from datasets import DatasetDict, load_from_disk
 
+    for name in _saved_files(folder):
+        if not isinstance(name, str) or Path(name).name != name:
+            raise DataError(f"{folder}: state.json names {name!r}, outside the folder; expected files beside it.")
     try:
         found = load_from_disk(str(folder))
     # what a damaged folder raises has no base class below Exception
@@ -492,6 +506,15 @@ def _dataset(folder: Path):
         parts = ", ".join(str(folder / name) for name in found)
         raise DataError(f"{folder} holds several data sets; expected one of {parts}.")
     return found
+
+
+def _saved_files(folder: Path) -> list[Any]:
+    """The names of the files that a saved data set would be read from."""
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return [part["filename"] for part in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []  # datasets says what is wrong
 
 
 def _class_names(file: Path, column: str | None) -> Sequence[str] | None:

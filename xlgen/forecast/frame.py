@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xlgen.core.errors import DataError, UnknownName
+from xlgen.core.errors import DataError, UnknownName, what_is_wrong
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import ALL, LABEL_FREE, measure
 from xlgen.measures.logits import Kept
@@ -77,7 +77,7 @@ def read(path: Path) -> pd.DataFrame:
         texts = dict.fromkeys(("run", "task", "model", "language", "measure"), str)
         frame = reader(path, dtype=texts, keep_default_na=False) if reader is pd.read_csv else reader(path)
     except (OSError, ValueError) as error:
-        raise DataError(f"records {path} cannot be read ({str(error).splitlines()[0]}); write them again.") from None
+        raise DataError(f"records {path} cannot be read ({what_is_wrong(error)}); write them again.") from None
     return tidy(frame)
 
 

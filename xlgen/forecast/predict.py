@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from tqdm.auto import tqdm
 
 from xlgen import models
+from xlgen.core.coerce import AtLeast0, AtLeast1, Setting
 from xlgen.core.config import RunOptions
 from xlgen.core.device import accelerator_for, threads
 from xlgen.core.errors import ConfigError, DataError, UnknownName
@@ -45,6 +49,10 @@ alone is good everywhere (on one real model DoC misses by less, on the miniature
 
 PRECISIONS = ("float32", "bf16")
 """Of the forward passes. bfloat16 has eight bits for a number's digits."""
+
+
+SIZE, BATCH = Setting("size", AtLeast0), Setting("batch_size", AtLeast1, 64)
+LEVELS = Setting("level", Annotated[float, Field(gt=0, lt=1)], LEVEL)
 
 
 @dataclass(frozen=True)
@@ -143,6 +151,7 @@ def predict(
         ModelError: the model cannot be loaded, or has other classes than the task.
     """
     options = options or RunOptions()
+    size, batch_size, level = SIZE.read(size), BATCH.read(batch_size), LEVELS.read(level)
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
     found = task
@@ -238,7 +247,7 @@ def _tallies(
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             return logits_of(model, batches, language)
 
-    with tqdm(total=total + len(dev), unit=" rows", disable=not options.progress) as bar:
+    with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
         calibration = predicted(dev, task.source_language)
         bar.update(len(dev))
         known: Mapping[str, Score] = scores(calibration)

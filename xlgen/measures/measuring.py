@@ -319,7 +319,12 @@ def _resolve_measures(task: Task, config: MeasureConfig, options: RunOptions) ->
     for name in config.names:
         settings[name] = typed(name, config.settings.get(name, {}))
         if "calibration" in settings[name]:  # what it was calibrated on is part of its name in the store
-            settings[name]["calibration"] = _source_rows(task, config, options).fingerprint
+            given, settings[name]["calibration"] = (
+                settings[name]["calibration"],
+                _source_rows(task, config, options).fingerprint,
+            )
+            if given not in ("", settings[name]["calibration"]):
+                raise ConfigError(f"{name}.calibration is {given!r}, of other data than can be read now; leave it out.")
     config = replace(config, languages=config.languages or task.languages, settings=settings)
     fingerprints = {language: rows.fingerprint for language, rows in _rows(task, config, options).items()}
     return replace(config, data=digest(fingerprints))
@@ -361,7 +366,9 @@ def _missing(source: Run | Checkpoint, results: Mapping[str, Result | None]) -> 
 
 def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
     """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
-    store, measured, keys = Store(options.store), subject(source, config, options), _keys(source, config)
+    store, keys = Store(options.store), _keys(source, config)
+    store.check_writable()
+    measured = subject(source, config, options)
     for name in config.names:
         values = compute(measured, [name], config.settings)[name]
         only = _only(config, name)

@@ -7,6 +7,7 @@ this library reads, and those that it would not obey are refused with the reason
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,9 @@ from xlgen.core.store import read_json
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
+
+AGAIN = "download the model again, or correct the file"
+"""What to do with a damaged file of a model."""
 
 HANDED_OVER = {
     "return_dict": True,
@@ -42,11 +46,26 @@ def configuration(folder: Path, name: str, **changes: Any) -> tuple[PretrainedCo
         ModelError: as :func:`check`.
         OSError, ValueError, KeyError: from transformers, of a configuration that it does not know.
     """
-    from transformers import AutoConfig
+    from huggingface_hub.errors import StrictDataclassError
+    from transformers import CONFIG_MAPPING, AutoConfig
 
-    written = read_json(folder / "config.json")
+    written = read_json(folder / "config.json", AGAIN)
+    if not isinstance(written, Mapping):
+        raise ModelError(f"the config.json of {name!r} holds no settings by name; {AGAIN}.")
     check(written, name)
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
+    if written.get("model_type") not in CONFIG_MAPPING:
+        raise ModelError(
+            f"{name!r} cannot be used: its config.json has model_type {written.get('model_type') or ''!r}, which "
+            "transformers does not know; expected an encoder of its own, such as 'xlm-roberta'."
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, **changes)
+    except StrictDataclassError as error:
+        key = (re.findall(r"field '(\w+)'", str(error)) or ["a setting"])[0]
+        raise ModelError(
+            f"{name!r} cannot be used: its config.json has {key} {written.get(key)!r}, a value of another kind than "
+            "transformers expects there; correct it as the model was saved."
+        ) from None
     for key, value in HANDED_OVER.items():
         if hasattr(config, key):
             setattr(config, key, value)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from xlgen.core.device import seed_of
 from xlgen.core.errors import ConfigError, ModelError
+from xlgen.core.store import written
 from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
 from xlgen.models.configuration import configuration
@@ -97,7 +98,7 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     Other programs can read it too; but where the tuning has inserted modules they leave those out (transformers warns
     of weights that are not used), and compute something else.
     """
-    with quiet():
+    with quiet(), written(folder):
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 
@@ -169,10 +170,17 @@ def _load(
             names = {key for key, _ in model.named_parameters()}
             fresh = names & ({*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]})
             fresh |= _restore(tunings.of(model).apply(model), names, folder)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise ModelError(
+            f"the weights of {name!r} are damaged or not complete ({first_line(error)}); download the model again."
+        ) from None
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     if len(fresh) > len(names) / 2:
-        raise ModelError(f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights.")
+        raise ModelError(
+            f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights "
+            "that its config.json describes; correct model_type and sizes there."
+        )
     check_encoder(f"{model.base_model_prefix}.", names, info, name)
     classes = None
     if head and fresh.isdisjoint(key for key, _ in tunings.head(model)):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 from pathlib import Path
 
-from xlgen.core.errors import ModelError
+from xlgen.core.errors import ModelError, what_is_wrong
 from xlgen.models.catalogue import MODELS, spellings_of
 from xlgen.models.packaged import PACKAGED, folder_of, sha256
 
@@ -15,6 +16,10 @@ MINI = Path(__file__).parents[1] / "data" / "mini" / "encoder"
 
 FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded from the hub and what :func:`fingerprint` covers: configuration, weights, tokenizer."""
+
+
+POINTER = b"version https://git-lfs"
+"""How a file begins that git has put in the place of a large one."""
 
 
 def locate(name: str) -> Path:
@@ -58,12 +63,46 @@ def _checked(folder: Path, name: str) -> Path:
         )
     if not (folder / "config.json").is_file():
         raise ModelError(f"{folder} has no config.json; expected a Hugging Face model folder for {name!r}.")
-    if any((folder / f"model.safetensors{end}").is_file() for end in ("", ".index.json")):
+    shards = _shards(folder)
+    for file in shards:
+        if not file.is_file():
+            raise ModelError(
+                f"{name!r} lacks {file.name}, which its model.safetensors.index.json names; copy all of the model."
+            )
+    for file in (*shards, folder / "config.json", *folder.glob("tokenizer*.json")):
+        with file.open("rb") as content:
+            if content.read(len(POINTER)) == POINTER:
+                raise ModelError(
+                    f"{file} is a pointer of git-lfs and not the file itself; fetch it with `git lfs pull` in that "
+                    "folder, or download the model again."
+                )
+    if shards:
         return folder
     raise ModelError(
         f"{name!r} has no model.safetensors, and pickled weights are refused because reading them can run code; "
         "convert them with model.save_pretrained(folder) in an environment that you trust, and give that folder."
     )
+
+
+def _shards(folder: Path) -> list[Path]:
+    """The files of the weights; none, if there are no safetensors.
+
+    Raises:
+        ModelError: the index of several files cannot be read, or names one that is not in the folder.
+    """
+    whole, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if whole.is_file() or not index.is_file():
+        return [whole] if whole.is_file() else []
+    try:
+        names = {*json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()}
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{index} cannot be read ({what_is_wrong(error)}); download the model again.") from None
+    except (KeyError, TypeError, AttributeError):
+        raise ModelError(f"{index} has no weight_map, from weights to files; download the model again.") from None
+    for name in names:
+        if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\\" in name:
+            raise ModelError(f"{index} names {name!r}, outside the model's folder; expected names of files beside it.")
+    return [folder / name for name in sorted(names)]
 
 
 def _from_hub(name: str) -> Path:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from xlgen.core.errors import ModelError
 from xlgen.core.store import read_json
-from xlgen.models.configuration import configuration
+from xlgen.models.configuration import AGAIN, configuration
 from xlgen.models.families import NO_SEGMENTS
 from xlgen.models.locate import first_line, locate
 from xlgen.models.messages import quiet
@@ -42,12 +42,12 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
         folder.glob("*.model")
     ):  # transformers would make a tokenizer without a vocabulary
         raise ModelError(f"{folder} has no tokenizer (tokenizer.json); save the model's tokenizer there.")
-    settings = read_json(folder / "config.json")
+    settings = read_json(folder / "config.json", AGAIN)
     if settings.get("model_type") in NO_SEGMENTS:
         _require("sacremoses", name)
     elif not (folder / "tokenizer.json").is_file() and any(folder.glob("*.model")):
         _require("google.protobuf", name)
-    stated = read_json(path) if (path := folder / "tokenizer_config.json").is_file() else {}
+    stated = read_json(path, AGAIN) if (path := folder / "tokenizer_config.json").is_file() else {}
     if stated.get("auto_map"):
         raise ModelError(f"the tokenizer of {name!r} is code of its own (auto_map), which is not run.")
     try:
@@ -95,7 +95,7 @@ def _unsaid(folder: Path, stated: Mapping[str, Any], kind: str, name: str) -> di
     """
     path, normaliser = folder / "tokenizer.json", {}
     if path.is_file():
-        normalizer = read_json(path).get("normalizer") or {}
+        normalizer = read_json(path, AGAIN).get("normalizer") or {}
         if normalizer.get("type") == "BertNormalizer":
             keys = {"do_lower_case": "lowercase", "tokenize_chinese_chars": "handle_chinese_chars"}
             normaliser = {ours: normalizer[theirs] for ours, theirs in keys.items()} | {
@@ -104,7 +104,7 @@ def _unsaid(folder: Path, stated: Mapping[str, Any], kind: str, name: str) -> di
     elif (folder / "vocab.txt").is_file() and "do_lower_case" not in stated:
         normaliser = casing((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())
     elif kind == "xlm" and (folder / "vocab.json").is_file() and "do_lowercase_and_remove_accent" not in stated:
-        normalizer = casing(read_json(folder / "vocab.json"))
+        normalizer = casing(read_json(folder / "vocab.json", AGAIN))
         if normalizer["do_lower_case"] != normalizer["strip_accents"]:  # XLM has one word for both
             raise _untold(name, "do_lowercase_and_remove_accent")
         normaliser = {"do_lowercase_and_remove_accent": normalizer["do_lower_case"]}

@@ -153,6 +153,8 @@ def run(config: RunConfig, options: RunOptions) -> Run:
     config, store = resolve(config, options), Store(options.store)
     shared, missing = started() > 1, store.get(config.hash) is None
     processes = Processes.of(accelerator_for(options.device)) if shared else Processes()
+    if missing:
+        store.check_writable()
     with store.alone(config.hash) if missing and not shared else nullcontext():
         if any(processes.gather(store.get(config.hash) is None)):
             _store(train(config, options, store.partial(config.hash)), config, store)

@@ -12,6 +12,7 @@ import logging
 import math
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,7 @@ from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.device import accelerator_for, forked, seed_of, threads
 from xlgen.core.errors import ConfigError, TrainingError
 from xlgen.core.processes import Processes
+from xlgen.core.store import StoreError
 from xlgen.data.batch import Batch, count
 from xlgen.data.catalogue import TASKS
 from xlgen.models import vocabulary
@@ -69,8 +71,8 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
     Args:
         config: what to train.
         options: how.
-        resume: file of the unfinished run: read if it is there, replaced every ``options.checkpoint_every`` steps,
-            deleted if training diverges.
+        resume: file of the unfinished run: read if it is there (set aside, if it is damaged), replaced every
+            ``options.checkpoint_every`` steps with weights that are finite, and kept if training diverges.
 
     Raises:
         TrainingError: a loss, gradient or logit is not finite.
@@ -88,8 +90,13 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
         loop, tokenizer = prepare(config, options, accelerator)
         progress, best = Progress(), {}
         if resume is not None and resume.is_file():
-            progress, best = checkpoint.load(resume, loop.model, loop.optimizer)
-            log.info("resumed at step %d of %d", progress.step, loop.steps)
+            try:
+                progress, best = checkpoint.load(resume, loop.model, loop.optimizer)
+                log.info("resumed at step %d of %d", progress.step, loop.steps)
+            except StoreError as error:
+                log.warning("%s It is set aside, and training begins again.", str(error).split("; delete")[0] + ".")
+                with suppress(OSError):  # another process of the run has done it
+                    resume.rename(resume.with_suffix(".damaged"))
         begin = processes.gather(progress.step)
         if len({*begin}) > 1:
             raise ConfigError(
@@ -98,10 +105,13 @@ def train(config: RunConfig, options: RunOptions, resume: Path | None = None) ->
             )
         try:
             best = _fit(loop, options, progress, best, resume)
-        except TrainingError:
-            if resume is not None:
-                resume.unlink(missing_ok=True)
-            raise
+        except TrainingError as error:
+            if resume is None or not resume.is_file():
+                raise
+            raise TrainingError(
+                f"{error} The last good checkpoint is kept in {resume}: the same command goes on from it, and meets "
+                "the same value again unless the machine was to blame; other settings are another run."
+            ) from None
         checkpoint.put_back(loop.model, best)
         vocabulary.restore(loop.model)
         facts = {
@@ -158,7 +168,7 @@ def _fit(
 
 
 def _save(resume: Path, loop: Loop, progress: Progress, best: dict[str, Tensor]) -> None:
-    if loop.accelerator.is_main_process:
+    if loop.accelerator.is_main_process and all(w.isfinite().all() for w in loop.model.parameters()):
         checkpoint.save(resume, loop.model, loop.optimizer, progress, best)
 
 
