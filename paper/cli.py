@@ -186,9 +186,9 @@ def _notebook(args: argparse.Namespace) -> None:
     if args.book:
         if args.parameters or args.out:
             raise ConfigError("--book comes without -p and --out: _config.yml has the book's parameters.")
-        from paper import sphinxext
+        from paper import stale
 
-        print(sphinxext.refresh_one(args.name))
+        print(stale.refresh_one(args.name))
         return
     writable(args.out)
     print(notebook.run(args.name, dict(args.parameters), args.out))

@@ -18,7 +18,7 @@ from torch import nn
 
 import paper
 import xlgen
-from paper import notebook, sphinxext
+from paper import notebook, sphinxext, stale
 from paper.cli import parser
 from xlgen.core.errors import UnknownName
 from xlgen.data.batch import Batch
@@ -213,14 +213,14 @@ def checkout(tmp_path):
 
 def test_staleness_is_decided_by_content(checkout):
     source = checkout / "notebooks" / "one.py"
-    first = sphinxext.fingerprint(source, {}, "library")
+    first = stale.fingerprint(source, {}, "library")
     os.utime(source, (1, 1))
-    assert sphinxext.fingerprint(source, {}, "library") == first
-    assert sphinxext.fingerprint(source, {"n": 3}, "library") != first
-    assert sphinxext.fingerprint(source, {}, "changed library") != first
+    assert stale.fingerprint(source, {}, "library") == first
+    assert stale.fingerprint(source, {"n": 3}, "library") != first
+    assert stale.fingerprint(source, {}, "changed library") != first
     for change in (("Title", "Other title"), ("print(n)", "print(n + 1)"), ('tags=["parameters"]', "")):
         source.write_text(CHAPTER.replace(*change))
-        assert sphinxext.fingerprint(source, {}, "library") != first, change
+        assert stale.fingerprint(source, {}, "library") != first, change
 
 
 def test_a_chapter_is_stale_when_a_file_that_it_reads_is(checkout):
@@ -232,7 +232,7 @@ def test_a_chapter_is_stale_when_a_file_that_it_reads_is(checkout):
         folder.mkdir(parents=True)
         (folder / "a.json").write_text("{}")
     source.write_text(CHAPTER.replace("# %%\n", '# %% tags=["reads:records", "reads:book/notebooks/ledger"]\n'))
-    print_of = lambda: sphinxext.fingerprint(source, {}, "library")  # noqa: E731
+    print_of = lambda: stale.fingerprint(source, {}, "library")  # noqa: E731
     seen = [print_of()]
     for folder in folders:
         os.utime(folder / "a.json", (1, 1))
@@ -254,7 +254,7 @@ def test_a_chapter_that_reads_records_is_stale_when_they_change(source):
 
 def test_the_ledger_is_executed_after_the_others_and_reads_what_they_wrote(tmp_path, executed):
     sources = [ROOT / f"{page}.py" for page in toc() if page.startswith("notebooks/")]
-    done = sphinxext.refresh(sources, tmp_path / "notebooks", {})
+    done = stale.refresh(sources, tmp_path / "notebooks", {})
     assert done[-1] == "ledger" and sorted(done) == sorted(source.stem for source in sources)
     assert done[:-1] == [source.stem for source in sources if source.stem != "ledger"]
 
@@ -268,18 +268,18 @@ def test_the_librarys_fingerprint_covers_code_data_and_versions(tmp_path, monkey
         (package / name).write_text(name)
     for module in (xlgen, paper):
         monkeypatch.setattr(module, "__file__", str(package / module.__name__ / "__init__.py"))
-    seen = [sphinxext.library_fingerprint()]
+    seen = [stale.library_fingerprint()]
     (package / "xlgen" / "__pycache__").mkdir()
     (package / "xlgen" / "__pycache__" / "x.pyc").write_text("x")
     os.utime(package / files[0], (1, 1))
-    assert sphinxext.library_fingerprint() == seen[0]
+    assert stale.library_fingerprint() == seen[0]
     for name in files:
         (package / name).write_text("changed")
-        seen.append(sphinxext.library_fingerprint())
+        seen.append(stale.library_fingerprint())
     (package / files[1]).rename(package / "xlgen/data/mini/lexicons/de.txt")
-    seen.append(sphinxext.library_fingerprint())
-    monkeypatch.setattr(sphinxext.metadata, "version", lambda name: "0.0")
-    seen.append(sphinxext.library_fingerprint())
+    seen.append(stale.library_fingerprint())
+    monkeypatch.setattr(stale.metadata, "version", lambda name: "0.0")
+    seen.append(stale.library_fingerprint())
     assert len(set(seen)) == len(seen)
 
 
@@ -295,7 +295,7 @@ def executed(monkeypatch):
             (evidence / f"{source.stem}.json").write_text(source.read_text())
         target.parent.mkdir(exist_ok=True)
         facts = {"seconds": 1.0, **facts}
-        target.write_text(sphinxext.json.dumps({"metadata": {"xlgen": facts}}))
+        target.write_text(stale.json.dumps({"metadata": {"xlgen": facts}}))
         return SimpleNamespace(metadata=SimpleNamespace(xlgen=SimpleNamespace(**facts)))
 
     monkeypatch.setattr(notebook, "execute", execute)
@@ -306,7 +306,7 @@ def test_only_what_is_stale_is_executed(checkout, executed):
     sources = [checkout / "notebooks" / f"{name}.py" for name in ("two", "one")]
     folder = checkout / "book" / "notebooks"
     folder.parent.mkdir()
-    refresh = lambda parameters=(): sphinxext.refresh(sources, folder, dict(parameters))  # noqa: E731
+    refresh = lambda parameters=(): stale.refresh(sources, folder, dict(parameters))  # noqa: E731
     assert refresh() == ["two", "one"]
     assert refresh() == []
     assert refresh({"one": {"n": 5}}) == ["one"] and executed[-1] == ("one", {"n": 5})
@@ -324,21 +324,21 @@ def test_what_a_chapter_rewrites_is_read_by_a_later_one_in_the_same_build(checko
     two.write_text(CHAPTER.replace("# %%\n", '# %% tags=["reads:book/notebooks/ledger"]\n'))
     folder = checkout / "book" / "notebooks"
     folder.parent.mkdir()
-    assert sphinxext.refresh([one, two], folder, {}) == ["one", "two"]
+    assert stale.refresh([one, two], folder, {}) == ["one", "two"]
     assert [path.name for path in (folder / "ledger").iterdir()] == ["one.json"]
-    assert sphinxext.refresh([one, two], folder, {}) == []
+    assert stale.refresh([one, two], folder, {}) == []
     one.write_text(CHAPTER + "# writes something else\n")
-    assert sphinxext.refresh([one, two], folder, {}) == ["one", "two"]
+    assert stale.refresh([one, two], folder, {}) == ["one", "two"]
     (folder / "one.ipynb").unlink()
-    assert sphinxext.refresh([one, two], folder, {}) == ["one"]  # the same evidence once more
+    assert stale.refresh([one, two], folder, {}) == ["one"]  # the same evidence once more
 
 
 def test_unknown_chapters_are_answered_with_a_suggestion(checkout, executed):
     sources = [checkout / "notebooks" / f"{name}.py" for name in ("one", "tow")]
     with pytest.raises(UnknownName, match="'tow'. Did you mean 'two'"):
-        sphinxext.refresh(sources, checkout, {})
+        stale.refresh(sources, checkout, {})
     with pytest.raises(UnknownName, match="xlgen_parameters 'ones'. Did you mean 'one'"):
-        sphinxext.refresh(sources[:1], checkout, {"ones": {}})
+        stale.refresh(sources[:1], checkout, {"ones": {}})
     assert not executed
 
 

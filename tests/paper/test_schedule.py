@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from paper import notebook, schedule, sphinxext
+from paper import notebook, schedule, stale
 
 ROOT = Path(__file__).resolve().parents[2]
 WAITING = """# %%
@@ -80,14 +80,14 @@ def test_a_failure_stops_the_others_and_has_the_cells_error(checkout, workers):
 BUILD = """
 import sys
 from pathlib import Path
-from paper import sphinxext
+from paper import stale
 
 if __name__ == "__main__":
     folder = Path("book/notebooks")
     sources = [Path(f"notebooks/{name}.py") for name in "abc"]
-    sphinxext.log.info = lambda line, *rest: print(line % rest if rest else line, flush=True)
+    stale.log.info = lambda line, *rest: print(line % rest if rest else line, flush=True)
     try:
-        print("did", *sphinxext.refresh(sources, folder, {}, workers=2), flush=True)
+        print("did", *stale.refresh(sources, folder, {}, workers=2), flush=True)
     except KeyboardInterrupt:
         sys.exit(130)
 """
@@ -142,13 +142,13 @@ def test_what_reads_the_others_output_comes_after_them(checkout, monkeypatch):
     groups = []
     monkeypatch.setattr(schedule, "execute", lambda tasks, *rest: groups.append([one.name for one in tasks]))
     expected = {"b": 1.0, "c": 2.0, "a": 3.0}
-    assert sphinxext.refresh(sources, checkout / "book" / "notebooks", {}, expected=expected) == ["b", "c", "a"]
+    assert stale.refresh(sources, checkout / "book" / "notebooks", {}, expected=expected) == ["b", "c", "a"]
     assert groups == [["b", "c"], ["a"]]
 
 
 def test_all_live_is_asked_of_the_chapters_that_have_the_parameter(checkout):
     with_live = task(checkout, "a", '# %% tags=["parameters"]\nlive: "int or all" = 1  # models\n').source
     without = task(checkout, "b", '# %% tags=["parameters"]\nn: int = 1  # count\n').source
-    given = sphinxext.live_parameters([with_live, without], {"b": {"n": 2}}, "all")
+    given = stale.live_parameters([with_live, without], {"b": {"n": 2}}, "all")
     assert given == {"a": {"live": "all"}, "b": {"n": 2}}
-    assert sphinxext.live_parameters([with_live, without], {"b": {"n": 2}}, "") == {"b": {"n": 2}}
+    assert stale.live_parameters([with_live, without], {"b": {"n": 2}}, "") == {"b": {"n": 2}}
