@@ -84,7 +84,11 @@ class Side:
             return
         import pandas as pd
 
-        frame = frame.assign(value=frame.value.where(frame.status == "ok"))
+        # the sharpness by difference keeps the error of its examples beside that of its noise
+        of_examples = [extra.get("stderr_examples", 0.0) for extra in frame.extra]
+        frame = frame.assign(
+            value=frame.value.where(frame.status == "ok"), stderr=np.hypot(frame.stderr.astype(float), of_examples)
+        )
         models = pd.MultiIndex.from_frame(frame[["objective", "seed"]].drop_duplicates())
         for measure, rows in frame.groupby("measure", sort=False):
             of_model = rows[rows.language == "all"].set_index(["objective", "seed"]).value

@@ -22,7 +22,7 @@ def frame(models, without=()):
     rows = []
     for objective, seed in models:
         who = {"objective": objective, "seed": seed, "key": f"{objective}{seed}", "status": "ok", "stderr": 0.01}
-        who |= {"train_size": 10_000}
+        who |= {"train_size": 10_000, "extra": {}}
         for place, code in enumerate(["en", *LANGUAGES]):
             accuracy = 0.8 - 0.03 * place + better.get(objective, 0) + 0.001 * seed * (-1) ** place
             values = {"accuracy": accuracy, "dev_margin": accuracy + 0.004 * (place % 3)}
@@ -123,6 +123,9 @@ def test_reliability_is_what_standard_errors_do_not_explain():
     one = side(ALL[:2])
     values = one.tables["margin"].iloc[0]
     assert one.reliability("margin") == pytest.approx(1 - 0.01**2 / values.var(ddof=1), rel=0.02)
+    noisy = frame(ALL[:1])
+    noisy["extra"] = [{"stderr_examples": 0.03}] * len(noisy)
+    assert Side(noisy, "en", "real data").reliability("margin") == pytest.approx(1 - 0.001 / values.var(ddof=1))
     bound = frame(ALL[:1])
     bound.loc[bound.language == "de", "stderr"] = math.nan
     assert math.isnan(Side(bound, "en", "real data").reliability("margin"))
