@@ -42,6 +42,7 @@ import numpy as np
 import pandas as pd
 
 from paper import chapters, figures, ledger, protocols, records
+from paper.chapters import truth
 from paper.chapters.measures import (
     BASES,
     MeasureTables,
@@ -408,6 +409,7 @@ if len(alpha):  # the share of searches that ended at an end of the bracket, of 
 losses = study.frame[(study.frame.measure == "loss") & study.frame.language.isin(languages)]
 shares = [np.mean(rows.value >= 0.1) for _, rows in losses.groupby("seed")]
 evidence.settle("bassi-f7-extreme", lambda: ledger.share(shares), list(dict.fromkeys(losses.key)))
+truth.settle_real(evidence, truth.recorded_models())
 evidence.left_out(missing)
 say(tally=evidence.tally)
 evidence.table(caption=f"Claims of Figures 1 to 5 and 7, at this scale: {evidence.scale}")

@@ -44,6 +44,7 @@ import numpy as np
 from scipy import stats
 
 from paper import chapters, figures, ledger, protocols, records
+from paper.chapters import truth
 from paper.notebook import provenance
 from paper.published import sensitivity, statements
 from xlgen.analysis import Interval, interval_of_mean, signed, spread
@@ -525,6 +526,7 @@ guessing = {(task, setup): 100 / len(TASKS[task].labels) for task in ("xnli", "p
 guessed = [" with ".join(key) for key, share in guessing.items() if abs(sensitivity.extreme(*key) - share) < 0.05]
 say(lost=", ".join(lost) or "none", guessed=", ".join(guessed) or "no run")
 say(extreme="; ".join(f"{task} {change:.2f}" for task, change in changes.items()))
+truth.settle_real(evidence, truth.recorded_models())
 evidence.left_out("left out by the parameter tasks of this chapter")
 say(tally=evidence.tally, claims=len(evidence.claims))
 evidence.table("Table 14")

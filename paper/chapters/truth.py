@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paper import ledger
+from paper import ledger, protocols, records
 from xlgen.analysis import (
     CANNOT_SAY,
     MIN_POINTS,
@@ -22,12 +22,18 @@ from xlgen.analysis import (
     correlate,
     interval_of_mean,
 )
+from xlgen.analysis.reliability import from_errors
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from paper.chapters.evidence import Evidence
     from paper.records import Obtained
 
+OBJECTIVES = ("baseline", "sam", "mvr", "fisher")
+"""Of the first paper."""
+SAME = ("task", "model", "train_size", "epochs", "lr", "batch_size", "tuning")
+"""Settings that all models of its protocol share."""
 RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", CANNOT_SAY
 """What an interval of a correlation says: it lies above 0, below, or includes it."""
 
@@ -35,10 +41,13 @@ WITHIN: Mapping[str, str] = {
     "bassi-t1-margin": "dev_margin",
     "bassi-t1-sharpness": "sharpness_difference",
     "bassi-t3": "sharpness_alpha",
+    "bassi-f3": "dev_margin",
+    "bassi-f4": "sharpness_difference",
     "bassi-f7": "sharpness_alpha",
 }
-"""Claims on a correlation over languages, by the beginning of their ids; the rest of an id is the objective. Figures 3
-and 4 claim the signs of what Table 1 has in numbers, and would be counted twice."""
+"""Claims on a correlation over languages, by the beginning of their ids; the rest of an id is the objective."""
+TWICE = ("bassi-f3", "bassi-f4")
+"""Those that claim the signs of what Table 1 has in numbers."""
 POOLED: Mapping[str, str] = {"bassi-f1-pooled": "margin", "bassi-f2-pooled": "accuracy"}
 """Claims on the sharpness by difference against a measure, over all objectives and languages together."""
 ORDERED: Mapping[str, str] = {
@@ -63,18 +72,24 @@ class Side:
 
     Attributes:
         tables: by measure, a row a model (its objective and seed) and a column a target language; ``nan`` for bounds.
+        errors: the standard errors of ``tables``.
         whole: by measure, one number a model for what knows no language.
     """
 
     def __init__(self, frame: pd.DataFrame, source: str, scale: str, resamples: int = RESAMPLES):
         self.scale, self.resamples = scale, resamples
         self.tables: dict[str, pd.DataFrame] = {}
+        self.errors: dict[str, pd.DataFrame] = {}
         self.whole: dict[str, pd.Series] = {}
         if frame.empty:
             return
         import pandas as pd
 
-        frame = frame.assign(value=frame.value.where(frame.status == "ok"))
+        # the sharpness by difference keeps the error of its examples beside that of its noise
+        of_examples = [extra.get("stderr_examples", 0.0) for extra in frame.extra]
+        frame = frame.assign(
+            value=frame.value.where(frame.status == "ok"), stderr=np.hypot(frame.stderr.astype(float), of_examples)
+        )
         models = pd.MultiIndex.from_frame(frame[["objective", "seed"]].drop_duplicates())
         for measure, rows in frame.groupby("measure", sort=False):
             of_model = rows[rows.language == "all"].set_index(["objective", "seed"]).value
@@ -84,6 +99,8 @@ class Side:
             targets = rows[rows.language != source]
             wide = targets.pivot(index=["objective", "seed"], columns="language", values="value")
             self.tables[measure] = wide.reindex(models)
+            errors = targets.pivot(index=["objective", "seed"], columns="language", values="stderr")
+            self.errors[measure] = errors.reindex(models)
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:
@@ -122,6 +139,18 @@ class Side:
             return None
         return clustered(x.to_numpy()[rows], self.accuracy.to_numpy()[rows], resamples=self.resamples)
 
+    def reliability(self, measure: str) -> float:
+        """Share of a measure's variance over languages that its standard errors do not explain, mean over models.
+
+        :func:`xlgen.analysis.reliability.from_errors`; ``nan`` where no model has an error for every language.
+        """
+        each = []
+        for key, values in self.tables[measure].iterrows():
+            errors = self.errors[measure].loc[key]
+            if np.isfinite(values).all() and np.isfinite(errors).all() and np.ptp(values):
+                each.append(from_errors(values, errors))
+        return float(np.mean(each)) if each else math.nan
+
     def levels(self, measure: str) -> dict[str, dict[int, float]]:
         """By objective and seed, a measure's mean over the target languages; accuracy in per cent."""
         means = self.whole.get(measure)
@@ -150,7 +179,8 @@ class Side:
             return None
         if numbers is None or not numbers["n"]:
             return None
-        seeds = tuple(sorted({seed for _, seed in self.models}))
+        some = involved(claim) or self.objectives
+        seeds = tuple(sorted({seed for objective, seed in self.models if objective in some}))
         return ledger.Record(claim.chapter, claim.id, **numbers, seeds=seeds, scale=self.scale)
 
     def _numbers(self, claim: ledger.Claim) -> dict[str, Any] | None:
@@ -166,7 +196,7 @@ class Side:
             return ledger.of(correlate(self.whole["frobenius"], y)) if len(y) >= MIN_POINTS else None
         if claim.id in ORDERED or claim.id in SPREADS:
             levels = self.levels(ORDERED.get(claim.id, "accuracy"))
-            named = {name for pair in claim.pairs for name in pair.split(" > ")}
+            named = involved(claim)
             if not named <= levels.keys():
                 return None
             common = sorted(set.intersection(*(set(levels[name]) for name in named)))
@@ -177,13 +207,51 @@ class Side:
 
 
 def asked() -> list[ledger.Claim]:
-    """The claims of the first paper that are put to both sides."""
+    """The claims of the first paper that are put to both sides, but for :data:`TWICE`."""
     return [
         claim
         for claim in ledger.claims(paper="bassi2024generalization")
         if claim.id in {*POOLED, *ORDERED, *SPREADS, "bassi-f5-weak"}
-        or (claim.id.rpartition("-")[0] in WITHIN and not claim.needs and not claim.id.endswith("-extreme"))
+        or (claim.id.rpartition("-")[0] in WITHIN.keys() - set(TWICE) and involved(claim) <= set(OBJECTIVES))
     ]
+
+
+def involved(claim: ledger.Claim) -> set[str]:
+    """The objectives that a claim names; none where it is about all that there are."""
+    start, _, objective = claim.id.rpartition("-")
+    return {objective} if start in WITHIN else {name for pair in claim.pairs for name in pair.split(" > ")}
+
+
+def recorded_models(encoder: str = "e5-small", objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
+    """What is recorded of the protocol ``seeds`` with an encoder of real size: :func:`paper.records.recorded`.
+
+    Models that differ from the protocol's in size or settings do not count.
+
+    Args:
+        encoder: name of the model.
+        objectives: of the models.
+    """
+    asked_for = next(iter(protocols.seeds("real", model=encoder, objectives=objectives).configs.values()))
+    frame = records.recorded(**{name: getattr(asked_for, name) for name in SAME})
+    return frame[frame.objective.isin(objectives)] if len(frame) else frame
+
+
+def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> None:
+    """Give a chapter's claims their rows at the scale *real data*, as far as recorded models can be asked.
+
+    Nothing is done in a chapter that is at that scale itself: its own models answer there.
+
+    Args:
+        evidence: of the chapter.
+        frame: of :func:`recorded_models`.
+        source: language of the training data.
+    """
+    side = Side(frame, source, "real data")
+    for claim in evidence.claims.values() if evidence.scale != side.scale else ():
+        if (record := side.record(claim)) is not None:
+            numbers = {name: getattr(record, name) for name in ("value", "low", "high", "p", "n")}
+            rows = frame[frame.objective.isin(involved(claim) or side.objectives)]
+            evidence.settle_recorded(claim.id, numbers, rows)
 
 
 def says(relation: Clustered | None) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper import ledger
+from paper import chapters, ledger
 from paper.chapters import truth
 from paper.chapters.truth import FALLS, RISES, UNSETTLED, Side, across, asked, parting, says
 from xlgen.analysis import NOTHING
@@ -21,7 +21,8 @@ def frame(models, without=()):
     better = {"sam": 0.02, "fisher": -0.03}
     rows = []
     for objective, seed in models:
-        who = {"objective": objective, "seed": seed, "key": f"{objective}{seed}", "status": "ok"}
+        who = {"objective": objective, "seed": seed, "key": f"{objective}{seed}", "status": "ok", "stderr": 0.01}
+        who |= {"train_size": 10_000, "extra": {}}
         for place, code in enumerate(["en", *LANGUAGES]):
             accuracy = 0.8 - 0.03 * place + better.get(objective, 0) + 0.001 * seed * (-1) ** place
             values = {"accuracy": accuracy, "dev_margin": accuracy + 0.004 * (place % 3)}
@@ -78,10 +79,8 @@ def test_a_bound_is_no_number():
 def test_claims_that_cannot_be_asked_have_no_record():
     """One model of the baseline answers for the baseline's correlations, and for nothing that compares objectives."""
     found = {claim.id: side(ALL[:1]).record(claim) for claim in asked()}
-    assert {name for name, record in found.items() if record} == {
-        "bassi-t1-margin-baseline",
-        "bassi-t1-sharpness-baseline",
-    }
+    both = {"bassi-t1-margin-baseline", "bassi-t1-sharpness-baseline"}
+    assert {name for name, record in found.items() if record} == both
 
 
 def test_claims_are_judged_as_the_ledger_does():
@@ -94,6 +93,48 @@ def test_claims_are_judged_as_the_ledger_does():
     assert records["bassi-f5-distance"].value["fisher > sam"] == pytest.approx(1)
     assert outcome["bassi-f1-pooled"] == outcome["bassi-f2-pooled"] == ledger.AGREES
     assert records["bassi-f5-weak"].n == len(ALL) and records["bassi-t3-sam"] is None
+
+
+def test_the_chapters_claims_get_rows_of_real_data_from_the_models_that_they_name(tmp_path):
+    evidence = chapters.Evidence("objectives", store=tmp_path)
+    models = [("baseline", 3), ("sam", 0), ("sam", 1)]
+    truth.settle_real(evidence, frame(models))
+    assert evidence.real.keys() == {f"bassi-t1-{m}-{o}" for m in ("margin", "sharpness") for o in ("baseline", "sam")}
+    sam = evidence.real["bassi-t1-margin-sam"]
+    assert (sam.scale, sam.seeds, sam.pairs, sam.run_keys) == ("real data", (0, 1), (10_000,), ("sam0", "sam1"))
+    assert sam.value == side(models).relation("dev_margin", ["sam"]).value and not sam.live
+    assert evidence.real["bassi-t1-margin-baseline"].seeds == (3,)
+
+
+def test_orders_of_objectives_get_a_row_when_all_are_there(tmp_path):
+    for models, there in ((ALL, True), (ALL[:6], False)):
+        evidence = chapters.Evidence("stability", store=tmp_path)
+        truth.settle_real(evidence, frame(models))
+        assert ("bassi-f6-best" in evidence.real) == there
+    evidence = chapters.Evidence("every_measure", store=tmp_path)
+    truth.settle_real(evidence, pd.DataFrame())
+    assert not evidence.real
+    own = chapters.Evidence("stability", None, "small", {"model": "mini"}, store=tmp_path)
+    truth.settle_real(own, frame(ALL))
+    assert own.scale == "real data" and not own.real
+
+
+def test_reliability_is_what_standard_errors_do_not_explain():
+    one = side(ALL[:2])
+    values = one.tables["margin"].iloc[0]
+    assert one.reliability("margin") == pytest.approx(1 - 0.01**2 / values.var(ddof=1), rel=0.02)
+    noisy = frame(ALL[:1])
+    noisy["extra"] = [{"stderr_examples": 0.03}] * len(noisy)
+    assert Side(noisy, "en", "real data").reliability("margin") == pytest.approx(1 - 0.001 / values.var(ddof=1))
+    bound = frame(ALL[:1])
+    bound.loc[bound.language == "de", "stderr"] = math.nan
+    assert math.isnan(Side(bound, "en", "real data").reliability("margin"))
+
+
+def test_the_committed_record_is_a_model_of_the_protocol_and_others_are_not():
+    found = truth.recorded_models()
+    assert {"accuracy", "confidence", "dev_margin"} <= set(found.measure) and set(found.train_size) == {10_000}
+    assert truth.recorded_models(objectives=["l2"]).empty and truth.recorded_models("minilm-en").empty
 
 
 def test_no_claim_is_asked_that_the_first_paper_does_not_make_and_none_twice():
