@@ -11,17 +11,15 @@ import io
 import json
 import logging
 import shlex
-import shutil
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any, get_origin, get_type_hints
+from typing import Any
 
 from paper import cli
 from xlgen.core.coerce import settings_of
-from xlgen.core.config import RunConfig
 from xlgen.measures import MEASURES
 from xlgen.models.tuning import TUNINGS
 from xlgen.objectives import OBJECTIVES

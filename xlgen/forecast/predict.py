@@ -12,9 +12,8 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
-
 from pydantic import Field
+from tqdm.auto import tqdm
 
 from xlgen import models
 from xlgen.core.coerce import AtLeast0, AtLeast1, Setting
