@@ -146,7 +146,7 @@ def _add_predict(commands) -> None:
     )
     predict.add_argument("--batch-size", type=whole, default=64, help="examples of a forward pass (64)")
     predict.add_argument(
-        "--precision", default="float32", help="of the forward passes: float32 (the default) or bf16, faster on a GPU"
+        "--precision", default="float32", help="of the forward passes: float32 (the default) or bf16, for GPUs"
     )
     predict.add_argument("--level", type=number, default=0.9, help="of the intervals (0.9)")
     predict.add_argument("--out", type=Path, help="also write the table to this .csv or .parquet file")
