@@ -114,8 +114,7 @@ rows += [
     ("recorded", "in this build or committed", max(scored.created)[:10] if len(scored) else NOT_RUN),
 ]
 say(real_models=count(len(real.models), "model"), real_objectives=", ".join(real.objectives) or "none")
-say(mini_spread=spread[0], real_spread=spread[1], real_points=real.accuracy.shape[1], mini_models=len(mini.models))
-say(mini_points=mini.accuracy.shape[1], encoder=encoder)
+say(mini_spread=spread[0], real_spread=spread[1])
 chapters.table(("", "miniature", f"real: {encoder} on XNLI"), rows, "What stands on either side")
 
 # %% [markdown]
@@ -166,8 +165,8 @@ signs = {m: [int(np.sign(c.value)) for c in both[m]] for m in fair}
 
 
 def agreement(judged: dict):
-    """κ with its interval over measures."""
-    return kappa_interval(*zip(*judged.values(), strict=True), resamples=resamples) if judged else NOTHING
+    """κ with its interval over items; none of a handful."""
+    return kappa_interval(*zip(*judged.values(), strict=True), resamples=resamples) if len(judged) > 5 else NOTHING
 
 
 kappa_signs, kappa_words = agreement(signs), agreement({m: words[m] for m in fair})
@@ -184,10 +183,9 @@ say(
     same_sign=f"{same_sign} of {len(fair)}", kappa_signs=f"{kappa_signs:.2f}", kappa_words=f"{kappa_words:.2f}", rho=rho
 )
 say(
-    shared=", ".join(shared),
     **{way.replace(" ", "_"): ", ".join(map(named, some)) or "none" for way, some in by_way.items()},
 )
-say(n_together=len(by_way["together"]), n_opposite=len(by_way["opposite"]), n_both=len(fair))
+say(n_both=len(fair))
 say(unasked=", ".join(named(m) for m in relations if m not in both) or "none")
 
 
@@ -372,7 +370,11 @@ same_verdict = sum(a == b for a, b in verdicts.values())
 settled = [pair for pair in verdicts.values() if CANNOT_SAY not in pair]
 against = sum((DISAGREES in pair) and pair[0] != pair[1] for pair in settled)
 say(claims=len(asked()), claims_both=len(verdicts), same_verdict=f"{same_verdict} of {len(verdicts)}")
-say(kappa_claims=f"{kappa_claims:.2f}" if kappa_claims.n else NOT_RUN, settled_both=len(settled), against=against)
+say(
+    kappa_claims=f"{kappa_claims:.2f}" if kappa_claims.n else "not computed of fewer than six",
+    settled_both=len(settled),
+    against=against,
+)
 
 # %% [markdown]
 # Of {glue:text}`truth-claims` claims, {glue:text}`truth-claims-both` could be put to both sides. The verdict is the same in
