@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import random
+import shutil
 import socket
 import sys
 import traceback
@@ -26,11 +27,12 @@ from torch.nn import functional as F
 
 from paper import cli
 from xlgen.core.device import accelerator_for
-from xlgen.core.errors import ConfigError, TrainingError
+from xlgen.core.errors import ConfigError, TrainingError, XlgenError
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.processes import SIZES, Processes, started
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
+from xlgen.measures import MEASURES, measuring
 from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.training import runs, train
@@ -76,6 +78,26 @@ def _every_case(folder):
         return {name: runs.run(case(folder, name), where).folder for name in CASES}
     streams = {name: "micro_batch" if case(folder, name).dropout != 0 else "" for name in CASES}
     return {name: runs.run(case(folder, name, dropout_stream=streams[name]), where).folder for name in CASES}
+
+
+def _measured(folder, names, key):
+    """All measures of a stored run; in one process as in several, each in a store of its own."""
+    where = options(folder / f"measured{started()}")
+    trained = runs.stored(key, options(folder / "1"))
+    config = measuring.MeasureConfig(tuple(names), ("en", "xx"), settings=QUICK)
+    return measuring.measure(trained, config, where)
+
+
+def _measure_fails(folder, key):
+    def broken(subject):
+        if "xx" in subject.batches:
+            raise TrainingError("the value of 'xx' is bad")
+        return {}
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(XlgenError) as error:
+        patch.setitem(MEASURES._entries, "margin", broken)
+        _measured(folder, ["margin"], key)
+    return str(error.value)
 
 
 def _one_of_them_fails(folder):
@@ -302,6 +324,37 @@ def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
         assert found_logs == logs
         for one, other in ((found, expected), (found_second, second)):
             assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in other)
+
+
+# --- measures --------------------------------------------------------------------------------------------------------
+
+QUICK = {
+    "sharpness_alpha": {"bisections": 2, "restarts": 1, "steps": 2, "examples": 8},
+    "sharpness_adaptive": {"steps": 2, "examples": 8},
+    "hessian_eigenvalue": {"iterations": 3, "examples": 8},
+}
+NAMES = sorted(set(MEASURES) - {"typological_distance", "f1"})  # the toy's languages have no typology, and no chunks
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_processes_give_the_measures_of_one_process(folder, results, number):
+    """To the last bit, which is closer than 1e-6; a process more than there are languages has nothing to do."""
+    key = results[1][0]["sam with dropout"].name
+    (alone,) = together(1, _measured, folder, names=NAMES, key=key)
+    assert alone.keys() == {*NAMES} and alone["margin"].keys() == {"en", "xx"}
+    for found in together(number, _measured, folder, names=NAMES, key=key):
+        assert _numbers(found) == _numbers(alone)
+    shutil.rmtree(folder / f"measured{number}")
+
+
+def _numbers(measured):
+    """Values of several languages as text: not every one is a number."""
+    return {name: {key: repr(value) for key, value in values.items()} for name, values in measured.items()}
+
+
+def test_a_measure_that_fails_in_one_process_fails_in_all(folder, results):
+    said = together(2, _measure_fails, folder, key=results[1][0]["baseline"].name)
+    assert said == ["the value of 'xx' is bad"] * 2
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
