@@ -26,6 +26,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from paper import cli
+from xlgen import models
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import ConfigError, TrainingError, XlgenError
 from xlgen.core.jobs import Job, side_by_side
@@ -153,6 +154,26 @@ def _refused(folder):
         train.train(case(folder, "baseline", dropout=0.1), options(folder / "refused"))
     torch.distributed.barrier()  # who has answered ends, and whom the others join must not end before they have
     return str(error.value)
+
+
+def _sharded(folder):
+    """The gradient of two examples, whole and with weights, gradients and optimizer state cut up by FSDP."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    Processes.of(accelerator_for("cpu"))  # joins them
+    inputs, labels = torch.tensor([[2, 5, 6, 3], [2, 9, 7, 3]]), torch.tensor([0, 2])
+    model = models.load_classifier(str(folder / "encoder"), 3, seed=0)
+    F.cross_entropy(model(input_ids=inputs).logits, labels).backward()
+    expected = {name: w.grad.clone() for name, w in model.named_parameters() if w.grad is not None}
+    model.zero_grad()
+    mesh, rank = init_device_mesh("cpu", (started(),)), torch.distributed.get_rank()
+    for layer in [*model.base_model.encoder.layer, model]:
+        fully_shard(layer, mesh=mesh)
+    F.cross_entropy(model(input_ids=inputs[rank : rank + 1]).logits, labels[rank : rank + 1]).backward()
+    found = {name: w.grad.full_tensor() for name, w in model.named_parameters() if w.grad is not None}
+    held = sum(w.to_local().numel() for w in model.parameters()) / sum(w.numel() for w in model.parameters())
+    return held, max((found[name] - expected[name]).abs().max().item() for name in expected)
 
 
 def _stores_apart(folder):
@@ -324,6 +345,12 @@ def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
         assert found_logs == logs
         for one, other in ((found, expected), (found_second, second)):
             assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_fsdp_cuts_a_models_weights_and_gives_its_gradient(folder):
+    """What book/running.md says of models that one device cannot hold; no part of xlgen asks for it."""
+    for held, difference in together(2, _sharded, folder):
+        assert held < 0.6 and difference < 1e-6
 
 
 # --- measures --------------------------------------------------------------------------------------------------------
