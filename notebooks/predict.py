@@ -138,7 +138,8 @@ plt.show()
 # %% tags=["remove-input"]
 whole = {scale: evaluate(frame, "language", [LINE, MEAN], level) for scale, frame in both.items()}
 whole = {scale: table.set_index("forecaster") for scale, table in whole.items()}
-say(**dict.fromkeys(("real_error", "real_mean", "real_covered", "real_worth"), "(no record)"))
+missing = () if "real" in whole else ("real_error", "real_mean", "real_covered", "real_worth")
+say(**dict.fromkeys(missing, "(no record)"))
 for scale, table in whole.items():
     say(**{f"{scale}_error": points(table.loc[LINE.name]), f"{scale}_mean": points(table.loc[MEAN.name])})
     say(**{f"{scale}_covered": share(table.loc[LINE.name, "coverage"])})
@@ -392,8 +393,7 @@ say(korean=f"{truth_ko:.3f}", korean_n=len(labels))
 # ```{admonition} Your turn
 # :class: tip
 # Other seeds, narrower intervals, more examples of the live model:
-#     papermill notebooks/predict.ipynb out.ipynb -p seeds 0,1,2,3,4 -p level 0.8
-#     papermill notebooks/predict.ipynb out.ipynb -p examples 1000
+#     papermill notebooks/predict.ipynb out.ipynb -p seeds 0,1,2,3,4 -p level 0.8 -p examples 1000
 # ```
 
 # %% tags=["remove-input"]

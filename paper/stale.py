@@ -93,8 +93,12 @@ def refresh(
     for name in parameters:
         if name not in chapters:
             raise UnknownName("chapter in xlgen_parameters", name, chapters)
-    inside = folder.absolute()
-    reading = [name for name, source in chapters.items() if any(inside in (p, *p.parents) for p in reads(source))]
+    reading = [
+        name
+        for name, source in chapters.items()
+        for written in ({folder.absolute(), source.absolute().parents[1] / "book" / FOLDER},)
+        if any(written & {p, *p.parents} for p in reads(source))
+    ]
     executed: list[str] = []
     opening: list[threading.Thread] = []
 

@@ -27,9 +27,11 @@ from test_processes import FRESH
 from tiny import TaggedToy, ToyTask, config, save_encoder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from paper import cli
+from paper import cli, records
+from xlgen.core import store as core_store
+from xlgen.core.config import RunConfig
 from xlgen.core.errors import TrainingError
-from xlgen.core.store import Store, StoreError, read_tensors, write_tensors
+from xlgen.core.store import Store, StoreError, read_tensors, unpack, write_tensors
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import measuring
 from xlgen.objectives import Baseline
@@ -59,10 +61,21 @@ def _types(arguments, said, kill_at, broken, counted):
     with said.open("w") as file, contextlib.redirect_stderr(file), contextlib.redirect_stdout(io.StringIO()):
         if counted:
             sys.setprofile(count)
-        code = cli.main([str(argument) for argument in arguments])
+        record = arguments[0] == "record"
+        code = _record(*arguments[1:]) if record else cli.main([str(argument) for argument in arguments])
         sys.setprofile(None)
     said.with_suffix(".calls").write_text(str(next(calls)))
     os._exit(code)  # nothing of the library's is left to do
+
+
+def _record(configuration, place):
+    """Train, measure and record a model, as ``xlgen record`` does with each of a protocol."""
+    for module in (core_store, records):
+        module.git_commit = lambda folder: "0123456789" * 4
+    wanted, options = RunConfig.from_dict(json.loads(configuration.read_text())), test_processes.options(place)
+    asked = (measuring.MeasureConfig(("accuracy", "margin")),)
+    records._make(measuring.resolve(wanted, options), asked, place / "records", options)
+    return 0
 
 
 GRADIENT = Baseline.gradient
@@ -129,7 +142,10 @@ def undisturbed(encoder, tmp_path_factory):
     assert typed(place, *_command(encoder, place), counted=True)[0] == 0
     calls = {"run": int((place / "said.calls").read_text())}
     assert typed(place, *_measure(place), counted=True)[0] == 0
-    return place, calls | {"measure": int((place / "said.calls").read_text())}
+    calls["measure"] = int((place / "said.calls").read_text())
+    (place / "recorded").mkdir()
+    assert typed(place, "record", place / "run.json", place / "recorded", counted=True)[0] == 0
+    return place, calls | {"record": int((place / "said.calls").read_text())}
 
 
 def _measure(place):
@@ -170,6 +186,25 @@ def test_a_measure_killed_at_a_random_moment_is_measured_again_to_the_same_value
         assert code in (-signal.SIGKILL, 0), said
     assert typed(tmp_path, *_measure(place)[:5], *_common(tmp_path))[0] == 0
     assert values(tmp_path) == values(place)
+
+
+@pytest.mark.parametrize("moment", range(MOMENTS))
+def test_a_record_killed_at_a_random_moment_is_made_with_the_same_numbers(undisturbed, encoder, tmp_path, moment):
+    place, calls = undisturbed
+    _command(encoder, tmp_path)
+    asked = ("record", tmp_path / "run.json", tmp_path)
+    code, said = typed(tmp_path, *asked, kill_at=random.Random(f"record {moment}").randint(1, calls["record"]))
+    assert code in (-signal.SIGKILL, 0), said
+    assert all(unpack(path) for path in (tmp_path / "records").glob("[!.]*.json"))  # none, or a whole one
+    assert typed(tmp_path, *asked)[0] == 0
+    assert recorded(tmp_path) == recorded(place / "recorded")
+
+
+def recorded(place):
+    """The one record, without its times."""
+    ((run, *measures),) = [unpack(path) for path in (place / "records").glob("[!.]*.json")]
+    log = [{key: value for key, value in entry.items() if key != "seconds"} for entry in run.read("log")]
+    return run.name, run.read("config"), log, {one.name: one.read("values") for one in measures}
 
 
 def test_two_processes_with_the_same_configuration_leave_one_result(undisturbed, command, tmp_path):

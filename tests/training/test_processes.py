@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import pickle
 import random
+import shutil
 import socket
 import sys
 import traceback
@@ -25,12 +26,14 @@ from torch import nn
 from torch.nn import functional as F
 
 from paper import cli
+from xlgen import models
 from xlgen.core.device import accelerator_for
-from xlgen.core.errors import ConfigError, TrainingError
+from xlgen.core.errors import ConfigError, TrainingError, XlgenError
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.processes import SIZES, Processes, started
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
+from xlgen.measures import MEASURES, measuring
 from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.training import runs, train
@@ -76,6 +79,26 @@ def _every_case(folder):
         return {name: runs.run(case(folder, name), where).folder for name in CASES}
     streams = {name: "micro_batch" if case(folder, name).dropout != 0 else "" for name in CASES}
     return {name: runs.run(case(folder, name, dropout_stream=streams[name]), where).folder for name in CASES}
+
+
+def _measured(folder, names, key):
+    """All measures of a stored run; in one process as in several, each in a store of its own."""
+    where = options(folder / f"measured{started()}")
+    trained = runs.stored(key, options(folder / "1"))
+    config = measuring.MeasureConfig(tuple(names), ("en", "xx"), settings=QUICK)
+    return measuring.measure(trained, config, where)
+
+
+def _measure_fails(folder, key):
+    def broken(subject):
+        if "xx" in subject.batches:
+            raise TrainingError("the value of 'xx' is bad")
+        return {}
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(XlgenError) as error:
+        patch.setitem(MEASURES._entries, "margin", broken)
+        _measured(folder, ["margin"], key)
+    return str(error.value)
 
 
 def _one_of_them_fails(folder):
@@ -131,6 +154,26 @@ def _refused(folder):
         train.train(case(folder, "baseline", dropout=0.1), options(folder / "refused"))
     torch.distributed.barrier()  # who has answered ends, and whom the others join must not end before they have
     return str(error.value)
+
+
+def _sharded(folder):
+    """The gradient of two examples, whole and with weights, gradients and optimizer state cut up by FSDP."""
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    Processes.of(accelerator_for("cpu"))  # joins them
+    inputs, labels = torch.tensor([[2, 5, 6, 3], [2, 9, 7, 3]]), torch.tensor([0, 2])
+    model = models.load_classifier(str(folder / "encoder"), 3, seed=0)
+    F.cross_entropy(model(input_ids=inputs).logits, labels).backward()
+    expected = {name: w.grad.clone() for name, w in model.named_parameters() if w.grad is not None}
+    model.zero_grad()
+    mesh, rank = init_device_mesh("cpu", (started(),)), torch.distributed.get_rank()
+    for layer in [*model.base_model.encoder.layer, model]:
+        fully_shard(layer, mesh=mesh)
+    F.cross_entropy(model(input_ids=inputs[rank : rank + 1]).logits, labels[rank : rank + 1]).backward()
+    found = {name: w.grad.full_tensor() for name, w in model.named_parameters() if w.grad is not None}
+    held = sum(w.to_local().numel() for w in model.parameters()) / sum(w.numel() for w in model.parameters())
+    return held, max((found[name] - expected[name]).abs().max().item() for name in expected)
 
 
 def _stores_apart(folder):
@@ -302,6 +345,43 @@ def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
         assert found_logs == logs
         for one, other in ((found, expected), (found_second, second)):
             assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_fsdp_cuts_a_models_weights_and_gives_its_gradient(folder):
+    """What book/running.md says of models that one device cannot hold; no part of xlgen asks for it."""
+    for held, difference in together(2, _sharded, folder):
+        assert held < 0.6 and difference < 1e-6
+
+
+# --- measures --------------------------------------------------------------------------------------------------------
+
+QUICK = {
+    "sharpness_alpha": {"bisections": 2, "restarts": 1, "steps": 2, "examples": 8},
+    "sharpness_adaptive": {"steps": 2, "examples": 8},
+    "hessian_eigenvalue": {"iterations": 3, "examples": 8},
+}
+NAMES = sorted(set(MEASURES) - {"typological_distance", "f1"})  # the toy's languages have no typology, and no chunks
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_processes_give_the_measures_of_one_process(folder, results, number):
+    """To the last bit, which is closer than 1e-6; a process more than there are languages has nothing to do."""
+    key = results[1][0]["sam with dropout"].name
+    (alone,) = together(1, _measured, folder, names=NAMES, key=key)
+    assert alone.keys() == {*NAMES} and alone["margin"].keys() == {"en", "xx"}
+    for found in together(number, _measured, folder, names=NAMES, key=key):
+        assert _numbers(found) == _numbers(alone)
+    shutil.rmtree(folder / f"measured{number}")
+
+
+def _numbers(measured):
+    """Values of several languages as text: not every one is a number."""
+    return {name: {key: repr(value) for key, value in values.items()} for name, values in measured.items()}
+
+
+def test_a_measure_that_fails_in_one_process_fails_in_all(folder, results):
+    said = together(2, _measure_fails, folder, key=results[1][0]["baseline"].name)
+    assert said == ["the value of 'xx' is bad"] * 2
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -84,14 +84,14 @@ def _terminable() -> Iterator[None]:
 
 def _check_processes(command: str) -> None:
     """Refuse, in one of several processes, the commands that do not share their work."""
-    if command in ("run", "list"):
+    if command in ("run", "measure", "list"):
         return
     from xlgen.core.processes import started
 
     if started() > 1:
         raise ConfigError(
             f"xlgen {command} was started in {started()} processes, which would all do the same; expected one. Only "
-            "xlgen run shares its work: start this one without torchrun or accelerate launch."
+            "xlgen run and xlgen measure share their work: start this one without torchrun or accelerate launch."
         )
 
 
@@ -139,6 +139,8 @@ def _measure(args: argparse.Namespace) -> None:
     _check_source(args)
     options = options_of(args)
     writable(args.out)
+    from accelerate import PartialState
+
     from xlgen.data.catalogue import TASKS
     from xlgen.data.own import OwnTask
     from xlgen.data.task_file import task_of
@@ -157,11 +159,13 @@ def _measure(args: argparse.Namespace) -> None:
     else:
         source = measuring.find(args.run, options)
     task = task_of(args.task or source.task, args.data, _columns(args.columns), config.languages)
-    _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
     if args.model:
         source = replace(source, task=task.name)
     with TASKS.standing_in(source.task, task):
         rows = measuring.frame([source], [config], options)
+    if not PartialState().is_main_process:
+        return
+    _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
     print(f"{source.model} ({source.task}, {config.split if args.data is None else args.data})")
     print(_grid(rows))
     if args.out:

@@ -136,6 +136,12 @@ def label_free(measure: Measure) -> Measure:
     return measure
 
 
+def together(measure: Measure) -> Measure:
+    """Mark a measure whose value in one language needs the examples of others; all others can be shared out."""
+    measure.together = True
+    return measure
+
+
 Measure = Callable[..., dict[str, Value]]
 
 

@@ -17,7 +17,7 @@ from xlgen.data.batch import examples as count_examples
 from xlgen.fisher import diagonal
 from xlgen.fisher.frechet import Distances, distances
 from xlgen.fisher.labels import LABELS
-from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.measures.base import MEASURES, Subject, Value, together
 from xlgen.models.evaluate import subset
 from xlgen.models.layers import embedding_tables, encoder, layer_of
 from xlgen.models.vocabulary import whole_shape
@@ -28,6 +28,7 @@ PARAMETERS = ("encoder", "blocks", "all")
 
 
 @MEASURES.register("frechet")
+@together
 def frechet(
     subject: Subject,
     *,

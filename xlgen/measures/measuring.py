@@ -22,8 +22,9 @@ from xlgen.core import code
 from xlgen.core.coerce import AtLeast0, AtLeast1, settle
 from xlgen.core.config import SCHEMA, RunOptions, digest
 from xlgen.core.device import accelerator_for, threads
-from xlgen.core.errors import ConfigError, ModelError, UnknownName
+from xlgen.core.errors import ConfigError, ModelError, UnknownName, XlgenError
 from xlgen.core.jobs import Job, side_by_side
+from xlgen.core.processes import Processes, started
 from xlgen.core.store import MANIFEST, Result, Store, StoreError, manifest, write_json
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS, Task
@@ -365,19 +366,57 @@ def _missing(source: Run | Checkpoint, results: Mapping[str, Result | None]) -> 
 
 
 def _compute(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
-    """Measure everything in ``config``, which share one model and its predictions, and store each by itself."""
+    """Measure everything in ``config``, which share one model and its predictions, and store each by itself.
+
+    Several processes share the languages out, and call it together.
+    """
     store, keys = Store(options.store), _keys(source, config)
     store.check_writable()
-    measured = subject(source, config, options)
+    processes = Processes.of(accelerator_for(options.device)) if started() > 1 else Processes()
+    measured = subject(source, replace(config, languages=processes.mine(config.languages)), options)
     for name in config.names:
-        values = compute(measured, [name], config.settings)[name]
+        values = _shared(name, measured, source, config, options, processes)
+        if processes.index > 0:
+            continue
         only = _only(config, name)
         with store.write(keys[name]) as folder:
             facts = {"source": source.key, "task": source.task, "code": code.of_measure(MEASURES[name])}
             write_json(folder / "config.json", asdict(only) | facts)
             write_json(folder / "values.json", {language: asdict(value) for language, value in values.items()})
             write_json(folder / MANIFEST, manifest("measure", threads=torch.get_num_threads(), device=options.device))
+    processes.gather(None)  # nobody reads before everything is written
     return measured
+
+
+def _shared(
+    name: str,
+    measured: Subject,
+    source: Run | Checkpoint,
+    config: MeasureConfig,
+    options: RunOptions,
+    processes: Processes,
+) -> dict[str, Value]:
+    """A measure by language, each language computed by one of the processes, whole, as one process would.
+
+    What needs all languages together is computed by the first. An error of one is raised in all: nobody is left
+    waiting.
+    """
+    if processes.number == 1:
+        return compute(measured, [name], config.settings)[name]
+    try:
+        if getattr(MEASURES[name], "together", False):
+            whole = [] if processes.index else [subject(source, config, options)]
+        else:
+            whole = [measured] if measured.batches else []
+        answer = {key: value for part in whole for key, value in compute(part, [name], config.settings)[name].items()}
+    except XlgenError as error:
+        answer = str(error)
+    answers = processes.gather(answer)
+    for one in answers:
+        if isinstance(one, str):
+            raise XlgenError(one)
+    values = {language: value for one in answers for language, value in one.items()}
+    return {language: values[language] for language in [*config.languages, *values] if language in values}
 
 
 def _reference(source: Run | Checkpoint, model: torch.nn.Module) -> dict[str, torch.Tensor] | None:
