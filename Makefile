@@ -1,4 +1,6 @@
-# make book       build the book; on a fresh machine this needs python >= 3.11, git and make
+# make book       build the book; on a fresh machine this needs python >= 3.11, git and make. LIVE=all trains every
+#                 model, where chapters read committed records else
+# make pdf        print the book that was built last to book/_build/book.pdf, with Chromium
 # make test       ruff and the tests
 # make quick      the tests of one room: ROOM=analysis, ROOM=paper, …
 # make lint       ruff alone
@@ -6,7 +8,7 @@
 # make chapter    execute one chapter into build/notebooks/: NAME=xnli, and ARGS="-p objective sam" for other parameters
 # make notebooks  write notebooks/*.ipynb from the .py beside them
 # make bench      time everything beside the peers (half an hour); ARGS passes options, such as ARGS="--size small"
-# make records    train and measure the models that the book does not train itself, and write records/ (hours)
+# make records    train and measure what the book does not train itself, and write records/ (hours): GRID=mini, CORES=2
 # make version    give changed sources a version: WHY="what changed", and SAME=1 if no number can change by it
 # make readme     take the README's picture and numbers from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
@@ -15,11 +17,15 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Snakemake asks for other versions than the book, so it has an environment of its own.
+ENGINE := $(VENV)/engine/bin
+GRID ?= mini
+CORES ?= 2
 # Named by content: the environment is made anew when the requirements change, and only then.
 STAMP := $(VENV)/.installed-$(shell cat pyproject.toml constraints.txt | cksum | tr ' ' '-')
 
 .DEFAULT_GOAL := help
-.PHONY: help book test quick lint format chapter notebooks bench records version readme clean
+.PHONY: help book pdf test quick lint format chapter notebooks bench records version readme clean
 
 help:
 	@sed -n 's/^# \{0,1\}//p;/^$$/q' Makefile
@@ -33,7 +39,10 @@ $(STAMP):
 	@touch $@
 
 book: $(STAMP)
-	$(BIN)/jupyter-book build -W --keep-going book/
+	XLGEN_LIVE="$(LIVE)" $(BIN)/jupyter-book build -W --keep-going book/
+
+pdf: $(STAMP)
+	$(BIN)/python -m paper.pdf
 
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
@@ -64,7 +73,9 @@ bench: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks $(ARGS)
 
 records: $(STAMP)
-	$(BIN)/python -m paper record $(ARGS)
+	@test -x $(ENGINE)/snakemake || { $(PYTHON) -m venv $(VENV)/engine && \
+	  $(ENGINE)/python -m pip install --disable-pip-version-check -q -r workflow/requirements.txt; }
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(ENGINE)/snakemake --cores $(CORES) --config grid=$(GRID) $(ARGS)
 
 version: $(STAMP)
 	PYTHONPATH=. $(BIN)/python tests/pin.py --why "$(WHY)" $(if $(SAME),--same)

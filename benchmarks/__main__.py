@@ -17,7 +17,7 @@ from typing import Any
 import torch
 import transformers
 
-from benchmarks import peers, pipeline, report, rows_fisher, rows_measures, rows_steps, throughput
+from benchmarks import memory, peers, pipeline, report, rows_fisher, rows_measures, rows_steps, throughput
 from benchmarks.harness import Measurer, Row
 from benchmarks.shapes import SHAPES, Bench, Shape
 from xlgen.core.store import atomic, git_commit
@@ -26,7 +26,8 @@ SOURCES = (rows_steps, rows_fisher, rows_measures)
 PACKAGES = ("torch", "transformers", "accelerate", peers.OPTIMIZER, peers.OPACUS, peers.LAPLACE, peers.CURVLINOPS)
 ROOT = Path(__file__).resolve().parents[1]
 PIPELINE = "pipeline"
-SIZES = (*SHAPES, PIPELINE)
+MEMORY = "memory"
+SIZES = (*SHAPES, PIPELINE, MEMORY)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -55,6 +56,9 @@ def _measured(size: str, asked: argparse.Namespace, facts: dict[str, Any]) -> It
     wanted = lambda name: not asked.only or any(part in name for part in asked.only)  # noqa: E731
     if size == PIPELINE:
         yield from pipeline.measured(asked.data_dir, asked.repeats or 5, wanted)
+        return
+    if size == MEMORY:
+        yield from memory.measured()
         return
     shape = SHAPES[size]
     print(f"# {describe(shape)}", flush=True)

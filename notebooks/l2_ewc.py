@@ -32,13 +32,13 @@ seeds: list = [0, 1, 2]  # random seeds, every setup is trained with each
 lams: list = [0.01, 0.1]  # strengths of the sweep, of L2 and of EWC; the first is that of the tables
 language: str = "fr"  # of EWC's text in the sweep and where the weights are looked into
 ewc_languages: list = []  # languages with an EWC model of their own, as in the paper; empty: all
-live: int = 1  # models trained in this build, those looked into at least [count]
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
 data_dir: str = ""  # folder with the official archives; empty: the hub
 text_dir: str = ""  # folder with <language>.txt; empty: the miniature's own text, or Wikipedia
 train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
 epochs: int = None  # passes over the training pairs [count]; None: the preset's own
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
-workers: int = 2  # models trained or measured side by side [processes]
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
 # %% tags=["hide-cell"]
 import math
@@ -109,8 +109,8 @@ ewc = dict(strength=lam, language=language, variants=variants, own=ewc_languages
 protocol = protocols.regularisers(preset, tasks=every_task, strengths=lams, seeds=seeds, **ewc, **settings)
 penalties = ("L2", first, *(f"EWC {corpus}" for corpus in variants))
 sweep = [(name, at) for at in strengths for name in penalties if (main, (name, at), seeds[0]) in protocol.configs]
-looked_into = 1 + len(sweep) + 3 * len(others)  # of the first seed
-trained = records.obtain(protocol, options, workers=workers, live=max(live, looked_into))
+looked_into = 1 + len(sweep)  # of the first task and seed, which come first
+trained = records.obtain(protocol, options, workers=workers, live=max(chapters.how_many(live), looked_into))
 
 # %% tags=["remove-input"]
 display(chapters.records_box(trained))
@@ -184,7 +184,7 @@ plt.show()
 # ### Does the text have to be the language's own?
 #
 # Row $d$, column $c$ of the figure is the change in language $c$ by EWC with text in $d$. If EWC protects the language
-# whose text it has read, the diagonal stands out.
+# whose text it has read, the diagonal stands out. Before you look: by how many points?
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-own", "caption": "Change of test accuracy against vanilla in each language (columns) by EWC with text in each language (rows), in points, mean over seeds. Framed: the language's own text. A cell's own uncertainty is that of the figure above; the mean of the framed cells against the others is in the text."}, "image": {"alt": "A heat map for each task, texts as rows and evaluated languages as columns, with the number in each cell; the cells of the diagonal are framed."}} tags=["hide-input"]
 cells = {task: one.matrix([(f"EWC {d}", lam) for d in alone[task]]) for task, one in studies.items() if alone[task]}
@@ -542,7 +542,7 @@ if len(seeds) > 1 and study.printed:
 sentences = []
 for name, sentence in told.items():
     evidence.choice(name, sentence)
-    sentences.append(f"{conflicts[name].sentence} Here: {conflicts[name].choice} {sentence}")
+    sentences.append(f"{conflicts[name]} {sentence}")
 chapters.box("warning", "Where the paper leaves a choice", *sentences) if sentences else None
 
 # %% [markdown]
@@ -613,6 +613,13 @@ for strength in strengths:
 #
 # ````{solution-end}
 # ````
+#
+# ```{admonition} Concept check: With the same $\lambda$, L2 and EWC pull equally hard. True?
+# :class: dropdown
+# *Only in the mean, and only here.* The misconception is that $\lambda$ alone is the strength. It is $\lambda F_i$, weight by
+# weight; here $F$ has mean 1, and still EWC nails some weights down and leaves others free. Without that division the same
+# $\lambda$ is another experiment.
+# ```
 #
 # ```{admonition} What we learnt
 # :class: important

@@ -9,25 +9,12 @@
 # %% [markdown]
 # # The ledger
 #
-# Every numbered table and figure of the papers, what it claims, what was found here, and whether the claim held. No
-# sentence of this page was written with a result in mind: the claims are data, the numbers come from the chapters as
-# they ran, and the verdicts follow from both by rules that do not know the outcome.
-#
-# Two choices of what goes *into* a number were made after first scores had been seen, though, and are no
-# preregistration: in {doc}`pawsx` a first stage counts only if it is above chance in English (that page names those
-# left out, and gives the coefficient with them), and in {doc}`tagging` languages near the floor are left out of the
-# counts (the counts with them stand beside).
-#
-# The size of the models of {doc}`objectives` is no neutral choice either: they are trained on 3,000 pairs, to save time.
-# With the preset's 6,000 pairs 24 of the 123 verdicts were "agrees", 7 "agrees in sign only", 6 "does not agree", 72
-# "cannot say" and 14 "not run"; with 3,000 pairs 28, 5, 6, 70 and 14. That page says what the difference is due to.
-#
-# ```{admonition} What you will learn
-# :class: tip
-# - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
-# - What makes a verdict, when the only honest one is "cannot say", and how many chance alone would hand out.
-# - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
-# ```
+# Every numbered table and figure of the papers, what it claims, what was found here, and whether the claim held:
+# {glue:text}`ledger-claims` claims, each counted once at every scale at which it was run, and of these
+# {glue:text}`ledger-counts`. They cover {glue:text}`ledger-items-run` of the {glue:text}`ledger-items` tables and figures of
+# {cite:t}`bassi2024generalization`, {cite:t}`stickland2021regularising` and {cite:t}`anonymous2021frustratingly`. The
+# claims are data, the numbers come from the chapters as they ran, and the verdicts follow from both by rules that do not
+# know the outcome.
 
 # %% tags=["parameters", "hide-input"]
 evidence: str = ""  # folder with the chapters' evidence; empty: the book's, else the store's
@@ -38,63 +25,98 @@ import math
 from collections import Counter
 from pathlib import Path
 
-import matplotlib.pyplot as plt
-import numpy as np
+from IPython.display import display
 
-from paper import chapters, figures, ledger, published
+from paper import chapters, ledger, published
 from paper.ledger import page
 from paper.live import ledger_grid
 from paper.notebook import provenance, root
 
-figures.use_style()
 say = chapters.Say("ledger")
 
 # %% tags=["hide-input", "reads:book/notebooks/ledger"]
 folder = Path(evidence) if evidence else chapters.ledger_folder(chapters.options_for(store).store)
 records = ledger.load(folder)
 rows = ledger.rows(records)
-ran = [row for row in rows if row.scale]
+claims = ledger.joined(rows)
+ran = [claim for claim in claims if claim.scale]
+judged = [claim for claim in ran if claim.row]
 pages = {name: f"{name}.html" for name in ledger.CHAPTERS if (root() / "notebooks" / f"{name}.py").is_file()}
 papers = {paper.name: paper for paper in published.PAPERS.values()}
-counts = ledger.counts(rows)
+counts = ledger.counts(claims)
 
 
-def verdicts(of_rows: list) -> str:
-    """How many rows have which verdict, in words."""
-    by = Counter(row.verdict for row in of_rows)
+def verdicts(of_claims: list) -> str:
+    """How many claims have which verdict, in words."""
+    by = Counter(claim.verdict for claim in of_claims)
     return ", ".join(f"{by[word]} “{word}”" for word in ledger.OUTCOMES if by[word]) or "none"
 
 
 # %% tags=["remove-input"]
-n_live, items = sum(row.live for row in ran), {(row.paper, row.item) for row in ran}
-say(rows=len(rows), claims=len(ledger.CLAIMS), run=len(ran), live=n_live, records=len(ran) - n_live)
-say(items=sum(len(paper.items) for paper in papers.values()), items_run=len(items), counts=verdicts(rows))
+n_live, items = sum(claim.row.live for claim in judged), {(claim.paper, item) for claim in ran for item in claim.items}
+joint = [claim for claim in claims if len(claim.every) > 1]
+say(rows=len(rows), claims=len(claims), joined=len(joint), parts=sum(len(claim.every) for claim in joint))
+say(run=len(ran), live=n_live, records=len(judged) - n_live, other=len(ran) - len(judged))
+say(items=sum(len(paper.items) for paper in papers.values()), items_run=len(items), counts=verdicts(claims))
 say(**{key: counts["scale"][word] for key, word in zip(("miniature", "real", "paper"), ledger.SCALES, strict=True)})
 
 # %% [markdown]
-# The book starts from {cite:t}`bassi2024generalization`, {cite:t}`stickland2021regularising` and
-# {cite:t}`anonymous2021frustratingly`. Together they number {glue:text}`ledger-items` tables and figures, and each of
-# these has at least one row here. Two further texts were read and have no row of their own: a second transcript of the
-# second paper, with the same two figures, and a summary of the first (arXiv 2404.15928), which repeats its claims in
-# words and has no empirical item.
+# ## At a glance
+#
+# A number is a count of claims and leads to them. A claim of a table and a figure is in the line of both.
+
+# %% tags=["remove-input"]
+ledger_grid(claims)
+
+# %% [markdown]
+# ## The claims
+#
+# One table a paper; "why" at the end of a line has the reason, the chapter and the runs.
+
+# %% tags=["remove-input"]
+
+
+def register(name: str):
+    """All claims of a paper."""
+    own = [claim for claim in claims if claim.paper == name]
+    return page.register(own, f"{name}: {len(own)} claims; {verdicts(own)}", pages)
+
+
+for name in papers:
+    display(register(name))
+
+# %% [markdown]
+# ```{admonition} What you will learn
+# :class: tip
+# - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
+# - What makes a verdict, when the only honest one is "cannot say", and how many chance alone would hand out.
+# - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
+# ```
 #
 # ```{admonition} How to read it
 # :class: note
 # *Miniature* is the encoder, the data and the sizes that this book ships: a pattern that appears there is a pattern,
 # and no replication of a number. *Real data* is the papers' data with another encoder or size, *paper* the papers'
-# setting. *Live* means that every model behind the number was trained or measured by this build or found in its store;
-# *record*, that some were read from run records that are kept in the repository. Intervals are 95 %: of differences,
-# ratios and shares over seeds or settings, of which a single one has no interval, of correlations over languages or
-# models; the chapter says which. Differences of scores are in percentage points.
-# Nothing here is about mBERT unless the scale says so.
+# setting; nothing here is about mBERT unless the scale says so. *Live* means that every model behind the number was
+# trained or measured by this build or found in its store; *record*, that some were read from run records that are kept in
+# the repository. Our intervals are 95 %: of differences, ratios and shares over seeds or settings, of correlations over
+# languages or models; the chapter says which. The papers print no interval; that of a correlation is Fisher's, at the
+# number of languages it is over. *Pairs* are training examples. Differences of scores are in percentage points.
 # ```
 #
-# ## In numbers
+# ## One claim, one verdict
 #
-# Of {glue:text}`ledger-rows` rows ({glue:text}`ledger-claims` claims, each once at every scale at which it was run),
-# {glue:text}`ledger-run` have been run, {glue:text}`ledger-live` of them live and {glue:text}`ledger-records` with
-# records; they cover {glue:text}`ledger-items-run` of the {glue:text}`ledger-items` tables and figures. The verdicts:
-# {glue:text}`ledger-counts`.
+# {glue:text}`ledger-joined` claims stand in two places of the first paper, a table and a figure, or were tested with two
+# criteria: {glue:text}`ledger-parts` of the ledger's {glue:text}`ledger-rows` rows. Counted one by one, the same data would
+# vote twice. All rows of a claim are judged by the number from the most models, and the least favourable of their
+# verdicts counts, in the order "does not agree", "cannot say", "agrees in sign only", "agrees". What each row says alone
+# is under "why".
+#
+# A claim is tested with the paper's own criterion. The search of α stops at a loss of 0.1 there; where the loss is higher
+# at the optimum itself, no α passes, and the search ends at the lower end of its bracket, as {doc}`sharpness` shows step by
+# step. So Figure 7's claim of extreme values is tested with the losses of all models. Of values that are ends of a bracket
+# there is no coefficient; those with another criterion, a drop of the accuracy, have lines of their own that say so, and
+# do not count: of such claims ({glue:text}`ledger-other` here) the ledger says "cannot say".
 
 # %% tags=["remove-input"]
 scales = [*ledger.SCALES, ledger.NOT_RUN]
@@ -102,95 +124,42 @@ body = [
     (word, *(counts["scale and verdict"][f"{scale}: {word}"] or "" for scale in scales), counts["verdict"][word])
     for word in ledger.OUTCOMES
 ]
-body.append(("all", *(counts["scale"][scale] or "" for scale in scales), len(rows)))
-chapters.table(("verdict", *scales, "all"), body, "Rows of the ledger by verdict and scale")
-
-# %% mystnb={"figure": {"name": "fig-ledger", "caption": "Rows of the ledger by paper and verdict. The numbers in the bars are rows; a table or figure may have several."}, "image": {"alt": "One horizontal bar for each paper, divided by verdict; each part has its own colour and hatch and its number of rows."}} tags=["hide-input"]
-totals = np.array([sum(row.paper == name for row in rows) for name in papers])
-fig, ax = plt.subplots(figsize=(9.6, 0.7 * len(papers) + 1.2))
-left = np.zeros(len(papers))
-for word, (sign, colour, hatch) in page.LOOKS.items():
-    number = np.array([sum((row.paper, row.verdict) == (name, word) for row in rows) for name in papers])
-    bars = ax.barh(
-        range(len(papers)), 100 * number / totals, 0.7, left, color=colour, hatch=hatch, ec=figures.INK, lw=0.6
-    )
-    bars.set_label(f"{sign} {word}")
-    for height, (n, bar) in enumerate(zip(number, bars, strict=True)):
-        if n:
-            middle = bar.get_x() + bar.get_width() / 2
-            plate = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.9}
-            ax.text(middle, height, str(n), ha="center", va="center", fontsize=9, bbox=plate)
-    left += 100 * number / totals
-ax.set_yticks(range(len(papers)), [f"{name}\n{n} rows" for name, n in zip(papers, totals, strict=True)])
-ax.set(xlabel="share of the paper's rows [%]", xlim=(0, 100), ylim=(len(papers) - 0.5, -0.5))
-ax.grid(visible=False)
-ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=5, columnspacing=1)
-plt.show()
+body.append(("all", *(counts["scale"][scale] or "" for scale in scales), len(claims)))
+chapters.table(("verdict", *scales, "all"), body, "Claims by verdict and scale")
 
 # %% tags=["remove-input"]
-head = ("chapter", "rows", "run", "live", "with records", "verdicts of those run")
+head = ("chapter", "claims", "run", "live", "with records", "verdicts of those run")
 body = []
 for name, about in ledger.CHAPTERS.items():
-    own = [row for row in rows if row.chapter == name]
-    done = [row for row in own if row.scale]
+    own = [claim for claim in claims if name in claim.chapters]
+    done = [claim for claim in own if claim in judged]
     if own:
-        live = sum(row.live for row in done)
+        live = sum(claim.row.live for claim in done)
         body.append((about, len(own), len(done), live, len(done) - live, verdicts(done)))
-chapters.table(head, body, "Rows of the ledger by chapter")
+caption = "Claims by chapter; one that two chapters test is in the line of both"
+page.fold("Claims by chapter", chapters.table(head, body, caption))
 
 # %% tags=["remove-input"]
-with_interval = [row for row in ran if "[" in row.ours]
-settled = [row for row in with_interval if row.verdict != "cannot say"]
+with_interval = [claim for claim in judged if "[" in claim.row.ours]
+settled = [claim for claim in with_interval if claim.verdict != "cannot say"]
 say(intervals=len(with_interval), settled=len(settled), chance=f"{0.05 * len(with_interval):.0f}")
 
 # %% [markdown]
-# A row with an interval is settled by chance in about one of twenty cases where there is nothing to be found, in more
+# ## How much of it is chance, and choice
+#
+# A claim with an interval is settled by chance in about one of twenty cases where there is nothing to be found, in more
 # where its interval takes related languages for independent ({ref}`ledger-rates`). Of
-# {glue:text}`ledger-intervals` rows with an interval {glue:text}`ledger-settled` are settled, for or against the claim;
+# {glue:text}`ledger-intervals` claims with an interval {glue:text}`ledger-settled` are settled, for or against;
 # chance would settle {glue:text}`ledger-chance`. Which of them are chance's, nobody knows; and they come in groups,
 # because many share their models, so that a surprise comes in groups too.
 #
-# ## The rows
+# Three choices of what goes *into* a number were made after first scores had been seen, and are no preregistration. In
+# {doc}`pawsx` a first stage counts only if it is above chance in English (that page gives the coefficient with the others
+# too), and in {doc}`tagging` languages near the floor are left out of the counts (the counts with them stand beside). And
+# the models of {doc}`objectives` are trained on 3,000 pairs, to save time. Row by row, before rows of one claim were
+# joined, the preset's 6,000 pairs gave 24 "agrees", 7 "agrees in sign only", 6 "does not agree", 72 "cannot say" and 14
+# "not run"; 3,000 pairs gave 28, 5, 6, 70 and 14. That page says what the difference is due to.
 #
-# Choose what to see. Where scripts do not run, there are no menus and all rows are shown. Under "Ours" stands how many
-# points (languages, models, runs) and which seeds a number is from; a click on the runs shows their names in the store.
-
-# %% tags=["remove-input"]
-ledger_grid(rows)
-
-# %% tags=["remove-input"]
-page.controls(rows)
-
-# %% tags=["remove-input"]
-
-
-def register(name: str):
-    """All rows of a paper."""
-    own = [row for row in rows if row.paper == name]
-    return page.register(own, f"{name}: {len(own)} rows; {verdicts(own)}", pages)
-
-
-bassi, stickland, l2 = papers
-
-# %% [markdown]
-# ### Bassi et al.: measures of generalisation
-
-# %% tags=["remove-input"]
-register(bassi)
-
-# %% [markdown]
-# ### Stickland & Murray: the trace of the Fisher information
-
-# %% tags=["remove-input"]
-register(stickland)
-
-# %% [markdown]
-# ### Anonymous: L2 and EWC
-
-# %% tags=["remove-input"]
-register(l2)
-
-# %% [markdown]
 # ## The rules
 #
 # All pages of the book have their verdicts from one function. A verdict is computed from our number, its 95 % interval
@@ -203,7 +172,8 @@ body = [
     (name, of_kind[name], kind.unit, "none" if kind.null is None else f"{kind.null:g}", kind.rule)
     for name, kind in ledger.KINDS.items()
 ]
-chapters.table(("kind", "claims", "unit", "says nothing at", "rule"), body, "Kinds of evidence and their rules")
+shown = chapters.table(("kind", "rows", "unit", "says nothing at", "rule"), body, "Kinds of evidence and their rules")
+page.fold("Kinds of evidence and their rules", shown)
 
 # %% [markdown]
 # (ledger-rates)=
@@ -215,7 +185,7 @@ chapters.table(("kind", "claims", "unit", "says nothing at", "rule"), body, "Kin
 # %% tags=["remove-input"]
 rates = ledger.error_rates()
 say(draws=f"{rates[0].draws:,}")
-page.error_rates(rates)
+page.fold("Error rates of the rules", page.error_rates(rates))
 
 # %% tags=["remove-input"]
 kept = [rate for rate in rates if not math.isnan(rate.promised)]
@@ -226,15 +196,15 @@ say(kept=f"{len(kept) - len(beyond)} of {len(kept)}", worst=f"{100 * most.value:
 # %% [markdown]
 # Within three standard errors of the simulation {glue:text}`ledger-kept` promises are kept. Nothing is promised where
 # the languages of a correlation are related, and where the uncertainty of the published number is not known: the largest
-# rate is {glue:text}`ledger-worst`. Read such rows with that in mind; a row says when the published number had to be
-# taken as exact. The rates are of all cases, as a test has them; the last column has those among the cases that settled
+# rate is {glue:text}`ledger-worst`. Read such claims with that in mind; under "why" it says when the published number had
+# to be taken as exact. The rates are of all cases, as a test has them; the last column has those among the cases that settled
 # anything.
 #
 # ```{exercise} ★ Agreement by sign
 # :label: ledger-ex-sign
 #
-# Suppose a claim were counted as confirmed whenever our value lies on the claimed side, interval or not. How many rows
-# would be confirmed? How many of those does the rule above call "cannot say", and which of the two counts would you
+# Suppose a row were counted as confirmed whenever our value lies on the claimed side, interval or not. How many rows
+# would be confirmed? How many of those does the rule above, row by row, call "cannot say", and which of the two counts would you
 # print in an abstract?
 # ```
 #
@@ -243,7 +213,7 @@ say(kept=f"{len(kept) - len(beyond)} of {len(kept)}", worst=f"{100 * most.value:
 # ````
 
 # %%
-verdict_of = {(row.claim.id, row.scale): row.verdict for row in ran}
+verdict_of = {(row.claim.id, row.scale): row.verdict for row in rows}
 confirmed, n_signs = [], 0
 for record in records:
     claim = ledger.CLAIMS[record.claim]
@@ -271,14 +241,14 @@ print(f"{confirmed.count('cannot say')} of them “cannot say”")
 
 # %% tags=["remove-input"]
 missing: dict[str, list] = {}
-for row in rows:
-    if not row.scale:
-        missing.setdefault(row.because, []).append(row)
+for claim in claims:
+    if not claim.scale:
+        missing.setdefault(claim.because, []).append(claim)
 
 
-def listed(of_rows: list) -> str:
-    """Tables and figures of some rows, by paper."""
-    by = {name: list(dict.fromkeys(row.item for row in of_rows if row.paper == name)) for name in papers}
+def listed(some: list) -> str:
+    """Tables and figures of some claims, by paper."""
+    by = {name: list(dict.fromkeys(item for one in some if one.paper == name for item in one.items)) for name in papers}
     return "; ".join(f"{name}: {', '.join(items)}" for name, items in by.items() if items)
 
 
@@ -287,13 +257,13 @@ body = [
     for reason, some in sorted(missing.items(), key=lambda pair: -len(pair[1]))
 ]
 nothing = chapters.box("note", "Everything was run", "Every claim has a number.")
-chapters.table(("why", "rows", "tables and figures"), body, "Claims that were not run") if body else nothing
+chapters.table(("why", "claims", "tables and figures"), body, "Claims that were not run") if body else nothing
 
 # %% [markdown]
-# A row that needs pretrained weights runs with one parameter where those weights are at hand ({doc}`/running`); its
+# A claim that needs pretrained weights runs with one parameter where those weights are at hand ({doc}`/running`); its
 # verdict then appears at the scale *real data* or *paper* beside that of the miniature.
 #
-# And some rows were run with less than the paper has, which no verdict shows. EWC takes its Fisher information from
+# And some claims were run with less than the paper has, which no verdict shows. EWC takes its Fisher information from
 # French text unless the chapter says otherwise, where the paper trains another model for every target language. Models
 # behind records are trained on fewer examples than those of the other chapters. And where the paper has mBERT, the
 # miniature has an encoder that was pretrained on generated text.
@@ -310,7 +280,7 @@ say(checks=len(checks), wrong=len(wrong), rounding=sum(check.explained for check
 # as printed; in {glue:text}`ledger-rounding` of these the rounding of the cells can make the difference.
 
 # %% tags=["remove-input"]
-page.discrepancies(wrong)
+page.fold("Those that do not come out as printed", page.discrepancies(wrong))
 
 # %% [markdown]
 # ## Where the papers contradict themselves, or each other
@@ -325,7 +295,7 @@ say(contradictions=len(contradictions), choices=len({choice.contradiction for ch
 
 def boxes_of(*keys: str):
     """The contradictions of a paper with itself, or of two papers."""
-    return page.conflicts([one for one in contradictions if set(one.papers) == set(keys)], rows, choices, pages)
+    return page.conflicts([one for one in contradictions if set(one.papers) == set(keys)], claims, choices, pages)
 
 
 # %% [markdown]
@@ -355,10 +325,10 @@ boxes_of("anonymous2021frustratingly")
 # %% [markdown]
 # ```{admonition} What we learnt
 # :class: important
-# - Of {glue:text}`ledger-rows` rows: {glue:text}`ledger-counts`. They cover {glue:text}`ledger-items-run` of
-#   {glue:text}`ledger-items` tables and figures; {glue:text}`ledger-miniature` rows are the miniature's,
-#   {glue:text}`ledger-real` real data's and {glue:text}`ledger-paper` in the papers' setting.
-# - {glue:text}`ledger-settled` rows are settled, and about {glue:text}`ledger-chance` would be by chance.
+# - Of {glue:text}`ledger-claims` claims: {glue:text}`ledger-counts`. {glue:text}`ledger-run` of them were run,
+#   {glue:text}`ledger-live` live and {glue:text}`ledger-records` with records; {glue:text}`ledger-miniature` are the
+#   miniature's, {glue:text}`ledger-real` real data's and {glue:text}`ledger-paper` in the papers' setting.
+# - {glue:text}`ledger-settled` claims are settled, and about {glue:text}`ledger-chance` would be by chance.
 # - {glue:text}`ledger-wrong` of {glue:text}`ledger-checks` recomputed numbers do not come out as printed, and in
 #   {glue:text}`ledger-contradictions` places the papers contradict themselves or each other; for
 #   {glue:text}`ledger-choices` of these a chapter has computed how much the choice matters.
@@ -373,4 +343,4 @@ boxes_of("anonymous2021frustratingly")
 # ```
 
 # %% tags=["remove-input"]
-provenance(sorted({key for row in ran for key in row.run_keys}), {"evidence": evidence, "store": store})
+provenance(sorted({key for row in rows for key in row.run_keys}), {"evidence": evidence, "store": store})

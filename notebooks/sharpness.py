@@ -631,6 +631,13 @@ for scale, phi in plain.items():
 # ````{solution-end}
 # ````
 #
+# ```{admonition} Concept check: The loss in Swahili rises steeply around $w_0$: so $w_0$ is a sharp minimum of that loss. True?
+# :class: dropdown
+# *False.* The misconception is that fine-tuning ends at a minimum of every loss. It ended near one of the English loss; that
+# of Swahili has a slope at $w_0$. A rise to first order says that the place is not a minimum. Only the rise beyond the
+# slope is curvature.
+# ```
+#
 # ```{admonition} What we learnt
 # :class: important
 # - In a zero-shot language $w_0$ is no minimum. Without noise $\phi_{\text{difference}}$ is, to first order, the squared

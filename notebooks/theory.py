@@ -566,6 +566,13 @@ print("the order changes at alpha =", ", ".join(f"{r:.3f}" for r in roots) or "(
 # ````
 
 # %% [markdown]
+# ```{admonition} Concept check: A model with a smaller $\mathrm{Tr}\, F$ is the better one. True?
+# :class: dropdown
+# *False.* The misconception is that flatness is a virtue of the function. A certain model has $\mathrm{Tr}\, F = 0$ whether
+# it is right or wrong, and rescaling two layers changes the trace of one and the same function at will: it belongs to
+# the function *and* to its coordinates.
+# ```
+#
 # ```{admonition} What we learnt
 # :class: important
 # - $\mathrm{KL}[p_\theta \| p_{\theta+\varepsilon}] = \frac12 \varepsilon^\top F \varepsilon$ up to a remainder whose

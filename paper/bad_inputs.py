@@ -344,7 +344,7 @@ def _checkpoints() -> Iterator[BadInput]:
         having({"model.safetensors": None, "adapter_model.safetensors": "x", "adapter_config.json": "{}"}),
         having({"model.safetensors": None, "model.safetensors.index.json": _index("model-00001-of-00002.safetensors")}),
         having({"model.safetensors": None, "model.safetensors.index.json": _index("../../other/model.safetensors")}),
-        having({"model.safetensors": None, "model.safetensors.index.json": _index("/tmp/model.safetensors")}),
+        having({"model.safetensors": None, "model.safetensors.index.json": _index("/elsewhere/model.safetensors")}),
         having({"model.safetensors": None, "model.safetensors.index.json": "{}"}),
         having({"model.safetensors": None, "model.safetensors.index.json": "{"}),
         _without_head,

@@ -1,15 +1,21 @@
-"""The command line with what the book needs: ``xlgen record`` and ``xlgen notebook``, and the list of protocols."""
+"""The command line with what the book needs: ``xlgen grid``, ``record`` and ``notebook``, and the list of protocols."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from xlgen import cli
 from xlgen.cli import arguments, options_of, writable
 from xlgen.cli.arguments import add_common
 from xlgen.cli.listing import LISTS, Entry, about
+from xlgen.core.config import RunOptions
+from xlgen.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from paper.protocols import Protocol
 
 
 def protocols(store: Path) -> Iterable[Entry]:
@@ -43,8 +49,53 @@ def _add_record(commands) -> None:
     record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
     record.add_argument("--workers", type=arguments.whole, default=2, help="models trained side by side (2)")
     record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
+    record.add_argument("--job", type=Path, help="in place of protocols, one file of `xlgen grid`: one model")
+    record.add_argument("--until", default="record", help="with --job, the last step: train, measure or record")
     add_common(record)
     record.set_defaults(command="record")
+
+
+def _add_grid(commands) -> None:
+    grid = commands.add_parser(
+        "grid",
+        help="write a job for each model of some protocols, and say what is missing",
+        description="Write a job, a file for `xlgen record --job`, for each model of some protocols, and say how many "
+        "have no record. With --print, a shell line for each of those, for xargs, GNU parallel or an array of SLURM.",
+    )
+    _add_runs(grid)
+    grid.add_argument("--print", action="store_true", dest="lines", help="print a shell line for each missing run")
+    grid.add_argument("--list", action="store_true", help="print the file of each run's job")
+    grid.add_argument("--jobs", type=Path, default=Path("build", "grid"), help="folder of the jobs (build/grid)")
+    grid.add_argument("--folder", type=Path, help="of the records; records/ of the checkout unless given")
+    add_common(grid)
+    grid.set_defaults(command="grid")
+
+
+def _add_runs(command: argparse.ArgumentParser) -> None:
+    """Which runs: those of protocols, or of a grid."""
+    command.add_argument("protocols", nargs="*", help="names; see `xlgen list protocols`")
+    command.add_argument("--grid", help="in place of protocols, the name of a grid of --file, such as mini")
+    command.add_argument("--file", type=Path, help="YAML file of grids; workflow/grid.yml of the checkout unless given")
+    command.add_argument("--preset", default="mini", help="with protocols: mini (the default), real, small or paper")
+
+
+def _add_plan(commands) -> None:
+    plan = commands.add_parser(
+        "plan",
+        help="say what the runs of some protocols will take, before anything is spent",
+        description="Say what training the runs of some protocols will take: steps, tokens, memory of a device, hours "
+        "and cost. Nothing is trained, but the models are loaded and the data read.",
+    )
+    _add_runs(plan)
+    plan.add_argument(
+        "--tokens-per-second",
+        type=float,
+        help="sub-words of plain training that the device computes a second; measured here in ten seconds unless given",
+    )
+    plan.add_argument("--price", type=float, default=0.0, help="of an hour of the device, in any currency (0)")
+    plan.add_argument("--out", type=Path, help="also write seconds and bytes of each run, by name, as JSON")
+    add_common(plan)
+    plan.set_defaults(command="plan")
 
 
 def _add_notebook(commands) -> None:
@@ -53,6 +104,9 @@ def _add_notebook(commands) -> None:
     )
     notebook.add_argument("name", help="name of a notebook, such as xnli")
     notebook.add_argument("-p", nargs=2, action="append", default=[], metavar=("KEY", "VALUE"), dest="parameters")
+    notebook.add_argument(
+        "--book", action="store_true", help="as a chapter of the book, with its parameters there; only if out of date"
+    )
     notebook.add_argument("--out", type=Path, help="the executed notebook; in build/notebooks unless given")
     notebook.add_argument("--verbose", action="store_true", help="say what is being done")
     notebook.set_defaults(command="notebook")
@@ -63,15 +117,86 @@ def _record(args: argparse.Namespace) -> None:
     writable(args.folder and args.folder / "record.json", "--folder")
     from paper import records
 
+    if args.job:
+        if args.protocols:
+            raise ConfigError("protocols and --job are both given; choose one.")
+        from paper import grid
+
+        print(grid.do(grid.Job.read(args.job), args.until, args.folder or records.default_folder(), options))
+        return
     for path in records.make(args.protocols, args.preset, options, workers=args.workers, folder=args.folder):
         print(path)
+
+
+def _grid(args: argparse.Namespace) -> None:
+    from paper import grid, records
+
+    options, folder = options_of(args), args.folder or records.default_folder()
+    jobs = grid.jobs(_protocols(args, options), options)
+    written = {job.config.hash: job.write(args.jobs) for job in jobs}
+    missing = [job for job in jobs if not job.recorded(folder)]
+    if args.lines:
+        print(*grid.lines(missing, written, options, _given(args)), sep="\n", end="\n" * bool(missing))
+        return
+    if args.list:
+        print(*written.values(), sep="\n")
+        return
+    print(f"{len(jobs)} runs, {len(jobs) - len(missing)} recorded, {len(missing)} missing; jobs are in {args.jobs}")
+
+
+def _plan(args: argparse.Namespace) -> None:
+    from paper import planned
+
+    options = options_of(args)
+    if args.tokens_per_second is not None and not args.tokens_per_second > 0:
+        raise ConfigError(f"--tokens-per-second is {args.tokens_per_second}; expected a positive number.")
+    if args.price < 0:
+        raise ConfigError(f"--price is {args.price}; expected 0 or more.")
+    writable(args.out)
+    costs = planned.costs(_protocols(args, options), options, args.tokens_per_second)
+    print(planned.text(costs, args.price))
+    if args.out:
+        planned.write(args.out, costs)
+
+
+def _protocols(args: argparse.Namespace, options: RunOptions) -> list[Protocol]:
+    """Those that are named, or those of a grid."""
+    from paper import grid, notebook
+
+    if bool(args.grid) == bool(args.protocols):
+        raise ConfigError("expected names of protocols, such as `xlgen grid seeds`, or --grid with the name of a grid.")
+    if args.protocols:
+        return [grid.protocol(name, args.preset, options=options) for name in args.protocols]
+    return grid.protocols_of(args.file or notebook.root() / "workflow" / "grid.yml", args.grid, options)
+
+
+def _given(args: argparse.Namespace) -> list[str]:
+    """The options that differ from their defaults, for the command of a job."""
+    plain = parser().parse_args(["record"])
+    words = []
+    for name in ("store", "data_dir", "text_dir", "device", "threads", "checkpoint_every", "folder"):
+        if (value := getattr(args, name)) != getattr(plain, name):
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return [*words, *(["--no-progress"] if args.no_progress else [])]
 
 
 def _notebook(args: argparse.Namespace) -> None:
     from paper import notebook
 
+    if args.book:
+        if args.parameters or args.out:
+            raise ConfigError("--book comes without -p and --out: _config.yml has the book's parameters.")
+        from paper import stale
+
+        print(stale.refresh_one(args.name))
+        return
     writable(args.out)
     print(notebook.run(args.name, dict(args.parameters), args.out))
 
 
-COMMANDS = {"record": (_add_record, _record), "notebook": (_add_notebook, _notebook)}
+COMMANDS = {
+    "record": (_add_record, _record),
+    "grid": (_add_grid, _grid),
+    "plan": (_add_plan, _plan),
+    "notebook": (_add_notebook, _notebook),
+}

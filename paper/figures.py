@@ -118,17 +118,18 @@ def repeats(ax: Axes, columns: Mapping[float, tuple[ArrayLike, Look]], names: Se
     return ax
 
 
-def plain_ticks(axis: Axis, ticks: Iterable[float]) -> None:
-    """Ticks of a logarithmic axis at these numbers only, written out (``0.05``)."""
-    ticks = list(ticks)
-    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.set_minor_locator(NullLocator())
+def plain_ticks(axis: Axis, ticks: Sequence[float] = ()) -> None:
+    """Write plain numbers (``0.05``) on a logarithmic axis, also where it spans less than a decade.
 
-
-def decade_ticks(axis: Axis) -> None:
-    """Write plain numbers on a logarithmic axis, also where it spans less than a decade."""
+    Args:
+        axis: the axis, which its data has been drawn on.
+        ticks: where the numbers are; at 1, 2 and 5 of each decade unless given.
+    """
     low, high = axis.get_view_interval()
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
+    if len(ticks):
+        axis.set_ticks(ticks)
+    else:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)) if high > 5 * low else MaxNLocator(4))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(lambda value, _: f"{value:g}")
 

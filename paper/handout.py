@@ -24,6 +24,8 @@ ROLE = re.compile(r"\{(glue:text|cite:[tp]|numref|eq|ref|doc|mod|func|class|meth
 EQUATION = re.compile(r"(\$\$.+?)\$\$ *\((eq-[\w-]+)\)", re.DOTALL)
 FENCE = re.compile(r"^(`{3,})\{([\w:-]+)\} ?(.*)$")
 OPTION = re.compile(r"^:(\w+): *(.*)$")
+CHECK = "Concept check: "
+"""What the title of a box begins with that holds the answer of the question in its title."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def book_of(sources: Sequence[Path], pages: Sequence[Path], bibliography: Path) 
     for chapter, source in enumerate(sources, start=1):
         cells = notebook.read(source).cells
         prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        titles[source.stem] = re.search(r"^# (.+)$", prose, re.MULTILINE)[1]
+        titles[source.stem] = title_of(prose)
         figures = [name for cell in cells if (name := cell.metadata.get("mystnb", {}).get("figure", {}).get("name"))]
         exercises = re.findall(r"\{exercise\}[^\n]*\n:label: ([\w-]+)", prose)
         for form, labels in {
@@ -63,9 +65,14 @@ def book_of(sources: Sequence[Path], pages: Sequence[Path], bibliography: Path) 
         }.items():
             numbers |= {label: form.format(chapter, i) for i, label in enumerate(labels, start=1)}
     for page in pages:
-        if heading := re.search(r"^# (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE):
-            titles[page.stem] = heading[1]
+        titles[page.stem] = title_of(page.read_text(encoding="utf-8"))
     return Book(titles, numbers, keys_of(bibliography))
+
+
+def title_of(prose: str) -> str:
+    """The first heading; empty without one."""
+    heading = re.search(r"^# (.+)$", prose, re.MULTILINE)
+    return heading[1] if heading else ""
 
 
 def keys_of(bibliography: Path) -> dict[str, tuple[str, str]]:
@@ -96,7 +103,7 @@ def handout(executed: NotebookNode, book: Book, *, solutions: bool = True) -> No
     Args:
         executed: the chapter with its outputs.
         book: what it may refer to.
-        solutions: whether those of the exercises are kept.
+        solutions: whether those of the exercises, and the answers of concept checks, are kept.
     """
     import nbformat
 
@@ -137,6 +144,8 @@ def plain(
             open_fences.append((ticks, kind))
             if not hidden and kind != "solution-end":
                 lines += heading_of(kind, title, book)
+            if title.startswith(CHECK) and not solutions and not hidden:
+                hidden, open_fences[-1] = True, (ticks, "solution")
             if kind in ("solution", "solution-start"):
                 hidden = not solutions
                 if hidden:

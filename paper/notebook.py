@@ -136,7 +136,15 @@ def parameters(source: Path) -> dict[str, dict[str, Any]]:
     return papermill.inspect_notebook(read(source))
 
 
-KINDS = {"str": str, "int": int, "float": float, "bool": bool, "list": Sequence[Any], "dict": Mapping[str, Any]}
+KINDS = {
+    "str": str,
+    "int": int,
+    "int or all": int,
+    "float": float,
+    "bool": bool,
+    "list": Sequence[Any],
+    "dict": Mapping[str, Any],
+}
 """Types that the parameters of a chapter may be declared to have."""
 
 
@@ -152,12 +160,17 @@ def typed(source: Path, given: Mapping[str, Any]) -> dict[str, Any]:
         if name not in known:
             raise UnknownName(f"parameter of {source.stem}", name, known)
         kind = KINDS[known[name]["inferred_type_name"]]
+        if value == "all" and known[name]["inferred_type_name"] == "int or all":
+            found[name] = value
+            continue
         value = Setting(name, kind | None if known[name]["default"] == "None" else kind).read(value)
         found[name] = list(value) if isinstance(value, tuple) else value
     return found
 
 
-def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path, **facts: Any) -> NotebookNode:
+def execute(
+    source: Path, target: Path, given: Mapping[str, Any], evidence: Path, *, bar: bool = True, **facts: Any
+) -> NotebookNode:
     """Run a chapter in a fresh kernel; ``target`` appears, or changes, only when every cell has succeeded.
 
     So does the chapter's evidence for the ledger: the chapter runs on a copy of the folder, and its file is put in
@@ -169,6 +182,7 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path
         target: the executed ``.ipynb``; the copy of a run that failed is kept beside it as ``*.failed.ipynb``.
         given: parameters that replace the defaults of the chapter.
         evidence: folder of the ledger.
+        bar: show the cells' progress, in a terminal.
         facts: entries of the ``xlgen`` metadata of the executed notebook, beside the seconds that it took.
 
     Raises:
@@ -196,7 +210,7 @@ def execute(source: Path, target: Path, given: Mapping[str, Any], evidence: Path
                     parameters=given,
                     kernel_name="python3",
                     cwd=source.absolute().parents[1],
-                    progress_bar={"desc": source.stem, "disable": None, "leave": False},
+                    progress_bar={"desc": source.stem, "disable": None if bar else True, "leave": False},
                     extra_arguments=["--log-level=ERROR"],  # no warning that loopback is not encrypted
                 )
         except papermill.PapermillExecutionError as error:

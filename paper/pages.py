@@ -51,6 +51,7 @@ def finished(page: str, seconds: float | None = None) -> str:
         show_times(soup, seconds)
     name_folds(soup)
     name_buttons(soup)
+    name_toggles(soup)
     drop_thebe(soup)
     mend_bibliography(soup)
     return str(soup)
@@ -122,6 +123,13 @@ def name_buttons(soup: BeautifulSoup) -> None:
         icon["aria-hidden"] = "true"
     for button in soup.select("button.search-button-field[aria-label]"):
         del button["aria-label"]
+
+
+def name_toggles(soup: BeautifulSoup) -> None:
+    """What unfolds the pages below another in the sidebar is an icon: its name is that of the page above them."""
+    for summary in soup.select("nav li > details > summary"):
+        if not summary.get_text(strip=True) and (link := summary.find_parent("li").find("a")):
+            summary["aria-label"] = f"Pages of {' '.join(link.get_text().split())}"
 
 
 def drop_thebe(soup: BeautifulSoup) -> None:

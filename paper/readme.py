@@ -11,12 +11,12 @@ import nbformat
 from paper.notebook import picture, root
 from xlgen.core.errors import UnknownName
 
-PICTURE = ("synthesis", "fig-synthesis-errors")
+PICTURE = ("which_language", "fig-which-language-errors")
 ANSWER = {
-    "Measures that go along with accuracy over the languages of a model": "synthesis-first-count",
-    "Measures that go along with accuracy over the models, in one language": "synthesis-second-count",
-    "Best forecast of a language that was left out, with labels in it": "synthesis-best-labelled",
-    "Best forecast without labels in it": "synthesis-best-free",
+    "Measures that go along with accuracy over the languages of a model": "which_language-first-count",
+    "Measures that go along with accuracy over the models, in one language": "which_model-second-count",
+    "Best forecast of a language that was left out, with labels in it": "which_language-best-labelled",
+    "Best forecast without labels in it": "which_language-best-free",
     "The papers' claims, repeated on the miniature": "ledger-counts",
 }
 """By question, the name of a number in the prose of a chapter, which its name begins with."""

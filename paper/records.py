@@ -198,6 +198,26 @@ def obtain(
     return Obtained(runs, measured, dict(protocol.measures), frozenset(trained), comparison, protocol.names)
 
 
+def kept(protocol: Protocol, options: RunOptions, folder: Path | None = None) -> Protocol:
+    """The part of a protocol that committed records have whole: what :func:`obtain` gives without any training.
+
+    Args:
+        protocol: what is wanted.
+        options: whose other settings name the runs.
+        folder: of the records; the checkout's unless given.
+
+    Raises:
+        StoreError: a record cannot be read.
+    """
+    options = replace(options, records=default_folder() if folder is None else folder)
+    there = {
+        key: config
+        for key, config in protocol.configs.items()
+        if _complete(resolve(config, options).hash, protocol.measures[key], options) is not None
+    }
+    return replace(protocol, configs=there, measures={key: protocol.measures[key] for key in there})
+
+
 def make(
     names: Iterable[str] = (),
     preset: str = "mini",
@@ -225,35 +245,58 @@ def make(
     """
     options, folder = options or RunOptions(), default_folder() if folder is None else folder
     options = replace(options, threads=options.threads or 1)
-    if (commit := git_commit(notebook.root()) or "no commit").endswith(("+", "commit")):
-        raise ConfigError(f"the code is of {commit}; expected a commit without changes (+). Commit, then make records.")
-    plan = _plan(names, preset, options)
-    if workers > 1 and len(plan) > 1:
-        shares = [share for share in _shares(plan, workers) if share]
+    check_commit()
+    every = [name for name, _ in PROTOCOLS.items()]
+    others = (
+        every if preset == "mini" else ()
+    )  # of real data, which may not all be at hand, only what is named is asked
+    entries = plan(
+        (PROTOCOLS[name](preset) for name in names or every), options, (PROTOCOLS[n](preset) for n in others)
+    )
+    if workers > 1 and len(entries) > 1:
+        shares = [share for share in _shares(entries, workers) if share]
         label = "the share of records that begins with {0.objective} of {0.task}, seed {0.seed}"
         side_by_side([Job(label.format(share[0][0]), _make_all, (share, folder)) for share in shares], workers, options)
-    return [_make(config, measures, folder, options) for config, measures in plan.values()]
+    return [_make(config, measures, folder, options) for config, measures in entries.values()]
 
 
 Entry = tuple[RunConfig, tuple[MeasureConfig, ...]]
 
 
-def _plan(names: Iterable[str], preset: str, options: RunOptions) -> dict[str, Entry]:
-    """By name in the store, each model of the protocols once, with all that any of them measures."""
-    plan: dict[str, Entry] = {}
-    for name in names or [name for name, _ in PROTOCOLS.items()]:
-        protocol = PROTOCOLS[name](preset)
+def check_commit() -> None:
+    """Refuse to make records of code that nobody else has.
+
+    Raises:
+        ConfigError: files differ from the commit.
+    """
+    if (commit := git_commit(notebook.root()) or "no commit").endswith(("+", "commit")):
+        raise ConfigError(f"the code is of {commit}; expected a commit without changes (+). Commit, then make records.")
+
+
+def plan(protocols: Iterable[Protocol], options: RunOptions, others: Iterable[Protocol] = ()) -> dict[str, Entry]:
+    """By name in the store, each model of the protocols once, with all that any of them measures.
+
+    Args:
+        protocols: whose models are wanted.
+        options: where the data are.
+        others: protocols whose measures of the same models are wanted too: a record is one file a model.
+    """
+    entries: dict[str, Entry] = {}
+    asked = chain(((protocol, True) for protocol in protocols), ((protocol, False) for protocol in others))
+    for protocol, wanted in asked:
         for key, config in protocol.configs.items():
             resolved = resolve(config, options)
-            _, before = plan.get(resolved.hash, (resolved, ()))
-            plan[resolved.hash] = resolved, (*before, *(one for one in protocol.measures[key] if one not in before))
-    return plan
+            if not wanted and resolved.hash not in entries:
+                continue
+            _, before = entries.get(resolved.hash, (resolved, ()))
+            entries[resolved.hash] = resolved, (*before, *(one for one in protocol.measures[key] if one not in before))
+    return entries
 
 
-def _shares(plan: Mapping[str, Entry], number: int) -> list[list[Entry]]:
-    """The plan in so many parts; a second stage belongs to the part of the run that it begins from."""
+def _shares(entries: Mapping[str, Entry], number: int) -> list[list[Entry]]:
+    """The entries in so many parts; a second stage belongs to the part of the run that it begins from."""
     shares: list[list[Entry]] = [[] for _ in range(number)]
-    for key, entry in plan.items():
+    for key, entry in entries.items():
         shares[int(entry[0].start or key, 16) % number].append(entry)
     return shares
 
@@ -270,13 +313,24 @@ def _again(trained: Run, record: Run) -> bool:
 
 
 def _make(config: RunConfig, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
-    source = run(config, options)
+    return made(run(config, options), measures, folder, options)
+
+
+def made(source: Run, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
+    """Measure a stored run and write its record; what the store has of it is not measured again."""
     for number, one in enumerate(measures, start=1):
-        whole = "representation_distance" in one.names
-        measure(source, one, options, _keep(source, options) if whole else None)
-        if whole:  # what follows may take long
+        measured(source, [one], options)
+        if "representation_distance" in one.names:  # what follows may take long
             _pack(source, measures[:number], options, folder)
     return _pack(source, measures, options, folder)
+
+
+def measured(source: Run, measures: Sequence[MeasureConfig], options: RunOptions) -> Run:
+    """Measure a stored run, and keep what later measures without labels need beside the store; return the run."""
+    for one in measures:
+        whole = "representation_distance" in one.names
+        measure(source, one, options, _keep(source, options) if whole else None)
+    return source
 
 
 def _keep(source: Run, options: RunOptions) -> Callable[[Subject], object]:

@@ -6,13 +6,10 @@ stored output is stale is executed with papermill into ``book/notebooks/``, whic
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
+import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from importlib import metadata
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,19 +23,20 @@ from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx_external_toc.parsing import parse_toc_yaml
 
-import paper
 import xlgen
-from paper import handout, house, notebook, pages
+from paper import citation, handout, house, notebook, pages, schedule, slides
 from paper.cli import LISTS
 from paper.live import embed
+from paper.stale import ALONE, FOLDER, first_page, live_parameters, refresh, stored
 from xlgen.cli.listing import in_words
-from xlgen.core.config import digest
 from xlgen.core.errors import UnknownName, XlgenError
 
 log = logging.getLogger(__name__)
 
-FOLDER = "notebooks"
-PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "matplotlib")
+LIVE = "XLGEN_LIVE"
+"""Environment variable: the parameter ``live`` of every chapter that has one, ``all`` in ``make book LIVE=all``."""
+MOST = 4
+"""Most chapters side by side: each takes about a gigabyte."""
 
 MATHJAX = {
     "config": ["TeX-AMS-MML_HTMLorMML-full.js"],
@@ -56,15 +54,20 @@ MATHJAX = {
 
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("xlgen_parameters", {}, "env", [dict])
+    app.add_config_value("xlgen_seconds", {}, "", [dict])
     app.add_directive("execution-times", ExecutionTimes)
     app.add_directive("bad-inputs", BadInputs)
     app.add_directive("house", House)
+    app.add_directive("slides", Decks)
+    app.add_directive("bibtex", BibTeX)
     app.add_directive("xlgen-list", Listing)
     app.connect("config-inited", refresh_notebooks)
     app.connect("config-inited", use_local_mathjax)
+    app.connect("config-inited", launch_with_an_address)
     app.connect("builder-inited", copy_mathjax)
     app.connect("builder-inited", copy_live)
     app.connect("html-page-context", load_live)
+    app.connect("autodoc-process-docstring", say_of_a_name, priority=400)  # before napoleon
     app.connect("env-get-outdated", outdated_by_notebooks)
     app.connect("build-finished", pages.finish)
     app.connect("build-finished", hand_out)
@@ -74,97 +77,20 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def refresh_notebooks(app: Sphinx, config: Config) -> None:
     """Execute the stale chapters; the build ends with the cell's own error if one fails."""
     book = Path(app.srcdir)
+    if os.environ.get(ALONE):
+        return
     toc = parse_toc_yaml(book / config.external_toc_path)
     sources = [book.parent / f"{page}.py" for page in toc if page.startswith(f"{FOLDER}/")]
+    parameters = live_parameters(sources, config.xlgen_parameters, os.environ.get(LIVE, ""))
+    # Chapters run side by side with a thread each, so that no number depends on how many cores there are.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    how = {"workers": min(schedule.cores(), MOST), "expected": config.xlgen_seconds, "first": first_page}
     try:
-        refresh(sources, book / FOLDER, config.xlgen_parameters)
+        refresh(sources, book / FOLDER, parameters, **how)
     except notebook.NotebookError as error:
-        raise SystemExit(f"{error.trace}\n\n{error}") from None
+        raise SystemExit(f"{error.trace}\n\n{error}".lstrip()) from None
     except XlgenError as error:
         raise SystemExit(str(error)) from None  # any other exception would be followed by the build's own traceback
-
-
-def refresh(sources: Iterable[Path], folder: Path, parameters: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Execute the chapters whose output in ``folder`` is stale, in the order of the book.
-
-    Whether a chapter is stale is asked again when its turn comes, because an earlier one may have rewritten what it
-    reads. Evidence for the ledger goes to ``folder/ledger``.
-
-    Args:
-        sources: the chapters (``.py``), in the order of the book.
-        folder: where the executed notebooks are.
-        parameters: by name of the chapter, what replaces its defaults.
-
-    Returns:
-        The names of the chapters that were executed.
-
-    Raises:
-        UnknownName: there is no such chapter or parameter.
-        NotebookError: a cell failed; the chapter's earlier output and evidence are still in place.
-    """
-    library = library_fingerprint()
-    chapters = {source.stem: source for source in sources}
-    for name, source in chapters.items():
-        if not source.is_file():
-            raise UnknownName("notebook of _toc.yml", name, (path.stem for path in source.parent.glob("*.py")))
-    for name in parameters:
-        if name not in chapters:
-            raise UnknownName("chapter in xlgen_parameters", name, chapters)
-    given = {name: dict(parameters.get(name, {})) for name in chapters}
-    kept = {name: stored(folder / f"{name}.ipynb").get("fingerprint") for name in chapters}
-    current = {name: fingerprint(source, given[name], library) for name, source in chapters.items()}
-    executed: list[str] = []
-    for name, source in chapters.items():
-        if executed:
-            current[name] = fingerprint(source, given[name], library)
-        if kept[name] == current[name]:
-            continue
-        executed.append(name)
-        later = list(chapters)[list(chapters).index(name) + 1 :]
-        left = [other for other in later if kept[other] != current[other]]
-        number = f"{len(executed)}/{len(executed) + len(left)}"
-        log.info("executing %s: %s …", number, name)
-        facts = {"fingerprint": current[name], "parameters": given[name]}
-        done = notebook.execute(source, folder / f"{name}.ipynb", given[name], folder / "ledger", **facts)
-        seconds = done.metadata.xlgen.seconds
-        log.info("executed %s: %s in %.0f s; left: %s", number, name, seconds, ", ".join(left) or "none")
-    return executed
-
-
-def fingerprint(source: Path, given: Mapping[str, Any], library: str) -> str:
-    """Hash of all that a chapter's output depends on: its cells, its parameters, the library and the packages.
-
-    Each tag ``reads:folder`` of a cell adds the ``.py`` and ``.json`` files in a folder of the checkout, by their names
-    and contents.
-    """
-    read = notebook.read(source).cells
-    tags = {tag for cell in read for tag in cell.metadata.get("tags", []) if tag.startswith("reads:")}
-    top = source.absolute().parents[1]
-    folders = [top / tag.removeprefix("reads:") for tag in sorted(tags)]
-    files = [path for folder in folders for path in sorted(folder.rglob("[!.]*")) if path.suffix in (".py", ".json")]
-    contents = [[path.relative_to(top).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()] for path in files]
-    cells = [[cell.cell_type, cell.source, cell.metadata] for cell in read]
-    return digest([cells, dict(given), library, contents])
-
-
-def library_fingerprint() -> str:
-    """Hash of every file of the packages (code, lexicons, encoder, tables) and of the versions that they run on."""
-    versions = {name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()}
-    total = hashlib.sha256(json.dumps(versions, sort_keys=True).encode())
-    for package in (Path(xlgen.__file__).parent, Path(paper.__file__).parent):
-        for path in sorted(package.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.name != Path(__file__).name:
-                total.update(path.relative_to(package.parent).as_posix().encode() + b"\0")
-                total.update(hashlib.sha256(path.read_bytes()).digest())
-    return total.hexdigest()
-
-
-def stored(path: Path) -> dict[str, Any]:
-    """What :func:`paper.notebook.execute` wrote about an executed notebook; empty if there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))["metadata"]["xlgen"]
-    except (OSError, ValueError, KeyError):
-        return {}
 
 
 def outdated_by_notebooks(
@@ -173,6 +99,13 @@ def outdated_by_notebooks(
     """All pages, if a notebook has changed: a page may quote its numbers, which Sphinx does not know."""
     if any(page.startswith(f"{FOLDER}/") for page in added | changed):
         yield from env.found_docs - added - changed
+
+
+def launch_with_an_address(app: Sphinx, config: Config) -> None:
+    """Take out the launch buttons of a book without a public address: there is nothing that they could open."""
+    options = config.html_theme_options
+    if not options.get("repository_url"):
+        options["launch_buttons"] = {}
 
 
 def use_local_mathjax(app: Sphinx, config: Config) -> None:
@@ -198,7 +131,7 @@ def without_missing_fonts(script: str) -> str:
 
 
 def hand_out(app: Sphinx, error: Exception | None) -> None:
-    """Offer the chapters for download with their numbers in the prose, and all of them in two archives."""
+    """Offer the chapters for download with their numbers in the prose, in two archives, and as slides."""
     if error or app.builder.format != "html":
         return
     import nbformat
@@ -209,6 +142,7 @@ def hand_out(app: Sphinx, error: Exception | None) -> None:
     known = handout.book_of(sources, sorted(book.glob("*.md")), book / "references.bib")
     chapters = {name: nbformat.read(book / FOLDER / f"{name}.ipynb", as_version=4) for name in names}
     handout.write(chapters, known, Path(app.outdir))
+    slides.write(chapters, known, app.config.mathjax2_config, Path(app.outdir))
 
 
 def copy_live(app: Sphinx) -> None:
@@ -226,6 +160,12 @@ def load_live(app: Sphinx, page: str, template: str, context: dict[str, Any], do
         app.add_css_file(f"{embed.FOLDER}/live.css")
 
 
+def say_of_a_name(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Begin what is said of a constant with an empty comment: napoleon takes words before a colon for its type."""
+    if what in ("data", "attribute"):
+        lines[:0] = ["..", ""]
+
+
 class ExecutionTimes(SphinxDirective):
     """A table of the chapters' execution times, in the order of the book."""
 
@@ -239,6 +179,30 @@ class ExecutionTimes(SphinxDirective):
                 given = " ".join(f"-p {name} {value}" for name, value in facts["parameters"].items()) or "defaults"
                 rows.append((chapter, nodes.Text(f"{facts['seconds']:.0f} s"), nodes.Text(given)))
         return [table(("Chapter", "Time", "Parameters"), (4, 1, 2), rows)]
+
+
+class Decks(SphinxDirective):
+    """A list of the chapters' slides, in the order of the book."""
+
+    def run(self) -> list[nodes.Node]:
+        listed = nodes.bullet_list()
+        for page in self.config.external_site_map:
+            if page.startswith(f"{FOLDER}/"):
+                name = page.removeprefix(f"{FOLDER}/")
+                prose = [cell.source for cell in notebook.read(Path(self.env.srcdir).parent / f"{page}.py").cells]
+                title = handout.title_of(prose[0])
+                link = nodes.reference("", title, refuri=f"{slides.FOLDER}/{name}.html", internal=False)
+                listed += nodes.list_item("", nodes.paragraph("", "", link))
+        return [listed]
+
+
+class BibTeX(SphinxDirective):
+    """The entry of ``CITATION.cff``, to copy."""
+
+    def run(self) -> list[nodes.Node]:
+        source = Path(self.env.srcdir).parent / "CITATION.cff"
+        self.env.note_dependency(str(source))
+        return [nodes.literal_block(text := citation.bibtex(source), text, language="bibtex")]
 
 
 class BadInputs(SphinxDirective):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from benchmarks import __main__ as command
-from benchmarks import harness, naive, peers, pipeline, report, throughput
+from benchmarks import harness, memory, naive, peers, pipeline, report, throughput
 from benchmarks.harness import Measurer, Row, error, pairs
 from benchmarks.shapes import SHAPES, Bench, Shape
 from xlgen import models
@@ -249,3 +249,13 @@ def test_padding_to_a_fixed_length_changes_no_label():
 def test_our_loop_and_the_trainer_do_the_same_job():
     found = throughput.same_batches(replace(TINY, lr=1e-3), 1)
     assert found["status"] == "ok" and found["error"] < 1e-4 and found["n"] == 1
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def test_memory_is_that_of_a_process_of_its_own_and_every_pair_is_counted(tmp_path):
+    text = memory.write_text(tmp_path / "pairs.tsv", 10).read_text(encoding="utf-8").splitlines()
+    assert [line.split("\t")[2] for line in text[1:]] == [memory.LANGUAGES[i % 4] for i in range(10)]
+    (found,) = memory.measured((8, 12))
+    assert (found["status"], found["unit"]) == ("ok", "8 pairs") and 0.8 < found["ratio"] < 1.2

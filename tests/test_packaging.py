@@ -28,7 +28,7 @@ DISTRIBUTIONS = {"yaml": "PyYAML", "IPython": "ipykernel", "sphinx": "jupyter-bo
 """Modules whose distribution is named otherwise, or comes with another one."""
 DISTRIBUTIONS |= {"sphinx_external_toc": "jupyter-book", "myst_nb": "jupyter-book", "pybtex": "jupyter-book"}
 DISTRIBUTIONS |= {"packaging": "pytest", "bs4": "beautifulsoup4", "sklearn": "scikit-learn"}
-DISTRIBUTIONS |= {"vl_convert": "vl-convert-python"}
+DISTRIBUTIONS |= {"vl_convert": "vl-convert-python", "markdown_it": "markdown-it-py"}
 NOT_INSTALLABLE = {"curvlinops"}
 """Peers of the benchmarks that drag in what breaks others: see benchmarks/peers.txt."""
 

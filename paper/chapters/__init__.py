@@ -20,7 +20,7 @@ from paper.chapters.page import (
     table,
     unlearnt,
 )
-from paper.chapters.parameters import MIN_TARGETS, by_name, given, options_for, scale_of, spoken, words
+from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, options_for, scale_of, spoken, words
 from paper.chapters.rows import (
     PREDICTED,
     best_constant,
@@ -31,6 +31,7 @@ from paper.chapters.rows import (
     partial,
     score_table,
     study_measures,
+    with_both_errors,
 )
 from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
@@ -55,6 +56,7 @@ __all__ = [
     "facts",
     "given",
     "held_fixed",
+    "how_many",
     "ledger_folder",
     "means_table",
     "options_for",
@@ -69,6 +71,7 @@ __all__ = [
     "score_table",
     "spoken",
     "study_measures",
+    "with_both_errors",
     "table",
     "unlearnt",
     "words",

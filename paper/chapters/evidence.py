@@ -16,6 +16,7 @@ from xlgen.analysis import AnalysisError, Correlation, Interval
 from xlgen.core.errors import UnknownName
 
 if TYPE_CHECKING:
+    import pandas as pd
     from IPython.display import HTML
 
 
@@ -60,6 +61,7 @@ class Evidence:
         self.folder = ledger_folder(store)
         self.claims = {claim.id: claim for claim in ledger.claims(chapter=chapter)}
         self.records: dict[str, ledger.Record] = {}
+        self.real: dict[str, ledger.Record] = {}
         ledger.clear(chapter, folder=self.folder)
 
     def __enter__(self) -> Self:
@@ -101,12 +103,44 @@ class Evidence:
         runs = [found.runs[key] for key in keys]
         numbers = {
             "seeds": sorted({run.config.seed for run in runs}),
+            "pairs": sorted({run.manifest["train_pairs"] for run in runs}),
             "run_keys": [run.key for run in runs],
             "live": found.live.issuperset(keys),
             "scale": self.scale,
         } | numbers
         self.records[claim] = ledger.record(self.chapter, claim, **numbers, folder=self.folder)
         return self.records[claim]
+
+    def settle_recorded(
+        self, claim: str, numbers: Mapping[str, Any] | Interval | Correlation, rows: pd.DataFrame
+    ) -> ledger.Record:
+        """Record what committed records of real models say of a claim: a row of its own, at the scale *real data*.
+
+        It stands beside the chapter's own row of the claim, whatever the scale of that::
+
+            rows = records.recorded(task="xnli", model="e5-small", objective="baseline")
+            wide = rows[rows.language != "en"].pivot_table("value", "language", "measure")
+            r = correlate(wide.dev_margin, wide.accuracy)
+            evidence.settle_recorded("bassi-f3-baseline", r, rows)
+
+        Args:
+            claim: its id.
+            numbers: as of :meth:`settle`.
+            rows: of :func:`paper.records.recorded`, all that the numbers were computed from; seeds, training examples
+                and runs are theirs.
+
+        Raises:
+            UnknownName: there is no such claim.
+            LedgerError: there are no rows, the claim is another chapter's, or a number is not what its kind needs.
+        """
+        if rows.empty:
+            raise ledger.LedgerError(f"claim {claim!r} has no recorded rows; expected some of records.recorded.")
+        numbers = ledger.of(numbers) if isinstance(numbers, Interval | Correlation) else dict(numbers)
+        about = {"seeds": rows.seed, "pairs": rows.train_size, "run_keys": rows.key}
+        about = {name: sorted(set(column)) for name, column in about.items()}
+        facts = about | {"scale": "real data", "live": False}
+        self.real[claim] = ledger.record(self.chapter, claim, **facts | numbers, folder=self.folder)
+        return self.real[claim]
 
     def settle_pairs(
         self, claim: str, difference: Callable[[str, str], Interval], keys: Callable[[str], Iterable[Hashable]]
@@ -135,7 +169,7 @@ class Evidence:
 
     def left_out(self, why: str) -> None:
         """Record why every claim of the chapter that was not settled was not run."""
-        for claim in self.claims.keys() - self.records.keys():
+        for claim in self.claims.keys() - self.records.keys() - self.real.keys():
             self.not_run(claim, why)
 
     def choice(self, contradiction: str, sentence: str) -> None:
@@ -144,7 +178,7 @@ class Evidence:
 
     def rows(self, *items: str) -> list[ledger.Row]:
         """The ledger's rows of the chapter's claims, of these tables and figures or of all."""
-        rows = ledger.rows(self.records.values())
+        rows = ledger.rows([*self.records.values(), *self.real.values()])
         return [row for row in rows if row.chapter == self.chapter and (not items or row.item in items)]
 
     def verdict(self, claim: str) -> ledger.Verdict:

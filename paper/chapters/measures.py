@@ -9,17 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from paper import figures
 from paper.chapters.page import NAMES, table
 from paper.protocols.base import PREDICTED
 from paper.records import Obtained
-from xlgen.analysis import Clustered, correlate, signed
+from xlgen.analysis import Clustered, Interval, clustered, holm, signed
 from xlgen.analysis.contest import Contest, contest
-from xlgen.core.errors import ConfigError
+from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.data.catalogue import TASKS
+from xlgen.forecast.forecasters import Forecaster
 
 if TYPE_CHECKING:
     import pandas as pd
     from IPython.display import HTML
+    from matplotlib.axes import Axes
 
 NAMES_OF_ALL = NAMES | {
     "loss": "loss (test) [nats]",
@@ -52,6 +55,15 @@ ALPHA = 0.05
 """The largest corrected p-value with which a measure is called related."""
 MISSING = 0.1
 """The largest share of values that are bounds with which a measure goes into a joint regression."""
+LOGARITHMIC = ("sharpness_alpha", "fisher_trace")
+"""Measures that enter a regression by their logarithm: positive by definition, and spread over orders of magnitude."""
+BASES = {
+    "language": {"mean": "mean of other languages", "English": "English accuracy"},
+    "model": {"mean": "the language's mean", "English": "with English accuracy"},
+}
+"""What is left out, and the predictors without a measure that stand beside: of a new objective those of a new model."""
+UNLABELLED = "#D55E00"
+"""The colour of what needs no label in the target language."""
 
 
 class MeasureTables:
@@ -64,7 +76,8 @@ class MeasureTables:
 
     Attributes:
         keys: of the models.
-        languages: other than the source language.
+        source: language of the training data.
+        languages: the others.
         frame: :attr:`paper.records.Obtained.frame` of these measures.
         tried: the measures but accuracy; those that need no label first, those of the test predictions last.
         candidates: those that are not computed from the very predictions of which accuracy is the share correct.
@@ -83,7 +96,8 @@ class MeasureTables:
         self.frame = frame = pd.concat([frame[~correct], frame[frame.measure == "dev_margin_correct"]])
         self.about = frame.groupby("measure", sort=False).last()
         task = TASKS[frame.task.iloc[0]]
-        self.languages = [c for c in task.languages if c in set(frame.language) - {task.source_language}]
+        self.source = task.source_language
+        self.languages = [c for c in task.languages if c in set(frame.language) - {self.source}]
         place = list(self.about.index).index
         self.tried = sorted(set(self.about.index) - {"accuracy"}, key=lambda m: (*self._order(m), place(m)))
         self.candidates = [m for m in self.tried if not self.same_predictions(m)]
@@ -125,12 +139,109 @@ class MeasureTables:
         passed = [m for m in self.candidates if p[m] <= ALPHA and 0 not in answer[m].interval]
         return sorted(passed, key=lambda m: -abs(answer[m].value))
 
+    def settles(self, measure: str, c: Clustered, p: float, result: Contest | None) -> bool:
+        """Whether a measure passes all tests of an answer to the question which language.
+
+        Its corrected p-value is at most :data:`ALPHA`, the interval of its coefficient excludes 0, the error in a new
+        language is shown to be below that of the mean of the others, and few of its values are bounds.
+
+        Args:
+            measure: a candidate.
+            c: its coefficient.
+            p: corrected for the number of measures tried.
+            result: of :meth:`leave_out`, of a language.
+        """
+        if c.status != "ok" or result is None:
+            return False
+        better = result.gain("ours", "mean").difference.high < 0
+        return p <= ALPHA and 0 not in c.interval and better and self.mostly_there(measure)
+
+    def of(self, objective: str) -> list[int]:
+        """Rows of an objective's models; of all models for ``""``."""
+        return [row for row, key in enumerate(self.keys) if objective in ("", key[0])]
+
+    def over_languages(self, measure: str, objective: str = "", **how: Any) -> Clustered:
+        """Correlation with accuracy over the languages, for a fixed model; languages are drawn.
+
+        Args:
+            measure: one of those tried.
+            objective: of the models; all unless given.
+            how: keywords of :func:`xlgen.analysis.clustered`.
+        """
+        rows = self.of(objective)
+        return clustered(self.tables[measure][rows], self.tables["accuracy"][rows], **how)
+
+    def over_models(self, measure: str, objective: str = "", **how: Any) -> Clustered:
+        """Correlation with accuracy over the models, for a fixed language; models are drawn.
+
+        Args are those of :meth:`over_languages`.
+        """
+        rows = self.of(objective)
+        return clustered(self.tables[measure][rows].T, self.tables["accuracy"][rows].T, **how)
+
+    def features(self, measures: Sequence[str]) -> NDArray:
+        """A row for each model and language, a column a measure."""
+        columns = (np.log(self.tables[m]) if m in LOGARITHMIC else self.tables[m] for m in measures)
+        return np.column_stack([column.ravel() for column in columns])
+
+    def labels(self) -> dict[str, list]:
+        """Of each row of :meth:`features`: its ``"language"``, its ``"model"`` and that model's ``"objective"``."""
+        models = [key for key in self.keys for _ in self.languages]
+        return {"language": self.languages * len(self.keys), "model": models, "objective": [key[0] for key in models]}
+
+    def leave_out(self, unit: str, measures: Sequence[str], beside: Sequence[str] = ()) -> Contest:
+        """Predict accuracy where it was left out, with regressions on measures and without.
+
+        The predictor ``"ours"`` has the measures; ``"mean"`` is the mean of what is not left out, of the same model if
+        languages are left out and of the same language otherwise; ``"English"`` has the model's accuracy in the source
+        language; ``"alone"``, which is there if ``beside`` is, has those measures without the others.
+
+        Args:
+            unit: ``"language"``, ``"model"`` or ``"objective"``.
+            measures: of the regression.
+            beside: measures that enter besides; the comparison is then with these alone.
+
+        Raises:
+            UnknownName: no such unit.
+            AnalysisError: too few groups with all measures.
+        """
+        label = self.labels()
+        if unit not in label:
+            raise UnknownName("what to leave out", unit, label)
+        y, same = self.tables["accuracy"].ravel(), label["model" if unit == "language" else "language"]
+        if beside:
+            predictors = {"ours": self.features([*beside, *measures]), "alone": self.features(beside)}
+            return contest(predictors, y, label[unit], dict.fromkeys(predictors, same))
+        rows = self.frame[(self.frame.measure == "accuracy") & (self.frame.language == self.source)]
+        english = dict(zip(rows.key, rows.value, strict=True))
+        level = np.array([[english[key]] for key in label["model"]])
+        predictors = {"ours": self.features(measures), "mean": np.zeros_like(level), "English": level}
+        within = dict.fromkeys(predictors, same)
+        if unit == "language":
+            del within["English"]  # which is the same in all languages of a model: one line for all of them
+        return contest(predictors, y, label[unit], within)
+
+    def forest(self, ax: Axes, answer: Mapping[str, Clustered], over: str) -> None:
+        """Draw the coefficient of each measure with its interval, in the order of :attr:`tried`."""
+        for height, (measure, c) in enumerate(answer.items()):
+            if c.status != "ok":
+                ax.text(0, height, "undefined", ha="center", va="center", color=figures.FAINT, fontsize=8)
+                continue
+            marker, colour = ("o", figures.INK) if self.needs_labels(measure) else ("D", UNLABELLED)
+            if self.same_predictions(measure):
+                marker, colour = "x", figures.FAINT
+            figures.interval(ax, c.interval, height, marker, colour, 1.4, hollow=not self.needs_labels(measure))
+        ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
+        ax.set_yticks(range(len(answer)), map(named, answer))
+        ax.set(xlim=(-1.05, 1.05), ylim=(len(answer) - 0.5, -0.5), xlabel=f"mean r with accuracy, over {over}")
+        ax.grid(visible=False, axis="y")
+
     def table(self, caption: str) -> HTML:
         """What each measure needs, and of how many examples and models it is known."""
-        rows, source = [], TASKS[self.frame.task.iloc[0]].source_language
+        rows = []
         for m in self.tried:
             of_m = self.frame[self.frame.measure == m]
-            targets, n = of_m[of_m.language != source], self.about.n[m.removesuffix("_correct")]
+            targets, n = of_m[of_m.language != self.source], self.about.n[m.removesuffix("_correct")]
             of_it = [
                 self._labels(m),
                 self.about.on[m].split(",")[0],
@@ -139,7 +250,7 @@ class MeasureTables:
             ]
             rows.append((self._dagger(m), *of_it, f"{(targets.status != 'ok').sum()} of {len(targets)}"))
         head = ("measure", "labels in the target language", "computed on", "examples", "models", "values left out")
-        return table(head, rows, caption)
+        return table(head, rows, caption, dense=True)
 
     def answers(
         self,
@@ -153,14 +264,16 @@ class MeasureTables:
             c = answer["pearson"][m]
             row = [self._dagger(m), self._labels(m)]
             if c.status != "ok":
-                rows.append((*row, "", f"undefined: {c.reason}", *[""] * (3 * len(answer) - 2)))
+                rows.append((*row, "", "undefined", *[""] * (3 * len(answer) - 1)))
                 continue
             row.append(f"{c.groups} × {c.clusters}" + (f" ({c.left_out} left out)" if c.left_out else ""))
             for kind in answer:
                 row += [str(answer[kind][m].interval), p_text(answer[kind][m].p), p_text(adjusted[kind][m])]
             rows.append(row)
         head = [cell for kind in answer for cell in (f"{kind.capitalize()} [95 %]", "p", "Holm")]
-        return table(("", "labels", "table", *head), rows, caption)
+        reasons = dict.fromkeys(c.reason for c in answer["pearson"].values() if c.status != "ok")
+        caption += "".join(f"; undefined: {reason}" for reason in reasons)
+        return table(("", "labels", "table", *head), rows, caption, dense=True)
 
     def _order(self, measure: str) -> tuple[bool, ...]:
         return self.same_predictions(measure), self.needs_labels(measure), not measure.startswith("dev_")
@@ -180,37 +293,115 @@ class MeasureTables:
         return named(measure) + (" †" if self.same_predictions(measure) else "")
 
 
-def forecasts(frame: pd.DataFrame, source: str) -> list[dict[str, Any]]:
-    """Each measure of each model as a forecast of one language from the others, by a straight line.
+def forecasts(frame: pd.DataFrame, source: str, leave: str = "language") -> list[dict[str, Any]]:
+    """Each measure of recorded models as a forecast of what is left out, all models at once.
+
+    As :meth:`MeasureTables.leave_out` does it, of whatever models there are.
 
     Args:
-        frame: of :func:`paper.records.recorded`, of one task; measures with a value in every target language are taken.
-        source: language of the training data; it is left out.
+        frame: of :func:`paper.records.recorded`, of one task. A model counts for the measures that it has in every
+            target language.
+        source: language of the training data, which is none of the targets.
+        leave: ``"language"`` or ``"model"``.
 
     Returns:
-        Rows with ``key``, ``objective``, ``measure``, whether it ``needs_labels`` of the language and is computed from
-        the ``same_predictions`` as accuracy, ``r`` (an interval), and the mean absolute ``error`` [points] beside the
-        ``baseline``, that of the mean of the other languages (intervals over languages).
+        Rows with ``measure``, the number of ``models`` that have it, whether it ``needs_labels`` of the language and is
+        computed from the ``same_predictions`` as accuracy, the correlation ``r`` with accuracy (over languages the mean
+        of the models, over models that of the languages), and the mean absolute ``error`` [points] beside the
+        ``baseline``, which has no measure (see :data:`BASES`); all with intervals over what is left out. A measure that
+        is constant, or known of too few models, has no row.
     """
-    rows = []
+    import pandas as pd
+
     if frame.empty:
-        return rows
+        return []
     frame = frame[(frame.status == "ok") & ~frame.language.isin([source, "all"])]
-    for (key, objective), part in frame.groupby(["key", "objective"]):
-        wide = part.pivot_table("value", "language", "measure").dropna(axis=1)
-        y, languages, model = wide.pop("accuracy"), list(wide.index), [key] * len(wide)
-        labelled = part.groupby("measure").on.first().str.contains("true labels")
-        for measure, x in wide.items():
-            c = correlate(x, y)
-            if c.status == "ok":
-                predictors = {"ours": x.to_numpy()[:, None], "mean": np.zeros((len(y), 1))}
-                result = contest(predictors, y, languages, dict.fromkeys(predictors, model))
-                about = {"needs_labels": bool(labelled[measure]), "same_predictions": measure in PREDICTED}
-                errors = {"error": result.errors["ours"].mean, "baseline": result.errors["mean"].mean}
-                rows.append(
-                    {"key": key, "objective": objective, "measure": measure, "r": c.interval()} | about | errors
-                )
+    parts = [part.pivot_table("value", ["key", "language"], "measure") for _, part in frame.groupby("key")]
+    wide = pd.concat([part.dropna(axis=1) for part in parts])
+    labelled, rows = frame.groupby("measure").on.first().str.contains("true labels"), []
+    out, same = ("language", "key") if leave == "language" else ("key", "language")
+    for measure in wide.columns.drop("accuracy"):
+        table = wide[["accuracy", measure]].dropna().reset_index()
+        x, y = (table.pivot(index=same, columns=out, values=name) for name in (measure, "accuracy"))
+        c = clustered(x, y)
+        if c.status == "ok":
+            column = np.log(table[measure]) if measure in LOGARITHMIC else table[measure]
+            predictors = {"ours": column.to_numpy()[:, None], "mean": np.zeros((len(table), 1))}
+            result = contest(predictors, table.accuracy, list(table[out]), dict.fromkeys(predictors, list(table[same])))
+            about = {"needs_labels": bool(labelled[measure]), "same_predictions": measure in PREDICTED}
+            errors = {"error": result.errors["ours"].mean, "baseline": result.errors["mean"].mean}
+            rows.append({"measure": measure, "models": table.key.nunique(), "r": c.interval} | about | errors)
     return rows
+
+
+def side_by_side(
+    mini: Mapping[str, Contest],
+    real: Sequence[Mapping[str, Any]],
+    labelled: Mapping[str, bool],
+    caption: str,
+    base: str,
+) -> HTML:
+    """The errors of single measures at both scales beside their cost, those that need no label first, best first.
+
+    Args:
+        mini: by measure, of the miniature, see :meth:`MeasureTables.leave_out`.
+        real: of :func:`forecasts`.
+        labelled: by measure, whether it needs labels of the language.
+        caption: of the table.
+        base: what the predictor without a measure is called.
+    """
+    beside = {row["measure"]: row for row in real}
+    whole = max(mini.values(), key=lambda result: len(result.rows))
+    real_base = max(real, key=lambda row: row["models"], default={}).get("baseline")
+    rows = [(base, "", "0", _told(whole.errors["mean"].mean), _told(real_base))]
+    for m in sorted(mini, key=lambda m: (labelled[m], error_of(mini[m]))):
+        words = "needed" if labelled[m] else "not needed"
+        ends = _told(mini[m].errors["ours"].mean), _told(beside.get(m, {}).get("error"))
+        rows.append((named(m), words, f"{passes(m)}", *ends))
+    head = ("", "labels in the language", "passes", "miniature, error [95 %]", "real, error [95 %]")
+    return table(head, rows, caption, dense=True)
+
+
+def error_forest(ax: Axes, results: Mapping[str, Contest], free: Mapping[str, bool], bases: Mapping[str, str]) -> None:
+    """Draw the error of each predictor with its interval, best first, and a line for each predictor without a measure.
+
+    Args:
+        ax: the axes.
+        results: by title; the lines are those of the contest of all measures, where there is one.
+        free: by title, whether no label of the target language is needed.
+        bases: a value of :data:`BASES`.
+    """
+    ordered = sorted(results, key=lambda title: error_of(results[title]))
+    whole = results.get("all together") or results[ordered[0]]
+    for height, title in enumerate(ordered):
+        marker, colour = ("D", UNLABELLED) if free[title] else ("o", figures.INK)
+        figures.interval(ax, results[title].errors["ours"].mean, height, marker, colour, 1.4, hollow=free[title])
+    for (base, words), style in zip(bases.items(), ("--", ":"), strict=True):
+        error = error_of(whole, base)
+        ax.axvline(error, color=figures.INK, ls=style, lw=1, label=f"{words}: {error:.1f}")
+    ax.set_yticks(range(len(ordered)), ordered)
+    ax.set(ylim=(len(ordered) - 0.5, -0.5), xlim=(0, None), xlabel="mean absolute error [points]")
+    ax.grid(visible=False, axis="y")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def passes(measure: str) -> int:
+    """Forward passes over a language's examples, see :data:`xlgen.forecast.forecasters.PASSES`."""
+    return Forecaster(measure, (measure,)).passes
+
+
+def corrected(answer: Mapping[str, Clustered]) -> dict[str, float]:
+    """Holm-adjusted p-values by measure."""
+    return dict(zip(answer, map(float, holm([c.p for c in answer.values()])), strict=True))
+
+
+def cell(c: Clustered) -> str:
+    """A coefficient with its interval in a table."""
+    return str(c.interval) if c.status == "ok" else "undefined"
+
+
+def _told(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval:.2f}"
 
 
 def named(measure: str) -> str:
@@ -261,4 +452,4 @@ def contest_table(results: Mapping[str, Contest], bases: Mapping[str, str], unit
             row += [f"{gain.difference:.2f}", f"{gain.p:.2g}", f"{gain.p_flip:.2g}"]
             row.append(f"{gain.better} of {gain.difference.n}")
         rows.append(row)
-    return table(("", "mean absolute error [95 %]", "RMSE", *head), rows, caption)
+    return table(("", "mean absolute error [95 %]", "RMSE", *head), rows, caption, dense=True)

@@ -33,8 +33,15 @@ NAMES = {
 """How rows of :meth:`paper.records.Obtained.rows` are named on a page."""
 
 
-def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str) -> HTML:
-    """A table of a page; the first cell of each row names it."""
+def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str, *, dense: bool = False) -> HTML:
+    """A table of a page; the first cell of each row names it.
+
+    Args:
+        head: names of the columns.
+        body: the rows.
+        caption: of the table.
+        dense: in small print, a row a line; it scrolls if it is wider than the page.
+    """
     from IPython.display import HTML
 
     cells = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' if str(cell) else "<td></td>" for cell in head)
@@ -42,8 +49,9 @@ def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str
     for first, *rest in body:
         numbers = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
         lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{numbers}</tr>')
+    looks = "dataframe dense" if dense else "dataframe"
     return HTML(
-        f'<table class="dataframe"><caption>{html.escape(caption)}</caption><thead><tr>{cells}</tr></thead>'
+        f'<table class="{looks}"><caption>{html.escape(caption)}</caption><thead><tr>{cells}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table>"
     )
 
@@ -69,7 +77,7 @@ def conflicts(*names: str) -> list[str]:
     for name in names:
         if name not in rows:
             raise UnknownName("contradiction", name, rows)
-    return [f"{rows[name].sentence} Here: {rows[name].choice}" for name in names]
+    return [str(rows[name]) for name in names]
 
 
 def own_contradictions(paper: str, tables: Collection[int]) -> HTML:
@@ -84,11 +92,7 @@ def own_contradictions(paper: str, tables: Collection[int]) -> HTML:
         lists = re.findall(r"Tables? ([\d, and]+)", words)
         return any(int(number) in tables for some in lists for number in re.findall(r"\d+", some))
 
-    lines = [
-        f"{row.places}: {row.sentence} Here: {row.choice}"
-        for row in contradictions()
-        if row.papers == (paper,) and names_one(row.places)
-    ]
+    lines = [f"{row.places}: {row}" for row in contradictions() if row.papers == (paper,) and names_one(row.places)]
     lines += [
         f"{check.where[0].upper()}{check.where[1:]}: printed {check.printed}; {check.words}: {check.recomputed:.4g}."
         for check in discrepancies()

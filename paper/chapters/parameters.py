@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from paper.notebook import root
 from xlgen.core.coerce import Setting
@@ -40,6 +43,21 @@ def by_name(value: object) -> dict[str, Any]:
         ConfigError: it does not.
     """
     return Setting("a parameter", Mapping[str, Any]).read(value)
+
+
+def how_many(live: object) -> int:
+    """The parameter ``live`` as a number of models: a count, or ``"all"``.
+
+    >>> how_many("3"), how_many(3), how_many("all") > 10**9
+    (3, 3, True)
+
+    Raises:
+        ConfigError: it is neither.
+    """
+    if live == "all":
+        return sys.maxsize
+    described = Annotated[int, Field(ge=0, description="a number of models, or all")]
+    return Setting("live", described).read(live)
 
 
 def given(**parameters: object) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -86,6 +87,21 @@ def column(rows: Iterable[Row], measure: str, run: Run, without: Sequence[str] =
     }
 
 
+def with_both_errors(rows: Iterable[Row]) -> list[Row]:
+    r"""Rows whose standard error is that of all that was drawn, for error bars.
+
+    A sharpness by difference is a mean over draws of noise, on some examples. Its standard error is over the draws;
+    that over the examples, given the perturbed weights, is kept beside it and mostly the larger:
+    :math:`\sqrt{s_\text{noise}^2 + s_\text{examples}^2}`.
+    """
+    return [
+        row | {"stderr": math.hypot(row["stderr"], row["extra"]["stderr_examples"]), "stderr_kind": "both"}
+        if row["stderr_kind"] == "noise" and "stderr_examples" in row["extra"]
+        else row
+        for row in rows
+    ]
+
+
 def partial(rows: Iterable[Row], measure: str, fixed: str, run: Run, without: Sequence[str] = ()) -> Interval | None:
     """Correlation of a measure with test accuracy at a fixed value of another; ``None`` where there is none."""
     rows = list(rows)
@@ -123,12 +139,8 @@ def best_constant(task: Task, language: str, split: str, size: int = 0, data_dir
     """
     if task.kind == "sequence":
         return commonest(task, language, split, size, data_dir)
-    labels = task.rows(language, split, data_dir).take(size).labels
-    words = torch.tensor(list(chain.from_iterable(labels)))
-    sentence = torch.arange(len(labels)).repeat_interleave(torch.tensor([len(one) for one in labels]))
-    answers = torch.eye(len(task.labels), dtype=torch.float64)
-    guesses = (Predictions(logits.expand(len(words), -1), words, sentence) for logits in answers)
-    return max(f1_of(chunk_counts(guess, task.labels).sum(0)).item() for guess in guesses)
+    rows = task.rows(language, split, data_dir).take(size)
+    return max(_scores_of_tag(task, rows, tag)[0] for tag in range(len(task.labels)))
 
 
 def constant_tag(task: Task, rows: TaggedRows, tag: int) -> dict[str, float]:
@@ -142,8 +154,14 @@ def constant_tag(task: Task, rows: TaggedRows, tag: int) -> dict[str, float]:
     Returns:
         ``"f1"`` of chunks and ``"accuracy"`` of words.
     """
+    f1, accuracy = _scores_of_tag(task, rows, tag)
+    return {"f1": 100 * f1, "accuracy": 100 * accuracy}
+
+
+def _scores_of_tag(task: Task, rows: TaggedRows, tag: int) -> tuple[float, float]:
+    """F1 of chunks and accuracy of words if every word has this tag, as shares."""
     labels = torch.tensor([*chain.from_iterable(rows.labels)])
     sentence = torch.arange(len(rows)).repeat_interleave(torch.tensor([len(words) for words in rows.labels]))
     given = functional.one_hot(torch.full_like(labels, tag), len(task.labels)).double()
     f1 = f1_of(chunk_counts(Predictions(given, labels, sentence), task.labels).sum(0)).item()
-    return {"f1": 100 * f1, "accuracy": 100 * (labels == tag).double().mean().item()}
+    return f1, (labels == tag).double().mean().item()

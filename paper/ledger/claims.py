@@ -16,20 +16,20 @@ from xlgen.core.errors import XlgenError
 from xlgen.core.registry import Registry
 
 CHAPTERS = {
-    "theory": "From noise to the Fisher information",
-    "sharpness": "Sharpness",
-    "xnli": "One model",
+    "theory": "KL divergence, Fisher information and flatness",
+    "sharpness": "Sharpness, step by step",
+    "xnli": "Fine-tune on English, evaluate everywhere",
     "objectives": "Four objectives side by side",
-    "pawsx": "PAWS-X and two stages",
-    "l2_ewc": "L2 distance and elastic weight consolidation",
-    "frechet": "Fréchet distances",
+    "pawsx": "PAWS-X, and a second language",
+    "l2_ewc": "Staying close to the pretrained weights",
+    "frechet": "How far is a language from English?",
     "fisher": "Tr F and the weight of the penalty",
-    "tagging": "Tagging",
+    "tagging": "A label for every word",
     "frozen": "Frozen encoders",
     "stability": "Seeds and settings",
-    "synthesis": "Which measure predicts transfer?",
+    "every_measure": "Every measure, every model",
 }
-"""The chapters that may record evidence, by file name, with what they are about."""
+"""The chapters that may record evidence, by file name, with their titles."""
 
 
 class LedgerError(XlgenError):
@@ -49,11 +49,13 @@ class Kind:
         null: the value that says nothing either way; ``None`` where there is none.
         unit: of the value, in words.
         rule: how the verdict is computed, in words.
+        criterion: the same in a few words, for a row of the ledger.
     """
 
     null: float | None
     unit: str
     rule: str
+    criterion: str
 
 
 _SETTLED = (
@@ -64,6 +66,7 @@ _EXACT = (
     "where the published number lies in the interval; agrees in sign only where it lies outside, as if it were exact, "
     "because no uncertainty of it is known (the row says so)"
 )
+_INSIDE = "settled; published value in our interval"
 
 KINDS: Mapping[str, Kind] = {
     "correlation": Kind(
@@ -72,14 +75,16 @@ KINDS: Mapping[str, Kind] = {
         f"cannot say with fewer than {FEWEST} points; {_SETTLED.format(null='0')}where the two coefficients are not "
         "shown to differ; agrees in sign only where they differ: two-sided 5 % test of the difference of two Fisher z, "
         "with the numbers of points of both",
+        "sign settled; two coefficients compared by z",
     ),
-    "difference": Kind(0, "difference, in the paper's units", _SETTLED.format(null="0") + _EXACT),
-    "ratio": Kind(1, "ratio", _SETTLED.format(null="1") + _EXACT),
+    "difference": Kind(0, "difference, in the paper's units", _SETTLED.format(null="0") + _EXACT, f"sign {_INSIDE}"),
+    "ratio": Kind(1, "ratio", _SETTLED.format(null="1") + _EXACT, f"side of 1 {_INSIDE}"),
     "share": Kind(
         0.5,
         "share of languages, median over runs",
         f"the interval is over runs and not over the languages, which move together in a model; there is none with "
         f"fewer than {FEWEST_RUNS} runs; {_SETTLED.format(null='one half')}{_EXACT}",
+        f"side of one half {_INSIDE}; at least {FEWEST_RUNS} runs",
     ),
     "ordering": Kind(
         0,
@@ -87,15 +92,20 @@ KINDS: Mapping[str, Kind] = {
         "does not agree where a pair differs the other way with p < 5 %, corrected by Holm for the number of pairs; "
         "agrees where the 95 % interval of every pair lies on the claimed side of 0; agrees in sign only where every "
         "pair has the claimed direction and at least one of them a corrected p < 5 %; otherwise cannot say",
+        "every pair as claimed; p corrected by Holm",
     ),
     "small": Kind(
         None,
         "as the bound",
         "agrees where the 95 % interval lies within ± the bound; does not agree where it lies wholly outside; "
         "otherwise, and where there is no interval, cannot say",
+        "interval within ± the bound",
     ),
     "procedure": Kind(
-        None, "carried out (1) or not (0)", "agrees where the procedure could be carried out as described"
+        None,
+        "carried out (1) or not (0)",
+        "agrees where the procedure could be carried out as described",
+        "carried out as described",
     ),
 }
 """By name."""

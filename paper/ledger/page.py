@@ -1,4 +1,4 @@
-"""The ledger as HTML: tables whose rows can be filtered, and boxes. Without scripts every row is visible."""
+"""The ledger as HTML: tables and boxes that unfold, also without scripts, which only choose what is shown."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from paper.ledger.choices import Choice
-from paper.ledger.claims import CHAPTERS
+from paper.ledger.claims import CHAPTERS, KINDS
+from paper.ledger.joined import Joint
 from paper.ledger.rates import Rate
-from paper.ledger.table import NOT_RUN, OUTCOMES, Row
+from paper.ledger.table import NOT_RUN
 from paper.published import PAPERS, Check, Contradiction
 from paper.templates import render
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY
@@ -27,15 +28,33 @@ LOOKS = {
 """Sign, colour and hatch of each verdict: no two are told apart by the colour alone."""
 
 
-def register(rows: Iterable[Row], caption: str, pages: Mapping[str, str]) -> HTML:
-    """One line a claim and scale.
+def register(joints: Iterable[Joint], caption: str, pages: Mapping[str, str]) -> HTML:
+    """A table that unfolds, one line a claim and scale, and below it one for each other criterion.
 
     Args:
-        rows: of :func:`paper.ledger.rows`.
+        joints: of :func:`paper.ledger.joined`.
         caption: of the table.
         pages: address of each chapter's page, by the chapter's name; a chapter without one is named only.
     """
-    return _render("register", rows=tuple(rows), caption=caption, pages=pages, ranges=_ranges, not_run=NOT_RUN)
+    helpers = {"ranges": _ranges, "thousands": _thousands, "choose": choose, "kinds": KINDS}
+    return _render("register", joints=tuple(joints), caption=caption, pages=pages, **helpers)
+
+
+def choose(joint: Joint) -> dict[str, str]:
+    """The attributes by which the menus of :func:`paper.live.ledger_grid` choose a line; several values by ``|``."""
+    values = {
+        "paper": [joint.paper],
+        "item": [f"{joint.paper}, {item}" for item in joint.items],
+        "verdict": [joint.verdict],
+        "scale": [joint.scale or NOT_RUN],
+        "chapter": joint.chapters,
+    }
+    return {f"data-{name}": "|".join(words) for name, words in values.items()}
+
+
+def fold(title: str, shown: HTML) -> HTML:
+    """What a cell shows under a title that unfolds it."""
+    return _render("fold", title=title, shown=shown.data)
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -49,21 +68,13 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
 
 
+def _thousands(numbers: Sequence[int]) -> str:
+    return " and ".join(f"{number:,}" for number in numbers)
+
+
 def error_rates(rates: Iterable[Rate]) -> HTML:
     """A table of :func:`paper.ledger.error_rates`, in percent with the standard error of the simulation."""
     return _render("error_rates", rates=tuple(rates), isnan=math.isnan)
-
-
-def controls(rows: Iterable[Row]) -> HTML:
-    """Menus that hide rows of every :func:`register` of the page; they appear only where scripts run."""
-    rows = tuple(rows)
-    menus = {
-        "verdict": [word for word in OUTCOMES if any(row.verdict == word for row in rows)],
-        "paper": list(dict.fromkeys(row.paper for row in rows)),
-        "scale": list(dict.fromkeys(row.scale or NOT_RUN for row in rows)),
-        "chapter": [name for name in CHAPTERS if any(row.chapter == name for row in rows)],
-    }
-    return _render("controls", menus=menus)
 
 
 def discrepancies(checks: Iterable[Check]) -> HTML:
@@ -86,17 +97,20 @@ def discrepancies(checks: Iterable[Check]) -> HTML:
 
 
 def conflicts(
-    contradictions: Iterable[Contradiction], rows: Sequence[Row], choices: Iterable[Choice], pages: Mapping[str, str]
+    contradictions: Iterable[Contradiction],
+    joints: Sequence[Joint],
+    choices: Iterable[Choice],
+    pages: Mapping[str, str],
 ) -> HTML:
-    """A box for each contradiction: what does not go together, what is done here, and how much it matters.
+    """A box that unfolds for each contradiction: what does not go together, what is done here, and how much it matters.
 
     Args:
         contradictions: of :func:`paper.published.contradictions`.
-        rows: of the ledger; those of a contradiction's claims stand in its box, with their verdicts.
+        joints: of the ledger; those of a contradiction's claims stand in its box, with their verdicts.
         choices: of :func:`paper.ledger.choices`.
         pages: as in :func:`register`.
     """
-    return _render("conflicts", conflicts=tuple(contradictions), rows=rows, choices=tuple(choices), pages=pages)
+    return _render("conflicts", conflicts=tuple(contradictions), joints=joints, choices=tuple(choices), pages=pages)
 
 
 def _render(template: str, **content: Any) -> HTML:

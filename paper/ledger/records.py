@@ -34,6 +34,7 @@ class Record:
         p: of an ordering, each pair's two-sided p-value of a difference of 0, ``nan`` where it has none; else ``nan``.
         n: points (languages, models, runs) behind each number.
         seeds: of the runs.
+        pairs: training examples of the runs, each number once.
         scale: one of :data:`SCALES`.
         run_keys: of the runs in the store.
         live: computed in this build, rather than read from a committed record.
@@ -48,6 +49,7 @@ class Record:
     p: Value = math.nan
     n: int = 0
     seeds: tuple[int, ...] = ()
+    pairs: tuple[int, ...] = ()
     scale: str = ""
     run_keys: tuple[str, ...] = ()
     live: bool = True
@@ -66,6 +68,7 @@ def record(
     value: Value,
     n: int,
     seeds: Sequence[int],
+    pairs: Sequence[int] = (),
     low: Value,
     high: Value,
     p: Value = math.nan,
@@ -82,6 +85,7 @@ def record(
         value: the number, in the paper's units; of an ordering, one for each pair; ``nan`` where it is undefined.
         n: points behind the number.
         seeds: of the runs.
+        pairs: training examples of the runs.
         low: lower end of the 95 % interval, ``nan`` where there is none.
         high: upper end.
         p: of an ordering, the p-value of each pair.
@@ -94,7 +98,7 @@ def record(
         UnknownName: there is no such chapter or claim.
         LedgerError: the claim is another chapter's, or a number is not what its kind of evidence needs.
     """
-    numbers = (*map(_plain, (value, low, high, p)), int(n), tuple(int(seed) for seed in seeds))
+    numbers = (*map(_plain, (value, low, high, p)), int(n), tuple(map(int, seeds)), tuple(map(int, pairs)))
     made = Record(chapter, claim_id, *numbers, scale, tuple(run_keys), live)
     earlier = _read(folder, chapter)
     kept = [record for record in earlier if record.claim != claim_id or record.scale not in ("", scale)]
@@ -134,7 +138,9 @@ def _read(folder: Path, chapter: str) -> list[Record]:
     if any(entry["chapter"] != chapter for entry in entries):
         raise LedgerError(f"{path} holds records of another chapter; delete it and run the chapters again.")
     try:
-        return [Record(**entry | {name: tuple(entry[name]) for name in ("seeds", "run_keys")}) for entry in entries]
+        return [
+            Record(**entry | {name: tuple(entry[name]) for name in ("seeds", "pairs", "run_keys")}) for entry in entries
+        ]
     except XlgenError as error:
         raise LedgerError(f"{path}: {error} Delete it and run the chapter again.") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -59,6 +58,17 @@ class Row:
         return _printed(claim.numbers[0]) if claim.numbers else ""
 
     @property
+    def uncertainty(self) -> str:
+        """What is known of the published number's: of a correlation its interval at its number of points."""
+        claim = self.claim
+        if not claim.numbers:
+            return ""
+        if claim.kind != "correlation" or claim.n < analysis.MIN_POINTS:
+            return "no uncertainty printed"
+        theirs = analysis.fisher_interval(claim.published, claim.n)
+        return f"[{signed(theirs.low)}, {signed(theirs.high)}] at n = {claim.n}"
+
+    @property
     def ours(self) -> str:
         """The number with its interval, a line for each pair; empty where it was not run."""
         claim, record = self.claim, self.record
@@ -80,6 +90,11 @@ class Row:
     def seeds(self) -> tuple[int, ...]:
         """Of the runs."""
         return self.record.seeds
+
+    @property
+    def pairs(self) -> tuple[int, ...]:
+        """Training examples of the runs, each number once."""
+        return self.record.pairs
 
     @property
     def scale(self) -> str:
@@ -168,16 +183,6 @@ def rows(results: Iterable[Record]) -> tuple[Row, ...]:
         for claim in sorted((claim for _, claim in CLAIMS.items()), key=_place)
         for record in sorted(by_claim.get(claim.id, [_missing(claim)]), key=_size)
     )
-
-
-def counts(table: Iterable[Row]) -> dict[str, Counter[str]]:
-    """How many rows there are at each scale and of each verdict, and of each verdict at each scale."""
-    table = tuple(table)
-    return {
-        "scale": Counter(row.scale or "not run" for row in table),
-        "verdict": Counter(row.verdict for row in table),
-        "scale and verdict": Counter(f"{row.scale or 'not run'}: {row.verdict}" for row in table),
-    }
 
 
 def _place(claim: Claim) -> tuple[int, int]:

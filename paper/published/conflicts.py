@@ -29,6 +29,9 @@ class Contradiction:
     chapters: tuple[str, ...]
     claims: tuple[str, ...]
 
+    def __str__(self) -> str:
+        return f"{self.sentence} Here: {self.choice}"
+
     @property
     def within(self) -> bool:
         """One paper contradicts itself."""

@@ -50,7 +50,7 @@ PAPERS: dict[str, Paper] = {
     for paper in (
         Paper("bassi2024generalization", "Bassi et al. (2024)", tables=3, figures=7),
         Paper("stickland2021regularising", "Stickland & Murray (2021)", tables=0, figures=2),
-        Paper("anonymous2021frustratingly", "Anonymous, L2 and EWC (undated)", tables=22, figures=2),
+        Paper("anonymous2021frustratingly", "Anonymous, L2 and EWC (2021)", tables=22, figures=2),
     )
 }
 """By the key of the paper in the bibliography."""

@@ -8,28 +8,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny import ToyTask, save_encoder
 
 import xlgen
 from paper import cli
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.core.store import Store, read_json
-from xlgen.data.catalogue import TASKS
 from xlgen.models.catalogue import MODELS
 from xlgen.training.presets import PRESETS, build, config_for
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
-
-
-@pytest.fixture
-def encoder(tmp_path):
-    return save_encoder(tmp_path / "encoder")
 
 
 @pytest.fixture

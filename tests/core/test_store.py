@@ -3,11 +3,13 @@
 import json
 import math
 import subprocess
+import sys
 import threading
 from importlib import metadata
 
 import pytest
 import torch
+from filelock import FileLock, Timeout
 
 from xlgen.core.store import (
     MANIFEST,
@@ -49,6 +51,24 @@ def test_nothing_remains_of_an_interrupted_write(store, error):
         raise error
     assert store.get("abc") is None
     assert list(store.root.iterdir()) == []
+
+
+def test_one_at_a_time_works_on_a_result(store):
+    with store.alone("abc"):
+        with pytest.raises(Timeout):
+            FileLock(store.root / ".locks" / "abc", timeout=0).acquire()
+        with store.alone("abd"):
+            pass
+    with store.alone("abc"):
+        pass
+    assert store.get("abc") is None and store.entries("run") == []
+
+
+def test_who_was_killed_is_waited_for_by_nobody(store):
+    holds = "import os\nfrom pathlib import Path\nfrom xlgen.core.store import Store\n"
+    holds += f"with Store(Path({str(store.root)!r})).alone('abc'):\n    os._exit(1)\n"
+    assert subprocess.run([sys.executable, "-c", holds]).returncode == 1
+    FileLock(store.root / ".locks" / "abc", timeout=0).acquire()
 
 
 def test_nobody_sees_a_result_that_is_being_written(store):

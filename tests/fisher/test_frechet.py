@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from tiny import ToyTask, config, options, save_encoder, save_family
+from tiny import ToyTask, config, options, save_family
 
 from xlgen import cli, models
 from xlgen.core.errors import ConfigError, ModelError, UnknownName
@@ -125,11 +125,6 @@ def test_what_is_no_fisher_information_is_refused(one, two, message):
 
 
 # --- the measure ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 def examples(n=12, seed=0, language=0):

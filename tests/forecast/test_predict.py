@@ -1,6 +1,7 @@
 """`predict`: what it rests on, the same numbers as the measures, a user's files, the command line and the report."""
 
 import math
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -265,6 +266,28 @@ def test_labels_that_are_not_there_cannot_be_used(trained, tmp_path):
         xlgen.predict(run, data=pairs(tmp_path / "ko.tsv"), labelled=["ko"], options=where)
 
 
+def test_bfloat16_moves_estimates_by_its_rounding_alone(trained, monkeypatch):
+    """Eight bits: a relative step of 2⁻⁸ a product, and so no more than a few percent of a probability."""
+    run, where = trained
+    dtypes, forward = set(), torch.nn.functional.linear
+
+    def watched(x, *rest):
+        out = forward(x, *rest)
+        dtypes.add(out.dtype)
+        return out
+
+    monkeypatch.setattr(torch.nn.functional, "linear", watched)
+    exact = xlgen.predict(run, languages=("de", "ko"), options=where).table
+    assert dtypes == {torch.float32}
+    dtypes.clear()
+    rounded = xlgen.predict(run, languages=("de", "ko"), precision="bf16", options=where).table
+    assert dtypes == {torch.bfloat16}
+    assert list(rounded["confidence"]) == pytest.approx(list(exact["confidence"]), rel=0.05)
+    assert list(rounded["confidence"]) != list(exact["confidence"])
+    with pytest.raises(UnknownName, match="Did you mean 'bf16'"):
+        xlgen.predict(run, precision="bf61", options=where)
+
+
 # --- command line and report ------------------------------------------------------------------------------------------
 
 
@@ -310,6 +333,29 @@ def test_predict_prints_writes_and_reports(typed, tmp_path):
     found = Page(page.read_text(encoding="utf-8"))
     assert found.asked == [] and found.named[0][0] == "img" and "ko" in found.named[0][1]
     assert not list(tmp_path.glob(".*")) and not list(out.parent.glob(".*"))
+
+
+def test_columns_are_told_before_the_work(typed, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_tallies", lambda *given: (_ for _ in ()).throw(DataError("later")))
+    code, said, err = typed("predict", "--data", pairs(tmp_path / "ko.tsv"))
+    assert code == 2 and "later" in err and "first is 'premise'" in said
+
+
+def test_a_task_of_the_users_own_is_forecast_without_code(trained, tmp_path, capsys):
+    run, where = trained
+    pairs(tmp_path / "ours-en.tsv", label=True, rows_of="en", split="dev")
+    pairs(tmp_path / "ours-ko.tsv")
+    (tmp_path / "task").mkdir()
+    (tmp_path / "task" / "mine.toml").write_text(
+        'labels = ["entailment", "neutral", "contradiction"]\ndata = ".."\n[columns]\nsecond = "hypothesis"\n'
+    )
+    arguments = ["predict", "--model", run.model, "--task", tmp_path / "task" / "mine.toml", "--languages", "ko"]
+    common = ["--device", "cpu", "--threads", "1", "--max-length", run.max_length]
+    assert cli.main([*map(str, [*arguments, *common])]) == 0
+    said, err = capsys.readouterr()
+    same = xlgen.predict(run, languages=("ko",), options=where)
+    assert "(mine)" in said and f"{same.table['forecast'][0]:.3f}" in said
+    assert re.search(r"48/48 \[\d\d:\d\d<\d\d:\d\d, +[\d.]+ rows/s\]|39/39 .* rows/s", err)  # the rate, and time left
 
 
 def test_a_report_escapes_what_others_wrote(trained):

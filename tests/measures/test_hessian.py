@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 from test_consistency import tagged, tagger
-from test_measures import CURVATURE, Failing, Quadratic, Toy, batches_of, subject_of
+from test_measures import CURVATURE, Failing, Quadratic, batches_of, subject_of
 from test_objectives import bert, examples
 from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification
@@ -27,12 +27,6 @@ def normal(*shape, seed=0):
 @pytest.fixture
 def data():
     return normal(23, 4), torch.randint(0, 3, (23,), generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture
-def toy():
-    torch.manual_seed(0)
-    return Toy().double().eval()
 
 
 def dense(model, x, y):

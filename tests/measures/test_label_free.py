@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment, linprog
 from scipy.sparse import eye, kron, vstack
-from tiny import TaggedToy, ToyTask, config, options, save_encoder
+from tiny import TaggedToy, ToyTask, config, options
 from torch import nn
 
 import xlgen.measures as measures
@@ -28,6 +28,8 @@ from xlgen.measures.atc import threshold, thresholds
 from xlgen.measures.representation_distance import pooled
 from xlgen.measures.transport import carried
 from xlgen.models.evaluate import Predictions
+
+pytestmark = pytest.mark.usefixtures("toy_tasks")
 
 torch.set_num_threads(1)
 
@@ -308,17 +310,6 @@ def database(tmp_path_factory, monkeypatch):
         np.savez(folder / file, langs=np.array(["eng", "deu", "xxx"]), feats=names, data=data)
     monkeypatch.setattr(typological_distance, "database", lambda: folder)
     return folder
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
-    monkeypatch.setitem(TASKS._entries, "tagged", TaggedToy())
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("model") / "encoder")
 
 
 def made(encoder, kind: str, relabel=None, batch_size: int = 5) -> Subject:

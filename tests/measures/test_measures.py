@@ -77,19 +77,6 @@ def batches_of(x, y, size):
     return [Batch({"x": x[rows]}, y[rows], rows) for rows in order.split(size)]
 
 
-@pytest.fixture
-def data():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(23, 4, generator=generator, dtype=torch.float64)
-    return x, torch.randint(0, 3, (23,), generator=generator)
-
-
-@pytest.fixture
-def toy():
-    torch.manual_seed(0)
-    return Toy().double().eval()
-
-
 def subject_of(model, x, y, size=5, languages=("en", "de"), **more):
     return Subject(model, {language: batches_of(x, y, size) for language in languages}, **more)
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from test_measures import CURVATURE, Failing, Toy, W, batches_of, logistic, quadratic, subject_of
+from test_measures import CURVATURE, Failing, W, batches_of, logistic, quadratic, subject_of
 from torch import nn
 
 from xlgen.core.errors import ConfigError, UnknownName
@@ -15,19 +15,6 @@ from xlgen.models import perturb
 from xlgen.models.evaluate import losses
 
 torch.set_num_threads(1)
-
-
-@pytest.fixture
-def data():
-    generator = torch.Generator().manual_seed(0)
-    x = torch.randn(23, 4, generator=generator, dtype=torch.float64)
-    return x, torch.randint(0, 3, (23,), generator=generator)
-
-
-@pytest.fixture
-def toy():
-    torch.manual_seed(0)
-    return Toy().double().eval()
 
 
 class Counting(nn.Module):

@@ -3,6 +3,8 @@
 import json
 import math
 import pickle
+import shutil
+import threading
 from dataclasses import replace
 
 import pytest
@@ -19,12 +21,9 @@ from xlgen.measures.measuring import Checkpoint, MeasureConfig
 from xlgen.objectives import OBJECTIVES
 from xlgen.training import runs
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
 
 
 @pytest.fixture
@@ -130,8 +129,23 @@ def test_a_failed_run_leaves_nothing_in_the_store_but_its_last_checkpoint(encode
     opts = options(tmp_path, checkpoint_every=1)
     with pytest.raises(TrainingError):
         measuring.run(config(encoder, lr=1e38, epochs=9), opts)
-    files = [path for path in opts.store.rglob("*") if path.is_file() and ".tokens" not in path.parts]
+    files = [path for path in opts.store.rglob("*") if path.is_file() and not {".tokens", ".locks"} & {*path.parts}]
     assert [path.parent.name for path in files] in ([], [".partial"])
+
+
+def test_a_run_that_another_process_trains_is_waited_for(encoder, tmp_path, trainings, monkeypatch):
+    opts = options(tmp_path)
+    wanted, store = runs.resolve(config(encoder), opts), Store(opts.store)
+    elsewhere = runs.run(wanted, replace(opts, store=tmp_path / "elsewhere"))
+    alone, arrived = Store.alone, threading.Event()
+    with store.alone(wanted.hash):
+        monkeypatch.setattr(Store, "alone", lambda self, name: arrived.set() or alone(self, name))
+        waiting = threading.Thread(target=runs.run, args=(wanted, opts))
+        waiting.start()
+        arrived.wait(60)
+        shutil.copytree(elsewhere.folder, store.root / wanted.hash)
+    waiting.join(60)
+    assert len(trainings) == 1 and store.entries("run") == [wanted.hash]
 
 
 def test_an_interrupted_run_is_resumed_and_its_checkpoint_removed(encoder, tmp_path, monkeypatch):

@@ -2,31 +2,22 @@
 
 import pytest
 import torch
-from tiny import ToyTask, config, options, resumed, save_encoder
+from tiny import config, options, resumed
 
 from xlgen import models
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import ConfigError
 from xlgen.data.batch import Batch
-from xlgen.data.catalogue import TASKS
 from xlgen.models.evaluate import predict
 from xlgen.models.precision import float32, lower
 from xlgen.objectives import SAM, Baseline, FisherPenalty, Step
 from xlgen.objectives.ascent import norm
 from xlgen.training import train
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
-
-
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import TaggedToy, ToyTask, config, options, resumed, save_encoder, save_family
+from tiny import TaggedToy, ToyTask, config, options, resumed, save_family
 from torch import nn
 
 from xlgen import models
@@ -32,11 +32,6 @@ def toys(monkeypatch):
     monkeypatch.setitem(TASKS._entries, "tagged", TaggedToy())
     monkeypatch.setattr(vocabulary, "ALWAYS", 5)
     monkeypatch.setattr(vocabulary, "LARGE", 1)
-
-
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from test_objectives import bert, cut, examples, gradient, identical, relative
 from test_train import same, timeless
-from tiny import ToyTask, config, options, resumed, save_encoder, save_family
+from tiny import config, options, resumed, save_family
 from torch.nn import functional as F
 
 from xlgen import models
@@ -14,7 +14,6 @@ from xlgen.core.config import RunConfig
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import ConfigError, DataError, ModelError, UnknownName
 from xlgen.core.store import Store
-from xlgen.data.catalogue import TASKS
 from xlgen.data.text import read
 from xlgen.fisher import mlm, of_text
 from xlgen.fisher.of_text import Settings
@@ -24,12 +23,9 @@ from xlgen.training import runs, setup, train
 from xlgen.training.anchors import anchors_for
 from xlgen.training.presets import config_for
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
 
 
 # --- the gradient ---------------------------------------------------------------------------------------------------
@@ -167,11 +163,6 @@ def test_bad_hyper_parameters_are_refused(name, hyper, message):
 
 
 # --- θ* and F -------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 @pytest.fixture(scope="module")

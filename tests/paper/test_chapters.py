@@ -273,6 +273,8 @@ def test_tables_and_boxes_are_text_not_markup():
     shown = chapters.table(("", "<b>"), [("a & b", 1.5)], "5 < 6")
     assert '<th scope="col">&lt;b&gt;</th>' in shown.data and "<caption>5 &lt; 6</caption>" in shown.data
     assert '<th scope="row">a &amp; b</th><td>1.5</td>' in shown.data
+    assert 'class="dataframe"' in shown.data
+    assert 'class="dataframe dense"' in chapters.table(("", "x"), [], "x", dense=True).data
     assert "<p>1 &lt; 2</p>" in chapters.box("note", "title", "1 < 2").data
 
 
@@ -356,7 +358,7 @@ def test_numbers_of_the_prose_have_chosen_digits(monkeypatch):
 
 
 def test_evidence_says_what_was_found_what_could_not_be_and_what_was_left_out(tmp_path):
-    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3))
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3), manifest={"train_pairs": 3000})
     found = SimpleNamespace(runs={"one": run, "two": run}, live=frozenset({"one"}))
 
     def fails():
@@ -376,14 +378,59 @@ def test_evidence_says_what_was_found_what_could_not_be_and_what_was_left_out(tm
 
 
 def test_evidence_names_its_runs_and_seeds(tmp_path):
-    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3))
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3), manifest={"train_pairs": 3000})
     found = SimpleNamespace(runs={"one": run, "two": run}, live=frozenset({"one"}))
     evidence = chapters.Evidence("objectives", found, "mini", {}, store=tmp_path)
     claim = next(name for name, one in evidence.claims.items() if one.kind == "correlation")
     record = evidence.settle(claim, Interval(0.5, 0.1, 0.8, 14))
-    assert (record.seeds, record.run_keys, record.live) == ((3,), ("a" * 16, "a" * 16), False)
+    assert (record.seeds, record.pairs, record.live) == ((3,), (3000,), False)
+    assert record.run_keys == ("a" * 16, "a" * 16)
     assert evidence.settle(claim, Interval(0.5, 0.1, 0.8, 14), ["one"]).live
     assert [row.claim.id for row in evidence.rows() if row.ours] == [claim]
+
+
+def test_error_bars_contain_the_error_over_examples_and_not_only_that_over_noise():
+    noisy = {
+        "measure": "sharpness_difference",
+        "stderr": 0.03,
+        "stderr_kind": "noise",
+        "extra": {"stderr_examples": 0.4},
+    }
+    one_draw = noisy | {"stderr": 0.4, "stderr_kind": "examples"}
+    other = {"measure": "accuracy", "stderr": 0.02, "stderr_kind": "examples", "extra": {}}
+    both, *same = chapters.with_both_errors([noisy, one_draw, other])
+    assert both["stderr"] ** 2 == pytest.approx(0.03**2 + 0.4**2) and both["stderr_kind"] == "both"
+    assert same == [one_draw, other] and noisy["stderr"] == 0.03
+
+
+def recorded(seeds, size=10_000):
+    """Rows as of records.recorded: two languages of each of these models."""
+    about = [{"key": f"{seed:016x}", "seed": seed, "train_size": size} for seed in seeds for _ in range(2)]
+    return pd.DataFrame(about, columns=["key", "seed", "train_size"])
+
+
+def test_records_of_real_models_are_a_row_of_their_own_beside_that_of_the_miniature(tmp_path):
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3), manifest={"train_pairs": 3000})
+    found = SimpleNamespace(runs={"one": run}, live=frozenset({"one"}))
+    with chapters.Evidence("objectives", found, "mini", {}, store=tmp_path) as evidence:
+        both, real, *_ = (name for name, one in evidence.claims.items() if one.kind == "correlation")
+        evidence.settle(both, Interval(0.5, 0.1, 0.8, 14))
+        evidence.settle_recorded(both, Interval(0.7, 0.4, 0.9, 14), recorded([1, 0]))
+        evidence.settle_recorded(real, ledger.of(Interval(0.6, 0.2, 0.9, 14)), recorded([0]))
+        with pytest.raises(ledger.LedgerError, match="no recorded rows"):
+            evidence.settle_recorded(real, Interval(0.6, 0.2, 0.9, 14), recorded([]))
+        with pytest.raises(ledger.LedgerError, match="run by the chapter"):
+            evidence.settle_recorded("l2-t2-ewc", ledger.share([0.5]), recorded([0]))
+    kept = [r for r in ledger.load(tmp_path / "ledger") if not r.reason]
+    assert [(r.claim, r.scale, r.value, r.seeds, r.pairs, r.live) for r in kept] == [
+        (both, "miniature", 0.5, (3,), (3000,), True),
+        (both, "real data", 0.7, (0, 1), (10_000,), False),
+        (real, "real data", 0.6, (0,), (10_000,), False),
+    ]
+    assert kept[1].run_keys == ("0" * 16, "0" * 15 + "1")
+    assert [(row.claim.id, row.scale) for row in evidence.rows() if row.ours] == [(r.claim, r.scale) for r in kept]
+    joints = {joint.id: joint for joint in ledger.joined(ledger.rows(ledger.load(tmp_path / "ledger")))}
+    assert joints[f"{both}-real-data"].row.ours == "0.700 [0.400, 0.900]" and joints[f"{both}-miniature"].scale
 
 
 def test_what_was_run_is_read_from_the_first_model():
@@ -404,7 +451,8 @@ def test_what_was_run_is_read_from_the_first_model():
 
 
 def test_the_pairs_of_an_ordering_are_settled_by_name(tmp_path):
-    runs = {name: SimpleNamespace(key=name * 16, config=SimpleNamespace(seed=3)) for name in "abc"}
+    about = {"config": SimpleNamespace(seed=3), "manifest": {"train_pairs": 3000}}
+    runs = {name: SimpleNamespace(key=name * 16, **about) for name in "abc"}
     found = SimpleNamespace(runs=runs, live=frozenset("ab"))
     evidence = chapters.Evidence("frozen", found, "mini", {}, store=tmp_path)
     size = {"baseline": 9, "adapter": 5, "bitfit": 3, "prompt": 2}
@@ -423,7 +471,7 @@ def test_the_pairs_of_an_ordering_are_settled_by_name(tmp_path):
 
 
 def test_a_claim_is_judged_by_the_ledger_once_it_is_settled(tmp_path):
-    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3))
+    run = SimpleNamespace(key="a" * 16, config=SimpleNamespace(seed=3), manifest={"train_pairs": 3000})
     found = SimpleNamespace(runs={"one": run}, live=frozenset({"one"}))
     evidence = chapters.Evidence("fisher", found, store=tmp_path)
     claim = "stickland-f1-accuracy"

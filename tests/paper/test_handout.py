@@ -93,6 +93,13 @@ def test_a_box_is_a_quotation():
     assert handout.plain(cell, {}, BOOK)[0] == "> **What you will learn**\n>\n> - one\n>\n> - two"
 
 
+def test_the_answer_of_a_concept_check_is_for_those_who_teach():
+    cell = "```{admonition} Concept check: So $a = b$. True?\n:class: dropdown\n*False.*\n```\n\nGo on."
+    question = "> **Concept check: So $a = b$. True?**\n>"
+    assert handout.plain(cell, {}, BOOK)[0] == f"{question}\n> *False.*\n\nGo on."
+    assert handout.plain(cell, {}, BOOK, solutions=False) == (f"{question}\n\nGo on.", False)
+
+
 def test_a_number_that_was_not_computed_says_so():
     assert handout.plain("{glue:text}`x-y`", {}, BOOK)[0] == "(x-y: not computed)"
 

@@ -34,6 +34,12 @@ def test_there_is_no_other_item():
     assert {paper: list(facts.items) for paper, facts in published.PAPERS.items()} == ITEMS
 
 
+@pytest.mark.parametrize("name", ledger.CHAPTERS)
+def test_a_chapter_is_called_by_the_title_of_its_page(name):
+    source = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+    assert f"\n# # {ledger.CHAPTERS[name]}\n" in source
+
+
 EVERY = [pytest.param(claim, id=claim.id) for claim in ledger.claims()]
 
 

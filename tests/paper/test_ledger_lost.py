@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from paper import ledger, notebook, sphinxext
+from paper import ledger, notebook, stale
 
 GAIN, OTHER = ledger.CLAIMS["l2-t1-xnli-l2"], ledger.CLAIMS["l2-t1-xnli-ewc"]
 CHAPTER = """# %% tags=["parameters"]
@@ -43,13 +43,13 @@ print("evidence before:", before)
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from paper import notebook, sphinxext
+from paper import notebook, stale
 
 top, moment = Path(sys.argv[1]), sys.argv[2]
 if moment == "published":
     publish = notebook.publish
     notebook.publish = lambda *files: (publish(*files), os.kill(os.getpid(), signal.SIGKILL))
-sphinxext.refresh([top / "notebooks" / "l2_ewc.py"], top / "book", {"l2_ewc": {"moment": moment}} if moment else {})
+stale.refresh([top / "notebooks" / "l2_ewc.py"], top / "book", {"l2_ewc": {"moment": moment}} if moment else {})
 """
 
 
@@ -90,5 +90,5 @@ def test_a_build_that_ends_in_the_middle_of_a_chapter_leaves_whole_evidence(buil
     source.write_text(CHAPTER.replace("VALUE", "2.0"))  # the change is taken back
     if moment == "published":  # its evidence is new and its notebook is not, so that it runs again
         assert build(built).returncode == 0
-    assert sphinxext.refresh([source], built / "book", {}) == []
+    assert stale.refresh([source], built / "book", {}) == []
     assert found(built) == whole(2.0)

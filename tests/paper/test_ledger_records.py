@@ -30,7 +30,7 @@ def test_records_come_back_as_they_were(tmp_path):
     pairs = ledger.CLAIMS["l2-f1-zero-shot"]
     whole = [dict.fromkeys(pairs.pairs, number) for number in (1.0, NAN, NAN)]
     kept = [
-        keep(tmp_path, run_keys=["abc"], live=False),
+        keep(tmp_path, run_keys=["abc"], pairs=np.array([3000]), live=False),
         keep(
             tmp_path, pairs, value=whole[0], low=whole[1], high=whole[2], p=whole[1], n=np.int64(5), seeds=np.arange(3)
         ),
@@ -166,9 +166,10 @@ def test_rows_join_claims_and_records(tmp_path):
     assert ours[0].number == "1.64" and ours[0].verdict == "agrees in sign only" and ours[1].run_keys == ("k1", "k2")
     [missing] = [row for row in table if row.claim.id == "l2-t1-xnli-ewc"]
     assert (missing.verdict, missing.because, missing.ours, missing.live) == ("not run", "too slow", "", None)
-    found = ledger.counts(table)
-    assert found["scale"] == {"not run": len(table) - 2, "miniature": 1, "real data": 1}
-    assert found["verdict"] == {"not run": len(table) - 2, "agrees in sign only": 2}
+    joints = ledger.joined(table)
+    found = ledger.counts(joints)
+    assert found["scale"] == {"not run": len(joints) - 2, "miniature": 1, "real data": 1}
+    assert found["verdict"] == {"not run": len(joints) - 2, "agrees in sign only": 2}
     assert found["scale and verdict"]["miniature: agrees in sign only"] == 1
 
 
@@ -176,6 +177,14 @@ def test_how_numbers_are_shown():
     by = {row.claim.id: row.number for row in ledger.rows(())}
     assert by["l2-t2-ewc"] == "3 of 13" and by["bassi-t1-sharpness-mt5"] == "−0.410" and by["bassi-f4-sam"] == ""
     assert by["l2-t15-en"] == "ewc_two > ewc: 0.80\newc_mix > ewc: 0.76"
+
+
+def test_the_uncertainty_of_a_published_number_is_that_of_its_points_where_they_are_known():
+    by = {row.claim.id: row.uncertainty for row in ledger.rows(())}
+    z, half = math.atanh(-0.410), 1.959964 / math.sqrt(14 - 3)
+    low, high = (f"{math.tanh(end):.3f}".replace("-", "−") for end in (z - half, z + half))
+    assert by["bassi-t1-sharpness-mt5"] == f"[{low}, {high}] at n = 14"
+    assert by["l2-t1-xnli-l2"] == "no uncertainty printed" and by["bassi-f4-sam"] == ""
 
 
 def test_a_share_is_shown_with_its_interval_where_it_has_one(tmp_path):

@@ -421,14 +421,15 @@ def test_calibration_of_the_language_that_is_chosen(page):
 # ------------------------------------------------------------------------------------------------------------ ledger
 
 
-def test_every_row_of_the_ledger_is_in_one_cell_of_the_grid_which_leads_to_it():
-    rows = ledger.rows([])
-    shown = live.ledger_grid(rows).html
-    led = [name for names in re.findall(r'data-rows="([^"]*)"', shown) for name in names.split()]
-    anchors = re.findall(r'<tr id="([^"]*)"', register(rows, "x", {}).data)
-    assert sorted(led) == sorted(anchors)
+def test_every_claim_of_the_ledger_is_in_a_cell_of_each_of_its_tables_and_figures():
+    joints = ledger.joined(ledger.rows([]))
+    shown = live.ledger_grid(joints).html
+    anchors = re.findall(r'<tr id="([^"]*)"', register(joints, "x", {}).data)
+    assert anchors == [joint.id for joint in joints] and len(set(anchors)) == len(joints)
     assert set(re.findall(r'href="#([^"]*)"', shown)) <= set(anchors)
-    assert shown.count("<tr data-paper") == len({(row.paper, row.item) for row in rows}) == 36
+    assert shown.count("<tr data-paper") == len({(joint.paper, i) for joint in joints for i in joint.items}) == 36
+    counts = [int(number) for number in re.findall(r"aria-label=\"[^\"]*, (\d+) claims?\"", shown)]
+    assert sum(counts) == sum(len(joint.items) for joint in joints) > len(joints)
 
 
 def test_text_on_the_colours_of_the_grid_can_be_read():
@@ -439,22 +440,37 @@ def test_text_on_the_colours_of_the_grid_can_be_read():
 
 
 @needs_chromium
-def test_the_grid_hides_its_lines_and_the_rows_of_the_page(page):
-    rows = ledger.rows([])
-    figure = live.ledger_grid(rows)
-    table = register(rows, "x", {}).data
-    browser = page(replace(figure, caption="", still=figure.still + table))
-    choose(browser, "paper", "Bassi et al. (2024)")
-    said = browser.run("document.querySelector('.live-said').textContent")
-    count = len({row.item for row in rows if row.paper == "Bassi et al. (2024)"})
-    assert said == f"{count} of 36 tables and figures."
+def test_the_menus_and_cells_of_the_grid_choose_the_claims_of_the_page(page):
+    joints = ledger.joined(ledger.rows([]))
+    names = list(dict.fromkeys(joint.paper for joint in joints))
+    tables = "".join(register([joint for joint in joints if joint.paper == n], n, {}).data for n in names)
+    figure = live.ledger_grid(joints)
+    browser = page(replace(figure, caption="", still=figure.still + tables))
+    said = "document.querySelector('.live-said').textContent"
+    opened = "[...document.querySelectorAll('details.ledger-paper')].filter((one) => one.open).length"
+    seen = "[...document.querySelectorAll('table.ledger tr[id]')].filter((row) => row.checkVisibility()).length"
+    assert browser.run(opened) == 0 and browser.run(seen) == 0
+    choose(browser, "paper", names[0])
+    own = [joint for joint in joints if joint.paper == names[0]]
+    lines = len({item for joint in own for item in joint.items})
+    assert browser.run(said) == f"{lines} of 36 tables and figures, {len(own)} of {len(joints)} claims."
+    assert browser.run(opened) == 1 and browser.run(seen) == len(own)
+    press(browser, "Show all")
+    choose(browser, "table or figure", f"{names[0]}, Figure 3")
+    both = [joint for joint in own if "Figure 3" in joint.items]
+    assert browser.run(seen) == len(both) and {"Table 1", "Figure 3"} == {i for joint in both for i in joint.items}
+    press(browser, "Show all")
     browser.run("document.querySelector('.live-grid a').focus()")
     browser.press("Enter")
-    first = [row for row in rows if (row.paper, row.item) == (rows[0].paper, rows[0].item)]
-    seen = "[...document.querySelectorAll('table.ledger tbody tr')].filter((row) => !row.hidden).length"
-    assert browser.run(seen) == len(first) < len(rows)
-    press(browser, "Show all rows")
-    assert browser.run(seen) == len(rows)
+    first = [joint for joint in own if own[0].items[0] in joint.items]
+    assert browser.run(seen) == len(first) < len(own)
+    chosen = browser.run("[...document.querySelectorAll('.live-bar select')].map((menu) => menu.value)")
+    assert chosen == ["", f"{names[0]}, {own[0].items[0]}", "not run", "", ""]
+    press(browser, "Show all")
+    assert browser.run(said) == f"36 of 36 tables and figures, {len(joints)} of {len(joints)} claims."
+    browser.run("document.querySelectorAll('details.ledger-paper').forEach((one) => (one.open = false))")
+    browser.run(f"location.hash = {joints[-1].id!r}")
+    browser.wait(f"{opened} === 1")
 
 
 # ----------------------------------------------------------------------------------------------------------- Sphinx

@@ -2,16 +2,18 @@
 
 import math
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
 
 from paper.chapters import measures
-from xlgen.analysis import Interval, clustered
+from xlgen.analysis import AnalysisError, Interval, clustered
 from xlgen.analysis.contest import contest
-from xlgen.core.errors import ConfigError
+from xlgen.core.errors import ConfigError, UnknownName
 
 KEYS = [("sam", 0), ("sam", 1)]
 LANGUAGES = ["ar", "bg", "de", "el", "es"]
@@ -100,6 +102,144 @@ def test_contests_are_told_with_error_baseline_and_difference():
     told = measures.compared({"a measure": result}, "a measure")
     assert f"difference {gain.difference:+.2f}" in told and told.startswith("a measure: ")
     assert measures.compared({}, None) == "there is none" and measures.p_text(math.nan) == ""
+
+
+def left_out(x, y, column):
+    """What a line through the other columns' deviations from the rows' means says of a column: by hand."""
+    others = [i for i in range(x.shape[1]) if i != column]
+    a, b = (t[:, others] - t[:, others].mean(axis=1, keepdims=True) for t in (x, y))
+    slope = np.polyfit(a.ravel(), b.ravel(), 1)[0]
+    return y[:, others].mean(axis=1) + slope * (x[:, column] - x[:, others].mean(axis=1))
+
+
+def table_of(rng, models=4):
+    """Rows of some models in all languages and English, with a measure that follows accuracy."""
+    for model in range(models):
+        who = {"task": "mini-xnli", "objective": "sam" if model < 2 else "mvr", "seed": model % 2, "n": 50}
+        who |= {"key": f"{model:016d}", "status": "ok", "on": "test, no labels", "model": "tiny"}
+        for code in ["en", *LANGUAGES]:
+            value = rng.uniform(0.5, 0.9)
+            yield who | {"language": code, "measure": "accuracy", "value": value, "on": "test, true labels"}
+            yield who | {"language": code, "measure": "confidence", "value": value + rng.normal(0, 0.05)}
+            yield who | {"language": code, "measure": "fisher_trace", "value": math.exp(3 * value)}
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame(list(table_of(np.random.default_rng(0))))
+
+
+@pytest.fixture
+def four(frame):
+    keys = [("sam", 0), ("sam", 1), ("mvr", 0), ("mvr", 1)]
+    by_key = frame.assign(key=list(zip(frame.objective, frame.seed, strict=True)))
+    return measures.MeasureTables(SimpleNamespace(frame=by_key, runs=dict.fromkeys(keys)))
+
+
+def test_a_forecast_has_not_seen_the_language_or_the_model_or_the_objective(four):
+    x, y = four.tables["confidence"], four.tables["accuracy"]
+    language, model = (four.leave_out(unit, ["confidence"]).errors for unit in ("language", "model"))
+    for column, code in enumerate(LANGUAGES):
+        said = left_out(x, y, column)
+        assert language["ours"].mae[code] == pytest.approx(100 * np.abs(said - y[:, column]).mean())
+        rest = np.delete(y, column, axis=1).mean(axis=1)
+        assert language["mean"].mae[code] == pytest.approx(100 * np.abs(rest - y[:, column]).mean())
+    for row, key in enumerate(four.keys):
+        said = left_out(x.T, y.T, row)
+        assert model["ours"].mae[key] == pytest.approx(100 * np.abs(said - y[row]).mean())
+    assert four.leave_out("language", ["confidence"]).errors.keys() == {"ours", "mean", "English"}
+    with pytest.raises(AnalysisError, match="2 groups"):
+        four.leave_out("objective", ["confidence"])
+    with pytest.raises(UnknownName, match="what to leave out 'languages'. Did you mean 'language'"):
+        four.leave_out("languages", ["confidence"])
+
+
+def test_english_accuracy_is_one_line_for_all_models_of_a_new_language(four, frame):
+    english = frame[(frame.measure == "accuracy") & (frame.language == "en")].value.to_numpy()
+    y = four.tables["accuracy"]
+    said = [np.polyval(np.polyfit(np.repeat(english, 4), np.delete(y, i, 1).ravel(), 1), english) for i in range(5)]
+    found = four.leave_out("language", ["confidence"]).errors["English"].mae
+    assert list(found.values()) == pytest.approx([100 * np.abs(s - y[:, i]).mean() for i, s in enumerate(said)])
+
+
+def test_a_measure_of_many_orders_of_magnitude_enters_by_its_logarithm(four):
+    assert four.features(["fisher_trace"])[:, 0] == pytest.approx(3 * four.tables["accuracy"].ravel())
+    assert four.leave_out("language", ["fisher_trace"]).errors["ours"].mean.value == pytest.approx(0, abs=1e-9)
+
+
+def test_what_a_measure_adds_is_compared_with_the_others_alone(four):
+    found = four.leave_out("language", ["fisher_trace"], beside=["confidence"])
+    alone = four.leave_out("language", ["confidence"]).errors["ours"].mae
+    assert found.errors["alone"].mae == pytest.approx(alone)
+    assert found.gain("ours", "alone").difference.value < 0 and found.errors.keys() == {"ours", "alone"}
+
+
+def test_correlations_are_of_the_table_or_of_the_table_on_its_side(four):
+    x, y = four.tables["confidence"], four.tables["accuracy"]
+    assert four.over_languages("confidence", resamples=99) == clustered(x, y, resamples=99)
+    assert four.over_models("confidence", resamples=99) == clustered(x.T, y.T, resamples=99)
+    some = four.over_languages("confidence", "mvr", coefficient="kendall", resamples=99)
+    assert some == clustered(x[2:], y[2:], coefficient="kendall", resamples=99)
+    answer = {"a": SimpleNamespace(p=0.01), "b": SimpleNamespace(p=0.04)}
+    assert measures.corrected(answer) == {"a": 0.02, "b": 0.04}
+    assert measures.cell(some) == str(some.interval)
+    assert measures.cell(clustered(0 * x, y, resamples=99)) == "undefined"
+
+
+def test_an_answer_passes_four_tests_and_fails_by_any_one(four):
+    c, result = four.over_languages("confidence", resamples=99), four.leave_out("language", ["confidence"])
+    assert result.gain("ours", "mean").difference.high < 0
+    assert four.settles("confidence", c, 0.05, result)
+    assert not four.settles("confidence", c, 0.051, result)
+    assert not four.settles("confidence", c, 0.05, None)
+    assert not four.settles("confidence", replace(c, low=-0.1), 0.05, result)
+    assert not four.settles("confidence", replace(c, status="undefined"), 0.05, result)
+    worse = four.leave_out("language", ["confidence"])
+    worse.errors["ours"], worse.errors["mean"] = worse.errors["mean"], worse.errors["ours"]
+    assert not four.settles("confidence", c, 0.05, worse)
+    four.tables["confidence"] = np.where(np.arange(5) == 0, np.nan, four.tables["confidence"])  # a fifth of the values
+    assert not four.settles("confidence", c, 0.05, result)
+
+
+def test_records_are_forecast_as_the_miniature_is_and_by_models_where_there_are_enough(four, frame):
+    (found,) = [row for row in measures.forecasts(frame, "en") if row["measure"] == "confidence"]
+    ours = four.leave_out("language", ["confidence"]).errors
+    assert found["error"] == ours["ours"].mean and found["baseline"] == ours["mean"].mean and found["models"] == 4
+    assert found["r"].value == pytest.approx(four.over_languages("confidence", resamples=99).value)
+    by_model = {row["measure"]: row for row in measures.forecasts(frame, "en", "model")}
+    ours = four.leave_out("model", ["confidence"]).errors
+    assert by_model["confidence"]["error"].value == pytest.approx(ours["ours"].mean.value)
+    assert by_model["fisher_trace"]["error"].value == pytest.approx(0, abs=1e-9)
+    some = frame[frame.key.isin(sorted(set(frame.key))[:3])]
+    assert measures.forecasts(some, "en", "model") == [] != measures.forecasts(some, "en")
+
+
+def test_both_scales_stand_side_by_side_with_the_cost_and_a_blank_where_nothing_is_recorded(four, frame):
+    mini = {m: four.leave_out("language", [m]) for m in ("fisher_trace", "confidence")}
+    real = measures.forecasts(frame[frame.measure != "fisher_trace"], "en")
+    shown = text(measures.side_by_side(mini, real, dict.fromkeys(mini, False), "x", "the mean"))
+    base, error = (mini["confidence"].errors[who].mean for who in ("mean", "ours"))
+    assert f"|the mean|0|{base:.2f}|{base:.2f}|" in shown
+    assert f"|mean confidence|not needed|1|{error:.2f}|{error:.2f}|" in shown
+    trace = f"|Tr F|not needed|{measures.passes('fisher_trace')}|"
+    assert trace in shown and shown.index(trace) < shown.index("|mean confidence|")  # the better first
+    none = text(measures.side_by_side(mini, [], dict.fromkeys(mini, False), "x", "the mean"))
+    assert f"|the mean|0|{base:.2f}|" in none and f"{base:.2f}|{base:.2f}" not in none
+
+
+def test_forests_have_a_row_a_measure_and_a_line_a_baseline(four):
+    _, (left, right) = plt.subplots(1, 2)
+    answer = {m: four.over_languages(m, resamples=99) for m in four.tried}
+    answer["frobenius"] = replace(answer["confidence"], status="undefined")
+    four.forest(left, answer, "languages")
+    assert [tick.get_text() for tick in left.get_yticklabels()] == [measures.named(m) for m in answer]
+    assert [line.get_text() for line in left.texts] == ["undefined"] and "over languages" in left.get_xlabel()
+    results = {name: four.leave_out("language", [name]) for name in ("confidence", "fisher_trace")}
+    measures.error_forest(right, results, {"confidence": True, "fisher_trace": False}, measures.BASES["language"])
+    assert [tick.get_text() for tick in right.get_yticklabels()] == ["fisher_trace", "confidence"]
+    base = results["fisher_trace"].errors["mean"].mean.value
+    assert right.get_legend_handles_labels()[1][0] == f"mean of other languages: {base:.1f}"
+    plt.close("all")
 
 
 def test_each_measure_of_a_record_is_a_forecast_beside_the_mean_of_the_others():

@@ -10,7 +10,7 @@ import papermill
 import pytest
 
 from paper import notebook
-from xlgen.core.errors import UnknownName, XlgenError
+from xlgen.core.errors import ConfigError, UnknownName, XlgenError
 from xlgen.core.registry import Registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -260,3 +260,25 @@ def test_a_picture_is_found_by_its_name(tmp_path):
     assert notebook.picture(path, "fig-one") == b"a png"
     with pytest.raises(UnknownName, match="Did you mean 'fig-one'"):
         notebook.picture(path, "fig-on")
+
+
+def test_a_count_of_models_may_be_all(tmp_path):
+    source = tmp_path / "page.py"
+    source.write_text('# %% tags=["parameters"]\nlive: "int or all" = 1  # models\n')
+    assert notebook.typed(source, {"live": "all"}) == {"live": "all"}
+    assert notebook.typed(source, {"live": "3"}) == notebook.typed(source, {"live": 3}) == {"live": 3}
+    with pytest.raises(ConfigError, match="live is 'most'"):
+        notebook.typed(source, {"live": "most"})
+
+
+TAUGHT = "theory sharpness xnli objectives pawsx l2_ewc frechet fisher tagging frozen stability".split()
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_a_chapter_that_is_taught_asks_before_it_shows_and_checks_a_misconception(name):
+    read = notebook.read(ROOT / "notebooks" / f"{name}.py")
+    prose = " ".join("\n".join(cell.source for cell in read.cells if cell.cell_type == "markdown").split())
+    assert re.search(r"[Bb]efore you (?:look|read on|move)|Guess which", prose)
+    (check,) = re.findall(r"```\{admonition\} Concept check: (.+?) True\? :class: dropdown (.+?) ```", prose)
+    assert "misconception is that" in check[1] and check[1].startswith("*")
+    assert prose.index("What you will learn") < prose.index("Concept check") < prose.index("What we learnt")

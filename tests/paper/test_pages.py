@@ -92,3 +92,9 @@ def test_mathjax_asks_for_no_font_that_is_not_there():
     assert "about:blank" in script and ".otf')" in script
     mended = sphinxext.without_missing_fonts(script)
     assert "url('about:blank')" not in mended and ".otf')" not in mended
+
+
+def test_what_unfolds_pages_of_the_sidebar_has_their_name():
+    page = "<nav><li><a>The\n library</a><details><summary><i></i></summary><li><a>core</a></li></details></li></nav>"
+    made = pages.finished(page)
+    assert '<summary aria-label="Pages of The library">' in made and pages.finished(made) == made

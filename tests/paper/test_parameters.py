@@ -16,6 +16,7 @@ SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
 pages = pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 
 OTHER = {
+    "int or all": "all",
     "list": [3],
     "dict": {"rho": 0.1, "text": "mix fr-en"},
     "bool": True,

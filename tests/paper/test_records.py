@@ -250,12 +250,21 @@ def test_a_relative_difference():
 
 
 def test_parts_share_the_models_and_keep_stages_together(tmp_path):
-    plan = records._plan(["stages", "frozen"], "mini", RunOptions(store=tmp_path))
+    wanted = [PROTOCOLS[name]("mini") for name in ("stages", "frozen")]
+    plan = records.plan(wanted, RunOptions(store=tmp_path))
     assert pickle.loads(pickle.dumps(plan)) == plan
     parts = [{config.hash for config, _ in share} for share in records._shares(plan, 2)]
     assert parts[0].isdisjoint(parts[1]) and parts[0] | parts[1] == set(plan) and all(parts)
     starts = [(config.start, part) for config, _ in plan.values() for part in parts if config.hash in part]
     assert any(start for start, _ in starts) and all(start in part for start, part in starts if start)
+
+
+def test_a_record_has_what_protocols_that_were_not_named_measure(tmp_path):
+    options = RunOptions(store=tmp_path)
+    protocols = [function("mini") for _, function in PROTOCOLS.items()]
+    named, every = records.plan([PROTOCOLS["scales"]("mini")], options, protocols), records.plan(protocols, options)
+    assert len(named) == 4 and all(set(map(repr, named[key][1])) == set(map(repr, every[key][1])) for key in named)
+    assert any("sharpness_alpha" in one.names for _, measures in named.values() for one in measures)
 
 
 def test_records_are_made_side_by_side_and_are_those_of_one_process(monkeypatch, tmp_path, made):
@@ -392,7 +401,7 @@ def test_what_is_asked_for_comes_before_the_protocol():
 def test_the_committed_records_are_those_of_the_protocols(tmp_path):
     """A change of data, encoder, settings or measures makes records out of date: `make records` writes them anew."""
     kept = RunOptions(store=tmp_path, records=records.default_folder())
-    plan = records._plan((), "mini", kept)
+    plan = records.plan([function("mini") for _, function in PROTOCOLS.items()], kept)
     generated = {path.stem for path in kept.records.iterdir() if runs.stored(path.stem, kept).task.startswith("mini-")}
     assert generated == set(plan)
     for key, (_, measures) in plan.items():

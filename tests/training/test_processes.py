@@ -38,6 +38,8 @@ from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.training import runs, train
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 FISHER = [
     {"labels": labels, "method": method, "weight": 0.1}
     for labels in ("sample", "true")
@@ -276,12 +278,6 @@ def server():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         forkserver.ensure_running()
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
-    monkeypatch.setitem(TASKS._entries, "tagged", TaggedToy())
 
 
 @pytest.fixture(scope="module")

@@ -6,31 +6,22 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import ToyTask, config, options, resumed, save_encoder
+from tiny import config, options, resumed
 from transformers import get_linear_schedule_with_warmup
 
 from xlgen import models
 from xlgen.core import device
 from xlgen.core.errors import ConfigError, TrainingError, UnknownName
 from xlgen.core.store import Store, read_tensors
-from xlgen.data.catalogue import TASKS
 from xlgen.data.encode import encode
 from xlgen.measures import Predictions
 from xlgen.models.evaluate import losses, predict
 from xlgen.objectives import Baseline
 from xlgen.training import setup, train
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
-
-
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 def weights(trained):

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from tiny import TaggedToy, ToyTask, config, options, resumed, save_encoder
+from tiny import ToyTask, config, options, resumed, save_encoder
 
 from xlgen import models
 from xlgen.core.config import RunConfig
@@ -18,18 +18,9 @@ from xlgen.measures.measuring import MeasureConfig
 from xlgen.models.evaluate import predict
 from xlgen.training import runs, setup, train
 
+pytestmark = pytest.mark.usefixtures("toy_tasks")
+
 torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True)
-def toy(monkeypatch):
-    monkeypatch.setitem(TASKS._entries, "toy", ToyTask())
-    monkeypatch.setitem(TASKS._entries, "tagged", TaggedToy())
-
-
-@pytest.fixture(scope="session")
-def encoder(tmp_path_factory):
-    return save_encoder(tmp_path_factory.mktemp("models") / "encoder")
 
 
 def first_stage(encoder, tmp_path, **changes):

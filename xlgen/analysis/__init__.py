@@ -38,6 +38,7 @@ from xlgen.analysis.intervals import (
     signed,
 )
 from xlgen.analysis.predictor import LAMS, Predicted, Ridge, leave_one_out, mean_of_others, ridge
+from xlgen.analysis.reliability import Disattenuated, disattenuated
 from xlgen.analysis.rows import Pairs, Row, Run, correlations, paired, pivot
 from xlgen.analysis.seeds import OverSeeds, over_seeds
 from xlgen.analysis.verdicts import (
@@ -68,6 +69,7 @@ __all__ = [
     "Clustered",
     "Coefficient",
     "Correlation",
+    "Disattenuated",
     "Errors",
     "Gain",
     "Interval",
@@ -83,6 +85,7 @@ __all__ = [
     "correlate",
     "correlations",
     "difference_of_z",
+    "disattenuated",
     "errors",
     "fisher_interval",
     "gain",

@@ -180,16 +180,19 @@ def _predict(args: argparse.Namespace) -> None:
         if path and path.suffix not in endings:
             raise ConfigError(f"--{option} {path}: expected a name that ends in {' or '.join(endings)}.")
         writable(path, f"--{option}")
+    from xlgen.data.own import OwnTask
+    from xlgen.data.task_file import task_of
     from xlgen.forecast import report
     from xlgen.forecast.predict import predict
     from xlgen.training.runs import find
 
+    source, languages = args.model or find(args.run, options), _words(args.languages, "--languages") or ()
+    task = task_of(args.task or source.task, args.data, _columns(args.columns), languages)
+    _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})  # before the work, which may take hours
     found = predict(
-        args.model or find(args.run, options),
-        args.task,
-        _words(args.languages, "--languages") or (),
-        data=args.data,
-        columns=_columns(args.columns),
+        source,
+        task,
+        languages,
         labelled=_words(args.labelled, "--labelled"),
         records=args.records,
         split=args.split,
@@ -197,9 +200,9 @@ def _predict(args: argparse.Namespace) -> None:
         batch_size=args.batch_size,
         max_length=args.max_length,
         level=args.level,
+        precision=args.precision,
         options=options,
     )
-    _say_columns(found.columns)
     print(report.text(found))
     if args.out:
         write_table(args.out, found.table)

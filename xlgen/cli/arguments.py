@@ -145,6 +145,9 @@ def _add_predict(commands) -> None:
         "--size", type=whole, default=0, help="examples of each language of the task's own data; 0 is all"
     )
     predict.add_argument("--batch-size", type=whole, default=64, help="examples of a forward pass (64)")
+    predict.add_argument(
+        "--precision", default="float32", help="of the forward passes: float32 (the default) or bf16, for GPUs"
+    )
     predict.add_argument("--level", type=number, default=0.9, help="of the intervals (0.9)")
     predict.add_argument("--out", type=Path, help="also write the table to this .csv or .parquet file")
     predict.add_argument("--report", type=Path, help="also write a report with a plot to this .html file")

@@ -30,6 +30,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from filelock import FileLock
+
 import xlgen
 from xlgen.core.config import RunConfig, digest
 from xlgen.core.errors import XlgenError, what_is_wrong
@@ -80,7 +82,7 @@ def read_json(path: Path, advice: str = "") -> Any:
         StoreError: the file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), object_hook=decode)
+        return DECODER.decode(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         advice = advice or f"delete {path.parent} and run again"
         raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); {advice}.") from None
@@ -104,6 +106,10 @@ def encode(value: Any) -> Any:
 def decode(value: dict[str, Any]) -> Any:
     """Inverse of :func:`encode` for one JSON object, as ``object_hook`` of the parser."""
     return float(value["float"]) if value.keys() == {"float"} else value
+
+
+DECODER = json.JSONDecoder(object_hook=decode)
+"""One for all files: to make it takes as long as to read a small file."""
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], meta: Any) -> None:
@@ -323,7 +329,7 @@ def unpack(path: Path) -> tuple[Result, ...]:
     return _unpack(path, facts.st_mtime_ns, facts.st_size)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _unpack(path: Path, changed: int, size: int) -> tuple[Result, ...]:
     """What is in a file that was last changed then: a run is asked for each of its measures."""
     try:
@@ -411,6 +417,14 @@ class Store:
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """Wait until no other process of this machine is in such a block for the result; a dead one is in none."""
+        lock = self.root / ".locks" / name
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(lock):
+            yield
 
     def check_writable(self) -> None:
         """Refuse now what would fail after the work.

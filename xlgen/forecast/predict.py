@@ -11,6 +11,7 @@ from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from pydantic import Field
 from tqdm.auto import tqdm
@@ -45,6 +46,9 @@ FEWEST = 3
 DIRECT = "atc"
 """What forecasts where nothing but the source is labelled. None of the estimators that are calibrated on the source
 alone is good everywhere (on one real model DoC misses by less, on the miniature ATC does): none has an interval."""
+
+PRECISIONS = ("float32", "bf16")
+"""Of the forward passes. bfloat16 has eight bits for a number's digits."""
 
 
 SIZE, BATCH = Setting("size", AtLeast0), Setting("batch_size", AtLeast1, 64)
@@ -87,7 +91,7 @@ class Forecast:
 
 def predict(
     model: str | Path | Run,
-    task: str = "",
+    task: str | Task = "",
     languages: Sequence[str] = (),
     *,
     data: Path | str | None = None,
@@ -99,6 +103,7 @@ def predict(
     batch_size: int = 64,
     max_length: int = 128,
     level: float = LEVEL,
+    precision: str = "float32",
     options: RunOptions | None = None,
 ) -> Forecast:
     """Forecast a fine-tuned model's accuracy (F1, where the task is scored by it) in languages without labels.
@@ -122,7 +127,8 @@ def predict(
 
     Args:
         model: a folder or hub id of a fine-tuned classifier, or a run of the store.
-        task: name in the catalogue or path of a task file (:mod:`xlgen.data.task_file`); a run's own unless given.
+        task: name in the catalogue or path of a task file (:mod:`xlgen.data.task_file`); a run's own unless given. Or a
+            task, with the data that it has: ``data`` and ``columns`` are those of a name.
         languages: any codes that the data have; all of them unless given.
         data: a user's file or folder, in place of the task's own data (:mod:`xlgen.data.own`).
         columns: of the user's files, where they are not to be guessed.
@@ -134,26 +140,32 @@ def predict(
         batch_size: rows of a forward pass.
         max_length: sub-words of a pair or sentence; a run's own is used.
         level: of the intervals.
+        precision: of the forward passes: ``"float32"``, or ``"bf16"``, mixed, which moves the answers that were close
+            (:data:`PRECISIONS`).
         options: device, threads, data folder, progress.
 
     Raises:
-        UnknownName: a task, language or column that there is not.
+        UnknownName: a task, language, column or precision that there is not.
         DataError: a file is not what is expected.
         ConfigError: labels are needed in a language that has none.
         ModelError: the model cannot be loaded, or has other classes than the task.
     """
     options = options or RunOptions()
     size, batch_size, level = SIZE.read(size), BATCH.read(batch_size), LEVELS.read(level)
-    found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
+    if precision not in PRECISIONS:
+        raise UnknownName("precision", precision, PRECISIONS)
+    found = task
+    if isinstance(task, str):
+        found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
     known = None if records is None else _records(records, source)
     wanted, labelled = _languages(found, languages, labelled)
-    if not wanted:
+    with threads(options.threads):
+        tallies, at_home = _tallies(found, source, wanted, labelled, split, size, batch_size, precision, options)
+    if not tallies:
         raise DataError(
             f"there is no text to forecast from but in {found.source_language!r}; expected another language."
         )
-    with threads(options.threads):
-        tallies, at_home = _tallies(found, source, wanted, labelled, split, size, batch_size, options)
     return _forecast(found, source, tallies, at_home, labelled, known, level)
 
 
@@ -209,6 +221,7 @@ def _tallies(
     split: str,
     size: int,
     batch_size: int,
+    precision: str,
     options: RunOptions,
 ) -> tuple[dict[str, Tally], Tally]:
     """Go through the text once: a tally a language, and that of the source's development examples."""
@@ -230,7 +243,9 @@ def _tallies(
 
     def predicted(rows: Rows | TaggedRows, language: str) -> Predictions:
         encoded = encoder(rows.relabelled(order), tokenizer, length, None, positions)
-        return logits_of(model, [batch.to(device) for batch in encoded.batches(batch_size)], language)
+        batches = [batch.to(device) for batch in encoded.batches(batch_size)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            return logits_of(model, batches, language)
 
     with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
         calibration = predicted(dev, task.source_language)

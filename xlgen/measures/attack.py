@@ -65,7 +65,7 @@ class Attack:
     states: list[Tensor] = field(default_factory=list)
 
     def bound(self, name: str, alpha: float) -> Tensor:
-        """Largest |u_i| of each weight: α, or α |w_i| + ε in the magnitude-aware ball."""
+        """Largest ``|u_i|`` of each weight: α, or ``α |w_i| + ε`` in the magnitude-aware ball."""
         origin = self.origin[name]
         return torch.full_like(origin, alpha) if self.epsilon is None else origin.abs() * alpha + self.epsilon
 

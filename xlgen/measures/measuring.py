@@ -46,6 +46,7 @@ __all__ = [
     "load_model",
     "measure",
     "measure_many",
+    "names",
     "resolve",
     "run",
     "run_many",
@@ -211,6 +212,11 @@ def measure(
 def stored(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, Result | None]:
     """By measure, what the store or the records have of it: ``None`` where it has not been measured."""
     return _found(source, _resolve_measures(TASKS[source.task], config, options), options)
+
+
+def names(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> dict[str, str]:
+    """By measure, its name in the store, whether or not it has been measured, or the run trained."""
+    return _keys(source, _resolve_measures(TASKS[source.task], config, options))
 
 
 def measure_many(

@@ -3,9 +3,9 @@ r"""Adaptive sharpness: the worst rise of the loss when every weight moves in pr
 .. math:: \max_{\|\delta / |w|\|_2 \le \rho} L(w + \delta) - L(w)
     = \max_{\|v\|_2 \le \rho} L\big(w \odot (1 + v)\big) - L(w)
 
-(kwon2021asam, equation 3 with T = |w|; andriushchenko2023modern, equation 2). dinh2017sharp rescale the weights of a
-network without changing what it computes and make any sharpness that measures steps in parameter units what they like.
-Here v stays what it is when weights are rescaled, so the number does too.
+(kwon2021asam, equation 3 with T = ``|w|``; andriushchenko2023modern, equation 2). dinh2017sharp rescale the weights of
+a network without changing what it computes and make any sharpness that measures steps in parameter units what they
+like. Here v stays what it is when weights are rescaled, so the number does too.
 """
 
 from __future__ import annotations

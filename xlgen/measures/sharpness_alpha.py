@@ -114,7 +114,7 @@ def sharpness_alpha(
         restarts: random starts for each α.
         steps: ascent steps from each start.
         tolerance: the guided search ends when the bracket's ends have a ratio of at most 1 + tolerance.
-        relative: magnitude-aware ball |u_i| ≤ α |w_i| + epsilon in place of |u_i| ≤ α.
+        relative: magnitude-aware ball ``|u_i| ≤ α |w_i| + epsilon`` in place of ``|u_i| ≤ α``.
         epsilon: see ``relative``.
         examples: the first so many examples of each language; 0 is all of them.
         seed: seeds the starts.

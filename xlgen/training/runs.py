@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -147,13 +148,16 @@ def _to_share(config: RunConfig, processes: int) -> RunConfig:
 def run(config: RunConfig, options: RunOptions) -> Run:
     """Train, unless the store has the run; see :func:`xlgen.training.train.train`.
 
-    Several processes call it together.
+    Several processes that share the run call it together. Of others, the first trains, and the rest wait for it.
     """
     config, store = resolve(config, options), Store(options.store)
-    processes = Processes.of(accelerator_for(options.device)) if started() > 1 else Processes()
-    if any(processes.gather(store.get(config.hash) is None)):
+    shared, missing = started() > 1, store.get(config.hash) is None
+    processes = Processes.of(accelerator_for(options.device)) if shared else Processes()
+    if missing:
         store.check_writable()
-        _store(train(config, options, store.partial(config.hash)), config, store)
+    with store.alone(config.hash) if missing and not shared else nullcontext():
+        if any(processes.gather(store.get(config.hash) is None)):
+            _store(train(config, options, store.partial(config.hash)), config, store)
     return Run(config, store.get(config.hash))
 
 

@@ -1,29 +1,50 @@
-// The grid of the ledger: menus that hide its rows, and links that also hide the other rows of the page's tables.
+// The grid of the ledger: menus and links that choose its lines and the claims in the tables of the page.
 xlgenLive.register("ledger_grid", (panel, data, say) => {
   const { make, choice, button } = xlgenLive;
   const bar = make("div", { class: "live-bar" }, panel);
-  const grid = panel.parentElement.querySelector("table.live-grid");
-  const lines = [...grid.querySelectorAll("tbody tr")];
-  const links = [...grid.querySelectorAll("a")];
+  const lines = [...panel.parentElement.querySelectorAll("table.live-grid tbody tr")];
+  const folds = [...document.querySelectorAll("details.ledger-paper")];
   const of = (list) => ({ "": "all", ...Object.fromEntries(list.map((one) => [one, one])) });
+  const chosen = Object.fromEntries(Object.entries(data.menus).map(([name, list]) =>
+    [name, choice(bar, { label: data.names[name] || name, options: of(list), change: () => show() })]));
+  const menu = Object.fromEntries(Object.keys(chosen).map((name, at) => [name, bar.querySelectorAll("select")[at]]));
 
-  const rows = (ids) => {
-    const all = [...document.querySelectorAll("table.ledger tbody tr")];
-    for (const row of all) row.hidden = Boolean(ids) && !ids.includes(row.id);
-    reset.disabled = !ids;
-    return ids ? ` The tables below show ${all.filter((row) => !row.hidden).length} of ${all.length} rows.` : "";
-  };
   const show = () => {
-    for (const line of lines)
-      line.hidden = (paper() && line.dataset.paper !== paper()) ||
-        (verdict() && ![...line.querySelectorAll("a")].some((a) => a.dataset.verdict === verdict()));
-    say(`${lines.filter((line) => !line.hidden).length} of ${lines.length} tables and figures.`);
+    const asked = Object.entries(chosen).map(([name, value]) => [name, value()]).filter(([, value]) => value);
+    const fits = (row) => asked.every(([name, value]) => (row.dataset[name] || "").split("|").includes(value));
+    for (const line of lines) {
+      const about = asked.filter(([name]) => name in line.dataset);
+      line.hidden = about.some(([name, value]) => line.dataset[name] !== value) ||
+        (chosen.verdict() && ![...line.querySelectorAll("a")].some((a) => a.dataset.verdict === chosen.verdict()));
+    }
+    let claims = 0, all = 0;
+    for (const fold of folds) {
+      const rows = [...fold.querySelectorAll("table.ledger tbody tr")];
+      for (const row of rows) row.hidden = !fits(row);
+      const named = rows.filter((row) => row.id), seen = named.filter((row) => !row.hidden);
+      (claims += seen.length), (all += named.length);
+      fold.hidden = !seen.length;
+      if (asked.length) fold.open = Boolean(seen.length);
+    }
+    reset.disabled = !asked.length;
+    const grid = `${lines.filter((line) => !line.hidden).length} of ${lines.length} tables and figures`;
+    say(all ? `${grid}, ${claims} of ${all} claims.` : `${grid}.`);
   };
-  const paper = choice(bar, { label: "paper", options: of(data.papers), change: () => show() });
-  const verdict = choice(bar, { label: "verdict", options: of(data.verdicts), change: () => show() });
-  const reset = button(bar, "Show all rows", () => (rows(), show()));
-  for (const link of links)
-    link.addEventListener("click", () => say(`${link.getAttribute("aria-label")}.${rows(link.dataset.rows.split(" "))}`));
-  reset.disabled = true;
+  const choose = (values) => {
+    for (const [name, select] of Object.entries(menu)) select.value = values[name] || "";
+    show();
+  };
+  const reset = button(bar, "Show all", () => choose({}));
+  for (const line of lines)
+    for (const link of line.querySelectorAll("a"))
+      link.addEventListener("click", () => choose({ item: line.dataset.item, verdict: link.dataset.verdict }));
+  const unfold = () => {
+    const row = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    const fold = row && row.closest("details.ledger-paper");
+    if (fold && !fold.open) (fold.open = true), row.scrollIntoView();
+  };
+  addEventListener("hashchange", unfold);
+  addEventListener("beforeprint", () => folds.forEach((fold) => (fold.open = true)));
   show();
+  unfold();
 });

@@ -1,0 +1,532 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Which language?
+#
+# A model was fine-tuned on English and is to be used in a language for which nobody has a labelled test set. How accurate
+# will it be there? The earlier chapters define measures and look at a few models. This one takes every measure, on all
+# models of {cite:t}`bassi2024generalization`'s protocol and on a real encoder, and asks which of them says so, how many
+# points it is wrong, and what it costs to compute. The [next chapter](which_model) asks the other question: which of
+# several models is good in a given language. All tables in full are in {doc}`every_measure`.
+#
+# ```{admonition} What you will learn
+# :class: tip
+# - How to test a forecast on languages that had no part in it, and which guesses without any measure it has to beat.
+# - How to be honest about languages that come back in every model (draw whole languages) and about some thirty measures
+#   that were all tried (Holm).
+# - Why a measure that is computed from the predictions it is meant to predict proves nothing, and what labels are worth.
+# ```
+
+# %% tags=["parameters", "hide-input"]
+preset: str = "mini"  # sizes: mini (offline miniature), small (20,000 real English pairs) or paper
+task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: XNLI or its miniature
+model: str = ""  # mini, a hub id or a folder; empty: the preset's own
+objectives: list = ["baseline", "sam", "mvr", "fisher"]  # training objectives
+seeds: list = [0, 1, 2, 3, 4, 5, 6, 7]  # random seeds, each objective is trained with each
+thorough: list = [0, 1, 2]  # seeds whose models get every measure; the others those of predictions
+size: int = 500  # examples of each language and split for accuracy and margins [count]; 0: all
+data_dir: str = ""  # folder with the official archives, from the working directory; empty: the hub
+train_size: int = None  # English training pairs [count], 0 for all; None: the protocol's own
+epochs: int = None  # passes over the training pairs [count]; None: the preset's own
+resamples: int = 4999  # bootstrap samples, and permutations [count]
+live: "int or all" = 1  # models trained here even where a record is committed [count], or all
+store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
+workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
+
+# %% tags=["hide-cell", "reads:records"]
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from myst_nb import glue
+
+from paper import chapters, figures, protocols, records
+from paper.chapters.measures import (
+    ALPHA,
+    BASES,
+    MeasureTables,
+    compared,
+    corrected,
+    error_forest,
+    error_of,
+    forecasts,
+    listed,
+    named,
+    p_text,
+    passes,
+    side_by_side,
+)
+from paper.live import picker
+from paper.notebook import provenance
+from xlgen.analysis import clustered, errors, holm, leave_one_out, mean_of_others, signed
+from xlgen.analysis.contest import contests
+
+figures.use_style()
+objectives = chapters.words(objectives)
+seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
+say = chapters.Say("which_language")
+options = chapters.options_for(store, data_dir)
+changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
+choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
+found = records.obtain(
+    protocols.seeds(preset, **choices, **changed), options, workers=workers, live=chapters.how_many(live)
+)
+real = records.recorded(task="xnli", model="e5-small")
+
+# %% tags=["remove-input"]
+chapters.records_box(found)
+
+# %% tags=["remove-input"]
+study = MeasureTables(found)
+keys, languages, tried, candidates = study.keys, study.languages, study.tried, study.candidates
+tables, facts, task = study.tables, chapters.facts(found), study.frame.task.iloc[0]
+accuracy = tables["accuracy"]  # (models, languages)
+n_examples, label_free = study.about.n["accuracy"], sum(not study.needs_labels(m) for m in tried)
+say(models=len(keys), with_all=len(study.with_all), languages=len(languages), tried=len(tried), free=label_free)
+say(task=task, encoder=facts["encoder"], examples=f"{n_examples:,}", candidates=len(candidates))
+
+# %% tags=["remove-input"]
+first = {m: study.over_languages(m, resamples=resamples) for m in tried}
+first_p = corrected(first)
+related = study.settled(first, first_p)
+say(first_count=f"{len(related)} of {len(candidates)}", first_list=listed(related, first))
+
+# %% tags=["remove-input"]
+varying = [m for m in candidates if first[m].status == "ok"]
+entries = {named(m): [m] for m in varying} | study.sets_of([m for m in varying if study.mostly_there(m)])
+results = contests(entries, lambda measures: study.leave_out("language", measures))
+free = {title: not any(map(study.needs_labels, measures)) for title, measures in entries.items()}
+ordered = sorted(results, key=lambda title: error_of(results[title]))
+best_free = next((title for title in ordered if free[title]), None)
+best_labelled = next((title for title in ordered if not free[title]), None)
+dropped = ", ".join(named(m) for m in varying if not study.mostly_there(m)) or "none"
+say(best_free=compared(results, best_free), best_labelled=compared(results, best_labelled), dropped=dropped)
+say(best_free_english=compared(results, best_free, "English"))
+
+# %% tags=["remove-input"]
+real_rows = forecasts(real, facts["english"])
+best_real = min((r for r in real_rows if not r["needs_labels"]), key=lambda r: r["error"].value, default=None)
+real_said, n_real = "no record yet", 0
+if best_real:
+    gap = f"{best_real['error']:.1f} points, the mean of the others {best_real['baseline']:.1f}"
+    real_said, n_real = f"{named(best_real['measure'])} {gap}", real.key.nunique()
+scored = real[real.measure == "accuracy"] if n_real else pd.DataFrame({"train_size": [0], "n": [0], "language": [""]})
+say(real_pairs=f"{scored.train_size.max():,}", real_rows=f"{scored.n.max():,}")
+say(real_languages=scored.language.nunique(), real_models=n_real, real_best=real_said)
+unknown = [m for m in candidates if m not in {row["measure"] for row in real_rows}]
+say(real_missing=", ".join(map(named, unknown)) or "none")
+
+# %% [markdown]
+# ## The forecasts, and what they cost
+#
+# Take a language away, fit a straight line from the measure to the accuracy in all the others, read the forecast off it,
+# and count by how many points it misses. Do so for every language in turn. The simplest guess needs no measure: the mean
+# of the other languages. A *pass* is one forward pass over the examples of a language, and a backward pass counts as two.
+
+# %% tags=["remove-input"]
+singles = {m: results[named(m)] for m in varying if named(m) in results}
+caption = f"""Errors in a language that was left out [points], with 95 % intervals over languages, of the miniature \
+({len(keys)} models; {len(study.with_all)} of them have the dear measures) and of real XNLI (e5-small; models: {n_real}); \
+a blank: not recorded, or constant"""
+side_by_side(singles, real_rows, {m: study.needs_labels(m) for m in singles}, caption, BASES["language"]["mean"])
+
+# %% [markdown]
+# Compare the rows of one pass with those of sixteen and more. On real text the best without labels is
+# {glue:text}`which_language-real-best`: chosen by looking, which flatters it. Models of multilingual E5 small recorded so far: {glue:text}`which_language-real-models`,
+# fine-tuned on at most {glue:text}`which_language-real-pairs` English pairs of MultiNLI and scored on
+# {glue:text}`which_language-real-rows` test pairs of XNLI in each of {glue:text}`which_language-real-languages` languages.
+# The last stage of its pretraining saw English NLI pairs, so its English is better than that of its size. Real languages
+# lie closer together than those of the miniature, so that the mean of the others is harder to beat. Without a real
+# record: {glue:text}`which_language-real-missing`.
+#
+# The rows "needed" have labels of the language, of its development split at least. With labels in hand one can count
+# correct answers, and the last part of this page asks whether anything beats that.
+
+# %% tags=["remove-input"]
+rest = accuracy - accuracy.mean(axis=0) - accuracy.mean(axis=1, keepdims=True) + accuracy.mean()
+by_model = np.std(accuracy.mean(axis=1), ddof=int(len(keys) > 1))
+counting = np.sqrt(np.mean(accuracy * (1 - accuracy) / n_examples))
+say(spread_languages=f"{100 * np.std(accuracy.mean(axis=0), ddof=1):.1f}", spread_models=f"{100 * by_model:.1f}")
+say(spread_rest=f"{100 * np.sqrt(np.mean(rest**2)):.1f}", counting=f"{100 * counting:.1f}")
+
+# %% [markdown]
+# ## Two questions
+#
+# Accuracy varies for two reasons. Over the {glue:text}`which_language-languages` target languages (mean of all models)
+# its standard deviation is {glue:text}`which_language-spread-languages` points; over the
+# {glue:text}`which_language-models` models (mean of all languages) {glue:text}`which_language-spread-models` points; what
+# is left after both is {glue:text}`which_language-spread-rest` points, and counting {glue:text}`which_language-examples`
+# test examples alone explains {glue:text}`which_language-counting` of these. With models $r$, languages $\ell$, a measure
+# $x_{r\ell}$ and accuracies $y_{r\ell}$ there are two correlations:
+#
+# $$ \bar r_{\text{languages}} = \frac1R \sum_r \operatorname{corr}_\ell(x_{r\ell}, y_{r\ell}), \qquad
+# \bar r_{\text{models}} = \frac1L \sum_\ell \operatorname{corr}_r(x_{r\ell}, y_{r\ell}) . $$ (eq-which-language-two)
+#
+# The first is about *this* chapter's question: in which languages will a given model be good? The paper's Tables 1 and 3
+# and its Figures 3, 4 and 7 ask it of one model of each objective. The second is the next chapter's. A scatter plot of
+# all models and all languages at once, as in the paper's Figures 1 and 2, mixes the two.
+#
+# **Before you look:** write down one measure that needs no label in the language and one that does, and the correlation
+# that you expect of each. Then pick them.
+
+# %% tags=["remove-input"]
+by_language = set(study.frame[study.frame.language.isin(languages)].measure)
+picture = picker(
+    pd.concat([study.frame.assign(scale="miniature"), real.assign(scale="real")]),
+    x="confidence",
+    labels={measure: named(measure) for measure in tried if measure in by_language},
+    caption="Any measure of any model against accuracy, one point a language; r with its interval, and the error of a "
+    "line that has not seen the language.",
+)
+glue("which_language-picker", picture, display=False)
+picture
+
+# %% [markdown]
+# ## How sure is the mean of many correlations?
+#
+# Not as many times as sure as one. French is easy for every model, and each model meets the same French: the languages
+# are the *clusters*. The bootstrap draws whole languages, with all their models {cite:p}`efron1993bootstrap`. The
+# permutation hands the measure's languages out anew, in the same way in every model, as if it knew nothing of them. From
+# scratch, for the mean confidence of a model in its own answers:
+
+# %%
+x, y = tables["confidence"], accuracy  # (models, languages)
+
+
+def mean_r(x, y):
+    """Pearson's r of each row, and their mean."""
+    dx, dy = (a - a.mean(axis=1, keepdims=True) for a in (x, y))
+    return np.mean((dx * dy).sum(axis=1) / np.sqrt((dx**2).sum(axis=1) * (dy**2).sum(axis=1)))
+
+
+rng, n = np.random.default_rng(0), len(languages)
+drawn = [mean_r(x[:, some], y[:, some]) for some in rng.integers(n, size=(resamples, n))]
+dealt = [mean_r(x[:, rng.permutation(n)], y) for _ in range(resamples)]
+low, high = np.quantile(drawn, [0.025, 0.975])
+p = (1 + np.sum(np.abs(dealt) >= abs(mean_r(x, y)))) / (1 + resamples)
+
+# %% [markdown]
+# The library does the same, with two refinements: its interval is corrected for bias and skewness (BCa), and models or
+# languages with a missing value are handled.
+
+# %%
+c = clustered(x, y, resamples=resamples)
+assert np.isclose(c.value, mean_r(x, y))
+print(f"from scratch: r = {mean_r(x, y):.3f} [{low:.3f}, {high:.3f}], p = {p:.2g}")
+print(f"xlgen:        r = {c.value:.3f} [{c.low:.3f}, {c.high:.3f}], p = {c.p:.2g}")
+
+# %% [markdown]
+# There are {glue:text}`which_language-tried` measures. If none were related to accuracy, one or two of them would still
+# be expected below $p = 0.05$. Holm's step-down correction {cite:p}`holm1979simple` makes up for that, whatever the
+# dependence between the measures: with $p_{(1)} \le \dots \le p_{(m)}$,
+#
+# $$ \tilde p_{(i)} = \min\Big(1, \max_{j \le i} (m - j + 1)\, p_{(j)} \Big) . $$ (eq-which-language-holm)
+
+
+# %%
+def step_down(p):
+    """Holm's correction: the smallest p times m, the next times m - 1, and so on, never below the one before."""
+    adjusted = np.empty(len(p))
+    adjusted[np.argsort(p)] = np.minimum(1, np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
+p = np.nan_to_num([c.p for c in first.values()], nan=1)  # a constant measure was tried as well
+assert np.allclose(step_down(p), holm(p))
+print(f"{np.sum(p <= 0.05)} measures with p <= 0.05, {np.sum(step_down(p) <= 0.05)} after the correction")
+
+# %% mystnb={"figure": {"name": "fig-which-language-forest", "caption": "Mean correlation of each measure with test accuracy over languages, for a fixed model, with 95 % bootstrap intervals over languages. Filled circles: needs labels in the target language; hollow diamonds: needs none; grey crosses: from the very predictions that accuracy is computed from."}, "image": {"alt": "A forest plot with one row for each measure, showing its mean correlation with accuracy over languages with an interval."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(7.4, 0.3 * len(tried) + 1.2))
+study.forest(ax, first, "languages")
+plt.show()
+
+# %% [markdown]
+# The crosses in {numref}`fig-which-language-forest` mark a trap. The margin on the test split is a function of the very
+# predictions whose correct share *is* the accuracy; that the two agree says that arithmetic works. The paper's Figure 3
+# puts the margin of the *validation* split against test accuracy, and so do we. The crosses are counted among the
+# measures tried, but are no candidates for an answer. The sharpnesses are a milder case: they are computed with labels of
+# test examples that are also among those of the accuracy.
+#
+# Of the candidates, {glue:text}`which_language-first-count` are related to accuracy over languages (corrected p at most
+# 0.05, and an interval without 0): {glue:text}`which_language-first-list`.
+#
+# ````{admonition} Concept check
+# :class: attention
+#
+# "The models times the languages make several hundred points, and twice the seeds would make twice as many. So I can make
+# the interval of $r$ as short as I like." What would the short interval be about?
+#
+# ```{admonition} Answer
+# :class: dropdown
+#
+# About *these* languages. More models average out the noise of training in each language, and the interval shrinks around
+# what these languages give. It says nothing about the next language, which is the one that has no labels. Only more
+# languages help with that; {doc}`every_measure` has the exercise in numbers.
+# ```
+# ````
+#
+# ## From a correlation to a forecast
+#
+# A correlation of 0.7 promises no accuracy. So we predict: for language $\ell$ take the regression of accuracy on
+# measures, fitted in all *other* languages, and apply it to the measures of $\ell$. All models' rows of $\ell$ are left
+# out together; otherwise the same French would sit in the training rows, under another model's name. With one measure it
+# is a straight line through the deviations from each model's own mean:
+
+# %%
+missed = {}
+for i, code in enumerate(languages):
+    others = [j for j in range(n) if j != i]
+    x_mean, y_mean = (a[:, others].mean(axis=1, keepdims=True) for a in (x, y))  # of each model, without the language
+    dx, dy = x[:, others] - x_mean, y[:, others] - y_mean
+    slope = (dx * dy).sum() / (dx**2).sum()
+    forecast = y_mean[:, 0] + slope * (x[:, i] - x_mean[:, 0])
+    missed[code] = 100 * np.abs(forecast - y[:, i]).mean()
+print(f"mean absolute error: {np.mean(list(missed.values())):.2f} points; worst: {max(missed, key=missed.get)}")
+
+# %%
+library = study.leave_out("language", ["confidence"]).errors["ours"]
+assert np.allclose([library.mae[code] for code in languages], list(missed.values()))
+print(f"xlgen: {library.mean:.2f} points")
+
+# %% [markdown]
+# Several measures go in together by ridge regression {cite:p}`hoerl1970ridge`, on standardised measures $z$,
+#
+# $$ \hat\beta = \arg\min_\beta \frac1N \sum_{r,\,\ell' \neq \ell} \big( y_{r\ell'} - \bar y_r - z_{r\ell'}^\top \beta
+# \big)^2 + \lambda \|\beta\|^2 , $$ (eq-which-language-ridge)
+#
+# where $\bar y_r$ is the model's mean over those other languages, and $z$ is a deviation from the model's mean in the
+# same way. Everything that is estimated (means, standard deviations, $\lambda$ and $\beta$) comes from the other
+# languages; $\lambda$ is chosen by leaving out each of *them* in turn. With $\lambda \to \infty$ the prediction becomes
+# $\bar y_r$, so that the ridge contains the first of two baselines:
+#
+# - **mean of other languages**: the model's mean accuracy there. It needs their labels and no measure.
+# - **English accuracy**: a straight line in the model's English test accuracy, fitted in the other languages. It is the
+#   same number for all languages of a model, so it cannot tell them apart.
+#
+# $1/\alpha^2$ and $\mathrm{Tr}\,F$, which are positive and spread over orders of magnitude, enter by their logarithms;
+# this was fixed before looking. Errors are in points of accuracy, a mean over models within a language.
+
+# %% mystnb={"figure": {"name": "fig-which-language-errors", "caption": "Mean absolute error of predicting the accuracy of a language that had no part in the prediction, with its 95 % interval over languages (Student-t). Filled circles: needs labels in the target language; hollow diamonds: needs none. Lines: the two baselines on the rows of all measures."}, "image": {"alt": "One row for each predictor with its mean absolute error and interval, and two vertical lines for the baselines."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(8.2, 0.3 * len(results) + 1.6))
+error_forest(ax, results, free, BASES["language"])
+plt.show()
+
+# %% [markdown]
+# Against the mean of the other languages, the best without labels in the target language is
+# {glue:text}`which_language-best-free`; the best with labels {glue:text}`which_language-best-labelled`. Against the line in
+# English accuracy, the best without labels is {glue:text}`which_language-best-free-english`. "The best" of many is chosen
+# by looking, and flattered by it; the corrected p-values above are not. Left out of the joint regressions, because more
+# than a tenth of their values are bounds or missing: {glue:text}`which_language-dropped`.
+#
+# The intervals are Student-t over languages, paired by language for a difference. They are approximate, because the errors
+# of two languages have most of their training rows in common. And they are for *this* test set: its sentences are the
+# same ones in all languages, translated, so that an unlucky choice of them is shared by the languages that are left out
+# and those that are learnt from, and no interval over languages contains it.
+
+# %% mystnb={"figure": {"name": "fig-which-language-predicted", "caption": "Predicted against measured accuracy of each target language, mean over models, by regressions that did not see the language. The line is where they are equal."}, "image": {"alt": "Scatter plots of measured against predicted accuracy, one panel a predictor, points labelled by language, with a diagonal line."}} tags=["hide-input"]
+whole = results.get("all together") or next(iter(results.values()))
+drawn = {"mean of other languages": (whole, "mean")}
+drawn |= {title: (results[title], "ours") for title in (best_free, best_labelled) if title is not None}
+fig, axes = plt.subplots(1, len(drawn), figsize=(9.6, 3.7), sharex=True, sharey=True, squeeze=False)
+for ax, (title, (result, who)) in zip(axes[0], drawn.items(), strict=True):
+    points = pd.DataFrame({"x": result.predicted[who], "y": result.y}).groupby(list(result.groups)).mean()
+    points = points.reindex(languages)
+    ax.margins(0.14)
+    ax.axline((points.y.mean(), points.y.mean()), slope=1, color=figures.FAINT, lw=0.8, zorder=0)
+    figures.scatter_correlation(ax, points.x, points.y, labels=languages)
+    ax.get_legend().remove()
+    ax.set_title(title, fontsize=9.5)
+    ax.set_xlabel("predicted accuracy")
+axes[0, 0].set_ylabel("accuracy (test)")
+plt.show()
+
+# %% [markdown]
+# ````{exercise} ★ Confidence, taken at its word
+# :label: which-language-ex-word
+#
+# A model's mean confidence is a forecast of its accuracy by itself, with no line and no labels in any language. By how
+# many points does it miss, and in which direction? What does the line of the other languages repair, and what does it
+# need for that?
+# ````
+#
+# ````{solution-start} which-language-ex-word
+# :class: dropdown
+# ````
+
+# %%
+gap = 100 * (tables["confidence"] - accuracy)  # points
+print(f"as it is:    {np.abs(gap).mean():.1f} points; mean gap {gap.mean():+.1f}")
+print(f"with a line: {np.mean(list(missed.values())):.1f} points; slope {slope:.2f}")
+
+# %% [markdown]
+# The mean gap is bias: a model that is surer of itself than it is right, everywhere. A slope below 1 says that confidence
+# exaggerates the differences between languages, one above 1 that it understates them. The line repairs both, and what it
+# needs is that somebody has labelled other languages.
+#
+# ````{solution-end}
+# ````
+#
+# ````{exercise} ★★ Leaving out rows in place of languages
+# :label: which-language-ex-leak
+#
+# Ordinary cross-validation leaves out single rows (a model in a language), or tenths of them. What error does the
+# regression on all measures without labels then seem to have? And a "predictor" that ignores all measures and answers
+# with the mean accuracy of the same language in the other models? Derive which of the two questions its error answers.
+# ````
+#
+# ````{solution-start} which-language-ex-leak
+# :class: dropdown
+# ````
+
+# %%
+wanted = [m for m in varying if not study.needs_labels(m)]
+z, target, label = study.features(wanted), accuracy.ravel(), study.labels()
+keep = np.flatnonzero(np.isfinite(z).all(axis=1))
+codes, models = ([label[unit][row] for row in keep] for unit in ("language", "model"))
+z, known, plain = z[keep], target[keep], [0.0]  # least squares
+shown = {
+    "languages left out   ": leave_one_out(z, known, codes, models, plain).values,
+    "rows left out        ": leave_one_out(z, known, range(len(keep)), models, plain).values,
+}
+if len(set(models)) > 1:
+    shown["language known, no x "] = mean_of_others(known, models, codes)
+for title, values in shown.items():
+    print(title, f"{errors(values, known, codes).mean.value:.2f} points")
+
+# %% [markdown]
+# With rows left out, the same language is still among the training rows under another model's name, and a regression on
+# many measures recognises it: the first error is that of a new language, the second is not. The third line shows what
+# there is to remember. Its error, $y_{r\ell}$ minus the mean of $y_{r'\ell}$ over $r' \ne r$, has no $\ell$-effect left in
+# it. It answers the next chapter's question: how well do other models tell about this one, in a language that is known?
+#
+# ````{solution-end}
+# ````
+
+# %% [markdown]
+# ## Is anything better than counting?
+#
+# A measure with labels has a simple rival: the share of correct answers on the labelled development examples. What does a
+# measure add to it? Both go into one regression, and the errors are paired with those of the development accuracy alone.
+
+# %% tags=["remove-input"]
+counters = {m: [m] for m in varying if m != "dev_accuracy"}
+beyond = contests(counters, lambda measures: study.leave_out("language", measures, beside=["dev_accuracy"]))
+beyond_gain = {m: result.gain("ours", "alone") for m, result in beyond.items()}
+beyond_p = dict(zip(beyond, holm([gain.p_flip for gain in beyond_gain.values()]), strict=True))
+adding = [m for m, gain in beyond_gain.items() if beyond_p[m] <= ALPHA and gain.difference.high < 0]
+say(adds=", ".join(f"{named(m)} ({beyond_gain[m].difference:+.2f} points)" for m in adding) or "none")
+traps = {"trap_test": "margin", "trap_dev": "dev_margin", "dev_accuracy": "dev_accuracy"}
+say(**{key: signed(first[m].value) for key, m in traps.items()})
+body = []
+for m in sorted(beyond_gain, key=lambda m: beyond_gain[m].difference.value)[:6]:
+    row = [f"{error_of(beyond[m], who):.2f}" for who in ("alone", "ours")]
+    gain = beyond_gain[m]
+    body.append((named(m), *row, f"{gain.difference:.2f}", f"{gain.p_flip:.2g}", p_text(float(beyond_p[m]))))
+head = ("", "dev accuracy alone", "with the measure", "difference [95 %]", "p, sign flips", f"Holm, of {len(beyond)}")
+caption = "Errors in a language that was left out [points]: development accuracy, and with a measure; the six best"
+chapters.table(head, body, caption, dense=True)
+
+# %% [markdown]
+# Shown to add something to counting correct answers: {glue:text}`which_language-adds`. And the trap in numbers: over
+# languages the margin of the test split correlates with test accuracy by {glue:text}`which_language-trap-test`, that of the
+# development split by {glue:text}`which_language-trap-dev`, and development accuracy by
+# {glue:text}`which_language-dev-accuracy`. The first number is not evidence; the other two say nearly the same.
+#
+# ## Verdict
+#
+# A candidate passes if its corrected p-value is at most 0.05, its interval of $r$ excludes 0, its error in a new language
+# is smaller than that of the mean of the others (interval below 0), and no more than a tenth of its values are bounds.
+# {doc}`every_measure` has the four tests of each candidate, failed ones included.
+
+# %% tags=["remove-input"]
+passing = [m for m in candidates if study.settles(m, first[m], first_p[m], results.get(named(m)))]
+passing.sort(key=lambda m: error_of(results[named(m)]))
+for key, wanted in (("free", False), ("labelled", True)):
+    some = [m for m in passing if study.needs_labels(m) == wanted and m != "dev_accuracy"]
+    best = compared(results, named(some[0]) if some else None)
+    say(**{f"passing_{key}": ", ".join(map(named, some)) or "none", f"passing_{key}_best": best})
+counted = results.get(named("dev_accuracy"))
+say(counted=f"{error_of(counted):.1f}" if counted else "undefined", passing=f"{len(passing)} of {len(candidates)}")
+unlabelled = [m for m in passing if not study.needs_labels(m)]
+if unlabelled:
+    best = unlabelled[0]
+    ours, mean = (results[named(best)].errors[who].mean for who in ("ours", "mean"))
+    papers = {"fisher_trace": "Tr F", "frechet": "the Fréchet distance to English"}
+    papers |= {"sharpness_difference": "the sharpness by difference, which needs labels"}
+    dear = [f"{words}: {error_of(singles[m]):.1f} ({passes(m)} passes)" for m, words in papers.items() if m in singles]
+    text = (
+        f"Without a label in the language and with {passes(best)} forward pass{'es' * (passes(best) != 1)} over its "
+        f"text, {named(best)} forecasts the accuracy of a language that it has not seen to {ours:.1f} points in the "
+        f"miniature. The mean of the other languages misses by {mean:.1f} ({len(languages)} languages, {len(keys)} "
+        "models; mean absolute errors with 95 % intervals)."
+    )
+    more = f"The errors of the papers' measures, in points: {'; '.join(dear)}." if dear else ""
+    scale = f"On real XNLI, with {n_real} model{'s' * (n_real != 1)} of multilingual E5 small: {real_said}."
+    text = [part for part in (text, more, scale) if part]
+    glue("which_language-answer", chapters.box("important", "Will it transfer?", *text), display=False)
+
+# %% [markdown]
+# ```{admonition} Which measure says in which language a model is good?
+# :class: important
+# - {glue:text}`which_language-passing` candidates pass. Without labels in the target language, the smallest error first:
+#   {glue:text}`which_language-passing-free`. The first against the mean of the other languages:
+#   {glue:text}`which_language-passing-free-best`.
+# - With labels: {glue:text}`which_language-passing-labelled`. The first:
+#   {glue:text}`which_language-passing-labelled-best`. But whoever has labels can count: accuracy on the development split
+#   misses by {glue:text}`which_language-counted` points. Shown to add something to it:
+#   {glue:text}`which_language-adds`.
+# - How surely? The intervals are over {glue:text}`which_language-languages` languages, several of them related, and
+#   {glue:text}`which_language-models` models of one encoder ({glue:text}`which_language-encoder`) on one task
+#   ({glue:text}`which_language-task`). They say what other languages of this kind would give, and nothing about another
+#   encoder or task; the column of real text in the first table is the only check of that here.
+# ```
+#
+# ```{exercise} ★★★ The measure that you need
+# :label: which-language-ex-decide
+#
+# You have a fine-tuned model, no labels in language X, and 200 unlabelled pairs in it. (a) Which rows of the first table
+# are about your case? (b) You compute a label-free measure and predict an accuracy. Which interval goes with it: that of
+# $r$, of the mean absolute error, or another one? (c) What has to be true of X for any of this to hold? (d) Extend: run
+# `xlgen predict` on a language of your own and compare its interval with yours ({doc}`/running`).
+# ```
+#
+# ```{solution} which-language-ex-decide
+# :class: dropdown
+#
+# (a) Those that need no labels. (b) None of the two: both are about means over languages. For one new language take the
+# spread of the errors of the left-out languages, $\hat y \pm t\, s \sqrt{1 + 1/L}$ with $s$ the root mean squared error
+# (the RMSE column in {doc}`every_measure`), which does not shrink with more languages. (c) That X is like a draw from the
+# languages that the line was fitted in: covered by the encoder, with text of the same kind. A language in a script that
+# the encoder has never seen lies outside of all measures' ranges, and a line says nothing there. (d) `predict` takes the
+# jackknife+ interval, which makes no assumption of normal errors; with few labelled languages it is longer.
+# ```
+#
+# ```{admonition} What we learnt
+# :class: important
+# - Over languages {glue:text}`which_language-first-count` candidates are related to accuracy after the correction.
+# - Without labels, the smallest error in a new language: {glue:text}`which_language-best-free`; with labels:
+#   {glue:text}`which_language-best-labelled`.
+# - Whole languages are drawn, dealt out and left out, because a language comes back in every model.
+# - All of it for {glue:text}`which_language-models` models, {glue:text}`which_language-with-all` of them with every measure.
+# ```
+#
+# ```{admonition} Your turn
+# :class: tip
+# Everything trained here, with one seed and a fifth of the pairs; every measure for all seeds (it measures what has no
+# record); real data, with the miniature's or any other encoder ({doc}`/running`):
+#
+#     papermill notebooks/which_language.ipynb out.ipynb -p seeds 0 -p train_size 600 -p live 4
+#     papermill notebooks/which_language.ipynb out.ipynb -p thorough 0,1,2,3,4,5,6,7
+#     papermill notebooks/which_language.ipynb out.ipynb -p preset small -p data_dir archives -p model mini -p seeds 0,1
+# ```
+
+# %% tags=["remove-input"]
+provenance(
+    [run.key for run in found.runs.values()],
+    {"preset": preset, **choices, "task": task, "resamples": resamples} | changed,
+)

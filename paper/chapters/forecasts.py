@@ -1,0 +1,86 @@
+"""Tables of the page on forecasts: estimators beside each other, with their price and their noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from paper.chapters.measures import named
+from xlgen.analysis import CANNOT_SAY, MIN_POINTS, Interval, disattenuated
+from xlgen.analysis.reliability import Disattenuated
+from xlgen.forecast import frame as frames
+from xlgen.forecast.evaluate import evaluate
+from xlgen.forecast.forecasters import DEFAULT, OF_THE_LANGUAGE, Forecaster
+
+LINE = Forecaster("confidence and thresholded entropy", DEFAULT)
+"""What ``xlgen predict`` fits."""
+MEAN = Forecaster("mean of the others", (), "mean")
+ATC = Forecaster("ATC as it is", ("atc",), "as is")
+ONE_BY_ONE = ("confidence", "doc", "atc", "atc_entropy", "entropy", "nuclear_norm", "dropout_agreement")
+ONE_BY_ONE += ("representation_distance", "fisher_trace", "sharpness_difference", "dev_margin")
+AS_THEY_ARE = ("confidence", "confidence_scaled", "doc", "atc", "atc_entropy", "dropout_agreement")
+HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", "covered", "reliability")
+HEAD += ("r without noise", CANNOT_SAY)
+
+
+def points(row: pd.Series) -> str:
+    """The mean absolute error of a row of :func:`~xlgen.forecast.evaluate.evaluate` in points, with its interval."""
+    return f"{Interval(100 * row['mae'], 100 * row['mae_low'], 100 * row['mae_high'], row['groups']):.1f}"
+
+
+def estimators(frame: pd.DataFrame) -> list[Forecaster]:
+    """What a table of measures can be forecast by: the baselines, single estimators, and lines through them."""
+    known = set(frame["measure"])
+    found = [MEAN, Forecaster("English accuracy", (frames.SOURCE,), "as is")]
+    found += [Forecaster(f"{named(name)}, as it is", (name,), "as is") for name in AS_THEY_ARE if name in known]
+    found += [Forecaster(named(name), (name,)) for name in ONE_BY_ONE if name in known]
+    language = tuple(name for name in OF_THE_LANGUAGE if name in known)
+    found += [Forecaster("features of the language", language)] if language else []
+    return [*found, LINE]
+
+
+def noise(rows: pd.DataFrame, measure: str, source: str = "en", resamples: int = 1999) -> Disattenuated | None:
+    """A measure's correlation with accuracy over the languages of one model, with and without noise.
+
+    Args:
+        rows: of :func:`paper.records.recorded`, of one model.
+        measure: of each language.
+        source: language that is left out.
+        resamples: of the bootstrap.
+
+    Returns:
+        ``None`` where standard errors are missing or the languages are too few.
+    """
+    rows = rows[(rows["status"] == "ok") & (rows["language"] != source)]
+    parts = [rows[rows["measure"] == name].set_index("language")[["value", "stderr"]] for name in (measure, "accuracy")]
+    table = pd.concat(parts, axis=1, join="inner").astype(float).dropna().to_numpy().T
+    if table.shape[1] < MIN_POINTS or not table[1].any():
+        return None
+    return disattenuated(*table, resamples=resamples)
+
+
+def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple]:
+    """The estimators of some models under :data:`HEAD`, the smallest error in a left-out language first.
+
+    Args:
+        frame: as of :func:`xlgen.forecast.frame.tidy`.
+        rows: of the records, of the one model whose noise is shown.
+        level: of the intervals.
+    """
+    chosen, on = {one.name: one for one in estimators(frame)}, rows.set_index("measure")["on"].to_dict()
+    body = []
+    for _, row in evaluate(frame, "language", list(chosen.values()), level).iterrows():
+        one, said = chosen[row["forecaster"]], ("", "", "")
+        found = noise(rows, one.measures[0]) if one.how == "ridge" and len(one.measures) == 1 else None
+        if found is not None:
+            said = (f"{found.reliability_x:.2f}", f"{found.corrected:.2f}", found.why_not)
+        # a mean of the others is highest where the one left out is lowest: its r is -1, and says nothing
+        r = "" if np.isnan(row["r"]) or one.how == "mean" else f"{row['r']:.2f}"
+        labels = "needed" if any("true labels" in on.get(name, "") for name in one.measures) else ""
+        body.append((one.name, labels, row["passes"], points(row), r, share(row["coverage"]), *said))
+    return body
+
+
+def share(covered: float) -> str:
+    """A coverage, if there is one."""
+    return "no interval" if np.isnan(covered) else f"{covered:.0%}"

@@ -1,0 +1,306 @@
+"""The same questions put to the miniature and to real data: a measure's relation, an objective's gain, a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paper import ledger, protocols, records
+from xlgen.analysis import (
+    CANNOT_SAY,
+    MIN_POINTS,
+    NOTHING,
+    RESAMPLES,
+    AnalysisError,
+    Clustered,
+    Interval,
+    clustered,
+    correlate,
+    interval_of_mean,
+)
+from xlgen.analysis.reliability import from_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from paper.chapters.evidence import Evidence
+    from paper.records import Obtained
+
+OBJECTIVES = ("baseline", "sam", "mvr", "fisher")
+"""Of the first paper."""
+SAME = ("task", "model", "train_size", "epochs", "lr", "batch_size", "tuning")
+"""Settings that all models of its protocol share."""
+RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", CANNOT_SAY
+"""What an interval of a correlation says: it lies above 0, below, or includes it."""
+
+WITHIN: Mapping[str, str] = {
+    "bassi-t1-margin": "dev_margin",
+    "bassi-t1-sharpness": "sharpness_difference",
+    "bassi-t3": "sharpness_alpha",
+    "bassi-f3": "dev_margin",
+    "bassi-f4": "sharpness_difference",
+    "bassi-f7": "sharpness_alpha",
+}
+"""Claims on a correlation over languages, by the beginning of their ids; the rest of an id is the objective."""
+TWICE = ("bassi-f3", "bassi-f4")
+"""Those that claim the signs of what Table 1 has in numbers."""
+POOLED: Mapping[str, str] = {"bassi-f1-pooled": "margin", "bassi-f2-pooled": "accuracy"}
+"""Claims on the sharpness by difference against a measure, over all objectives and languages together."""
+ORDERED: Mapping[str, str] = {
+    "bassi-f1-flattest": "sharpness_difference",
+    "bassi-f5-distance": "frobenius",
+    "bassi-f5-accuracy": "accuracy",
+    "bassi-f6-best": "accuracy",
+}
+"""Claims on an order of the objectives by the mean of a measure over languages."""
+SPREADS = ("bassi-f6-stable", "bassi-f6-most-stable")
+"""Claims on an order of the objectives by the spread of their accuracy over seeds."""
+
+
+class Side:
+    """One of the two worlds, as far as its models are measured.
+
+    Args:
+        frame: of :func:`paper.records.recorded`, or :attr:`paper.records.Obtained.frame`; it may be empty.
+        source: language of the training data, which is no target.
+        scale: one of :data:`paper.ledger.SCALES`.
+        resamples: bootstrap samples of every interval.
+
+    Attributes:
+        tables: by measure, a row a model (its objective and seed) and a column a target language; ``nan`` for bounds.
+        errors: the standard errors of ``tables``.
+        whole: by measure, one number a model for what knows no language.
+    """
+
+    def __init__(self, frame: pd.DataFrame, source: str, scale: str, resamples: int = RESAMPLES):
+        self.scale, self.resamples = scale, resamples
+        self.tables: dict[str, pd.DataFrame] = {}
+        self.errors: dict[str, pd.DataFrame] = {}
+        self.whole: dict[str, pd.Series] = {}
+        if frame.empty:
+            return
+        import pandas as pd
+
+        # the sharpness by difference keeps the error of its examples beside that of its noise
+        of_examples = [extra.get("stderr_examples", 0.0) for extra in frame.extra]
+        frame = frame.assign(
+            value=frame.value.where(frame.status == "ok"), stderr=np.hypot(frame.stderr.astype(float), of_examples)
+        )
+        models = pd.MultiIndex.from_frame(frame[["objective", "seed"]].drop_duplicates())
+        for measure, rows in frame.groupby("measure", sort=False):
+            of_model = rows[rows.language == "all"].set_index(["objective", "seed"]).value
+            if len(of_model):
+                self.whole[measure] = of_model
+                continue
+            targets = rows[rows.language != source]
+            wide = targets.pivot(index=["objective", "seed"], columns="language", values="value")
+            self.tables[measure] = wide.reindex(models)
+            errors = targets.pivot(index=["objective", "seed"], columns="language", values="stderr")
+            self.errors[measure] = errors.reindex(models)
+
+    @cached_property
+    def accuracy(self) -> pd.DataFrame:
+        """Of each model (row) in each target language (column); empty where there is no model."""
+        import pandas as pd
+
+        return self.tables.get("accuracy", pd.DataFrame())
+
+    @property
+    def models(self) -> list[tuple[str, int]]:
+        """Objective and seed of each."""
+        return list(self.accuracy.index)
+
+    @property
+    def objectives(self) -> list[str]:
+        """Of the models."""
+        return list(dict.fromkeys(objective for objective, _ in self.models))
+
+    @property
+    def measures(self) -> list[str]:
+        """All with a number for each language, but accuracy."""
+        return [measure for measure in self.tables if measure != "accuracy"]
+
+    def relation(self, measure: str, objectives: Collection[str] = ()) -> Clustered | None:
+        """Mean correlation of a measure with accuracy over languages, for a fixed model; ``None`` if none has it.
+
+        Args:
+            measure: its name.
+            objectives: of the models that are taken; all unless given.
+        """
+        if measure not in self.tables:
+            return None
+        x = self.tables[measure].reindex(index=self.accuracy.index, columns=self.accuracy.columns)
+        rows = [place for place, key in enumerate(self.models) if not objectives or key[0] in objectives]
+        if not np.isfinite(x.to_numpy()[rows]).any():
+            return None
+        return clustered(x.to_numpy()[rows], self.accuracy.to_numpy()[rows], resamples=self.resamples)
+
+    def reliability(self, measure: str) -> float:
+        """Share of a measure's variance over languages that its standard errors do not explain, mean over models.
+
+        :func:`xlgen.analysis.reliability.from_errors`; ``nan`` where no model has an error for every language.
+        """
+        each = []
+        for key, values in self.tables[measure].iterrows():
+            errors = self.errors[measure].loc[key]
+            if np.isfinite(values).all() and np.isfinite(errors).all() and np.ptp(values):
+                each.append(from_errors(values, errors))
+        return float(np.mean(each)) if each else math.nan
+
+    def levels(self, measure: str) -> dict[str, dict[int, float]]:
+        """By objective and seed, a measure's mean over the target languages; accuracy in per cent."""
+        means = self.whole.get(measure)
+        if means is None and measure in self.tables:
+            means = self.tables[measure].mean(axis=1) * (100 if measure == "accuracy" else 1)
+        levels: dict[str, dict[int, float]] = {}
+        for (objective, seed), value in ({} if means is None else means.dropna()).items():
+            levels.setdefault(objective, {})[seed] = float(value)
+        return levels
+
+    def gain(self, objective: str, base: str = "baseline") -> Interval:
+        """How much more accurate [points], in the mean over target languages, with the interval over common seeds.
+
+        :data:`~xlgen.analysis.NOTHING` where no seed has both; no ends with one seed.
+        """
+        levels = self.levels("accuracy")
+        ours, theirs = levels.get(objective, {}), levels.get(base, {})
+        common = sorted(ours.keys() & theirs.keys())
+        return interval_of_mean([ours[seed] - theirs[seed] for seed in common]) if common else NOTHING
+
+    def record(self, claim: ledger.Claim) -> ledger.Record | None:
+        """What these models say of a claim; ``None`` where they cannot be asked, for want of models or a measure."""
+        try:
+            numbers = self._numbers(claim)
+        except (AnalysisError, ledger.LedgerError):
+            return None
+        if numbers is None or not numbers["n"]:
+            return None
+        some = involved(claim) or self.objectives
+        seeds = tuple(sorted({seed for objective, seed in self.models if objective in some}))
+        return ledger.Record(claim.chapter, claim.id, **numbers, seeds=seeds, scale=self.scale)
+
+    def _numbers(self, claim: ledger.Claim) -> dict[str, Any] | None:
+        start, _, objective = claim.id.rpartition("-")
+        if start in WITHIN and objective in self.objectives:
+            return _plain(self.relation(WITHIN[start], [objective]))
+        if claim.id in POOLED and len(self.objectives) > 1 and "sharpness_difference" in self.tables:
+            x, y = (self.tables[m] for m in ("sharpness_difference", POOLED[claim.id]))
+            y = y.reindex(index=x.index, columns=x.columns)
+            return _plain(clustered(x.to_numpy(), y.to_numpy(), how="pooled", resamples=self.resamples))
+        if claim.id == "bassi-f5-weak" and "frobenius" in self.whole:
+            y = self.accuracy.mean(axis=1).reindex(self.whole["frobenius"].index)
+            return ledger.of(correlate(self.whole["frobenius"], y)) if len(y) >= MIN_POINTS else None
+        if claim.id in ORDERED or claim.id in SPREADS:
+            levels = self.levels(ORDERED.get(claim.id, "accuracy"))
+            named = involved(claim)
+            if not named <= levels.keys():
+                return None
+            common = sorted(set.intersection(*(set(levels[name]) for name in named)))
+            scores = {name: [levels[name][seed] for seed in common] for name in named}
+            if common:
+                return (ledger.spreads if claim.id in SPREADS else ledger.differences)(scores, claim.pairs)
+        return None
+
+
+def asked() -> list[ledger.Claim]:
+    """The claims of the first paper that are put to both sides, but for :data:`TWICE`."""
+    return [
+        claim
+        for claim in ledger.claims(paper="bassi2024generalization")
+        if claim.id in {*POOLED, *ORDERED, *SPREADS, "bassi-f5-weak"}
+        or (claim.id.rpartition("-")[0] in WITHIN.keys() - set(TWICE) and involved(claim) <= set(OBJECTIVES))
+    ]
+
+
+def involved(claim: ledger.Claim) -> set[str]:
+    """The objectives that a claim names; none where it is about all that there are."""
+    start, _, objective = claim.id.rpartition("-")
+    return {objective} if start in WITHIN else {name for pair in claim.pairs for name in pair.split(" > ")}
+
+
+def recorded_models(encoder: str = "e5-small", objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
+    """What is recorded of the protocol ``seeds`` with an encoder of real size: :func:`paper.records.recorded`.
+
+    Models that differ from the protocol's in size or settings do not count.
+
+    Args:
+        encoder: name of the model.
+        objectives: of the models.
+    """
+    asked_for = next(iter(protocols.seeds("real", model=encoder, objectives=objectives).configs.values()))
+    frame = records.recorded(**{name: getattr(asked_for, name) for name in SAME})
+    return frame[frame.objective.isin(objectives)] if len(frame) else frame
+
+
+def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> None:
+    """Give a chapter's claims their rows at the scale *real data*, as far as recorded models can be asked.
+
+    Nothing is done in a chapter that is at that scale itself: its own models answer there.
+
+    Args:
+        evidence: of the chapter.
+        frame: of :func:`recorded_models`.
+        source: language of the training data.
+    """
+    side = Side(frame, source, "real data")
+    for claim in evidence.claims.values() if evidence.scale != side.scale else ():
+        if (record := side.record(claim)) is not None:
+            numbers = {name: getattr(record, name) for name in ("value", "low", "high", "p", "n")}
+            rows = frame[frame.objective.isin(involved(claim) or side.objectives)]
+            evidence.settle_recorded(claim.id, numbers, rows)
+
+
+def says(relation: Clustered | None) -> str:
+    """Whether a measure rises or falls with accuracy, or what is known does not say."""
+    if relation is None or relation.status != "ok" or math.isnan(relation.low) or relation.low <= 0 <= relation.high:
+        return UNSETTLED
+    return RISES if relation.value > 0 else FALLS
+
+
+def parting(here: str, there: str) -> str:
+    """How two of the words of :func:`says` go together, that of the miniature first."""
+    if here == there:
+        return "neither" if here == UNSETTLED else "together"
+    if UNSETTLED not in (here, there):
+        return "opposite"
+    return "real only" if here == UNSETTLED else "miniature only"
+
+
+def noise_tables(found: Obtained) -> dict[float, pd.DataFrame]:
+    """The sharpness by difference at each noise scale, a row a model (its key) and a column a language."""
+    import pandas as pd
+
+    rows: dict[float, dict[Any, dict[str, float]]] = {}
+    for key, parts in found.measured.items():
+        for config, part in zip(found.measures[key], parts, strict=True):
+            if (values := part.get("sharpness_difference")) is not None:
+                scale = config.settings["sharpness_difference"]["noise_scale"]
+                rows.setdefault(scale, {})[key] = {lang: v.value for lang, v in values.items() if v.status == "ok"}
+    return {scale: pd.DataFrame(rows[scale]).T for scale in sorted(rows)}
+
+
+def across(x: pd.DataFrame, y: pd.DataFrame, languages: Sequence[str] = (), resamples: int = RESAMPLES) -> Interval:
+    """Mean correlation of two measures over languages, of the models that have both; nothing where there is none.
+
+    Args:
+        x: a row a model and a column a language.
+        y: the same.
+        languages: to which it is restricted; all that both have unless given.
+        resamples: bootstrap samples of its interval.
+    """
+    models = [key for key in x.index if key in y.index]
+    codes = [code for code in x.columns if code in y.columns and (not languages or code in languages)]
+    if not models or len(codes) < MIN_POINTS:
+        return NOTHING
+    return clustered(x.loc[models, codes].to_numpy(), y.loc[models, codes].to_numpy(), resamples=resamples).interval
+
+
+def _plain(relation: Clustered | None) -> dict[str, Any] | None:
+    if relation is None or relation.status != "ok":
+        return None
+    low, high = min(relation.low, relation.value), max(relation.high, relation.value)  # a bootstrap may miss by a hair
+    return {"value": relation.value, "low": low, "high": high, "n": relation.clusters}

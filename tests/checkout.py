@@ -1,0 +1,63 @@
+"""A copy of the code with a commit of its own and a grid of tiny runs, for tests of whole workflows."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SNAKEMAKE = os.environ.get("SNAKEMAKE") or shutil.which("snakemake")
+needs_snakemake = pytest.mark.skipif(not SNAKEMAKE, reason="needs snakemake: pip install '.[engine]'")
+ENTRY = {"protocol": "tagging", "tasks": ["mini-wikiann"], "setups": ["vanilla"], "size": 20}
+ENTRY |= {"train_size": 32, "dev_size": 16, "epochs": 1, "max_length": 32}
+
+
+class Checkout:
+    """A copy of the code with a commit of its own, and a grid of tiny runs."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        listed = subprocess.run(
+            ["git", "-C", str(ROOT), "ls-files", "-co", "--exclude-standard", "xlgen", "paper", "workflow"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for name in listed.stdout.splitlines():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+        (folder / "_toc.yml").touch()  # what a checkout is known by
+        (folder / "notebooks").mkdir()
+        (folder / ".gitignore").write_text("__pycache__\n/runs\n/build\n/records\n/.snakemake\n/grid.yml\n")
+        for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a copy"]):
+            who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
+            subprocess.run(["git", "-C", str(folder), *who, *words], check=True)
+
+    def grid(self, seeds: list[int]) -> None:
+        (self.folder / "grid.yml").write_text(json.dumps({"tiny": [ENTRY | {"seeds": seeds}]}))
+
+    def start(self, *words: str) -> subprocess.Popen:
+        settings = ["grid=tiny", "file=grid.yml", f"xlgen={sys.executable} -m paper"]
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        command = [SNAKEMAKE, *words, "--config", *settings]
+        how = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+        return subprocess.Popen(command, cwd=self.folder, env=environment, **how)
+
+    def run(self, *words: str) -> dict[str, int]:
+        """Jobs that were done, by rule."""
+        process = self.start(*words)
+        said, _ = process.communicate()
+        assert process.returncode == 0, said
+        rules = [line.split()[1].rstrip(":") for line in said.splitlines() if line.startswith(("rule ", "localrule "))]
+        return {rule: rules.count(rule) for rule in {*rules} - {"records"}}
+
+    def numbers(self) -> dict[str, dict]:
+        """Everything measured, by record and name."""
+        records = {path.stem: json.loads(path.read_text()) for path in (self.folder / "records").glob("*.json")}
+        return {name: {key: one["values"] for key, one in r["measured"].items()} for name, r in records.items()}

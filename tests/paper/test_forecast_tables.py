@@ -1,0 +1,58 @@
+"""The tables of the page on forecasts."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paper.chapters import forecasts
+from xlgen.analysis.reliability import NOISY
+from xlgen.forecast import frame as frames
+
+CODES = ["ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur"]
+
+
+def recorded(stderr=0.01, noise=0.0):
+    """Rows as of the records: accuracy, a measure that follows it, and one that the source language has too."""
+    rng, rows = np.random.default_rng(0), []
+    for language in ["en", *CODES]:
+        p = rng.uniform(0.4, 0.9)
+        values = {"accuracy": p, "confidence": p + noise * rng.normal(), "atc_entropy": p, "dev_margin": 2 * p - 1}
+        for measure, value in values.items():
+            row = {"task": "xnli", "model": "m", "language": language, "measure": measure, "value": value}
+            on = "dev, true labels" if measure == "dev_margin" else "test"
+            rows.append(row | {"stderr": stderr, "status": "ok", "on": on})
+    return pd.DataFrame(rows)
+
+
+def test_noise_leaves_the_source_out_and_pairs_by_language():
+    rows = recorded()
+    strange = rows.assign(value=rows["value"].where(rows["language"] != "en", 99.0))
+    found = forecasts.noise(strange.sample(frac=1, random_state=1), "confidence", resamples=99)
+    assert found.raw.n == len(CODES) and found.raw.value == pytest.approx(1)
+    assert 0 < found.reliability_x < 1 and found.reliability_x == pytest.approx(found.reliability_y)
+    assert forecasts.noise(rows.assign(stderr=np.nan), "confidence") is None
+    assert forecasts.noise(rows[rows["language"].isin(CODES[:3])], "confidence") is None
+
+
+def test_noise_that_is_as_large_as_the_spread_is_called_so():
+    rows = recorded(stderr=1.0)
+    rng = np.random.default_rng(2)
+    rows["value"] = rows["value"].where(rows["measure"] != "confidence", rng.normal(size=len(rows)))
+    assert forecasts.noise(rows, "confidence", resamples=99).why_not == NOISY
+
+
+def test_the_table_has_every_estimator_once_and_the_best_first():
+    rows = recorded(noise=0.05)
+    body = forecasts.contest(frames.tidy(rows), rows, 0.9)
+    names = [row[0] for row in body]
+    assert len(names) == len(set(names)) and all(len(row) == len(forecasts.HEAD) for row in body)
+    by_name = {row[0]: row for row in body}
+    assert names[-1] in (forecasts.MEAN.name, "English accuracy")  # all else follows accuracy
+    assert by_name["English accuracy"][2] == 0 and by_name[forecasts.LINE.name][2] == 1
+    assert by_name[forecasts.MEAN.name][4] == ""
+    labels = {name for name, row in by_name.items() if row[1]}
+    assert labels == {forecasts.named("dev_margin")}
+
+
+def test_what_has_no_interval_says_so():
+    assert forecasts.share(float("nan")) == "no interval" and forecasts.share(0.905) == "90%"

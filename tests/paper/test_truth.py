@@ -1,0 +1,196 @@
+"""The miniature and real data asked the same questions: on worlds whose answers are known."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from paper import chapters, ledger
+from paper.chapters import truth
+from paper.chapters.truth import FALLS, RISES, UNSETTLED, Side, across, asked, parting, says
+from xlgen.analysis import NOTHING
+
+LANGUAGES = ["ar", "bg", "de", "el", "es", "fr", "hi"]
+ALL = [(o, seed) for o in ("baseline", "sam", "mvr", "fisher") for seed in (0, 1)]
+
+
+def frame(models, without=()):
+    """Margin rises with accuracy, sharpness falls; SAM is 2 points better and the Fisher penalty 3 worse."""
+    better = {"sam": 0.02, "fisher": -0.03}
+    rows = []
+    for objective, seed in models:
+        who = {"objective": objective, "seed": seed, "key": f"{objective}{seed}", "status": "ok", "stderr": 0.01}
+        who |= {"train_size": 10_000, "extra": {}}
+        for place, code in enumerate(["en", *LANGUAGES]):
+            accuracy = 0.8 - 0.03 * place + better.get(objective, 0) + 0.001 * seed * (-1) ** place
+            values = {"accuracy": accuracy, "dev_margin": accuracy + 0.004 * (place % 3)}
+            values |= {"margin": accuracy - 0.1, "sharpness_difference": 1 - accuracy + 0.003 * (place % 2)}
+            rows += [who | {"language": code, "measure": m, "value": v} for m, v in values.items() if m not in without]
+        rows.append(
+            who | {"language": "all", "measure": "frobenius", "value": 3.0 + (objective == "fisher") + 0.1 * seed}
+        )
+    return pd.DataFrame(rows)
+
+
+def side(models, **more):
+    return Side(frame(models, **more), "en", "real data", resamples=199)
+
+
+@pytest.mark.parametrize("models", [ALL[:1], ALL[:2], ALL[:4], ALL])
+def test_relations_have_the_signs_that_they_were_given_for_any_number_of_models(models):
+    one = side(models)
+    assert one.models == models and one.accuracy.shape == (len(models), 7)
+    assert says(one.relation("dev_margin")) == RISES and says(one.relation("sharpness_difference")) == FALLS
+    assert one.relation("dev_margin").groups == len(models)
+    assert one.relation("fisher_trace") is None and one.relation("frobenius") is None
+
+
+def test_relations_are_of_the_objectives_that_are_asked_for():
+    one = side(ALL)
+    assert one.relation("dev_margin", ["sam"]).groups == 2
+    assert one.relation("dev_margin", ["adam"]) is None
+
+
+def test_nobody_is_asked_where_there_is_no_record():
+    none = Side(pd.DataFrame(), "en", "real data")
+    assert none.models == none.measures == none.objectives == [] and none.accuracy.empty
+    assert none.relation("dev_margin") is None and none.levels("accuracy") == {} and none.gain("sam") == NOTHING
+    assert [none.record(claim) for claim in asked()] == [None] * len(asked())
+
+
+def test_gains_are_points_over_common_seeds_and_a_single_seed_has_no_ends():
+    one = side(ALL)
+    assert one.gain("sam").value == pytest.approx(2) and one.gain("fisher").value == pytest.approx(-3)
+    assert one.gain("sam").n == 2 and one.gain("adam") == NOTHING
+    alone = side([("baseline", 0), ("sam", 0), ("sam", 1)]).gain("sam")
+    assert alone.n == 1 and alone.value == pytest.approx(2) and math.isnan(alone.low)
+    assert side([("baseline", 0), ("sam", 1)]).gain("sam") == NOTHING
+
+
+def test_a_bound_is_no_number():
+    rows = frame(ALL[:1])
+    rows.loc[(rows.measure == "sharpness_difference") & (rows.language == "de"), "status"] = "hit_lower"
+    one = Side(rows, "en", "real data", resamples=199)
+    assert one.relation("sharpness_difference").left_out == 1
+
+
+def test_claims_that_cannot_be_asked_have_no_record():
+    """One model of the baseline answers for the baseline's correlations, and for nothing that compares objectives."""
+    found = {claim.id: side(ALL[:1]).record(claim) for claim in asked()}
+    both = {"bassi-t1-margin-baseline", "bassi-t1-sharpness-baseline"}
+    assert {name for name, record in found.items() if record} == both
+
+
+def test_claims_are_judged_as_the_ledger_does():
+    one, claims = side(ALL), {claim.id: claim for claim in asked()}
+    records = {name: one.record(claim) for name, claim in claims.items()}
+    outcome = {name: ledger.verdict(claims[name], record).outcome for name, record in records.items() if record}
+    assert outcome["bassi-t1-margin-sam"] in (ledger.AGREES, "agrees in sign only")
+    assert records["bassi-t1-margin-sam"].n == len(LANGUAGES) and records["bassi-t1-margin-sam"].seeds == (0, 1)
+    assert records["bassi-f6-best"].value["sam > fisher"] == pytest.approx(5)
+    assert records["bassi-f5-distance"].value["fisher > sam"] == pytest.approx(1)
+    assert outcome["bassi-f1-pooled"] == outcome["bassi-f2-pooled"] == ledger.AGREES
+    assert records["bassi-f5-weak"].n == len(ALL) and records["bassi-t3-sam"] is None
+
+
+def test_the_chapters_claims_get_rows_of_real_data_from_the_models_that_they_name(tmp_path):
+    evidence = chapters.Evidence("objectives", store=tmp_path)
+    models = [("baseline", 3), ("sam", 0), ("sam", 1)]
+    truth.settle_real(evidence, frame(models))
+    assert evidence.real.keys() == {f"bassi-t1-{m}-{o}" for m in ("margin", "sharpness") for o in ("baseline", "sam")}
+    sam = evidence.real["bassi-t1-margin-sam"]
+    assert (sam.scale, sam.seeds, sam.pairs, sam.run_keys) == ("real data", (0, 1), (10_000,), ("sam0", "sam1"))
+    assert sam.value == side(models).relation("dev_margin", ["sam"]).value and not sam.live
+    assert evidence.real["bassi-t1-margin-baseline"].seeds == (3,)
+
+
+def test_orders_of_objectives_get_a_row_when_all_are_there(tmp_path):
+    for models, there in ((ALL, True), (ALL[:6], False)):
+        evidence = chapters.Evidence("stability", store=tmp_path)
+        truth.settle_real(evidence, frame(models))
+        assert ("bassi-f6-best" in evidence.real) == there
+    evidence = chapters.Evidence("every_measure", store=tmp_path)
+    truth.settle_real(evidence, pd.DataFrame())
+    assert not evidence.real
+    own = chapters.Evidence("stability", None, "small", {"model": "mini"}, store=tmp_path)
+    truth.settle_real(own, frame(ALL))
+    assert own.scale == "real data" and not own.real
+
+
+def test_reliability_is_what_standard_errors_do_not_explain():
+    one = side(ALL[:2])
+    values = one.tables["margin"].iloc[0]
+    assert one.reliability("margin") == pytest.approx(1 - 0.01**2 / values.var(ddof=1), rel=0.02)
+    noisy = frame(ALL[:1])
+    noisy["extra"] = [{"stderr_examples": 0.03}] * len(noisy)
+    assert Side(noisy, "en", "real data").reliability("margin") == pytest.approx(1 - 0.001 / values.var(ddof=1))
+    bound = frame(ALL[:1])
+    bound.loc[bound.language == "de", "stderr"] = math.nan
+    assert math.isnan(Side(bound, "en", "real data").reliability("margin"))
+
+
+def test_the_committed_record_is_a_model_of_the_protocol_and_others_are_not():
+    found = truth.recorded_models()
+    assert {"accuracy", "confidence", "dev_margin"} <= set(found.measure) and set(found.train_size) == {10_000}
+    assert truth.recorded_models(objectives=["l2"]).empty and truth.recorded_models("minilm-en").empty
+
+
+def test_no_claim_is_asked_that_the_first_paper_does_not_make_and_none_twice():
+    names = [claim.id for claim in asked()]
+    assert len(names) == len(set(names)) and all(claim.paper == "bassi2024generalization" for claim in asked())
+    assert {*truth.POOLED, *truth.ORDERED, *truth.SPREADS} < set(names)
+    assert not any("mt5" in name or "extreme" in name for name in names)
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "way"),
+    [
+        (RISES, RISES, "together"),
+        (FALLS, RISES, "opposite"),
+        (UNSETTLED, UNSETTLED, "neither"),
+        (RISES, UNSETTLED, "miniature only"),
+        (UNSETTLED, FALLS, "real only"),
+    ],
+)
+def test_how_two_words_go_together(here, there, way):
+    assert parting(here, there) == way
+
+
+def test_an_undefined_relation_says_nothing():
+    assert says(None) == UNSETTLED
+    flat = frame(ALL[:1])
+    flat.loc[flat.measure == "margin", "value"] = 0.5
+    assert says(Side(flat, "en", "real data", resamples=199).relation("margin")) == UNSETTLED
+
+
+def test_noise_scales_are_told_apart_and_a_bound_is_left_out():
+    def config(scale):
+        return SimpleNamespace(settings={"sharpness_difference": {"noise_scale": scale}})
+
+    def part(value):
+        values = {"en": value, "de": value + 1, "fr": value}
+        return {
+            "sharpness_difference": {
+                code: SimpleNamespace(value=v, status="hit_lower" if code == "fr" else "ok")
+                for code, v in values.items()
+            }
+        }
+
+    found = SimpleNamespace(
+        measured={("xnli", 1, 8): (part(1.0), part(2.0)), ("xnli", 2, 8): (part(3.0),)},
+        measures={("xnli", 1, 8): (config(0.1), config(0.001)), ("xnli", 2, 8): (config(0.001),)},
+    )
+    tables = truth.noise_tables(found)
+    assert list(tables) == [0.001, 0.1]
+    assert tables[0.001].loc[("xnli", 1, 8)].to_dict() == {"en": 2.0, "de": 3.0}
+    assert tables[0.001].shape == (2, 2) and tables[0.1].shape == (1, 2)
+
+
+def test_two_tables_are_correlated_over_the_models_and_languages_of_both():
+    x = pd.DataFrame(np.arange(10.0).reshape(2, 5), index=["a", "b"], columns=list("vwxyz"))
+    y = pd.DataFrame([[0.0, 1, 3, 2, 9]], index=["b"], columns=list("vwxyq"))
+    r = across(x, y, resamples=99)
+    assert r.value == pytest.approx(np.corrcoef([0, 1, 2, 3], [0, 1, 3, 2])[0, 1]) and r.n == 4
+    assert across(x, y, languages="vwx") == NOTHING and across(x.loc[["a"]], y) == NOTHING

@@ -1,0 +1,69 @@
+"""The workflow, with Snakemake, on a grid of tiny models: what is there is not done again, and nothing is lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import time
+
+import yaml
+from checkout import ROOT, Checkout, needs_snakemake
+
+from paper import grid
+from paper.protocols import PROTOCOLS
+from xlgen.core.config import RunOptions
+
+GRIDS = yaml.safe_load((ROOT / "workflow" / "grid.yml").read_text(encoding="utf-8"))
+
+
+def test_the_grids_name_protocols_and_choices_that_exist(tmp_path):
+    for name, entries in GRIDS.items():
+        for entry in entries:
+            if entry["protocol"] not in ("all", "stages"):  # stages names its first runs by data that may not be here
+                assert grid.protocol(options=RunOptions(store=tmp_path), **entry).configs, name
+
+
+def test_all_is_every_protocol(tmp_path, monkeypatch):
+    monkeypatch.setattr(grid, "protocol", lambda protocol, preset="mini", **_: (protocol, preset))
+    found = grid.protocols_of(ROOT / "workflow" / "grid.yml", "mini", RunOptions(store=tmp_path))
+    assert found == [(name, "mini") for name, _ in PROTOCOLS.items()]
+
+
+@needs_snakemake
+def test_a_grid_is_run_once_and_what_is_lost_is_done_again(tmp_path):
+    here = Checkout(tmp_path)
+    here.grid([0])
+    assert here.run() == {"train": 1, "measure": 1, "record": 1}
+    numbers = here.numbers()
+    assert here.run() == {}
+    (here.folder / "xlgen" / "measures" / "README").write_text("prose")
+    os.utime(here.folder / "paper" / "figures.py")
+    assert here.run() == {}
+    (record,) = (here.folder / "records").glob("*.json")
+    record.unlink()
+    assert here.run() == {"record": 1} and here.numbers() == numbers
+    shutil.rmtree(here.folder / "runs" / record.stem)
+    assert here.run() == {}  # the record stands for it
+    record.unlink()
+    assert here.run() == {"train": 1, "measure": 1, "record": 1} and here.numbers() == numbers
+    here.grid([0, 1])
+    assert here.run() == {"train": 1, "measure": 1, "record": 1}
+    assert here.numbers().items() >= numbers.items() and len(here.numbers()) == 2
+
+
+@needs_snakemake
+def test_a_grid_that_was_killed_ends_with_the_same_numbers(tmp_path):
+    killed, other = Checkout(tmp_path / "killed"), Checkout(tmp_path / "other")
+    for here in (killed, other):
+        here.grid([0])
+    process = killed.start()
+    while process.poll() is None and not list((killed.folder / "runs").glob("*/manifest.json")):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    assert not killed.numbers()
+    killed.run("--unlock")
+    killed.run()
+    other.run()
+    assert killed.numbers() == other.numbers()

@@ -1,0 +1,129 @@
+"""Plans of runs: counted before, and found to be so in the runs; costs of objectives from their passes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+from tiny import TaggedToy, ToyTask
+from torch import nn
+
+from xlgen.data.catalogue import TASKS
+from xlgen.training import train
+from xlgen.training.plan import Held, Planner
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tasks():
+    for task in (ToyTask(), TaggedToy()):
+        TASKS.add(task.name, task)
+    yield
+    for name in ("toy", "tagged"):
+        del TASKS._entries[name]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory):
+    return tiny.save_encoder(tmp_path_factory.mktemp("encoder"))
+
+
+def planned(encoder, tmp_path, **changes):
+    config = tiny.config(encoder, **changes)
+    return Planner(tiny.options(tmp_path)).plan(config), config
+
+
+@pytest.mark.parametrize("changes", [{}, {"micro_batch_size": 3}, {"task": "tagged"}, {"evals_per_epoch": 2}])
+def test_steps_and_tokens_are_those_of_the_run(encoder, tmp_path, monkeypatch, changes):
+    found, config = planned(encoder, tmp_path, **changes)
+    counts = {"tokens": 0, "padded": 0, "steps": 0, "evaluated": 0}
+    update, look = train._update, train._look
+
+    def updating(loop, number, batches):
+        counts["steps"] += 1
+        counts["tokens"] += sum(int(batch.inputs["attention_mask"].sum()) for batch in batches)
+        if number < loop.steps_per_epoch:
+            counts["padded"] += config.epochs * sum(batch.inputs["input_ids"].numel() for batch in batches)
+        return update(loop, number, batches)
+
+    def looking(loop, progress):
+        counts["evaluated"] += sum(batch.inputs["input_ids"].numel() for batch in loop.dev)
+        return look(loop, progress)
+
+    monkeypatch.setattr(train, "_update", updating)
+    monkeypatch.setattr(train, "_look", looking)
+    done = train.train(config, tiny.options(tmp_path))
+    assert found.steps == counts["steps"] == done.facts["steps"]
+    assert {name: getattr(found, name) for name in counts} == counts
+
+
+@pytest.mark.parametrize(
+    "objective, hyper, factor",
+    [
+        ("baseline", {}, 1),
+        ("sam", {}, 2),
+        ("rdrop", {}, 2),
+        ("consistency", {}, 2),
+        ("mvr", {"p": 0.0}, 2),
+        ("fisher", {"labels": "true"}, 2),
+        ("fisher", {}, 8 / 3),
+        ("fisher", {"every_k": 5}, (8 / 3 + 4) / 5),
+        ("l2", {}, 1),
+    ],
+)
+def test_an_objective_costs_its_passes(encoder, tmp_path, objective, hyper, factor):
+    found, _ = planned(encoder, tmp_path, objective=objective, hyper=hyper)
+    assert found.factor == pytest.approx(factor, rel=0.02) and found.forward == pytest.approx(1 / 3, rel=0.02)
+
+
+def test_a_longer_segmentation_costs_more_and_a_frozen_encoder_less(encoder, tmp_path):
+    assert planned(encoder, tmp_path, objective="mvr", hyper={"p": 0.9})[0].factor > 2.1
+    frozen, whole = (planned(encoder, tmp_path, tuning=tuning)[0] for tuning in ("bitfit", "full"))
+    assert 0.5 < frozen.factor < 0.9 and frozen.memory < whole.memory
+
+
+def test_time_is_work_over_throughput(encoder, tmp_path):
+    found = planned(encoder, tmp_path)[0]
+    simple = replace(found, padded=900, evaluated=300, factor=2.0, forward=1 / 3)
+    assert simple.seconds(100.0) == pytest.approx((2 * 900 + 100) / 100)
+
+
+def test_alike_runs_are_looked_at_once(encoder, tmp_path, monkeypatch):
+    planner, config = Planner(tiny.options(tmp_path)), tiny.config(encoder)
+    seen = []
+    monkeypatch.setattr(
+        planner, "_with", lambda config, work, known=planner._with: seen.append(1) or known(config, work)
+    )
+    alike = (config.with_(seed=1, epochs=5), config.with_(lr=1e-3), config.with_(objective="l2", hyper={"lam": 0.1}))
+    plans = [planner.plan(one) for one in (config, *alike, config.with_(objective="l2", hyper={"lam": 0.3}))]
+    assert len(seen) == 2 and plans[1].steps * 3 == plans[0].steps * 5 and plans[2] == plans[0]
+
+
+def test_throughput_is_measured_once_and_no_weight_moves(encoder, tmp_path):
+    planner, config = Planner(tiny.options(tmp_path)), tiny.config(encoder)
+    rate = planner.throughput(config, seconds=0.05)
+    assert rate > 0 and planner.throughput(config.with_(objective="sam"), seconds=1e9) == rate
+
+
+def test_a_graph_keeps_its_activations_until_it_is_gone():
+    model = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3))
+    held = Held({w.untyped_storage().data_ptr() for w in model.parameters()})
+    x = torch.zeros(11, 5)
+    with held.counting():
+        y = model(x).sum()
+        assert held.now == 4 * 11 * (5 + 7)  # the input, and tanh's result once for itself and for what follows
+        z = model(x.clone()).sum()
+        assert held.now == 2 * 4 * 11 * (5 + 7)
+        y.backward()
+        del y
+        z.backward()
+    assert held.now == 0 and held.most == 2 * 4 * 11 * (5 + 7)
+
+
+def test_memory_grows_with_the_batch_and_shrinks_with_micro_batches(encoder, tmp_path):
+    small, large, cut = (
+        planned(encoder, tmp_path, **sizes)[0].memory
+        for sizes in ({"batch_size": 4}, {"batch_size": 16}, {"batch_size": 16, "micro_batch_size": 4})
+    )
+    assert small < large and cut < large
