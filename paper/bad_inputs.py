@@ -237,10 +237,13 @@ def _typed() -> Iterator[BadInput]:
     yield BadInput("What is measured", "measure --model checkpoint")
     yield BadInput("What is measured", "measure --run ab --config m.json", {"m.json": '{"sise": 3}'})
     yield BadInput("What is measured", "measure --run ab --config m.json", {"m.json": '{"settings": 3}'})
-    for kind, registry, option in (("objective", OBJECTIVES, "run --objective"), ("tuning", TUNINGS, "run --tuning")):
+    for kind, registry, option in (
+        ("an objective", OBJECTIVES, "run --objective"),
+        ("a tuning", TUNINGS, "run --tuning"),
+    ):
         for name, owner in sorted(registry.items()):
             for f in fields(owner):
-                yield BadInput(f"Every setting of an {kind}", f"{option} {name} --set {f.name}=[oops")
+                yield BadInput(f"Every setting of {kind}", f"{option} {name} --set {f.name}=[oops")
     for name in MEASURES:
         for setting in settings_of(MEASURES[name]):
             yield BadInput(
