@@ -341,8 +341,9 @@ def test_columns_are_told_before_the_work(typed, tmp_path, monkeypatch):
     assert code == 2 and "later" in err and "first is 'premise'" in said
 
 
-def test_a_task_of_the_users_own_is_forecast_without_code(trained, tmp_path, capsys):
+def test_a_task_of_the_users_own_is_forecast_without_code(trained, tmp_path, capsys, monkeypatch):
     run, where = trained
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     pairs(tmp_path / "ours-en.tsv", label=True, rows_of="en", split="dev")
     pairs(tmp_path / "ours-ko.tsv")
     (tmp_path / "task").mkdir()
