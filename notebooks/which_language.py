@@ -255,20 +255,13 @@ plt.show()
 # Of the candidates, {glue:text}`which_language-first-count` are related to accuracy over languages (corrected p at most
 # 0.05, and an interval without 0): {glue:text}`which_language-first-list`.
 #
-# ````{admonition} Concept check
-# :class: attention
-#
-# "The models times the languages make several hundred points, and twice the seeds would make twice as many. So I can make
-# the interval of $r$ as short as I like." What would the short interval be about?
-#
-# ```{admonition} Answer
+# ```{admonition} Concept check: With more seeds the interval of $r$ becomes as short as one likes. True?
 # :class: dropdown
-#
-# About *these* languages. More models average out the noise of training in each language, and the interval shrinks around
-# what these languages give. It says nothing about the next language, which is the one that has no labels. Only more
-# languages help with that; {doc}`every_measure` has the exercise in numbers.
+# *Not for the next language.* The misconception is that every point is a new piece of evidence. The short interval would be
+# about *these* languages: more models average out the noise of training in each, and the interval shrinks around what these
+# languages give. It says nothing about the next language, which is the one that has no labels. Only more languages help
+# with that; {doc}`every_measure` has the exercise in numbers.
 # ```
-# ````
 #
 # ## From a correlation to a forecast
 #

@@ -179,21 +179,14 @@ plt.show()
 # {glue:text}`which_model-flipped`. No p-value can be below {glue:text}`which_model-least-p`, one over the number of
 # permutations. With fewer than about eight models, intervals over models are not to be trusted.
 #
-# ````{admonition} Concept check
-# :class: attention
-#
-# "Over languages this measure correlates with accuracy at 0.9. I compute it for my five models in Swahili and keep the one
-# with the highest value." What has been assumed?
-#
-# ```{admonition} Answer
+# ```{admonition} Concept check: $r = 0.9$ over languages, so one keeps the model with the highest value. True?
 # :class: dropdown
-#
-# That what goes along with accuracy from language to language also does from model to model. The left panel of
+# *Not shown.* The misconception is that what goes along with accuracy from language to language also does from model to
+# model. The left panel of
 # {numref}`fig-which-model-forest` is about the first, the right one about the second, and a measure that is far from 0 on
 # the left can be near it on the right. A model that is over-confident everywhere has the highest confidence and need not
 # be the best.
 # ```
-# ````
 #
 # ````{exercise} ★ What would have been announced?
 # :label: which-model-ex-holm

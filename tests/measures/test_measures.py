@@ -686,7 +686,7 @@ def test_measure_checks_all_names_before_it_computes(toy, data):
         measure(subject, ["sharpness_difference"], {"sharpness_difference": {"noisescale": 0.1}})
     with pytest.raises(UnknownName, match="unknown measure 'sharpness'"):
         measure(subject, ["accuracy"], {"sharpness": {}})
-    with pytest.raises(UnknownName, match="'subject'"):
+    with pytest.raises(ConfigError, match="'subject' was given"):
         measure(subject, ["accuracy"], {"accuracy": {"subject": 1}})
 
 
