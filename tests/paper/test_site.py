@@ -13,8 +13,13 @@ from browser import CHROMIUM, Browser
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "book" / "_build" / "html"
+FEW = ("start", "running", "bad-inputs", "api/measures", "notebooks/theory", "notebooks/xnli", "notebooks/predict")
+"""Pages that are opened each time; all of them, some minutes, if ``XLGEN_SITE`` is ``all``."""
 PAGES = sorted(
-    path.relative_to(SITE).as_posix() for path in SITE.rglob("*.html") if "_static" not in path.relative_to(SITE).parts
+    path.relative_to(SITE).as_posix()
+    for path in SITE.rglob("*.html")
+    if not path.relative_to(SITE).parts[0].startswith("_") and path.stem not in ("genindex", "search", "py-modindex")
+    if os.environ.get("XLGEN_SITE") == "all" or path.relative_to(SITE).with_suffix("").as_posix() in FEW
 )
 FOLDERS = [os.environ.get("AXE_CORE", ""), *(str(folder / "node_modules/axe-core") for folder in (ROOT, *ROOT.parents))]
 AXE = next((path for folder in FOLDERS if folder and (path := Path(folder, "axe.min.js")).is_file()), None)
@@ -27,7 +32,7 @@ LOADED = "document.readyState === 'complete' && !(window.MathJax && MathJax.Hub 
 
 FAULTS = {
     "no name": """[...document.querySelectorAll('summary, button, a[href]')].filter(e => e.checkVisibility()
-        && !e.innerText.trim() && !e.getAttribute('aria-label') && !e.title
+        && !e.textContent.trim() && !e.getAttribute('aria-label') && !e.title
         && !e.querySelector('img[alt], svg[aria-label], title'))""",
     "a name that is not what is shown": """[...document.querySelectorAll('summary[aria-label]')].filter(e =>
         !e.getAttribute('aria-label').includes(e.innerText.trim()))""",
