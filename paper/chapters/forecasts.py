@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from paper.chapters.measures import named
+from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis import CANNOT_SAY, MIN_POINTS, Interval, disattenuated
 from xlgen.analysis.reliability import Disattenuated
 from xlgen.forecast import frame as frames
 from xlgen.forecast.evaluate import evaluate
-from xlgen.forecast.forecasters import DEFAULT, OF_THE_LANGUAGE, Forecaster
+from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
 
 LINE = Forecaster("confidence and thresholded entropy", DEFAULT)
 """What ``xlgen predict`` fits."""
 MEAN = Forecaster("mean of the others", (), "mean")
 ATC = Forecaster("ATC as it is", ("atc",), "as is")
-ONE_BY_ONE = ("confidence", "doc", "atc", "atc_entropy", "entropy", "nuclear_norm", "dropout_agreement")
-ONE_BY_ONE += ("representation_distance", "fisher_trace", "sharpness_difference", "dev_margin")
-AS_THEY_ARE = ("confidence", "confidence_scaled", "doc", "atc", "atc_entropy", "dropout_agreement")
+OF_THE_PAPERS = ("fisher_trace", "sharpness_difference", "dev_margin")
+"""Measures beside those without labels; those of the very predictions that accuracy counts are no forecasts."""
 HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", "covered", "reliability")
 HEAD += ("r without noise", CANNOT_SAY)
 
@@ -29,14 +31,20 @@ def points(row: pd.Series) -> str:
 
 
 def estimators(frame: pd.DataFrame) -> list[Forecaster]:
-    """What a table of measures can be forecast by: the baselines, single estimators, and lines through them."""
+    """What a table of measures can be forecast by, under the names of the book: see :func:`rivals`."""
     known = set(frame["measure"])
-    found = [MEAN, Forecaster("English accuracy", (frames.SOURCE,), "as is")]
-    found += [Forecaster(f"{named(name)}, as it is", (name,), "as is") for name in AS_THEY_ARE if name in known]
-    found += [Forecaster(named(name), (name,)) for name in ONE_BY_ONE if name in known]
-    language = tuple(name for name in OF_THE_LANGUAGE if name in known)
-    found += [Forecaster("features of the language", language)] if language else []
-    return [*found, LINE]
+    chosen = [name for name in (*LABEL_FREE_MEASURES, *OF_THE_PAPERS) if name in known]
+    return [replace(one, name=_title(one)) for one in rivals(chosen)]
+
+
+def _title(one: Forecaster) -> str:
+    if one.measures == DEFAULT:
+        return LINE.name
+    if one.measures == (frames.SOURCE,):
+        return "English accuracy"
+    if len(one.measures) != 1:
+        return one.name
+    return named(one.measures[0]) + ", as it is" * (one.how == "as is")
 
 
 def noise(rows: pd.DataFrame, measure: str, source: str = "en", resamples: int = 1999) -> Disattenuated | None:
@@ -67,7 +75,7 @@ def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple
         rows: of the records, of the one model whose noise is shown.
         level: of the intervals.
     """
-    chosen, on = {one.name: one for one in estimators(frame)}, rows.set_index("measure")["on"].to_dict()
+    chosen = {one.name: one for one in estimators(frame)}
     body = []
     for _, row in evaluate(frame, "language", list(chosen.values()), level).iterrows():
         one, said = chosen[row["forecaster"]], ("", "", "")
@@ -76,8 +84,9 @@ def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple
             said = (f"{found.reliability_x:.2f}", f"{found.corrected:.2f}", found.why_not)
         # a mean of the others is highest where the one left out is lowest: its r is -1, and says nothing
         r = "" if np.isnan(row["r"]) or one.how == "mean" else f"{row['r']:.2f}"
-        labels = "needed" if any("true labels" in on.get(name, "") for name in one.measures) else ""
-        body.append((one.name, labels, row["passes"], points(row), r, share(row["coverage"]), *said))
+        body.append(
+            (one.name, "" if one.label_free else "needed", row["passes"], points(row), r, share(row["coverage"]), *said)
+        )
     return body
 
 

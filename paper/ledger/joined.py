@@ -13,7 +13,7 @@ from importlib import resources
 
 from paper.ledger.claims import CLAIMS, Claim, LedgerError
 from paper.ledger.records import SCALES
-from paper.ledger.table import NOT_RUN, Row, verdict
+from paper.ledger.table import NOT_RUN, Judged, Row, verdict
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY, Verdict
 
 FROM_WORST = (DISAGREES, CANNOT_SAY, SIGN_ONLY, AGREES)
@@ -52,7 +52,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Joint:
+class Joint(Judged):
     """One claim at one scale, with all that tests it.
 
     Attributes:
@@ -112,16 +112,6 @@ class Joint:
     def scale(self) -> str:
         """Miniature, real data or paper; empty where nothing was run."""
         return self.every[0].scale
-
-    @property
-    def verdict(self) -> str:
-        """One of :data:`paper.ledger.OUTCOMES`."""
-        return self.judged.outcome
-
-    @property
-    def because(self) -> str:
-        """Why, in words."""
-        return self.judged.because
 
     def concerns(self, claims: Iterable[str]) -> bool:
         """Whether one of these claims, by id, is it or a part of it."""

@@ -18,8 +18,24 @@ OUTCOMES = (AGREES, SIGN_ONLY, DISAGREES, CANNOT_SAY, NOT_RUN)
 """Every verdict of the ledger."""
 
 
+class Judged:
+    """What has a verdict."""
+
+    judged: Verdict
+
+    @property
+    def verdict(self) -> str:
+        """One of :data:`paper.ledger.OUTCOMES`."""
+        return self.judged.outcome
+
+    @property
+    def because(self) -> str:
+        """Why, in words."""
+        return self.judged.because
+
+
 @dataclass(frozen=True)
-class Row:
+class Row(Judged):
     """A claim at one scale.
 
     Attributes:
@@ -100,16 +116,6 @@ class Row:
     def scale(self) -> str:
         """Miniature, real data or paper; empty where it was not run."""
         return self.record.scale
-
-    @property
-    def verdict(self) -> str:
-        """One of :data:`paper.ledger.OUTCOMES`."""
-        return self.judged.outcome
-
-    @property
-    def because(self) -> str:
-        """Why, in words."""
-        return self.judged.because
 
     @property
     def chapter(self) -> str:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import forecasts
+from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis.reliability import NOISY
 from xlgen.forecast import frame as frames
 
@@ -52,6 +53,14 @@ def test_the_table_has_every_estimator_once_and_the_best_first():
     assert by_name[forecasts.MEAN.name][4] == ""
     labels = {name for name, row in by_name.items() if row[1]}
     assert labels == {forecasts.named("dev_margin")}
+
+
+def test_every_measure_without_labels_is_tried_by_itself():
+    rows = recorded()
+    some = [rows[rows["measure"] == "confidence"].assign(measure=name) for name in LABEL_FREE_MEASURES]
+    frame = frames.tidy(pd.concat([rows[rows["measure"] == "accuracy"], *some]))
+    tried = {one.measures for one in forecasts.estimators(frame) if one.how == "ridge"}
+    assert tried >= {(name,) for name in LABEL_FREE_MEASURES} | {forecasts.DEFAULT}
 
 
 def test_what_has_no_interval_says_so():

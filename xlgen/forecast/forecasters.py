@@ -29,7 +29,6 @@ PASSES = {
     "sharpness_adaptive": 31,
     "sharpness_alpha": 288,
     "sharpness_difference": 16,
-    "sharpness_sweep": 29,
     "typological_distance": 0,
     "unknown_rate": 0,
     SOURCE: 0,
