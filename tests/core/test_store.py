@@ -202,10 +202,14 @@ def test_the_commit_is_that_of_the_source_tree_and_of_no_other(tmp_path):
     git("init")
     assert git_commit(tmp_path) is None
     (tmp_path / "file").write_text("1")
-    git("add", "file")
+    (tmp_path / "records").mkdir()
+    (tmp_path / "records" / "1.json").write_text("1")
+    git("add", ".")
     git("commit", "-m", "one")
     clean = git_commit(tmp_path)
     assert len(clean) == 40
+    (tmp_path / "records" / "1.json").write_text("made again")  # is a result, and no source
+    assert git_commit(tmp_path) == clean
     (tmp_path / "file").write_text("2")
     assert git_commit(tmp_path) == clean + "+"
     (tmp_path / "inside").mkdir()

@@ -188,15 +188,22 @@ def manifest(kind: str, **facts: Any) -> dict[str, Any]:
 
 
 def git_commit(folder: Path) -> str | None:
-    """The commit of the source tree ``folder``, ``+`` appended where files differ; ``None`` if it is not one."""
+    """The commit of the source tree ``folder``, ``+`` appended where files differ; ``None`` if it is not one.
+
+    Packed results (``records/*.json``) are no source: who makes them again rewrites them one after the other.
+    """
     if not (folder / ".git").exists():  # an installed package may lie inside somebody else's repository
         return None
-    ask = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--dirty=+", "--exclude=*"]
+    git = ["git", "-C", str(folder)]
+    changed = [*git, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)records/*.json"]
     try:
-        answer = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True)
+        commit, differs = (
+            subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+            for ask in ([*git, "rev-parse", "HEAD"], changed)
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()
+    return commit + "+" * bool(differs)
 
 
 @dataclass(frozen=True)
