@@ -192,7 +192,7 @@ def test_the_box_says_what_was_trained_and_how_far_it_is_from_its_record(made, e
 def test_rows_have_everything_that_was_measured(made):
     protocol, options, folder, _ = made
     splits = (*MEASURES, *(replace(MEASURES[0], split=split) for split in ("dev", "dev_held")))
-    found = records.obtain(tiny_protocol(splits), options, live=2, folder=folder)
+    found = records.obtain(tiny_protocol(splits), options, live=2, workers=1, folder=folder)
     rows = found.rows()
     names = {
         f"{split}{name}" for split in ("", "dev_", "dev_held_") for name in ("accuracy", "margin", "margin_correct")
@@ -259,10 +259,15 @@ def test_parts_share_the_models_and_keep_stages_together(tmp_path):
     assert any(start for start, _ in starts) and all(start in part for start, part in starts if start)
 
 
-def test_a_record_has_what_protocols_that_were_not_named_measure(tmp_path):
-    options = RunOptions(store=tmp_path)
+@pytest.fixture(scope="module")
+def every():
+    """The plan of all protocols of the miniature, which takes seconds."""
+    return records.plan([function("mini") for _, function in PROTOCOLS.items()], RunOptions())
+
+
+def test_a_record_has_what_protocols_that_were_not_named_measure(every):
     protocols = [function("mini") for _, function in PROTOCOLS.items()]
-    named, every = records.plan([PROTOCOLS["scales"]("mini")], options, protocols), records.plan(protocols, options)
+    named = records.plan([PROTOCOLS["scales"]("mini")], RunOptions(), protocols)
     assert len(named) == 4 and all(set(map(repr, named[key][1])) == set(map(repr, every[key][1])) for key in named)
     assert any("sharpness_alpha" in one.names for _, measures in named.values() for one in measures)
 
@@ -398,13 +403,12 @@ def test_what_is_asked_for_comes_before_the_protocol():
     assert {c.train_size for c in protocols.seeds("small").configs.values()} == {20_000}
 
 
-def test_the_committed_records_are_those_of_the_protocols(tmp_path):
+def test_the_committed_records_are_those_of_the_protocols(every, tmp_path):
     """A change of data, encoder, settings or measures makes records out of date: `make records` writes them anew."""
     kept = RunOptions(store=tmp_path, records=records.default_folder())
-    plan = records.plan([function("mini") for _, function in PROTOCOLS.items()], kept)
     generated = {path.stem for path in kept.records.iterdir() if runs.stored(path.stem, kept).task.startswith("mini-")}
-    assert generated == set(plan)
-    for key, (_, measures) in plan.items():
+    assert generated == set(every)
+    for key, (_, measures) in every.items():
         assert records._complete(key, measures, kept) is not None, key
 
 

@@ -336,7 +336,7 @@ def unpack(path: Path) -> tuple[Result, ...]:
     return _unpack(path, facts.st_mtime_ns, facts.st_size)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=1024)  # more than there are: who goes through all of them twice would find none of fewer
 def _unpack(path: Path, changed: int, size: int) -> tuple[Result, ...]:
     """What is in a file that was last changed then: a run is asked for each of its measures."""
     try:
