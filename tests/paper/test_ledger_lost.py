@@ -14,9 +14,9 @@ moment: str = ""  # when the build is killed
 
 # %%
 import os, signal
-from paper import chapters, ledger
+from paper import ledger, notebook
 
-folder = chapters.ledger_folder()
+folder = notebook.ledger_folder()
 before = len(ledger.load(folder))
 
 
