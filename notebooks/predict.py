@@ -65,7 +65,7 @@ seeds = chapters.words(seeds, int)
 # ## Make a prediction
 #
 # One forward pass over the text gives the *mean confidence*: the probability of the predicted class, averaged over the
-# examples. It needs no label. A neural network is known to be surer than it is right. Before you go on, decide: will a
+# examples. It needs no label. A neural network is known to be surer than it is right. Before you read on, decide: will a
 # line from mean confidence to accuracy forecast a language that it has not seen better than the mean of the others does?
 # And better than the trace of the Fisher information?
 
@@ -115,7 +115,7 @@ x, y = rows[list(DEFAULT)].to_numpy(), rows["truth"].to_numpy()
 ours = from_scratch(ridge, x[1:], y[1:], x[:1], level)
 band = jackknife_plus(ridge, x[1:], y[1:], x[:1], level=level)
 assert np.allclose(ours, (band.low[0], band.high[0]))
-print(f"{rows['language'][0]}: [{ours[0]:.3f}, {ours[1]:.3f}], the library's the same; the truth is {y[0]:.3f}")
+print(f"{rows['language'][0]}: [{ours[0]:.3f}, {ours[1]:.3f}]; the truth is {y[0]:.3f}")
 
 # %% [markdown]
 # The line is a ridge regression on {glue:text}`predict-default`. Now every language in turn is the one without labels: it
@@ -176,7 +176,7 @@ for scale, table in whole.items():
 bodies = {scale: contest(frame, every[every.key == frame.model.iloc[0]], level) for scale, frame in both.items()}
 for scale, body in bodies.items():
     caption = f"{scale}: {both[scale].model.nunique()} models, a language left out at a time; noise of the first"
-    display(chapters.table(HEAD, body, caption))
+    display(chapters.table(HEAD, body, caption, dense=True))
 
 
 def of(body, name: str) -> str:
@@ -198,10 +198,10 @@ for short, scale in (("mini", "miniature"), ("real", "real")):
 # the trace of the Fisher information by {glue:text}`predict-mini-fisher` and {glue:text}`predict-real-fisher`. Cannot say
 # in real data: {glue:text}`predict-real-cannot`.
 #
-# ```{admonition} Concept check
-# :class: seealso
-# Examples of a language enter the confidence *and* the accuracy. Their errors go the same way: is the correlation without
-# noise then too high or too low? (Too high: part of it was in $r$ already. Read it as a bound.)
+# ```{admonition} Concept check: the correlation without noise is that of the true values. True?
+# :class: dropdown
+# *It is a bound.* The misconception is that noise can only weaken a correlation. The same examples enter the confidence
+# *and* the accuracy, so that their errors go the same way, and part of what is corrected for was in $r$ already.
 # ```
 #
 # ## Another model, another task

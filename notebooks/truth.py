@@ -152,13 +152,19 @@ print((p_o - p_e) / (1 - p_e), cohens_kappa(first, second))
 # bootstrap interval over languages; on both sides from models of the objectives that both have. A measure *rises with
 # accuracy* if its interval lies above 0, *falls* if below; otherwise nothing can be said.
 
+
 # %%
+def settled(relation) -> bool:
+    return relation is not None and relation.status == "ok"
+
+
 shared = [o for o in mini.objectives if o in real.objectives] or mini.objectives
-relations = {m: [side.relation(m, shared) for side in (mini, real)] for m in mini.measures}
-relations = {m: both for m, both in relations.items() if both[0] is not None and both[0].status == "ok"}
-both = {m: (a, b) for m, (a, b) in relations.items() if b is not None and b.status == "ok"}
+relations = {m: [mini.relation(m, shared), real.relation(m, shared)] for m in mini.measures}
+relations = {m: pair for m, pair in relations.items() if settled(pair[0])}
+both = {m: tuple(pair) for m, pair in relations.items() if settled(pair[1])}
 words = {m: [says(a), says(b)] for m, (a, b) in both.items()}
-fair = [m for m in both if m not in chapters.PREDICTED]  # not from the very predictions of which accuracy is the share
+# Without those from the very predictions of which accuracy is the share:
+fair = [m for m in both if m not in chapters.PREDICTED]
 signs = {m: [int(np.sign(c.value)) for c in both[m]] for m in fair}
 
 # %% tags=["remove-input"]
@@ -205,19 +211,10 @@ for m, (a, b) in relations.items():
     name = named(m) if m in fair else f"{named(m)} †"
     rows.append((name, a.interval, b.interval, shown, *words[m], ways.get(m, ""), steady(m)))
 rows.sort(key=lambda row: (list(by_way).index(row[6]) if row[6] else len(by_way), row[0]))
-head = (
-    "",
-    "r, miniature",
-    "r, real",
-    "z of the difference",
-    "miniature says",
-    "real data say",
-    "together?",
-    "reliability",
-)
+head = ("", "r, miniature", "r, real", "z of difference", "miniature", "real", "together?", "reliability")
 caption = f"""Mean r with test accuracy over languages [95 %], objectives {", ".join(shared)}; a star: the two differ at \
 5 % (not corrected, languages taken for independent). † from the predictions that accuracy is computed from: not counted"""
-chapters.table(head, rows, caption)
+chapters.table(head, rows, caption, dense=True)
 
 # %% mystnb={"figure": {"name": "fig-truth-measures", "caption": "Correlation of each measure with test accuracy over the target languages: miniature against real data, one point a measure, with 95 % bootstrap intervals over languages of both. On the line the two say the same; in the shaded quarters they have opposite signs. Hollow: an interval includes 0. †: from the very predictions that accuracy is computed from."}, "image": {"alt": "Scatter plot of correlations in the miniature against those in real data with error bars in both directions, points numbered by measure, the names beside it, a diagonal line, and shaded upper left and lower right quarters."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(9.6, 6.4))

@@ -230,7 +230,7 @@ print(f"xlgen:        r = {c.value:.3f} [{c.low:.3f}, {c.high:.3f}], p = {c.p:.2
 
 # %%
 def step_down(p):
-    """Holm's correction: the smallest p times m, the next times m - 1, and so on, never below the one before."""
+    """Holm: the smallest p times m, the next times m - 1, …, never below the one before."""
     adjusted = np.empty(len(p))
     adjusted[np.argsort(p)] = np.minimum(1, np.maximum.accumulate(np.sort(p) * np.arange(len(p), 0, -1)))
     return adjusted
@@ -274,7 +274,8 @@ plt.show()
 missed = {}
 for i, code in enumerate(languages):
     others = [j for j in range(n) if j != i]
-    x_mean, y_mean = (a[:, others].mean(axis=1, keepdims=True) for a in (x, y))  # of each model, without the language
+    # of each model, without the language:
+    x_mean, y_mean = (a[:, others].mean(axis=1, keepdims=True) for a in (x, y))
     dx, dy = x[:, others] - x_mean, y[:, others] - y_mean
     slope = (dx * dy).sum() / (dx**2).sum()
     forecast = y_mean[:, 0] + slope * (x[:, i] - x_mean[:, 0])

@@ -286,7 +286,8 @@ for code, value in sorted(zip(languages, ceiling, strict=True), key=lambda pair:
 missed = []
 for i in range(n):
     others = [j for j in range(n) if j != i]
-    x_mean, y_mean = (a[:, others].mean(axis=1, keepdims=True) for a in (x, y))  # of each language, without the model
+    # of each language, without the model:
+    x_mean, y_mean = (a[:, others].mean(axis=1, keepdims=True) for a in (x, y))
     dx, dy = x[:, others] - x_mean, y[:, others] - y_mean
     slope = (dx * dy).sum() / (dx**2).sum()
     forecast = y_mean[:, 0] + slope * (x[:, i] - x_mean[:, 0])

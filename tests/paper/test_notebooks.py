@@ -272,7 +272,7 @@ def test_a_count_of_models_may_be_all(tmp_path):
 
 
 TAUGHT = "theory sharpness xnli objectives pawsx l2_ewc frechet fisher tagging frozen stability".split()
-TAUGHT += ["which_language", "which_model"]
+TAUGHT += ["which_language", "which_model", "predict"]
 
 
 @pytest.mark.parametrize("name", TAUGHT)
