@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     wrong = 0
     for size in asked.size:
         found: list[dict[str, Any]] = []
-        facts = _facts(asked) | {"size": size}
+        facts = machine(asked.threads) | {"size": size}
         started = time.perf_counter()
         for row in _measured(size, asked, facts):
             found.append(row)
@@ -93,13 +93,13 @@ def describe(shape: Shape) -> str:
     )
 
 
-def _facts(asked: argparse.Namespace) -> dict[str, Any]:
+def machine(threads: int) -> dict[str, Any]:
     """When and on what."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "commit": git_commit(ROOT),
         "cpu": _cpu(),
-        "threads": asked.threads,
+        "threads": threads,
         "cpus": os.cpu_count(),
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in PACKAGES},
