@@ -41,15 +41,18 @@ from xlgen.models.layers import encoder as encoder_of
 from xlgen.models.layers import layer_of
 
 LANGUAGES = ("fr", "hi", "sw", "zh")
-MEASURED, FITTED = 160, 400
+MEASURED, FITTED = 160, 200
 """Texts of each language: the Fisher information is of the first, the head is fitted on the next."""
 EPOCHS, RATE, WORDS, MASKINGS = 10, 1e-3, 256, 2
 """Of the head: passes, AdamW's rate, hidden words of a step, and how often each text is hidden anew."""
 SIZES = {"max_length": 64, "batch_size": 16}
+LOSSES = ("translation", "translation, answers drawn", "other half of the sentence", "hidden words, fitted head")
 COLUMNS = ("loss", "language", "nats", "of a guess", "log r of halves", "d² of halves", "seconds")
 
 
-def measured(encoder: str, languages: Sequence[str], data_dir: Path, n: int, fitted: int) -> Iterator[dict[str, Any]]:
+def measured(
+    encoder: str, languages: Sequence[str], data_dir: Path, n: int, fitted: int, losses: Sequence[str] = LOSSES
+) -> Iterator[dict[str, Any]]:
     """A row for each loss and language.
 
     Args:
@@ -58,6 +61,7 @@ def measured(encoder: str, languages: Sequence[str], data_dir: Path, n: int, fit
         data_dir: where XNLI is.
         n: texts of each language; half of them for each estimate.
         fitted: texts of each language that the head is fitted on.
+        losses: some of :data:`LOSSES`.
     """
     pairs = {code: parallel.read([code], n + fitted, data_dir=data_dir).paragraphs for code in languages}
     tokenizer, finder = models.load_tokenizer(encoder), contrastive.load(encoder)
@@ -75,18 +79,19 @@ def measured(encoder: str, languages: Sequence[str], data_dir: Path, n: int, fit
         batches = mlm.batches(finder.encoder, tokenizer, [text for text, _ in some], **SIZES, seed=seed)
         return [replace(batch, labels=numbered(batch.labels, ids)) for batch in batches]
 
-    guess = math.log(n // 2)
-    for code, some in pairs.items():
-        halves = some[: n // 2], some[n // 2 : n]
-        cut = [[halved(text) for text, _ in half] for half in halves]
-        translations = [find(half) for half in halves]
-        yield row("translation", code, finder, translations, "true", guess)
-        yield row("translation, answers drawn", code, finder, translations, "sample", guess)
-        yield row("other half of the sentence", code, finder, [find(half) for half in cut], "true", guess)
-    fit(guesser, [batch for some in pairs.values() for k in range(MASKINGS) for batch in hide(some[n:], seed=1 + k)])
-    for code, some in pairs.items():
-        halves = [hide(some[: n // 2]), hide(some[n // 2 : n])]
-        yield row("hidden words, fitted head", code, guesser, halves, "true", math.log(len(ids)))
+    def pieces(some: Sequence[parallel.Pair]) -> list[Batch]:
+        return find([halved(text) for text, _ in some])
+
+    if LOSSES[3] in losses:
+        others = [hide(some[n:], seed=1 + k) for some in pairs.values() for k in range(MASKINGS)]
+        fit(guesser, [batch for batches in others for batch in batches])
+    guess, words = math.log(n // 2), math.log(len(ids))
+    how = zip(LOSSES, (finder, finder, finder, guesser), (find, find, pieces, hide), strict=True)
+    for loss, model, prepare in how:
+        for code, some in pairs.items() if loss in losses else ():
+            halves = [prepare(some[: n // 2]), prepare(some[n // 2 : n])]
+            labels = "sample" if loss == LOSSES[1] else "true"
+            yield row(loss, code, model, halves, labels, words if model is guesser else guess)
 
 
 def halved(text: str) -> parallel.Pair:
@@ -174,6 +179,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--encoder", default="e5-small")
     parser.add_argument("--languages", default=",".join(LANGUAGES))
+    parser.add_argument("--losses", nargs="+", choices=LOSSES, default=LOSSES)
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--texts", type=int, default=MEASURED)
     parser.add_argument("--fitted", type=int, default=FITTED)
@@ -184,7 +190,8 @@ def main(arguments: list[str] | None = None) -> None:
     asked.out.mkdir(parents=True, exist_ok=True)
     how = {"encoder": asked.encoder, "texts": asked.texts, "fitted": asked.fitted}
     rows = []
-    for one in measured(asked.encoder, asked.languages.split(","), asked.data_dir, asked.texts, asked.fitted):
+    sizes = asked.texts, asked.fitted, asked.losses
+    for one in measured(asked.encoder, asked.languages.split(","), asked.data_dir, *sizes):
         rows.append({name: f"{v:#.3g}".rstrip(".") if isinstance(v, float) else v for name, v in one.items()})
         print(*rows[-1].values(), sep=", ", flush=True)
         with (

@@ -3,7 +3,7 @@ r"""Finding the translation among others: the loss of encoders of sentences, and
 .. math:: \ell(x_i) = -\log p_\theta(i \mid x_i), \qquad p_\theta(j \mid x_i) =
           \frac{\exp(\cos(f_\theta(x_i), c_j) / \tau)}{\sum_k \exp(\cos(f_\theta(x_i), c_k) / \tau)}
 
-(vandenoord2018representation; wang2024multilingual for multilingual E5, τ = 0.01), where :math:`f_\theta(x)` is the
+(oord2018representation; wang2024multilingual for multilingual E5, τ = 0.01), where :math:`f_\theta(x)` is the
 mean of the encoder's last hidden states and :math:`c_j` are the vectors of the translations of all sentences of the
 same group of at most :data:`CANDIDATES`: i's own is the answer, those of the others are the wrong ones. A guess among
 K has :math:`\ln K`.

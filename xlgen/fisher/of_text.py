@@ -45,7 +45,8 @@ class Settings:
 
     Attributes:
         max_length: sub-words of a paragraph, special ones included.
-        labels: ``"true"``, the hidden words (the empirical Fisher information), or ``"sample"``, drawn from the model.
+        labels: ``"true"``, the hidden words or the translations (the empirical Fisher information), or ``"sample"``,
+            drawn from the model.
         seed: of what is hidden, and of the sampled labels.
     """
 
@@ -73,7 +74,7 @@ class Stored:
         return read_json(self.folder / MANIFEST)
 
     def diagonal(self) -> dict[str, Tensor]:
-        """F of the encoder, without the language-model head, by parameter name, on the CPU [nats² / parameter²]."""
+        """F of the encoder, without any head, by parameter name, on the CPU [nats² / parameter²]."""
         return read_tensors(self.folder / FILE)[0]
 
 
