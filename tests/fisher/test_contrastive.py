@@ -151,6 +151,11 @@ def test_groups_are_consecutive_of_nearly_one_size_and_none_is_alone(folder, tex
         ready(folder, pairs[:1])
 
 
+def test_plain_text_is_refused(folder):
+    with pytest.raises(DataError, match="needs translations"):
+        ready(folder, ["w1 w2", "w3 w4"])
+
+
 def test_a_guess_has_the_logarithm_of_the_candidates(folder, text_dir):
     """An encoder whose vectors are all the same guesses, and no weight of it moves the loss to first order in τ = ∞."""
     pairs = pairs_of(text_dir, 6)

@@ -126,8 +126,12 @@ def batches(
         batch_size: texts of a forward pass. No effect but rounding.
 
     Raises:
-        DataError: there is one pair alone, and nothing to tell it from.
+        DataError: there is one pair alone, and nothing to tell it from; or there are no pairs but plain texts.
     """
+    if any(isinstance(pair, str) for pair in pairs):
+        raise DataError(
+            "plain text is given; an encoder of sentences needs translations: read them with xlgen.fisher.of_text.read."
+        )
     if len(pairs) < 2:
         raise DataError(f"{len(pairs)} pair of translations: nothing to tell it from; ask for two or more.")
     n_groups = -(-len(pairs) // CANDIDATES)
