@@ -45,11 +45,12 @@ import numpy as np
 import pandas as pd
 from myst_nb import glue
 
-from paper import chapters, figures, protocols, records
+from paper import chapters, figures, protocols
 from paper.chapters.measures import (
     ALPHA,
     BASES,
     MeasureTables,
+    beside_real,
     compared,
     corrected,
     error_forest,
@@ -67,16 +68,11 @@ from xlgen.analysis import clustered, errors, holm, leave_one_out, mean_of_other
 from xlgen.analysis.contest import contests
 
 figures.use_style()
-objectives = chapters.words(objectives)
+say, objectives = chapters.Say("which_language"), chapters.words(objectives)
 seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
-say = chapters.Say("which_language")
-options = chapters.options_for(store, data_dir)
-changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
-found = records.obtain(
-    protocols.seeds(preset, **choices, **changed), options, workers=workers, live=chapters.how_many(live)
-)
-real = records.recorded(task="xnli", model="e5-small")
+choices |= chapters.given(model=model, train_size=train_size, epochs=epochs)
+found, real = beside_real(protocols.seeds(preset, **choices), chapters.options_for(store, data_dir), workers, live)
 
 # %% tags=["remove-input"]
 chapters.records_box(found)
@@ -522,5 +518,5 @@ if unlabelled:
 # %% tags=["remove-input"]
 provenance(
     [run.key for run in found.runs.values()],
-    {"preset": preset, **choices, "task": task, "resamples": resamples} | changed,
+    {"preset": preset, **choices, "task": task, "resamples": resamples},
 )
