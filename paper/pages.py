@@ -16,8 +16,16 @@ from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
 WORDS_A_MINUTE = 200
-USELESS = ("*.map", "mathjax/extensions/a11y/**/*", "mathjax/localization/**/*")
-"""Under ``_static``, what no page asks for: source maps, MathJax's speech and its menus in other languages."""
+USELESS = (
+    "*.map",
+    "locales/**/*",
+    "mathjax/extensions/a11y/**/*",
+    "mathjax/jax/output/SVG/**/*",
+    "mathjax/localization/**/*",
+    "vendor/fontawesome/webfonts/*.ttf",
+)
+"""Under ``_static``, what no page asks for: source maps, the theme's catalogues of translations, MathJax's speech, its
+drawing in SVG and its menus in other languages, and a second format of the fonts of icons, for browsers without WOFF2."""
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -31,8 +39,13 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             notebook = Path(app.srcdir) / path.relative_to(out).with_suffix(".ipynb")
             if (new := finished(text, seconds_of(notebook))) != text:
                 path.write_text(new, encoding="utf-8")
+    drop_useless(out / "_static")
+
+
+def drop_useless(static: Path) -> None:
+    """Take out what no page asks for, see :data:`USELESS`."""
     for pattern in USELESS:
-        for path in (out / "_static").rglob(pattern):
+        for path in static.rglob(pattern):
             if path.is_file():
                 path.unlink()
 
