@@ -24,8 +24,8 @@ USELESS = (
     "mathjax/localization/**/*",
     "vendor/fontawesome/webfonts/*.ttf",
 )
-"""Under ``_static``, what no page asks for: source maps, the theme's catalogues of translations, MathJax's speech, its
-drawing in SVG and its menus in other languages, and a second format of the fonts of icons, for browsers without WOFF2."""
+"""Under ``_static``, what no page asks for: source maps, the theme's translations, MathJax's speech, its drawing in SVG
+and its menus in other languages, and a second format of the fonts of icons, for browsers without WOFF2."""
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:

@@ -101,7 +101,7 @@ def test_what_unfolds_pages_of_the_sidebar_has_their_name():
 
 
 def test_what_no_page_asks_for_is_taken_out(tmp_path):
-    needed = ["mathjax/MathJax.js", "mathjax/jax/output/HTML-CSS/jax.js", "vendor/fontawesome/webfonts/fa.woff2", "a.css"]
+    needed = ["mathjax/jax/output/HTML-CSS/jax.js", "vendor/fontawesome/webfonts/fa.woff2", "a.css"]
     useless = [
         "a.css.map",
         "locales/fr/LC_MESSAGES/booktheme.po",
