@@ -459,6 +459,17 @@ if unlabelled:
     scale = f"On real XNLI, with {n_real} model{'s' * (n_real != 1)} of multilingual E5 small: {real_said}."
     text = [part for part in (text, more, scale) if part]
     glue("which_language-answer", chapters.box("important", "Will it transfer?", *text), display=False)
+    short = (
+        f"The best measure without labels, {named(best)}, is off by {ours:.1f} points in a language that it has not seen; the "
+        f"mean of the other languages is off by {mean:.1f} (miniature, {len(keys)} models)."
+    )
+    same = next((row for row in real_rows if row["measure"] == best), None)
+    if same:
+        models = f"{same['models']} model{'s' * (same['models'] != 1)}"
+        short += (
+            f" On real XNLI it is off by {same['error']:.1f}, the mean by {same['baseline']:.1f} (E5 small, {models})."
+        )
+    say(short=short)
 
 # %% [markdown]
 # ```{admonition} Which measure says in which language a model is good?
