@@ -215,8 +215,8 @@ searches = dict(zip(criteria, measured[len(grid) :], strict=True))
 # %% tags=["remove-input"]
 run = models.runs[seed]
 subject = measuring.subject(run, measuring.MeasureConfig(languages=languages, size=60), options)
-right = {lang: (p.logits.argmax(dim=1) == p.labels).double() for lang, p in subject.predictions.items()}
-accuracy = {lang: answers.mean().item() for lang, answers in right.items()}
+hits = {lang: (p.logits.argmax(dim=1) == p.labels).double() for lang, p in subject.predictions.items()}
+accuracy = {lang: answers.mean().item() for lang, answers in hits.items()}
 source, least = languages[0], min(languages, key=accuracy.get)
 parameters = weights(subject.model).values()
 P, length = sum(w.numel() for w in parameters), norm(parameters)
@@ -480,7 +480,7 @@ curves = {lang: [worst(lang, alpha) for alpha in alphas] for lang in watched}
 size = (4.1 * len(watched), 5.2)
 fig, axes = plt.subplots(2, len(watched), figsize=size, sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2))
 for (upper, lower), lang in zip(axes.T, watched, strict=True):
-    value, start = deviation[lang], right[lang][:few].mean().item()
+    value, start = deviation[lang], hits[lang][:few].mean().item()
     met = start - np.array(curves[lang])
     upper.plot(alphas, met, ".-", color="C1", lw=1.2, label="worst accuracy met, no threshold")
     limits = {"bracket": bracket, "start": start, "threshold": default["threshold"]}
