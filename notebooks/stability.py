@@ -284,7 +284,7 @@ chapters.table(head, body, "Power of the F test for a ratio of standard deviatio
 # 10; epochs relative to the mean of the five, rounded. A real encoder takes the rates as printed. Every setting is one
 # run, here and in the paper.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-cell"]
 head = ("", "rate", "warm-up [steps]", "epochs", "ours: rate", "ours: warm-up", "ours: epochs")
 body = protocols.beside_table10(parts["settings"])
 chapters.table(head, body, "Table 10, as printed (left) and as run here (right)")

@@ -16,6 +16,8 @@ from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
 WORDS_A_MINUTE = 200
+LONG = 40
+"""Computed text with more characters is not bold."""
 USELESS = (
     "*.map",
     "locales/**/*",
@@ -63,6 +65,7 @@ def finished(page: str, seconds: float | None = None) -> str:
     if seconds is not None:
         show_times(soup, seconds)
     name_folds(soup)
+    calm_lists(soup)
     name_buttons(soup)
     name_toggles(soup)
     drop_thebe(soup)
@@ -86,6 +89,13 @@ def show_times(soup: BeautifulSoup, seconds: float) -> None:
     cpu = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     badge.string = f"computed in {cpu} · {reading:.0f} min to read · {5 * math.ceil(reading * 1.5 / 5)} min to teach"
     title.insert_after(badge)
+
+
+def calm_lists(soup: BeautifulSoup) -> None:
+    """Mark computed text that is a list or a sentence and no number, which would shout if all of it were bold."""
+    for text in soup.select("span.pasted-text"):
+        if len(text.get_text()) > LONG and "long" not in text["class"]:
+            text["class"] = [*text["class"], "long"]
 
 
 def name_folds(soup: BeautifulSoup) -> None:

@@ -100,6 +100,14 @@ def test_what_unfolds_pages_of_the_sidebar_has_their_name():
     assert '<summary aria-label="Pages of The library">' in made and pages.finished(made) == made
 
 
+def test_computed_text_that_is_a_list_is_not_bold():
+    short, long = "0.93 [0.88, 0.96]", "margin (dev), mean confidence, entropy [nats]"
+    page = pages.finished(f'<p><span class="pasted-text">{short}</span>, <span class="pasted-text">{long}</span></p>')
+    texts = {text.get_text(): text["class"] for text in BeautifulSoup(page, "html.parser").select("span")}
+    assert texts == {short: ["pasted-text"], long: ["pasted-text", "long"]}
+    assert pages.finished(page) == page
+
+
 def test_what_no_page_asks_for_is_taken_out(tmp_path):
     needed = ["mathjax/jax/output/HTML-CSS/jax.js", "vendor/fontawesome/webfonts/fa.woff2", "a.css"]
     useless = [
