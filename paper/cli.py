@@ -90,7 +90,8 @@ def _add_plan(commands) -> None:
     plan.add_argument(
         "--tokens-per-second",
         type=float,
-        help="sub-words of plain training that the device computes a second; measured here in ten seconds unless given",
+        help="sub-words of plain training that another device computes a second; unless given, steps of each kind of "
+        "run are timed here, for ten seconds at most",
     )
     plan.add_argument("--price", type=float, default=0.0, help="of an hour of the device, in any currency (0)")
     plan.add_argument("--out", type=Path, help="also write seconds and bytes of each run, by name, as JSON")
