@@ -135,9 +135,10 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
+    columns: dict[str, list[Any]] = {}
+    once: dict[Any, Any] = {}  # a table of thousands of runs says the same few words again and again
     for path in sorted((default_folder() if folder is None else folder).glob("*.json")):
-        source, *results = unpack(path)
+        source, *results = unpack(path, keep=False)
         config = RunConfig.from_dict(source.read("config"))
         if any(getattr(config, name) != value for name, value in settings.items()):
             continue
@@ -149,9 +150,10 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
             (name,), split = asked["names"], asked["split"]
             measure = name if split == "test" else f"{split}_{name}"
             for language, value in result.read("values").items():
-                row = {"language": language, "measure": measure, "split": split}
-                rows.append(about | row | asdict(Value(**value)))
-    return pd.DataFrame(rows)
+                row = about | {"language": language, "measure": measure, "split": split} | asdict(Value(**value))
+                for column, cell in row.items():
+                    columns.setdefault(column, []).append(once.setdefault(cell, cell) if type(cell) is str else cell)
+    return pd.DataFrame(columns)
 
 
 def obtain(

@@ -323,8 +323,12 @@ def pack(folder: Path, run: Result, measures: Iterable[Result]) -> Path:
     return path
 
 
-def unpack(path: Path) -> tuple[Result, ...]:
+def unpack(path: Path, *, keep: bool = True) -> tuple[Result, ...]:
     """Inverse of :func:`pack`: the run, and then what was measured of it.
+
+    Args:
+        path: of the file.
+        keep: it, for whoever asks for it again; not where thousands are read once.
 
     Raises:
         StoreError: the file cannot be read, or is not what was written.
@@ -333,7 +337,7 @@ def unpack(path: Path) -> tuple[Result, ...]:
         facts = path.stat()
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}); run `make records` again.") from None
-    return _unpack(path, facts.st_mtime_ns, facts.st_size)
+    return (_unpack if keep else _unpack.__wrapped__)(path, facts.st_mtime_ns, facts.st_size)
 
 
 @lru_cache(maxsize=1024)  # more than there are: who goes through all of them twice would find none of fewer
