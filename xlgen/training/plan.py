@@ -57,7 +57,7 @@ NUMBER = 4
 """Bytes of a weight, its gradient, and each of AdamW's two moments."""
 SECONDS = 10.0
 """Of timing the steps of a kind of run, at most: then no other is begun."""
-STEPS, TIMES, BATCHES = 8, 5, 4
+STEPS, TIMES, BATCHES = 8, 3, 4
 """Steps that are timed, how often each, and batches of the development set."""
 
 
