@@ -1,8 +1,8 @@
 """A grid of runs as jobs: for each model a file with all that is needed to train, measure and record it alone.
 
-An engine (``xargs``, GNU parallel, an array of SLURM, Snakemake) starts the jobs, in any order and number, on any
-machine that sees the store: none of them knows of another. A grid is a list of protocols with choices, in a YAML file
-or on the command line.
+An engine (Snakemake, ``xargs``, GNU parallel, an array of SLURM) starts the jobs, in any order and number, on any
+machine that sees the store: none of them knows of another, and nothing here starts two at once. A grid is a list of
+protocols with choices, in a YAML file or on the command line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import inspect
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +119,15 @@ def protocol(protocol: str, preset: str = "mini", *, options: RunOptions, **choi
     return function(preset, **given, **choices)
 
 
-def jobs(protocols: Iterable[Protocol], options: RunOptions) -> list[Job]:
-    """Each model of the protocols once, with all that any of them measures; what others begin from comes first."""
-    plan = records.plan(protocols, options)
+def jobs(protocols: Iterable[Protocol], options: RunOptions, others: Iterable[Protocol] = ()) -> list[Job]:
+    """Each model of the protocols once, with all that any of them measures; what others begin from comes first.
+
+    Args:
+        protocols: whose models are wanted.
+        options: where the data are.
+        others: protocols whose measures of the same models are wanted too: a record is one file a model.
+    """
+    plan = records.plan(protocols, options, others)
     made = []
     for name, (config, measures) in plan.items():
         trained = Run(config, Result(name, options.store / name))
@@ -160,7 +166,7 @@ def do(job: Job, until: str, folder: Path, options: RunOptions) -> Path:
         job: what is to be done.
         until: the last of :data:`STEPS`.
         folder: of the records.
-        options: how.
+        options: how; ``threads`` 0 means one, whatever the machine has.
 
     Returns:
         The trained model's folder, or its record.
@@ -173,6 +179,7 @@ def do(job: Job, until: str, folder: Path, options: RunOptions) -> Path:
     if until not in STEPS:
         raise UnknownName("step", until, STEPS)
     records.check_commit()
+    options = replace(options, threads=options.threads or 1)
     if job.first is not None and Store(options.store).get(job.config.hash) is None:
         run(job.first, options)
     source = run(job.config, options)

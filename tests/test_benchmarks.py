@@ -201,7 +201,7 @@ def test_the_exit_status_says_whether_a_value_is_wrong(tmp_path, monkeypatch, ca
 def test_some_rows_alone_do_not_replace_the_whole_table(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(command, "_measured", lambda *arguments: iter([harness.missing("a", "b", "skipped", "c")]))
-    monkeypatch.setattr(command, "_write", lambda path, content: written.append(path))
+    monkeypatch.setattr(command, "write", lambda path, content: written.append(path))
     command.main(["--size", "small", "--only", "a"])
     command.main(["--size", "small"])
     assert written[0].parent != report.RESULTS and written[1] == report.RESULTS / "small.json"

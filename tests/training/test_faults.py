@@ -74,7 +74,7 @@ def _record(configuration, place):
         module.git_commit = lambda folder: "0123456789" * 4
     wanted, options = RunConfig.from_dict(json.loads(configuration.read_text())), test_processes.options(place)
     asked = (measuring.MeasureConfig(("accuracy", "margin")),)
-    records._make(measuring.resolve(wanted, options), asked, place / "records", options)
+    records.made(measuring.run(wanted, options), asked, place / "records", options)
     return 0
 
 
