@@ -49,6 +49,7 @@ CASES = {
     "baseline": ("baseline", {}, {}),
     "sam": ("sam", {}, {}),
     "asam": ("sam", {"adaptive": True, "rho": 0.5}, {}),
+    "sam, ascents apart": ("sam", {"ascent": "micro_batch", "rho": 0.5}, {}),
     **{f"fisher {hyper['labels']} {hyper['method']}": ("fisher", hyper, {}) for hyper in FISHER},
     "fisher every 3": ("fisher", {"every_k": 3, "method": "double_backward"}, {}),
     "mvr": ("mvr", {}, {}),
@@ -60,6 +61,7 @@ CASES = {
     # nobody asks for these streams: several processes fill them in
     **{f"{name} with dropout": (name, {}, {"dropout": None}) for name in ("sam", "fisher", "rdrop", "consistency")},
     "two masks": ("sam", {"same_dropout": False}, {"dropout": 0.3}),
+    "ascents apart with dropout": ("sam", {"ascent": "micro_batch"}, {"dropout": 0.3}),
 }
 
 
@@ -128,6 +130,21 @@ def _who_has_gradients(folder):
             patch.setattr("xlgen.core.processes.BLOCK", block)
             found.append(_gradients(step))
     return found
+
+
+def _shards():
+    """A batch in two parts, one for each of two processes."""
+    ids = torch.tensor([[2, 5, 6, 3], [2, 9, 7, 3], [2, 8, 8, 3], [2, 6, 5, 3], [2, 7, 9, 3]])
+    labels, numbers = torch.tensor([0, 2, 1, 1, 0]), torch.arange(5)
+    return [Batch({"input_ids": ids[part]}, labels[part], numbers[part]) for part in (slice(0, 3), slice(3, 5))]
+
+
+def _perturbed_apart(folder):
+    """The gradient of SAM in which each process ascends the loss of its own examples."""
+    step = Step(processes=Processes.of(accelerator_for("cpu")))
+    model = models.load_classifier(str(folder / "encoder"), 3, seed=0, dropout=0.0)
+    create("sam", {"rho": 0.2, "ascent": "micro_batch"}).gradient(model, _shards(), step)
+    return {name: w.grad for name, w in model.named_parameters() if w.grad is not None}
 
 
 def _until(folder, stop=None):
@@ -335,6 +352,28 @@ def test_what_some_processes_began_others_finish_with_the_same_bits(folder, tmp_
         assert all(other == first for other in others)
     alone = load_file(results[1][0]["sam with dropout"] / "model" / "model.safetensors")
     assert first == {name: tensor.numpy().tobytes() for name, tensor in alone.items()}
+
+
+def test_each_process_may_ascend_the_loss_of_its_own_examples(folder):
+    """foret2021sam, section 4.1: the gradients that each takes where its own loss is highest are averaged."""
+    model, found = models.load_classifier(str(folder / "encoder"), 3, seed=0, dropout=0.0), []
+    weights = dict(model.named_parameters())
+    for batch in _shards():
+        loss = lambda: F.cross_entropy(model(**batch.inputs).logits, batch.labels)  # noqa: E731, B023
+        up = dict(zip(weights, torch.autograd.grad(loss(), [*weights.values()], allow_unused=True), strict=True))
+        up = {name: gradient for name, gradient in up.items() if gradient is not None}
+        size = sum(gradient.square().sum() for gradient in up.values()).sqrt()
+        with torch.no_grad():
+            for name, gradient in up.items():
+                weights[name] += 0.2 * gradient / size
+        found.append(torch.autograd.grad(loss(), [weights[name] for name in up]))
+        with torch.no_grad():
+            for name, gradient in up.items():
+                weights[name] -= 0.2 * gradient / size
+    expected = {name: 3 / 5 * a + 2 / 5 * b for name, a, b in zip(up, *found, strict=True)}
+    for each in together(2, _perturbed_apart, folder):
+        assert each.keys() == expected.keys()
+        assert max((each[name] - expected[name]).abs().max() for name in expected) < 1e-6
 
 
 def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
