@@ -18,7 +18,7 @@ from typing import Any
 from paper import records
 from paper.protocols import PROTOCOLS, Protocol
 from xlgen.core.config import RunConfig, RunOptions
-from xlgen.core.errors import ConfigError, UnknownName
+from xlgen.core.errors import ConfigError, UnknownName, what_is_wrong
 from xlgen.core.store import Result, Store, atomic, encode, read_json, unpack
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
@@ -94,8 +94,10 @@ def protocols_of(file: Path, name: str, options: RunOptions) -> list[Protocol]:
 
     try:
         grids = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {error}.") from None
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as YAML ({what_is_wrong(error)}); expected a file of grids."
+        ) from None
     if not isinstance(grids, dict):
         raise ConfigError(f"{file} holds no grids by name; expected `name: [{{protocol: seeds, preset: mini}}]`.")
     if name not in grids:

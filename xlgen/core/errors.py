@@ -21,6 +21,8 @@ def what_is_wrong(error: BaseException) -> str:
         return error.strerror
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
+    if mark := getattr(error, "problem_mark", None):  # of YAML
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     return (str(error).strip().splitlines() or ["no details"])[0].rstrip(".:")[:200]
 
 
