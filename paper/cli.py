@@ -118,6 +118,8 @@ def _add_notebook(commands) -> None:
 def _record(args: argparse.Namespace) -> None:
     options = options_of(args)
     writable(args.folder and args.folder / "record.json", "--folder")
+    if args.workers < 1:
+        raise ConfigError(f"--workers is {args.workers}; expected a whole number, 1 or more.")
     from paper import records
 
     if args.job:

@@ -66,7 +66,7 @@ class Job:
             StoreError: the file cannot be read.
             ConfigError: it is not what was written.
         """
-        content = read_json(path)
+        content = read_json(path, "write it with `xlgen grid`")
         try:
             first = content["first"] and RunConfig.from_dict(content["first"])
             measures = tuple(MeasureConfig.from_dict(one) for one in content["measures"])
@@ -101,7 +101,7 @@ def protocols_of(file: Path, name: str, options: RunOptions) -> list[Protocol]:
     if not isinstance(grids, dict):
         raise ConfigError(f"{file} holds no grids by name; expected `name: [{{protocol: seeds, preset: mini}}]`.")
     if name not in grids:
-        raise UnknownName(f"grid of {file}", name, grids)
+        raise UnknownName(f"grid of {file.name}", name, grids)
     entries = grids[name]
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "protocol" in e for e in entries):
         raise ConfigError(f"{file}: {name} is no list of protocols; expected `- {{protocol: seeds, preset: mini}}`.")
