@@ -11,7 +11,6 @@ import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from benchmarks import report
@@ -42,7 +41,7 @@ JOBS = {
 
 
 def compared(name: str, seeds: Sequence[int], options: RunOptions) -> Iterator[dict[str, Any]]:
-    """A row for each objective and seed: by precision, the accuracy of each language; and the ratio of a step's time."""
+    """A row for each objective and seed: the accuracy in each language by precision, and the ratio of a step's time."""
     objectives, settings, languages, size = JOBS[name]
     for objective in objectives:
         both = {p: config_for(**settings, objective=objective, precision=p) for p in PRECISIONS}
