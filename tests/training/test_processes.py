@@ -11,6 +11,7 @@ import pickle
 import random
 import shutil
 import socket
+import subprocess
 import sys
 import traceback
 from dataclasses import asdict
@@ -27,6 +28,7 @@ from torch.nn import functional as F
 
 from paper import cli
 from xlgen import models
+from xlgen.core.config import RunConfig
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import ConfigError, TrainingError, XlgenError
 from xlgen.core.jobs import Job, side_by_side
@@ -402,7 +404,7 @@ QUICK = {
 NAMES = sorted(set(MEASURES) - {"typological_distance", "f1"})  # the toy's languages have no typology, and no chunks
 
 
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("number", [2, 4])
 def test_processes_give_the_measures_of_one_process(folder, results, number):
     """To the last bit, which is closer than 1e-6; a process more than there are languages has nothing to do."""
     key = results[1][0]["sam with dropout"].name
@@ -421,6 +423,35 @@ def _numbers(measured):
 def test_a_measure_that_fails_in_one_process_fails_in_all(folder, results):
     said = together(2, _measure_fails, folder, key=results[1][0]["baseline"].name)
     assert said == ["the value of 'xx' is bad"] * 2
+
+
+# --- launchers -------------------------------------------------------------------------------------------------------
+
+TORCHRUN = ["torch.distributed.run"]
+ACCELERATE = [
+    "accelerate.commands.launch",
+    "--multi_gpu",
+    "--num_machines=1",
+    "--mixed_precision=no",
+    "--dynamo_backend=no",
+]
+
+
+@pytest.mark.parametrize(("launcher", "flag"), [(TORCHRUN, "--nproc-per-node"), (ACCELERATE, "--num_processes")])
+def test_a_launcher_starts_the_command_twice_and_gets_the_bits_of_one_process(folder, tmp_path, launcher, flag):
+    small = {"train_size": 48, "dev_size": 32, "epochs": 1, "batch_size": 16, "micro_batch_size": 8, "max_length": 32}
+    wanted = RunConfig(task="mini-xnli", objective="sam", dropout_stream="micro_batch", **small)
+    alone = runs.run(wanted, options(folder / "launched"))
+    (tmp_path / "run.json").write_text(json.dumps(wanted.to_dict()))
+    command = [sys.executable, "-m", *launcher, flag, "2", "-m", "xlgen", "run", "--config", str(tmp_path / "run.json")]
+    common = ["--store", str(tmp_path / "runs"), "--device", "cpu", "--threads", "1", "--no-progress"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *common], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    shared = tmp_path / "runs" / alone.key
+    assert json.loads((shared / "manifest.json").read_text())["processes"] == 2
+    weights = Path("model", "model.safetensors")
+    assert (shared / weights).read_bytes() == (alone.folder / weights).read_bytes()
 
 
 # --- names -----------------------------------------------------------------------------------------------------------
