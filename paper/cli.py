@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,11 +90,13 @@ def _add_plan(commands) -> None:
     _add_runs(plan)
     plan.add_argument(
         "--tokens-per-second",
-        type=float,
+        type=arguments.number,
         help="sub-words of plain training that another device computes a second; unless given, steps of each kind of "
         "run are timed here, for ten seconds at most",
     )
-    plan.add_argument("--price", type=float, default=0.0, help="of an hour of the device, in any currency (0)")
+    plan.add_argument(
+        "--price", type=arguments.number, default=0.0, help="of an hour of the device, in any currency (0)"
+    )
     plan.add_argument("--out", type=Path, help="also write seconds and bytes of each run, by name, as JSON")
     add_common(plan)
     plan.set_defaults(command="plan")
@@ -144,10 +147,10 @@ def _plan(args: argparse.Namespace) -> None:
     from paper import planned
 
     options = options_of(args)
-    if args.tokens_per_second is not None and not args.tokens_per_second > 0:
+    if args.tokens_per_second is not None and not 0 < args.tokens_per_second < math.inf:
         raise ConfigError(f"--tokens-per-second is {args.tokens_per_second}; expected a positive number.")
-    if args.price < 0:
-        raise ConfigError(f"--price is {args.price}; expected 0 or more.")
+    if not 0 <= args.price < math.inf:
+        raise ConfigError(f"--price is {args.price}; expected a number, 0 or more.")
     writable(args.out)
     costs = planned.costs(_protocols(args, options), options, args.tokens_per_second)
     print(planned.text(costs, args.price))

@@ -18,7 +18,7 @@ from typing import Any
 from paper import records
 from paper.protocols import PROTOCOLS, Protocol
 from xlgen.core.config import RunConfig, RunOptions
-from xlgen.core.errors import ConfigError, UnknownName
+from xlgen.core.errors import ConfigError, UnknownName, what_is_wrong
 from xlgen.core.store import Result, Store, atomic, encode, read_json, unpack
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
@@ -66,7 +66,7 @@ class Job:
             StoreError: the file cannot be read.
             ConfigError: it is not what was written.
         """
-        content = read_json(path)
+        content = read_json(path, "write it with `xlgen grid`")
         try:
             first = content["first"] and RunConfig.from_dict(content["first"])
             measures = tuple(MeasureConfig.from_dict(one) for one in content["measures"])
@@ -94,12 +94,14 @@ def protocols_of(file: Path, name: str, options: RunOptions) -> list[Protocol]:
 
     try:
         grids = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {error}.") from None
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as YAML ({what_is_wrong(error)}); expected a file of grids."
+        ) from None
     if not isinstance(grids, dict):
         raise ConfigError(f"{file} holds no grids by name; expected `name: [{{protocol: seeds, preset: mini}}]`.")
     if name not in grids:
-        raise UnknownName(f"grid of {file}", name, grids)
+        raise UnknownName(f"grid of {file.name}", name, grids)
     entries = grids[name]
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "protocol" in e for e in entries):
         raise ConfigError(f"{file}: {name} is no list of protocols; expected `- {{protocol: seeds, preset: mini}}`.")
