@@ -287,8 +287,7 @@ def _grids() -> Iterator[BadInput]:
                   "grid --grid mini --file absent.yml", "plan seeds --tokens-per-second 0",
                   "plan seeds --tokens-per-second fast", "plan seeds --tokens-per-second nan",
                   "plan seeds --price -1", "plan seeds --price nan", "record --job absent.json",
-                  "record seeds --job run.json", "record seeds --workers 0",
-                  "record seeds --workers two"):  # fmt: skip
+                  "record seeds --job run.json", "record seeds --until bake"):  # fmt: skip
         yield BadInput("Grids", typed)
     for content in ("mini: [", b"\xff\n", "[3]", "mini: 3", "mini: [{protocol: sseds}]",
                     "mini: [{protocol: seeds, sed: 3}]", "mini: [{protocol: seeds, epochs: none}]",
