@@ -196,7 +196,7 @@ chapters.table(head, body, "What runs took, and what was planned", dense=True)
 # %% tags=["remove-input"]
 load = kept["load"]["rows"]
 most = max(load, key=lambda row: (row["work"] == "listed", row["runs"]))
-say(load_date=kept["load"]["facts"]["date"], listed=f"{most['runs']:,}", listed_seconds=f"{most['seconds']:.1f} s")
+say(load_date=kept["load"]["facts"]["date"], listed=f"{most['runs']:,}", listed_seconds=f"{most['cpu_seconds']:.1f} s")
 words = {"write": "write results and records", "listed": "list", "collected": "a table of every number"}
 words["plotted"] = "table and figure"
 cells = {(row["work"], row["runs"]): row for row in load}
