@@ -160,6 +160,41 @@ def _mt5(folder):
 _FAMILY = {"roberta": _roberta, "xlm-roberta": _xlm_roberta, "xlm": _xlm, "mt5": _mt5}
 
 
+SENTENCE_MODULES = (("", "Transformer"), ("1_Pooling", "Pooling"), ("2_Normalize", "Normalize"))
+
+
+def save_sentences(folder: Path, family: str = "bert", below: str = "") -> Path:
+    """The encoder of a family as sentence-transformers writes it; old versions have it in a folder ``below``."""
+    inner = folder / below
+    save_family(inner, family)
+    encoder = transformers.AutoModel.from_pretrained(inner)
+    for file in inner.glob("*.safetensors"):
+        file.unlink()
+    encoder.save_pretrained(inner)
+    parts = enumerate((path or below, kind) for path, kind in SENTENCE_MODULES)
+    modules = [
+        {"idx": i, "name": str(i), "path": path, "type": f"sentence_transformers.models.{kind}"}
+        for i, (path, kind) in parts
+    ]
+    written = {
+        "modules.json": modules,
+        "config_sentence_transformers.json": {"__version__": {"sentence_transformers": "2.4.0"}, "prompts": {}},
+        "1_Pooling/config.json": {
+            "word_embedding_dimension": 16,
+            "pooling_mode_cls_token": False,
+            "pooling_mode_mean_tokens": True,
+            "pooling_mode_max_tokens": False,
+            "pooling_mode_mean_sqrt_len_tokens": False,
+        },
+    }
+    for name, content in written.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text(json.dumps(content))
+    (folder / "2_Normalize").mkdir()
+    (inner / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 24, "do_lower_case": False}))
+    return folder
+
+
 def config(folder: Path, **changes) -> RunConfig:
     """A run of 7 steps an epoch and 3 epochs."""
     settings = dict(task="toy", model=str(folder), train_size=0, dev_size=0, epochs=3, batch_size=8, lr=5e-3)

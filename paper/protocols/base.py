@@ -20,6 +20,10 @@ FEW = 100
 """Examples of each language and split for what moves the weights or takes gradients."""
 REAL = "real"
 """The preset whose languages lie close together: it scores all test examples, without labels too."""
+REAL_FEW = 64
+"""Examples of each language for what moves the weights of an encoder of real size, or takes its gradients."""
+REAL_FRECHET: Mapping[str, Any] = {"examples": 40, "labels": "model", "folds": 2}
+"""The Fréchet distance of an encoder of real size: two folds of every language are in memory at once."""
 ALPHA: Mapping[str, Any] = {"examples": 40, "alpha_min": 1e-5, "bisections": 7, "restarts": 1, "steps": 3}
 """The search for α of every chapter: of 40 answers its threshold of 0.1 is exactly 4, and its bracket ends at 7.5 %."""
 PREDICTED = ("accuracy", "loss", "margin", "margin_p10", "margin_logit", "margin_logit_p10")
@@ -80,6 +84,19 @@ def uniform(configs: Mapping[Hashable, RunConfig], *measures: MeasureConfig, nam
         for kind in ("sequence", "token")
     }
     return Protocol(configs, {key: by_kind[TASKS[config.task].kind] for key, config in configs.items()}, names)
+
+
+def at_real(size: int) -> tuple[MeasureConfig, ...]:
+    """What is measured of every classifier at the preset ``real``: all test examples in one pass, and English as well.
+
+    Args:
+        size: examples of each language of the development split.
+    """
+    free = [name for name in LABEL_FREE_MEASURES if name not in ("representation_distance", "dropout_agreement")]
+    return (
+        MeasureConfig(("representation_distance", *PREDICTED, *free), (), "test", 0),  # one pass gives them all
+        MeasureConfig(PREDICTED, (), "dev", size),
+    )
 
 
 def scores(size: int) -> MeasureConfig:

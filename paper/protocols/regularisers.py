@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of, uniform
+from paper.protocols.base import (
+    PROTOCOLS,
+    REAL,
+    REAL_FEW,
+    REAL_FRECHET,
+    SIZE,
+    Protocol,
+    at_real,
+    config,
+    name_of,
+    uniform,
+)
 from xlgen.core.errors import UnknownName
 from xlgen.data.catalogue import TASKS
 from xlgen.measures.measuring import MeasureConfig
@@ -45,7 +56,7 @@ def regularisers(
         own: target languages that get an EWC model of their own; none means all of each task.
         examples: paragraphs of text for each Fisher information.
         seeds: every setup is trained with each.
-        size: examples of each language that are measured.
+        size: examples of each language that are measured; of the test split the preset ``real`` takes all.
         overrides: settings of a run.
 
     Raises:
@@ -84,4 +95,8 @@ def regularisers(
         for task in tasks
         for setup, settings in part[task].items()
     }
-    return uniform(configs, MeasureConfig(("accuracy", "frobenius"), (), "test", size), names=("task", "setup", "seed"))
+    measures = [MeasureConfig(("accuracy", "frobenius"), (), "test", size)]
+    if preset == REAL:
+        dear = {"frobenius": {}, "frechet": REAL_FRECHET}
+        measures = [*at_real(size), MeasureConfig(tuple(dear), (), "test", REAL_FEW, dear)]
+    return uniform(configs, *measures, names=("task", "setup", "seed"))

@@ -12,15 +12,15 @@ from paper.protocols.base import (
     PREDICTED,
     PROTOCOLS,
     REAL,
+    REAL_FEW,
+    REAL_FRECHET,
     SIZE,
     Protocol,
+    at_real,
     config,
     name_of,
 )
 from xlgen.measures.measuring import MeasureConfig
-
-REAL_FEW = 64
-"""Examples of each language for what moves the weights of an encoder of real size, or takes its gradients."""
 
 
 @PROTOCOLS.register("seeds")
@@ -72,7 +72,6 @@ def seeds(
 
 def _real(size: int, *, thorough: bool) -> tuple[MeasureConfig, ...]:
     """What is measured of an encoder of real size, the cheapest first."""
-    free = [name for name in LABEL_FREE_MEASURES if name not in ("representation_distance", "dropout_agreement")]
     quick = {
         "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
         "fisher_trace": {"examples": 64, "proxy": False},
@@ -83,11 +82,10 @@ def _real(size: int, *, thorough: bool) -> tuple[MeasureConfig, ...]:
         "sharpness_alpha": ALPHA,
         "sharpness_adaptive": {"examples": 40},
         "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
-        "frechet": {"examples": 40, "labels": "model", "folds": 2},
+        "frechet": REAL_FRECHET,
     }
     return (
-        MeasureConfig(("representation_distance", *PREDICTED, *free), (), "test", 0),  # one pass gives them all
-        MeasureConfig(PREDICTED, (), "dev", size),
+        *at_real(size),
         MeasureConfig(tuple(quick), (), "test", REAL_FEW, quick),
         *((MeasureConfig(tuple(slow), (), "test", REAL_FEW, slow),) if thorough else ()),
     )

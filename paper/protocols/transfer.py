@@ -45,15 +45,28 @@ def tagging(
     tasks: Sequence[str] = (),
     setups: Sequence[str] = tuple(SETUPS),
     seeds: Sequence[int] = (0, 1, 2),
+    languages: Sequence[str] = (),
+    split: str = "test",
     size: int = SIZE,
     **overrides: Any,
 ) -> Protocol:
-    """anonymous2021frustratingly, Tables 7 and 8. Keys (task, setup, seed)."""
+    """anonymous2021frustratingly, Tables 7 and 8. Keys (task, setup, seed).
+
+    Args:
+        preset: see :mod:`xlgen.training.presets`.
+        tasks: WikiAnn and UDPOS unless given.
+        setups: names in :data:`SETUPS`.
+        seeds: every setup is trained with each.
+        languages: that are measured, for archives that lack some; all of the task unless given.
+        split: that is measured, for archives without the tags of the test split.
+        size: examples of each language that are measured.
+        overrides: settings of a run.
+    """
     tasks = tasks or tuple(name_of(task, preset) for task in ("wikiann", "udpos"))
     configs = _setups(preset, tasks, setups, seeds, overrides)
     return uniform(
         configs,
-        MeasureConfig(("accuracy", "loss", "f1", "frobenius"), (), "test", size),
+        MeasureConfig(("accuracy", "loss", "f1", "frobenius"), languages, split, size),
         names=("task", "setup", "seed"),
     )
 

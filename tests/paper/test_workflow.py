@@ -74,3 +74,21 @@ def test_a_grid_that_was_killed_ends_with_the_same_numbers(tmp_path):
     killed.run()
     other.run()
     assert len(killed.numbers()) == 2 and killed.numbers() == other.numbers()
+
+
+def test_the_grid_of_real_data_names_no_model_twice_and_measures_all_rows(tmp_path):
+    """Its protocols without second stages, whose names need the data: each entry adds models, and none is trained twice
+    with other measures under another name."""
+    seen: dict[str, str] = {}
+    for entry in GRIDS["real"]:
+        assert entry["preset"] == "real"
+        if entry["protocol"] == "stages":
+            continue
+        found = grid.protocol(options=RunOptions(store=tmp_path), **entry)
+        new = {config.hash for config in found.configs.values()} - seen.keys()
+        assert new, f"{entry} adds nothing"
+        seen |= dict.fromkeys(new, entry["protocol"])
+        for measures in found.measures.values():
+            scored = {one.split: one.size for one in measures if "accuracy" in one.names}
+            assert scored.get("test", scored.get("dev")) in (0, 2000), entry
+    assert {*seen.values()} == {"seeds", "regularisers", "penalties", "tagging", "frozen", "settings", "extreme"}

@@ -181,15 +181,18 @@ def _add_frechet(commands) -> None:
     frechet = commands.add_parser(
         "frechet",
         help="distances between languages by the Fisher information of text",
-        description="Fréchet distances between languages: how different the weights are that a masked language model "
-        "needs for their text. Without labels, and before any fine-tuning.",
+        description="Fréchet distances between languages: how different the weights are that an encoder needs for "
+        "their text: to guess hidden words, or, if it is one of sentences, to find translations. Without labels, and "
+        "before any fine-tuning.",
     )
-    frechet.add_argument("--model", default="mini", help="a masked language model: 'mini', a folder or a hub id")
+    frechet.add_argument("--model", default="mini", help="a pretrained encoder: 'mini', e5-small, a folder or a hub id")
     frechet.add_argument("--languages", required=True, help="codes, separated by commas, the source language first")
-    frechet.add_argument("--examples", type=whole, default=1000, help="paragraphs of each language (1000)")
+    frechet.add_argument(
+        "--examples", type=whole, default=1000, help="paragraphs, or translations, of each language (1000)"
+    )
     frechet.add_argument("--folds", type=whole, default=5, help="parts for the standard errors (5); 1 is none")
     frechet.add_argument("--max-length", type=whole, default=128, help="sub-words of a paragraph (128)")
-    frechet.add_argument("--labels", default="true", help="true (the hidden words) or sample (drawn from the model)")
+    frechet.add_argument("--labels", default="true", help="true (the right answers) or sample (drawn from the model)")
     frechet.add_argument("--seed", type=whole, default=0, help="of what is hidden (0)")
     frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this CSV file")
     add_common(frechet)
@@ -203,7 +206,10 @@ def add_common(command: argparse.ArgumentParser, *, listing_only: bool = False) 
         return
     command.add_argument("--data-dir", type=Path, help="folder with the official archives; the hub unless given")
     command.add_argument(
-        "--text-dir", type=Path, help="plain text for ewc and frechet: a file, or a folder with <language>.txt[.gz]"
+        "--text-dir",
+        type=Path,
+        help="text for ewc and frechet: a file, or a folder with <language>.txt[.gz]; for encoders of sentences, such "
+        "as e5-small, a folder with en-<language>.tsv[.gz]",
     )
     command.add_argument("--device", default=RunOptions.device, help="auto (the default), cpu, cuda or mps")
     command.add_argument("--threads", type=whole, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")

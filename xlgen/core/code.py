@@ -45,6 +45,7 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "segmentation": ("data.segment", "data.subwords"),
         "fisher": tuple(f"fisher.{name}" for name in ("engine", "recorder", "modules", "factors", "trace", "diagonal")),
         "text": ("fisher.of_text", "fisher.mlm"),
+        "contrastive": ("fisher.contrastive", "models.sentences"),
         # one module each, under a name that its place does not change
         "anchors": ("training.anchors",),
         "chunks": ("models.entity_f1",),
@@ -64,8 +65,8 @@ NEUTRAL = frozenset(
         *("core", "data", "fisher", "measures", "models", "objectives", "objectives.hyper", "training"),
         *(f"core.{name}" for name in "code coerce config errors hyper registry store".split()),
         *(f"data.{name}" for name in "catalogue mini mini.grammar mini.lexicon mini.world".split()),
-        *(f"data.{name}" for name in "read_pairs read_tagged task text token_cache".split()),
-        *(f"models.{name}" for name in "locate messages".split()),
+        *(f"data.{name}" for name in "parallel read_pairs read_tagged task text token_cache".split()),
+        *(f"models.{name}" for name in "catalogue locate messages".split()),
         *(f"training.{name}" for name in "checkpoint presets".split()),
     )
 )
@@ -75,17 +76,18 @@ OPTIONAL = MappingProxyType({"data.segment": "needs_views", "training.anchors": 
 """What training imports for some objectives alone, and the attribute that they have."""
 
 
-def of_run(objective: type, tuning: type) -> dict[str, int | str]:
+def of_run(objective: type, tuning: type, loss: str = "mlm") -> dict[str, int | str]:
     """Versions of all that trains a model, by part: ``{"encoding": 1, "objectives.sam": 2, …}``.
 
     Args:
         objective: a class of :data:`xlgen.objectives.OBJECTIVES`.
         tuning: a class of :data:`xlgen.models.tuning.TUNINGS`.
+        loss: of the encoder's pretraining, as :func:`xlgen.models.sentences.loss_of` says.
     """
     without = [module for module, needs in OPTIONAL.items() if not getattr(objective, needs)]
     if not hasattr(objective, "corpora"):
         without.append("fisher.of_text")
-    return _versions(["training.train"], (objective, tuning), ["fisher.frechet", *without])
+    return _versions(["training.train"], (objective, tuning), ["fisher.frechet", *_other(loss), *without])
 
 
 def of_measure(measure: Callable) -> dict[str, int | str]:
@@ -102,9 +104,19 @@ def of_tokens() -> dict[str, int | str]:
     return versions(["encoding"])
 
 
-def of_text() -> dict[str, int | str]:
-    """Versions of all that computes the Fisher information of a text, by part."""
-    return versions(rests_on(["fisher.of_text"], ["fisher.frechet"]))
+def of_text(loss: str = "mlm") -> dict[str, int | str]:
+    """Versions of all that computes the Fisher information of a text, by part.
+
+    Args:
+        loss: as :func:`of_run`.
+    """
+    return versions(rests_on(["fisher.of_text"], ["fisher.frechet", *_other(loss)]))
+
+
+def _other(loss: str) -> tuple[str, ...]:
+    """Modules that compute the loss of other encoders; those of masked words are one part with all Fisher information
+    of text, so that the names of older results stand."""
+    return () if loss == "contrastive" else PARTS["contrastive"]
 
 
 def versions(parts: Iterable[str]) -> dict[str, int | str]:

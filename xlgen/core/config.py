@@ -149,7 +149,8 @@ class RunOptions:
         records: folder of packed results, which are read in place of computing them and come without weights
             (:class:`xlgen.core.store.Store`); ``None`` is none.
         data_dir: folder with the official archives' files; ``None`` reads from the hub.
-        text_dir: plain text for the Fisher information of text, a file or a folder; see :func:`xlgen.data.text.read`.
+        text_dir: text for the Fisher information of text, a file or a folder; see :func:`xlgen.data.text.read`, and for
+            an encoder of sentences :func:`xlgen.data.parallel.read`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"``…
         progress: show a progress bar.
         threads: CPU threads of torch; 0 leaves torch's own choice.

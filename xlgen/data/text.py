@@ -1,7 +1,8 @@
 """Plain text of a language: from a file or folder, from Wikipedia on the hub, or the miniature's own.
 
-Text without labels is what the Fisher information of the masked-language-model loss is computed on. An example is a
-paragraph: a line of a file, an article of Wikipedia, or a sentence of the miniature.
+Text without labels is what the Fisher information of the loss of pretraining is computed on. An example of a masked
+language model is a paragraph: a line of a file, an article of Wikipedia, or a sentence of the miniature. That of an
+encoder of sentences is a pair of translations (:mod:`xlgen.data.parallel`).
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ class Text:
     Attributes:
         languages: codes.
         source: where it was read, in words.
-        paragraphs: without line ends and surrounding spaces, none empty, at most :data:`LONGEST` characters each.
+        paragraphs: without line ends and surrounding spaces, none empty, at most :data:`LONGEST` characters each; or
+            pairs of such, each a sentence and its translation.
     """
 
     languages: tuple[str, ...]
     source: str
-    paragraphs: tuple[str, ...]
+    paragraphs: tuple[str, ...] | tuple[tuple[str, str], ...]
 
     def __len__(self) -> int:
         return len(self.paragraphs)
@@ -66,9 +68,22 @@ def read(languages: Sequence[str], n: int, *, text_dir: Path | None = None, mode
         text_dir = Path(text_dir).expanduser()
         if text_dir.is_file() and len(languages) > 1:
             raise DataError(f"{text_dir} is one file, but text in {', '.join(languages)} is asked for; give a folder.")
-    parts = [_part(language, share, text_dir, model) for language, share in zip(languages, shares, strict=True)]
-    rows = chain.from_iterable(zip(*(paragraphs[: shares[-1]] for _, paragraphs in parts), strict=True))
-    rest = (paragraphs[shares[-1]] for _, paragraphs in parts if len(paragraphs) > shares[-1])
+    return in_turn(
+        languages,
+        [_part(language, share, text_dir, model) for language, share in zip(languages, shares, strict=True)],
+    )
+
+
+def in_turn(languages: Sequence[str], parts: Sequence[tuple[str, tuple]]) -> Text:
+    """The text of several languages in turn.
+
+    Args:
+        languages: codes.
+        parts: of each language the source's name and the paragraphs: as many, or one more in the first ones.
+    """
+    least = len(parts[-1][1])
+    rows = chain.from_iterable(zip(*(paragraphs[:least] for _, paragraphs in parts), strict=True))
+    rest = (paragraphs[least] for _, paragraphs in parts if len(paragraphs) > least)
     return Text(tuple(languages), ", ".join(dict.fromkeys(source for source, _ in parts)), (*rows, *rest))
 
 
@@ -116,10 +131,15 @@ def _files(text_dir: Path, language: str) -> list[Path]:
 
 @lru_cache(maxsize=64)
 def _from_files(files: tuple[Path, ...], facts: tuple, n: int) -> tuple[str, ...]:  # facts only tells versions apart
-    return tuple(islice(_paragraphs(chain.from_iterable(map(_lines, files))), n))
+    return tuple(islice(_paragraphs(chain.from_iterable(map(lines, files))), n))
 
 
-def _lines(path: Path) -> Iterator[str]:
+def lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, plain or gzip'd.
+
+    Raises:
+        DataError: it cannot be read, or is not UTF-8.
+    """
     try:
         # only "\n" ends a paragraph: the texts contain other characters that universal newlines would cut at
         with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8-sig", newline="\n") as file:

@@ -24,10 +24,13 @@ from xlgen.core.config import SCHEMA, RunOptions, digest
 from xlgen.core.device import accelerator_for, seed_of
 from xlgen.core.errors import ConfigError
 from xlgen.core.store import MANIFEST, Store, manifest, read_json, read_tensors, write_json, write_tensors
-from xlgen.data.text import Text, read
-from xlgen.fisher import diagonal, mlm
+from xlgen.data import parallel
+from xlgen.data import text as plain_text
+from xlgen.data.text import Text
+from xlgen.fisher import contrastive, diagonal, mlm
 from xlgen.fisher.frechet import Distances, distances
 from xlgen.models.layers import embedding_tables, encoder
+from xlgen.models.sentences import loss_of
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,8 @@ class Settings:
 
     Attributes:
         max_length: sub-words of a paragraph, special ones included.
-        labels: ``"true"``, the hidden words (the empirical Fisher information), or ``"sample"``, drawn from the model.
+        labels: ``"true"``, the hidden words or the translations (the empirical Fisher information), or ``"sample"``,
+            drawn from the model.
         seed: of what is hidden, and of the sampled labels.
     """
 
@@ -70,38 +74,56 @@ class Stored:
         return read_json(self.folder / MANIFEST)
 
     def diagonal(self) -> dict[str, Tensor]:
-        """F of the encoder, without the language-model head, by parameter name, on the CPU [nats² / parameter²]."""
+        """F of the encoder, without any head, by parameter name, on the CPU [nats² / parameter²]."""
         return read_tensors(self.folder / FILE)[0]
 
 
-def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> Stored:
-    """The Fisher information of the masked-language-model loss on ``text``, unless the store has it.
-
-    The mean over paragraphs of the squared gradient of the log-likelihood of all hidden sub-words of the paragraph.
+def read(name: str, languages: Sequence[str], n: int, options: RunOptions) -> Text:
+    """The text for a model's Fisher information: paragraphs, or for an encoder of sentences pairs of translations.
 
     Args:
-        name: a masked language model: ``"mini"``, a folder, or a hub id.
-        text: the paragraphs.
+        name: of the model.
+        languages: codes; of several the paragraphs alternate.
+        n: paragraphs, or pairs, in all.
+        options: where the text is.
+
+    Raises:
+        ModelError: as :func:`xlgen.models.locate`.
+        DataError, UnknownName: as :func:`xlgen.data.text.read` and :func:`xlgen.data.parallel.read`.
+    """
+    if loss_of(name) == "contrastive":
+        return parallel.read(languages, n, text_dir=options.text_dir, data_dir=options.data_dir)
+    return plain_text.read(languages, n, text_dir=options.text_dir, model=name)
+
+
+def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> Stored:
+    """The Fisher information of the loss of pretraining on ``text``, unless the store has it.
+
+    The mean over paragraphs of the squared gradient of the log-likelihood of all hidden sub-words of the paragraph
+    (:mod:`xlgen.fisher.mlm`); of an encoder of sentences, the mean over sentences of that of the translation
+    (:mod:`xlgen.fisher.contrastive`).
+
+    Args:
+        name: ``"mini"``, a packaged encoder, a folder, or a hub id.
+        text: the paragraphs, or the pairs; see :func:`read`.
         settings: how.
         options: where it is computed and stored.
 
     Raises:
-        ModelError: as :func:`xlgen.fisher.mlm.load`.
+        ModelError: as :func:`xlgen.fisher.mlm.load` and :func:`xlgen.fisher.contrastive.load`.
     """
-    store, model_print = Store(options.store), models.fingerprint(name)
-    key = digest([SCHEMA, "fisher", model_print, text.fingerprint, asdict(settings), code.of_text()])
+    store, model_print, loss = Store(options.store), models.fingerprint(name), loss_of(name)
+    key = digest([SCHEMA, "fisher", model_print, text.fingerprint, asdict(settings), code.of_text(loss)])
     if store.get(key) is None:
         log.info("Fisher information of %d paragraphs in %s", len(text), ", ".join(text.languages))
         device = accelerator_for(options.device).device
-        model = mlm.load(name).to(device)
-        batches = mlm.batches(
-            model,
-            models.load_tokenizer(name),
-            text.paragraphs,
-            max_length=models.longest_input(model, settings.max_length),
-            batch_size=BATCH,
-            seed=settings.seed,
-        )
+        model = (contrastive if loss == "contrastive" else mlm).load(name).to(device)
+        tokenizer = models.load_tokenizer(name)
+        sizes = {"max_length": models.longest_input(model, settings.max_length), "batch_size": BATCH}
+        if loss == "contrastive":
+            batches = contrastive.batches(model, tokenizer, text.paragraphs, **sizes)
+        else:
+            batches = mlm.batches(model, tokenizer, text.paragraphs, **sizes, seed=settings.seed)
         generator = torch.Generator().manual_seed(seed_of("fisher labels", settings.seed))
         on_device = [batch.to(device) for batch in batches]
         names = encoder(model)
@@ -114,7 +136,8 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
             "source": text.source,
             "languages": list(text.languages),
             "examples": len(text),
-            "hidden": sum(batch.units for batch in batches),
+            "loss": loss,
+            "guesses": sum(batch.units for batch in batches),
             "trace": trace,
             "mean": trace / sum(part.numel() for part in F.values()),
             "embeddings": sorted(embedding_tables(model) & F.keys()),
@@ -133,9 +156,9 @@ def of_languages(
     """Distances between the Fisher informations of text in several languages, over the encoder's parameters.
 
     Args:
-        name: a masked language model: ``"mini"``, a folder, or a hub id.
+        name: ``"mini"``, a packaged encoder, a folder, or a hub id.
         languages: codes, the source language first.
-        examples: paragraphs of each language; see :func:`xlgen.data.text.read` and ``options.text_dir``.
+        examples: paragraphs, or pairs, of each language; see :func:`read`.
         folds: parts that the paragraphs are dealt to for the standard errors; 1 gives none. All parts of all languages
             are in memory at once, 4 bytes a parameter.
         settings: how each is computed.
@@ -143,8 +166,8 @@ def of_languages(
 
     Raises:
         ConfigError: fewer than two languages, or not one paragraph for each fold.
-        DataError: as :func:`xlgen.data.text.read`.
-        ModelError: as :func:`xlgen.fisher.mlm.load`.
+        DataError: as :func:`read`.
+        ModelError: as :func:`of_text`.
     """
     if len(languages) < 2 or len(set(languages)) < len(languages):
         raise ConfigError(f"languages are {', '.join(languages) or 'none'}; expected two or more different ones.")
@@ -154,7 +177,7 @@ def of_languages(
         raise ConfigError(f"folds is {folds}; expected 1 to {examples}, the number of examples.")
     parts: dict[str, list[Stored]] = {}
     for language in languages:
-        text = read([language], examples, text_dir=options.text_dir, model=name)
+        text = read(name, [language], examples, options)
         dealt = [Text(text.languages, text.source, text.paragraphs[k::folds]) for k in range(folds)]
         parts[language] = [of_text(name, part, settings, options) for part in dealt]
     tables = parts[languages[0]][0].facts["embeddings"]

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from xlgen.core.errors import ModelError, first_line, what_is_wrong
 from xlgen.models.catalogue import MODELS, spellings_of
@@ -18,6 +19,9 @@ FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 """What is downloaded from the hub and what :func:`fingerprint` covers: configuration, weights, tokenizer."""
 
 
+MODULES = "modules.json"
+"""File of a folder of sentence-transformers that says what its parts are, the encoder first."""
+
 POINTER = b"version https://git-lfs"
 """How a file begins that git has put in the place of a large one."""
 
@@ -29,7 +33,8 @@ def locate(name: str) -> Path:
     was converted to are one model with one :func:`fingerprint`.
 
     Args:
-        name: ``"mini"``, a name in :data:`xlgen.models.packaged.PACKAGED`, a folder, or a hub id.
+        name: ``"mini"``, a name in :data:`xlgen.models.packaged.PACKAGED`, a folder, or a hub id. Of a folder of
+            sentence-transformers it is the encoder's, which may be one below, such as ``0_Transformer``.
 
     Raises:
         ModelError: there is no such model, the hub cannot be reached, or the folder is not a safetensors model; or as
@@ -42,7 +47,7 @@ def locate(name: str) -> Path:
         if not name or name[0] in ".~" or folder.is_absolute() or len(folder.parts) > 2:
             raise ModelError(f"no folder {name!r}; expected a model folder, a hub id or 'mini'.{_close(name)}")
         folder = _from_hub(name)
-    return _checked(folder, name)
+    return _checked(_encoder(folder, name), name)
 
 
 def fingerprint(name: str) -> str:
@@ -52,6 +57,71 @@ def fingerprint(name: str) -> str:
     for path in sorted(path for pattern in FILES for path in folder.glob(pattern)):
         total.update(f"{path.name} {sha256(path)}\n".encode())
     return total.hexdigest()[:16]
+
+
+def modules(folder: Path) -> list[dict[str, Any]]:
+    """The parts of a model of sentence-transformers, the encoder first.
+
+    Raises:
+        ModelError: the file cannot be read, or holds something else.
+    """
+    found = _json(folder / MODULES)
+    if not (isinstance(found, list) and found and all(isinstance(part, dict) for part in found)):
+        raise ModelError(f"{folder / MODULES} holds no list of modules; download the model again.")
+    return found
+
+
+def settings_in(file: Path) -> dict[str, Any]:
+    """A JSON file of a model.
+
+    Raises:
+        ModelError: it cannot be read, or holds something else than settings by name.
+    """
+    found = _json(file)
+    if not isinstance(found, dict):
+        raise ModelError(f"{file} holds no settings by name; download the model again.")
+    return found
+
+
+def _json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{file} cannot be read ({what_is_wrong(error)}); download the model again.") from None
+
+
+def _encoder(folder: Path, name: str) -> Path:
+    """The folder of the encoder in one of sentence-transformers: itself, or as old ones have it, one below.
+
+    Raises:
+        ModelError: its description cannot be read, or names no encoder in the folder.
+    """
+    if not (folder / MODULES).is_file():
+        return folder
+    path = modules(folder)[0].get("path")
+    if not isinstance(path, str) or (path and not _is_name(path)):
+        raise ModelError(
+            f"{folder / MODULES} names {path!r} as the encoder's folder; expected '' or the name of a folder beside it."
+        )
+    if not (folder / path).is_dir():
+        raise ModelError(f"{name!r} lacks the folder {path}, which its {MODULES} names; copy all of the model.")
+    return folder / path
+
+
+def _lower_cased(folder: Path, name: str) -> None:
+    """Refuse an encoder whose texts were lower-cased before its tokenizer saw them.
+
+    Raises:
+        ModelError: its tokenizer keeps capitals.
+    """
+    asked, done = folder / "sentence_bert_config.json", folder / "tokenizer_config.json"
+    if not asked.is_file() or not settings_in(asked).get("do_lower_case"):
+        return
+    if not (done.is_file() and settings_in(done).get("do_lower_case")):
+        raise ModelError(
+            f"{name!r} has do_lower_case in {asked.name}, and its tokenizer keeps capitals: texts would not be read as "
+            f"in its training; set do_lower_case in {done.name}, too, or to false there."
+        )
 
 
 def _checked(folder: Path, name: str) -> Path:
@@ -76,6 +146,7 @@ def _checked(folder: Path, name: str) -> Path:
                     f"{file} is a pointer of git-lfs and not the file itself; fetch it with `git lfs pull` in that "
                     "folder, or download the model again."
                 )
+    _lower_cased(folder, name)
     if shards:
         return folder
     raise ModelError(
@@ -100,9 +171,14 @@ def _shards(folder: Path) -> list[Path]:
     except (KeyError, TypeError, AttributeError):
         raise ModelError(f"{index} has no weight_map, from weights to files; download the model again.") from None
     for name in names:
-        if not isinstance(name, str) or name in ("", ".", "..") or Path(name).name != name or "\\" in name:
+        if not isinstance(name, str) or not _is_name(name):
             raise ModelError(f"{index} names {name!r}, outside the model's folder; expected names of files beside it.")
     return [folder / name for name in sorted(names)]
+
+
+def _is_name(text: str) -> bool:
+    """Whether it names something in a folder, and nothing outside."""
+    return text not in ("", ".", "..") and Path(text).name == text and "\\" not in text
 
 
 def _from_hub(name: str) -> Path:

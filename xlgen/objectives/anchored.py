@@ -6,8 +6,10 @@ r"""Stay close to the pretrained weights: the L2 distance and elastic weight con
     L(\theta) + \frac{\lambda}{2} \sum_{\ell} \sum_i F_{\ell,i} (\theta_i - \theta^*_i)^2
 
 (equations 1 and 2 of anonymous2021frustratingly; kirkpatrick2017ewc). :math:`\theta^*` are the pretrained weights and
-:math:`F_\ell` is the diagonal of the Fisher information of the masked-language-model loss on text in language
-:math:`\ell`. The half is the papers'; common implementations leave it out, and their :math:`\lambda` is half of this.
+:math:`F_\ell` is the diagonal of the Fisher information of the loss of pretraining on text in language :math:`\ell`:
+that of hidden words (:mod:`xlgen.fisher.mlm`), or, of an encoder of sentences, that of finding translations
+(:mod:`xlgen.fisher.contrastive`). The half is the papers'; common implementations leave it out, and their
+:math:`\lambda` is half of this.
 
 One algorithm serves both: the L2 distance is the case :math:`F_i = 1`. The gradient of the penalty,
 :math:`\lambda F_i (\theta_i - \theta^*_i)`, is known in closed form and is added to that of the cross-entropy; no graph
@@ -68,19 +70,20 @@ class L2:
 class EWC:
     """Add the squared distance from the pretrained weights, each weighted by its Fisher information on some text.
 
-    The text is that of a target language (see :mod:`xlgen.data.text`), and needs no label. Weights that the
-    masked-language-model loss does not depend on, such as BERT's pooler, have no Fisher information and are free.
+    The text is that of a target language (see :mod:`xlgen.data.text`), and needs no label; an encoder of sentences
+    needs its translation (:mod:`xlgen.data.parallel`). Weights that the loss of pretraining does not depend on, such as
+    BERT's pooler, have no Fisher information and are free.
 
     Attributes:
         lam: :math:`\\lambda`, >= 0. The paper does not give its own; it depends on ``normalise``.
         text: languages: ``"fr"``; ``"fr+en"``, the sum of two penalties; ``"mix fr-en"``, one penalty with the Fisher
             information of text that is half French and half English (table 15 of anonymous2021frustratingly).
-        examples: paragraphs of text for each Fisher information, >= 1.
+        examples: paragraphs of text, or pairs, for each Fisher information, >= 1.
         normalise: ``"mean"`` divides each Fisher information by its mean over the penalised parameters, so that
             :math:`\\lambda` compares with that of L2; ``"raw"`` does not, and :math:`\\lambda` has to be some orders of
             magnitude larger.
-        labels: ``"true"``, the words of the text (the empirical Fisher information), or ``"sample"``, words drawn from
-            the model, as in the definition.
+        labels: ``"true"``, the words of the text or its translations (the empirical Fisher information), or
+            ``"sample"``, drawn from the model, as in the definition.
     """
 
     needs_double_backward: ClassVar[bool] = False

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from xlgen import models
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
-from xlgen.data.text import Text, read
+from xlgen.data.text import Text
 from xlgen.fisher import of_text as fishers
 from xlgen.fisher.of_text import Settings
 from xlgen.objectives import Anchor, Objective
@@ -34,7 +34,8 @@ def anchors_for(config: RunConfig, objective: Objective, model: nn.Module, optio
 
     Raises:
         ConfigError: the run also decays the weights, or trains no weight that the pretrained model has.
-        ModelError: for EWC, the encoder is no masked language model, or does not fit the classifier.
+        ModelError: for EWC, the encoder is neither a masked language model nor one of sentences, or does not fit the
+            classifier.
         DataError: for EWC, there is no such text.
     """
     check(config, objective)
@@ -56,7 +57,7 @@ def anchors_for(config: RunConfig, objective: Objective, model: nn.Module, optio
 def texts_for(config: RunConfig, objective: Objective, options: RunOptions) -> list[Text]:
     """The text of each Fisher information that the objective needs: none but for EWC."""
     corpora: Sequence[Sequence[str]] = getattr(objective, "corpora", ())
-    return [read(corpus, objective.examples, text_dir=options.text_dir, model=config.model) for corpus in corpora]
+    return [fishers.read(config.model, corpus, objective.examples, options) for corpus in corpora]
 
 
 def check(config: RunConfig, objective: Objective) -> None:

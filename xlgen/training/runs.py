@@ -23,6 +23,7 @@ from xlgen.core.processes import Processes, started
 from xlgen.core.store import MANIFEST, Result, Store, manifest, write_json
 from xlgen.data.catalogue import TASKS
 from xlgen.models import tuning as tunings
+from xlgen.models.sentences import loss_of
 from xlgen.objectives import create
 from xlgen.training import stages
 from xlgen.training.anchors import check, texts_for
@@ -120,7 +121,7 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
             f"the configuration was made for data {config.data}, but {data} is what can be read now (task, data "
             "folder or encoder have changed); remove its 'data' entry to train on them."
         )
-    versions = code.of_run(type(objective), type(tuning))
+    versions = code.of_run(type(objective), type(tuning), loss_of(config.model))
     config = config.with_(hyper=named(objective), tuning_hyper=named(tuning), data=data, code=versions)
     config = _to_share(config, started())
     return config.with_(micro_batch_size=0) if config.micro_batch_size == config.batch_size else config
