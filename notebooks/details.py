@@ -33,7 +33,7 @@ live: "int or all" = 1  # models trained here even where a record is committed [
 store: str = ""  # folder of trained models and measures; empty: runs/ of the checkout
 workers: int = 1  # models trained or measured side by side [processes]; the book runs chapters side by side
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell", "reads:records"]
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import spearmanr, ttest_1samp
