@@ -175,7 +175,8 @@ for scale, table in whole.items():
 # %% tags=["remove-input"]
 bodies = {scale: contest(frame, every[every.key == frame.model.iloc[0]], level) for scale, frame in both.items()}
 for scale, body in bodies.items():
-    caption = f"{scale}: {both[scale].model.nunique()} models, a language left out at a time; noise of the first"
+    models_of = both[scale].model.nunique()
+    caption = f"{scale}: {models_of} model{'s' * (models_of != 1)}, a language left out at a time; noise of the first"
     display(chapters.table(HEAD, body, caption, dense=True))
 
 
