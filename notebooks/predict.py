@@ -390,7 +390,7 @@ chapters.table(head, body, f"Two models against one, {examples} unlabelled examp
 # %% [markdown]
 # As it is, the agreement is {glue:text}`predict-alike-as-is` points from the accuracy. By a line, a language that was
 # left out is off by {glue:text}`predict-alike-error` points, and by {glue:text}`predict-alone-error` with the confidence
-# of one model, on {glue:text}`predict-few` examples a language. {py:func}`xlgen.measures.logits.agreement` is the same for
+# of one model, on {glue:text}`predict-few` examples a language. `xlgen.measures.logits.agreement` is the same for
 # more models, with standard errors.
 #
 # ```{exercise} ★★★ A shift that confidence does not see
