@@ -1,7 +1,7 @@
 """A build that is killed at random moments, with its kernel: the next one resumes, and no half-run page is ever shown.
 
 What :mod:`test_ledger_lost` does at four chosen moments is done here at any call of the building process.
-``XLGEN_MOMENTS=50`` tries that many; the ordinary suite tries a few.
+``XLGEN_MOMENTS=50`` tries that many; the ordinary suite tries one.
 """
 
 import itertools
@@ -17,7 +17,7 @@ from test_processes import FRESH
 
 from paper import notebook, sphinxext
 
-MOMENTS = int(os.environ.get("XLGEN_MOMENTS", "2"))
+MOMENTS = int(os.environ.get("XLGEN_MOMENTS", "1"))
 CHAPTER = """# %% tags=["parameters"]
 n: int = 3  # a number
 

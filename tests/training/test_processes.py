@@ -437,6 +437,7 @@ ACCELERATE = [
 ]
 
 
+@pytest.mark.launcher
 @pytest.mark.parametrize(("launcher", "flag"), [(TORCHRUN, "--nproc-per-node"), (ACCELERATE, "--num_processes")])
 def test_a_launcher_starts_the_command_twice_and_gets_the_bits_of_one_process(folder, tmp_path, launcher, flag):
     small = {"train_size": 48, "dev_size": 32, "epochs": 1, "batch_size": 16, "micro_batch_size": 8, "max_length": 32}
