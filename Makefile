@@ -45,7 +45,7 @@ pdf: $(STAMP)
 	$(BIN)/python -m paper.pdf
 
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 quick: $(STAMP)
 	@test -d "tests/$(ROOM)" -a -n "$(ROOM)" || { \

@@ -40,10 +40,7 @@ from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.training import runs, train
 
-pytestmark = [
-    pytest.mark.usefixtures("toy_tasks"),
-    pytest.mark.xdist_group("processes"),  # one worker: what all of them start from takes half a minute
-]
+pytestmark = pytest.mark.usefixtures("toy_tasks")
 
 FISHER = [
     {"labels": labels, "method": method, "weight": 0.1}
