@@ -39,13 +39,13 @@ def main(arguments: list[str] | None = None) -> int:
     wrong = 0
     for size in asked.size:
         found: list[dict[str, Any]] = []
-        facts = machine(asked.threads) | {"size": size}
+        facts = facts_of(asked.threads) | {"size": size}
         started = time.perf_counter()
         for row in _measured(size, asked, facts):
             found.append(row)
             print(report.line(row, found), flush=True)
             facts["seconds"] = round(time.perf_counter() - started, 1)
-            _write(out / f"{size}.json", {"facts": facts, "rows": found})
+            write(out / f"{size}.json", {"facts": facts, "rows": found})
         wrong += sum(row["ours"] and row["status"] == "wrong" for row in found)
         print(f"\n{size}: {report.summary(found)}; {facts.get('seconds', 0):.0f} s\n", flush=True)
     return int(wrong > 0)
@@ -93,7 +93,7 @@ def describe(shape: Shape) -> str:
     )
 
 
-def machine(threads: int) -> dict[str, Any]:
+def facts_of(threads: int) -> dict[str, Any]:
     """When and on what."""
     return {
         "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -121,7 +121,7 @@ def _version(name: str) -> str | None:
         return None
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
+def write(path: Path, content: dict[str, Any]) -> None:
     with atomic(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 

@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from transformers.modeling_outputs import TokenClassifierOutput
 
-from benchmarks.__main__ import machine
+from benchmarks.__main__ import facts_of
 from benchmarks.report import RESULTS
 from xlgen import models
 from xlgen.core.store import atomic
@@ -202,7 +202,7 @@ def main(arguments: list[str] | None = None) -> None:
             writer.writeheader()
             writer.writerows(rows)
     with atomic(asked.out / "facts.json") as temporary:
-        temporary.write_text(json.dumps(how | machine(asked.threads), indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps(how | facts_of(asked.threads), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

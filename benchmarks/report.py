@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
@@ -98,3 +100,33 @@ def summary(rows: Sequence[Found]) -> str:
     parts += [f"missed: {'; '.join(row['operation'] for row in short)}"] if short else []
     parts += [f"behind a peer: {'; '.join(behind)}"] if behind else []
     return ", ".join(parts + [f"{n} {status}" for status, n in counts.items() if n])
+
+
+LOWERED = ("task", "encoder", "objective", "seeds", "English", "bf16 −", "others", "bf16 −", "one language", "time")
+"""Of :func:`lowered`."""
+
+
+def lowered(rows: Iterable[Found]) -> list[tuple[str, ...]]:
+    """What bfloat16 changes: for each objective, accuracies and differences in points, mean ± spread over seeds.
+
+    "One language" is the largest difference of one language and seed.
+    """
+    alike = groupby(rows, key=lambda row: (row["task"], row["model"], row["objective"]))
+    return [(*kind, *_lowered([*some])) for kind, some in alike]
+
+
+def _lowered(rows: Sequence[Found]) -> tuple[str, ...]:
+    full, low = ([row["accuracy"][precision] for row in rows] for precision in ("float32", "bf16"))
+    cells = []
+    for part in (("en",), tuple(set(full[0]) - {"en"})):
+        before, after = ([100 * fmean(one[language] for language in part) for one in all_] for all_ in (full, low))
+        cells += [_spread(before), _spread([b - a for a, b in zip(before, after, strict=True)], "+")]
+    largest = max((100 * (b[key] - a[key]) for a, b in zip(full, low, strict=True) for key in a), key=abs)
+    low_time, high_time = rows[0]["time_range"]
+    time = f"{rows[0]['time']:.2f} [{low_time:.2f}, {high_time:.2f}]"
+    return (str(len(rows)), *cells, f"{largest:+.1f}".replace("-", "−"), time)
+
+
+def _spread(numbers: Sequence[float], sign: str = "") -> str:
+    around = f" ± {stdev(numbers):.1f}" if len(numbers) > 1 else ""
+    return f"{fmean(numbers):{sign}.1f}{around}".replace("-", "−")

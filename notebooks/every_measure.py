@@ -41,11 +41,12 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from paper import chapters, figures, ledger, protocols, records
+from paper import chapters, figures, ledger, protocols
 from paper.chapters import truth
 from paper.chapters.measures import (
     BASES,
     MeasureTables,
+    beside_real,
     cell,
     contest_table,
     corrected,
@@ -61,16 +62,13 @@ from xlgen.analysis import Interval, clustered, holm, pearson, signed
 from xlgen.analysis.contest import contests
 
 figures.use_style()
-objectives = chapters.words(objectives)
+say, objectives = chapters.Say("every_measure"), chapters.words(objectives)
 seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
-say = chapters.Say("every_measure")
+choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
 options = chapters.options_for(store, data_dir)
 changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
-choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
-found = records.obtain(
-    protocols.seeds(preset, **choices, **changed), options, workers=workers, live=chapters.how_many(live)
-)
-real = records.recorded(task="xnli", model="e5-small")
+choices |= changed
+found, real = beside_real(protocols.seeds(preset, **choices), options, workers, live)
 
 # %% tags=["remove-input"]
 chapters.records_box(found)
@@ -463,5 +461,5 @@ chapters.box("warning", "Where the paper leaves a choice, and how much it matter
 # %% tags=["remove-input"]
 provenance(
     [run.key for run in found.runs.values()],
-    {"preset": preset, **choices, "task": task, "resamples": resamples} | changed,
+    {"preset": preset, **choices, "task": task, "resamples": resamples},
 )

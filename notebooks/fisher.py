@@ -281,11 +281,9 @@ evidence.settle("stickland-f1-accuracy", answers[HEADLINE])
 say(verdict_accuracy=str(evidence.verdict("stickland-f1-accuracy")), headline=f"{answers[HEADLINE]:.2f}")
 say(heavy=names(settings.index[heavy]), tolerance=f"{TOLERANCE:g}", light=f"{answers[LIGHT]:.2f}")
 say(raw=f"{answers[RAW]:.2f}", apart=f"{answers[APART]:.2f}")
-chapters.correlation_table(
-    answers,
-    "English development accuracy and log₁₀ Tr F. A point is a setting (mean over seeds) unless said otherwise; "
-    "intervals are over the points. The paper prints no coefficient",
-)
+caption = """English development accuracy and log₁₀ Tr F. A point is a setting (mean over seeds) unless said otherwise; \
+intervals are over the points. The paper prints no coefficient"""
+chapters.correlation_table(answers, caption)
 
 # %% [markdown]
 # What is a point, which axis, which settings? Over the {glue:text}`fisher-settings` settings
@@ -388,9 +386,7 @@ for setting, mean in settings.sort_values("log trace").iterrows():
     change = "" if setting == vanilla else f"{interval_of_mean(mean[targets] - settings.loc[vanilla, targets]):.2f}"
     body.append((spelled(*setting), f"{10 ** mean['log trace']:.3g}", *scored, change))
 columns = "Tr F", "English dev", "English test", "zero-shot", "dev minus vanilla", "zero-shot minus vanilla, 95 %"
-caption = (
-    "Accuracy [%] of each setting, by Tr F; zero-shot: mean over the targets, test; interval over languages, paired"
-)
+caption = "Accuracy [%] of each setting, by Tr F; zero-shot: mean of the targets, test; paired interval over languages"
 chapters.table(("setting", *columns), body, caption)
 
 # %% [markdown]
@@ -477,12 +473,9 @@ say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), best=spelle
 say(clearly_worse=clearly_worse)
 body = [(name, *map(format, row, DIGITS.values())) for name, row in split.iterrows()]
 body.append((f"{split.index[1]} / untrained", *(f"{ratio:.2f}" for ratio in old / new)))
-chapters.table(
-    ("model", *DIGITS),
-    body,
-    "Two reasons for a small Tr F [nats² / parameter²]: the whole, the parts of encoder and head, and how undecided the "
-    "model is; models of this build (each of its own seed), on the development examples of the trace",
-)
+caption = """Two reasons for a small Tr F [nats² / parameter²]: the whole, the parts of encoder and head, and how undecided the \
+model is; models of this build (each of its own seed), on the development examples of the trace"""
+chapters.table(("model", *DIGITS), body, caption)
 
 # %% [markdown]
 # Before training $\mathrm{Tr}\, F$ is {glue:text}`fisher-untrained-times` times that of the vanilla models, with nothing
@@ -503,9 +496,8 @@ chapters.table(
 # 0 it changes nothing and only watches: vanilla training, seen through the same instrument.
 
 # %%
-watching = protocol.configs[(*vanilla, seeds[0])].with_(
-    objective="fisher", hyper={"weight": 0.0, "every_k": 4}, evals_per_epoch=4, dev_size=200
-)
+often = {"objective": "fisher", "hyper": {"weight": 0.0, "every_k": 4}, "evals_per_epoch": 4, "dev_size": 200}
+watching = protocol.configs[(*vanilla, seeds[0])].with_(**often)
 (watched,) = run_many([watching], options, workers)
 logs = {"vanilla, watched": watched.log}
 logs |= {spelled("fpen", weight): found.runs["fpen", weight, seeds[0]].log for weight in sorted(weights["fpen"])}

@@ -284,12 +284,8 @@ for source in SOURCES:
     counted = f"{sum(r.value < 0 for r in rs)} of {len(rs)} are negative, {sum(0 not in r for r in rs)} of all settled"
     listed = ", ".join(f"{n} “{outcome}”" for outcome, n in beside.items()) or "none"
     say(**{f"summary_{source}": f"{counted}; beside the paper's cells: {listed}"})
-say(
-    r_text=f"{table_5['text', main]}",
-    four=f"{np.tanh(1.96):.2f}",
-    test_size=TEST_SIZE,
-    encoder=chapters.facts(found)["encoder"],
-)
+say(r_text=f"{table_5['text', main]}", four=f"{np.tanh(1.96):.2f}", test_size=TEST_SIZE)
+say(encoder=chapters.facts(found)["encoder"])
 
 # %% [markdown]
 # The paper gives no interval and no number of languages; the interval beside its coefficient is the one that such a

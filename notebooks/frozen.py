@@ -104,7 +104,6 @@ tasks, seeds = chapters.words(tasks), chapters.words(seeds, int)
 # ```
 #
 # How many parameters are these? We build each model as it is trained and ask for what has `requires_grad`.
-# `load_classifier` reads the pretrained weights and then calls `tuning.create(name).apply(model)`.
 
 # %%
 options = chapters.options_for(store, data_dir)
@@ -162,9 +161,8 @@ ax.grid(visible=False)
 plt.show()
 
 # %% [markdown]
-# The share that is trained depends on the encoder, since biases and bottlenecks grow with its width $d$ and matrices
-# with $d^2$. The papers' encoder is much wider than the miniature, so its shape is counted too. For that its weights
-# are not needed: a model on PyTorch's `meta` device has shapes and no numbers.
+# The share that is trained depends on the encoder: biases and bottlenecks grow with its width $d$, matrices with $d^2$. The
+# papers' encoder is much wider, so its shape is counted too, on PyTorch's `meta` device, which has shapes and no numbers.
 
 
 # %%
@@ -250,9 +248,8 @@ chapters.table(head, body, f"{caption} Table 16 on 160 examples")
 
 # %% [markdown]
 # Of the {glue:text}`frozen-frozen` frozen parameters of the {glue:text}`frozen-models-checked` models,
-# {glue:text}`frozen-moved` differ from the pretrained ones in any bit. Soft prompts have no pretrained parameter that
-# is trained. So the encoder of a frozen technique *cannot* forget: take the inserted modules and the changed biases
-# away and the pretrained encoder is back.
+# {glue:text}`frozen-moved` differ from the pretrained ones in any bit. So the encoder of a frozen technique *cannot* forget:
+# take the inserted modules and the changed biases away and the pretrained encoder is back.
 #
 # ## The protocol, and Table 16
 #
@@ -297,9 +294,8 @@ chapters.table(head, body, "Table 16 and ours; empty: the technique has no such 
 # tables below. Not as in Table 16 are: {glue:text}`frozen-settings`. With `-p printed_settings True` they are trained
 # as printed (vanilla and L2 keep theirs). The paper's seeds are {glue:text}`frozen-paper-seeds`; ours are
 # {glue:text}`frozen-seeds`. Vanilla and L2 ($\lambda =$ {glue:text}`frozen-lam`) have the encoder's own learning rate,
-# {glue:text}`frozen-lr-full`: where few parameters are trained, each must move farther. Every model of the tables below
-# saw {glue:text}`frozen-train` English examples. The paper calls its settings the best; it does not say among how many,
-# or on which languages' scores they were chosen.
+# {glue:text}`frozen-lr-full`: where few parameters are trained, each must move farther. Every model below saw
+# {glue:text}`frozen-train` English examples. The paper does not say among how many settings its own are the best.
 
 # %%
 SCORE = {task: {"sequence": "accuracy", "token": "f1"}[TASKS[task].kind] for task in wanted}
@@ -360,9 +356,8 @@ for task, test, t in ((task, test, t) for task in wanted for test in ("en", "zer
     judged = verdict(ours.value, (ours.low, ours.high), gain).outcome if gain == gain and t != "vanilla" else ""
     body.append((f"{task}, {test}: {NAMES[t]}", *cells, judged))
 head = ("", "ours", "minus vanilla, 95 %", "paper", "paper: minus vanilla", "verdict")
-display(
-    chapters.table(head, body, f"Scores [%] and differences [points] beside Table 6; Student-t over {facts['seeds']}")
-)
+caption = f"Scores [%] and differences [points] beside Table 6; Student-t over {facts['seeds']}"
+display(chapters.table(head, body, caption))
 guess, reached, at_chance = {}, {}, {}
 for task in wanted:
     scored = protocol.measures[task, "baseline", seeds[0]][0]
@@ -616,9 +611,9 @@ print(f"{trained:,} of {total:,} parameters ({trained / total:.2%})")
 #
 # ```{admonition} Concept check: BitFit trains a thousandth of the weights, so a training step costs a thousandth. True?
 # :class: dropdown
-# *False.* The misconception is that what is frozen is free. The forward pass is the same, and gradients still have to pass
-# through every layer down to the lowest trained bias; only the products that would give the gradients of the matrices are
-# left out, about a third of the work. What shrinks is the optimizer's memory and the file of each task.
+# *False.* The misconception is that what is frozen is free. The forward pass is the same, and gradients still pass through
+# every layer down to the lowest trained bias; only the gradients of the matrices are left out, about a third of the work.
+# What shrinks is the optimizer's memory and the file of each task.
 # ```
 #
 # ```{admonition} What we learnt
@@ -633,12 +628,9 @@ print(f"{trained:,} of {total:,} parameters ({trained / total:.2%})")
 #
 # ```{admonition} Your turn
 # :class: tip
-# All models of this page trained here, without committed records (30 short runs):
+# All models trained here, without committed records (30 short runs); the settings of Table 16 as printed:
 #
 #     papermill notebooks/frozen.ipynb out.ipynb -p live all
-#
-# The settings of Table 16 as printed, in the miniature:
-#
 #     papermill notebooks/frozen.ipynb out.ipynb -p printed_settings True
 #
 # The paper's full protocol: mBERT, all English data, Table 16's settings and seeds (a GPU and days; with

@@ -119,12 +119,9 @@ over, english = "seeds" if len(seeds) > 1 else "languages", TASKS[main].source_l
 say(task=main, lam=f"{lam:g}", focus=language, over=over, **facts)
 trained_of = {(task, setup) for task, setup, _ in trained.runs}
 alone = {task: [c for c in TASKS[task].languages if (task, (f"EWC {c}", lam)) in trained_of] for task in every_task}
-chapters.run_table(
-    trained,
-    tasks=", ".join(every_task),
-    setups=", ".join(f"{name} {at:g}" if at else name for name, at in [VANILLA, *sweep]),
-    EWC_own="; ".join(f"{task}: {', '.join(codes)}" for task, codes in alone.items()),
-)
+setups = ", ".join(f"{name} {at:g}" if at else name for name, at in [VANILLA, *sweep])
+of_own = "; ".join(f"{task}: {', '.join(codes)}" for task, codes in alone.items())
+chapters.run_table(trained, tasks=", ".join(every_task), setups=setups, EWC_own=of_own)
 
 
 # %%
@@ -164,10 +161,9 @@ study = studies[main]
 for kind in ("l2", "ewc"):
     say(**{f"change_{kind}": f"{study.change(kind):+.2f}"})
     say(**{f"wins_{kind}": f"{len(study.better(kind))} of {len(study.shared)}"})
-caption = (
-    "Accuracy [%] (Table 1 of the paper for its two tasks with pairs of sentences); mean of the languages that both"
-)
-chapters.means_table(studies.values(), f"{caption} have, differences with 95 % Student-t intervals; λ = {lam:g}")
+caption = f"""Accuracy [%] (Table 1 of the paper for its two tasks with pairs of sentences); mean of the languages that both \
+have, differences with 95 % Student-t intervals; λ = {lam:g}"""
+chapters.means_table(studies.values(), caption)
 
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-languages", "caption": "Change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Tables 2 and 9 (mBERT, three seeds, no interval printed)."}, "image": {"alt": "Two panels, one a task: for each language the change of accuracy by L2 and by EWC, ours as filled marks with intervals and the paper's as hollow marks, around a line at zero."}} tags=["hide-input"]
@@ -259,14 +255,12 @@ say(strongest=f"{strengths[-1]:g}")
 # {glue:text}`l2_ewc-best-lam-ewc`: {glue:text}`l2_ewc-best-ewc` points, and {glue:text}`l2_ewc-best-english-ewc` in
 # English. (The interval does not know that the best was chosen; beyond the sweep may lie a better one.) At the
 # strongest pull, $\lambda =$ {glue:text}`l2_ewc-strongest`, English accuracy changes by
-# {glue:text}`l2_ewc-strongest-l2` points with L2 and {glue:text}`l2_ewc-strongest-ewc` with EWC. The paper prints
-# neither the numbers of its Figure 1 nor its own $\lambda$.
+# {glue:text}`l2_ewc-strongest-l2` points with L2 and {glue:text}`l2_ewc-strongest-ewc` with EWC. The paper prints no numbers.
 #
 # ## How far do the weights move?
 #
-# The penalty bounds a distance, $\|W - W_0\|_F$ over the weights that the pretrained encoder has. Accuracy against that
-# distance shows whether it is the distance that matters, or which weights make it up; accuracy in the target languages
-# against English whether there is a gain at all: a point below and to the left of vanilla has only learnt less.
+# The penalty bounds $\|W - W_0\|_F$ over the pretrained weights. Is it this distance that matters, or which weights make it
+# up? And is there a gain at all? A point below and to the left of vanilla has only learnt less.
 
 
 # %% mystnb={"figure": {"name": "fig-l2_ewc-distance", "caption": "Left: change of the mean accuracy over the target languages (filled) and in English (hollow) against vanilla, by the distance of the fine-tuned weights from the pretrained ones. Right: the former against the latter, which is the trade itself. One point a setup of the sweep, lines in the order of λ, which is written beside the points; vanilla is at zero. Bars: 95 % interval over seeds (with one seed, over languages, and none in English)."}, "image": {"alt": "Left: change of accuracy against the Frobenius distance, a black point at zero for vanilla and a line of points each for L2 and EWC, hollow marks for English. Right: change of the mean target accuracy against the change of English accuracy for the same setups."}} tags=["hide-input"]
@@ -384,9 +378,8 @@ of_text_in = {setup: study.mean(setup, [language]) for setup in setups15[1:-1]}
 top, bottom = max(of_text_in, key=of_text_in.get), min(of_text_in, key=of_text_in.get)
 say(variants_top=top[0], variants_bottom=bottom[0], variants_gap=f"{study.change(top, [language], bottom):+.2f}")
 conflicts = {row.id: row for row in contradictions()}
-chapters.box(
-    "warning", "The paper's text and its table", conflicts["ewc-variants"].sentence
-) if "xnli" in main else None
+said = conflicts["ewc-variants"].sentence
+chapters.box("warning", "The paper's text and its table", said) if "xnli" in main else None
 
 # %% [markdown]
 # Highest in {glue:text}`l2_ewc-focus` is {glue:text}`l2_ewc-variants-top`, {glue:text}`l2_ewc-variants-gap` points

@@ -54,9 +54,7 @@ from paper.protocols.base import ALPHA
 from xlgen.analysis import correlate, signed, spearman
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
-from xlgen.measures import Predictions, Subject, settings_of
-from xlgen.measures.measuring import MeasureConfig
-from xlgen.measures.measuring import subject as load_subject
+from xlgen.measures import Predictions, Subject, measuring, settings_of
 from xlgen.measures.sharpness_alpha import sharpness_alpha
 from xlgen.measures.sharpness_difference import sharpness_difference
 from xlgen.models.evaluate import losses
@@ -139,9 +137,8 @@ first_draw = torch.randn(2, generator=torch.Generator().manual_seed(seed), dtype
 live.algorithm_1(toys, sign[:, 0], w_0, first_draw)
 
 # %% [markdown]
-# Does the value depend more on σ, or on the draw? Try both before you read on.
-#
-# The step and the ball are exaggerated so that they can be seen. The same $\varepsilon$ serves for both data sets.
+# Does the value depend more on σ, or on the draw? Try both before you read on. Below, the step and the ball are
+# exaggerated so that they can be seen, and the same $\varepsilon$ serves for both data sets.
 
 # %%
 toy_settings = {"n": 15.0, "lam": 0.25}
@@ -188,12 +185,8 @@ for scale, draw in product((0.1, 1.0, 10.0), range(4)):
         projected.append(not torch.equal(path[1], path[2]))
         assert value.extra["clipped"] == projected[-1]
 print(f"{len(projected)} cases, {sum(projected)} projected: differences up to {largest:.1e} nats")
-say(largest=f"{largest:.0e}", cases=len(projected), projected=sum(projected))
 
 # %% [markdown]
-# The largest difference over {glue:text}`sharpness-cases` cases, {glue:text}`sharpness-projected` of them projected, is
-# {glue:text}`sharpness-largest` nats.
-#
 # ## The same on a fine-tuned encoder
 #
 # Now the encoder of the miniature, fine-tuned on English pairs, and 60 test examples of several languages, translations of
@@ -212,7 +205,7 @@ criteria = ("absolute_loss", "accuracy_deviation")
 noise = [{"noise_scale": scale, "noise_seeds": draws} for scale in (0.0, *grid)]
 search = [{"examples": few, "criterion": name} for name in criteria]
 wanted = [("sharpness_difference", s) for s in noise] + [("sharpness_alpha", s) for s in search]
-measures = [MeasureConfig((name,), languages, "test", 60, {name: s}) for name, s in wanted]
+measures = [measuring.MeasureConfig((name,), languages, "test", 60, {name: s}) for name, s in wanted]
 protocol = uniform({seed: config}, *measures, names=("seed",))
 models = records.obtain(protocol, options, workers=1)
 still, *measured = (values for part in models.measured[seed] for values in part.values())
@@ -221,10 +214,9 @@ searches = dict(zip(criteria, measured[len(grid) :], strict=True))
 
 # %% tags=["remove-input"]
 run = models.runs[seed]
-subject = load_subject(run, MeasureConfig(languages=languages, size=60), options)
-accuracy = {
-    lang: (p.logits.argmax(dim=1) == p.labels).double().mean().item() for lang, p in subject.predictions.items()
-}
+subject = measuring.subject(run, measuring.MeasureConfig(languages=languages, size=60), options)
+hits = {lang: (p.logits.argmax(dim=1) == p.labels).double() for lang, p in subject.predictions.items()}
+accuracy = {lang: answers.mean().item() for lang, answers in hits.items()}
 source, least = languages[0], min(languages, key=accuracy.get)
 parameters = weights(subject.model).values()
 P, length = sum(w.numel() for w in parameters), norm(parameters)
@@ -273,9 +265,8 @@ def over(scale: float, key: str) -> np.ndarray:
     return np.array([sweep[scale][lang].extra[key] for lang in languages])
 
 
-lengths = {
-    key: [float(np.median(over(scale, key))) for scale in grid] for key in ("noise_norm", "ascent_norm", "radius")
-}
+compete = ("noise_norm", "ascent_norm", "radius")
+lengths = {key: [float(np.median(over(scale, key))) for scale in grid] for key in compete}
 phis, controls = ([over(scale, key).mean() for scale in grid] for key in ("phi", "phi_noise"))
 bound = [scale for scale in grid if over(scale, "clipped").mean() > 0.5]
 binding = lam / math.sqrt(1 - lam**2) * length / math.sqrt(P)  # where the noise alone reaches the ball
@@ -390,9 +381,8 @@ ax.set_xlabel(r"noise scale $\sigma$ [parameter units]")
 plt.show()
 
 # %% [markdown]
-# {numref}`fig-sharpness-ranks` shows the orders. Two draws of noise at one scale should agree on them; they agree least
-# with a rank correlation of {glue:text}`sharpness-draws-worst`. Every rank rests on few examples: neighbours may differ by
-# chance.
+# In {numref}`fig-sharpness-ranks` every rank rests on few examples: neighbours may differ by chance. Two draws of noise at
+# one scale agree least with a rank correlation of {glue:text}`sharpness-draws-worst`.
 #
 # ```{admonition} A disagreement: one noise scale for each model
 # :class: warning
@@ -467,8 +457,7 @@ chapters.table(
 # loses 0.1, as is to be expected where the model is hardly better than a constant answer: far away every example gets the
 # same label, and this costs little. Correlation with accuracy: {glue:text}`sharpness-deviation-r`.
 #
-# To watch the bisection, follow it in the language of the fine-tuning and in the one with the lowest accuracy. The curve
-# is the worst accuracy met at each $\alpha$ by the same attack without a threshold.
+# Follow the bisection in two languages. The curve is the worst accuracy that the same attack meets without a threshold.
 
 
 # %%
@@ -491,11 +480,9 @@ curves = {lang: [worst(lang, alpha) for alpha in alphas] for lang in watched}
 size = (4.1 * len(watched), 5.2)
 fig, axes = plt.subplots(2, len(watched), figsize=size, sharex=True, sharey="row", squeeze=False, height_ratios=(3, 2))
 for (upper, lower), lang in zip(axes.T, watched, strict=True):
-    p, value = first_few[lang], deviation[lang]
-    start = (p.logits.argmax(dim=1) == p.labels).double().mean().item()
-    upper.plot(
-        alphas, start - np.array(curves[lang]), ".-", color="C1", lw=1.2, label="worst accuracy met, no threshold"
-    )
+    value, start = deviation[lang], hits[lang][:few].mean().item()
+    met = start - np.array(curves[lang])
+    upper.plot(alphas, met, ".-", color="C1", lw=1.2, label="worst accuracy met, no threshold")
     limits = {"bracket": bracket, "start": start, "threshold": default["threshold"]}
     figures.bisection(upper, lower, value.extra["search"], **limits)
     upper.set_title(rf"{lang}: {value.status}, $\alpha$ = {value.extra['alpha']:.1e}")
@@ -532,8 +519,7 @@ for (lang, examples), cost in costs.items():
     body.append((f"{lang}, {examples}", *counted, *timed))
 most, lean = (c["bisections"] * c["restarts"] * (c["steps"] + 1 / 3) for c in (default, ALPHA))
 say(ratio_time=f"{min(times):.0f} to {max(times):.0f}", ratio_units=f"{min(units):.0f} to {max(units):.0f}")
-say(draws=len(draws), draws_units=f"{1 / 3 + len(draws) * 5 / 3:.1f}", few=few, granularity=f"{1 / few:.3f}")
-say(most=f"{most:.0f}", lean=f"{lean:.0f} units")
+say(few=few, granularity=f"{1 / few:.3f}", most=f"{most:.0f}", lean=f"{lean:.0f} units")
 chapters.table(
     ("language, examples", "units, draw", "units, search", "ratio", "time, draw", "time, search", "ratio"),
     body,
@@ -545,8 +531,7 @@ chapters.table(
 # the search takes {glue:text}`sharpness-ratio-time` times as long as one draw (median over rounds, the smallest and the
 # largest case); counted in units, {glue:text}`sharpness-ratio-units` times. The comparison depends on settings of the
 # search that the paper does not state. Ours takes at most {glue:text}`sharpness-most` units, the leaner one of the other
-# chapters {glue:text}`sharpness-lean`. Nor is one draw as precise as several: {glue:text}`sharpness-draws` draws with their
-# controls, as behind {numref}`fig-sharpness-sweep`, take up to {glue:text}`sharpness-draws-units` units.
+# chapters {glue:text}`sharpness-lean`.
 #
 # ```{exercise} ★★ Which search would be 5 to 10 times as expensive?
 # :label: sharpness-ex-search
@@ -574,8 +559,8 @@ chapters.table(
 # %%
 alone = Subject(subject.model, {source: subject.batches[source]})
 broken = sharpness_difference(alone, noise_scale=1e3, noise_seeds=(0, 1))[source]
-print(f"noise 1000: phi = {broken.value:.3g} ± {broken.stderr:.2g} nats,", end=" ")
-print(f"radius {broken.extra['radius'][0]:.3g}")
+radius = broken.extra["radius"][0]
+print(f"noise 1000: phi = {broken.value:.3g} ± {broken.stderr:.2g} nats, radius {radius:.3g}")
 tiny = sharpness_alpha(alone, examples=few, alpha_max=1e-5)[source]
 print(f"up to 1e-5: 1/alpha^2 = {tiny.value:.3g}, status {tiny.status}")
 say(tiny=tiny.status)
@@ -607,11 +592,10 @@ with shows_error():
 
 # %%
 def phi_at(subject: Subject, scale: float) -> float:
-    settings = {"noise_scale": scale, "noise_seeds": (0, 1)}
-    return sharpness_difference(subject, **settings)[source].value
+    return sharpness_difference(subject, noise_scale=scale, noise_seeds=(0, 1))[source].value
 
 
-alone = load_subject(run, MeasureConfig(languages=[source], size=60), options)
+alone = measuring.subject(run, measuring.MeasureConfig(languages=[source], size=60), options)
 logits = alone.predictions[source].logits
 plain = {scale: phi_at(alone, scale) for scale in (0, 0.001)}
 factors = {".query.": 16, ".key.": 1 / 16}

@@ -155,10 +155,85 @@ notes = {row["operation"]: row["note"] for _, row in lines if row.get("note")}
 chapters.table(("", "note"), notes.items(), "What some of the rows are")
 
 # %% [markdown]
+# ## How far off a plan is
+#
+# `xlgen plan` says the hours of a grid before any is spent ({doc}`/running`). On this device it times a few steps of
+# each kind of run. For another device whose throughput is given it counts the multiplications of a step instead, which
+# takes no account of what is none: in a small model the optimizer, norms and copies are a large part of the time, and a
+# frozen encoder saves fewer of them than of the multiplications. The table has both beside what the same runs took
+# here, planned and trained in turn ({glue:text}`speed-planning-date`); of both the fastest counts. Seconds are the
+# processor's, since the machine did other work as well.
+#
+# Timed, a plan was {glue:text}`speed-timed-median` off at the median of {glue:text}`speed-planned-kinds` kinds of run
+# and {glue:text}`speed-timed-largest` at most; counted, {glue:text}`speed-counted-median` and
+# {glue:text}`speed-counted-largest`. {glue:text}`speed-within` of the timed plans are within 25 %.
+
+# %% tags=["remove-input"]
+kept = report.load()
+planning = kept["planning"]["rows"]
+percent = lambda value: f"{value:+.0%}".replace("-", "−").replace("%", " %")  # noqa: E731
+for name, key in (("timed", "error"), ("counted", "error_counted")):
+    errors = sorted(abs(row[key]) for row in planning)
+    say(**{f"{name}_median": f"{errors[len(errors) // 2]:.0%}", f"{name}_largest": f"{errors[-1]:.0%}"})
+within = sum(abs(row["error"]) <= 0.25 for row in planning)
+say(planned_kinds=len(planning), planning_date=kept["planning"]["facts"]["date"], within=f"{within} of {len(planning)}")
+body = [
+    (row["task"], row["model"], row["objective"], row["tuning"], row["steps"], f"{min(row['seconds']):.1f}")
+    + (f"{min(row['planned']):.1f}", percent(row["error"]), f"{row['counted']:.1f}", percent(row["error_counted"]))
+    for row in planning
+]
+head = ("task", "model", "objective", "tuning", "steps", "took [s]", "timed [s]", "error", "counted [s]", "error")
+chapters.table(head, body, "What runs took, and what was planned", dense=True)
+
+# %% [markdown]
+# ## A thousand runs
+#
+# A grid leaves many small results. A committed record was copied under the names of other seeds
+# ({glue:text}`speed-load-date`), and each part of the work was done by a fresh process, which tells its processor's time
+# and how much its memory grew. Time is to grow with the number of runs, and memory not beyond the table that is asked
+# for. `xlgen list runs` of {glue:text}`speed-listed` results took {glue:text}`speed-listed-seconds`.
+
+# %% tags=["remove-input"]
+load = kept["load"]["rows"]
+most = max(load, key=lambda row: (row["work"] == "listed", row["runs"]))
+say(load_date=kept["load"]["facts"]["date"], listed=f"{most['runs']:,}", listed_seconds=f"{most['cpu_seconds']:.1f} s")
+words = {"write": "write results and records", "listed": "list", "collected": "a table of every number"}
+words["plotted"] = "table and figure"
+cells = {(row["work"], row["runs"]): row for row in load}
+numbers = sorted({row["runs"] for row in load})
+body = []
+for work, word in words.items():
+    for title, key in (("time [s]", "cpu_seconds"), ("memory [MiB]", "mib")):
+        values = [cells.get((work, number), {}).get(key) for number in numbers]
+        if any(value is not None for value in values):
+            body.append((word, title, *("" if value is None else f"{value:.1f}" for value in values)))
+chapters.table(("work", "", *(f"{number:,} runs" for number in numbers)), body, "Many runs")
+
+# %% [markdown]
+# ## What bfloat16 changes
+#
+# With `--set precision=bf16` the forward and backward passes of training are computed in bfloat16 where torch holds that
+# to be safe. Each model is trained twice with the same seed, that is with the same initial weights, batches and dropout
+# masks, and both are scored in float32. Accuracies and differences are in points, mean ± standard deviation over seeds;
+# "others" is the mean over the other languages, "one language" the largest difference in one language and seed, and
+# "time" what a step takes relative to one in float32, on this CPU: median and range of pairs.
+
+# %% tags=["remove-input"]
+if "precision" in tables:
+    display(chapters.table(report.LOWERED, report.lowered(tables["precision"]), "Training in bfloat16 and in float32"))
+
+# %% [markdown]
+# In the tables of this repository every mean difference is smaller than the spread of float32 between seeds. In one
+# language and one seed it can be several points: rounding takes training down another path, as another seed would. Two
+# objectives should therefore be compared in one precision. The encoder of real size is trained on 1,500 pairs for one
+# epoch, enough to be above chance and no more. On this CPU, which has instructions for bfloat16, it is no gain in time.
+#
 # ```{admonition} What we learnt
 # :class: important
 # - Goals reached: {glue:text}`speed-goals`.
 # - Where another package computes the same number, this library was faster in {glue:text}`speed-ahead` cases.
+# - A plan of this device is off by {glue:text}`speed-timed-median` at the median, and lists of thousands of runs take
+#   seconds.
 # - Most of what a careless step loses is not arithmetic but memory: copies of the weights, fresh memory for each
 #   gradient, an optimizer that passes over the parameters ten times.
 # ```

@@ -195,8 +195,7 @@ evidence.table("Figure 6")
 # The smallest spread is that of {glue:text}`stability-least`; the ratio of the baseline's to it is
 # {glue:text}`stability-least-ratio`, and this interval does not know that the smallest of four was chosen. One that
 # includes 1 has not told the two apart. The interval of a single standard deviation is wide: that of the baseline is
-# {glue:text}`stability-wide` points, its upper end {glue:text}`stability-wide-times` times its lower end. That factor has
-# nothing to do with the models; it is what {glue:text}`stability-seeds` can say.
+# {glue:text}`stability-wide` points, its upper end {glue:text}`stability-wide-times` times its lower end, whatever the model.
 #
 # ```{admonition} Two kinds of noise
 # :class: note
@@ -223,8 +222,7 @@ chapters.table(head, body, caption)
 # %% [markdown]
 # In the median over these rows the paired interval is {glue:text}`stability-pairing` as the one that forgets the
 # pairing. Well below 1, pairing helps; near 1, little is shared: a seed is not good or bad for all objectives.
-
-# %% [markdown]
+#
 # ### How many seeds would it take?
 #
 # Turn {eq}`eq-stability-ratio` around. If one method's true standard deviation is $\rho$ times the other's, the $F$ test
@@ -286,7 +284,7 @@ chapters.table(head, body, "Power of the F test for a ratio of standard deviatio
 # 10; epochs relative to the mean of the five, rounded. A real encoder takes the rates as printed. Every setting is one
 # run, here and in the paper.
 
-# %% tags=["remove-input"]
+# %% tags=["hide-cell"]
 head = ("", "rate", "warm-up [steps]", "epochs", "ours: rate", "ours: warm-up", "ours: epochs")
 body = protocols.beside_table10(parts["settings"])
 chapters.table(head, body, "Table 10, as printed (left) and as run here (right)")
@@ -376,13 +374,8 @@ for task, title in product(of_settings, RATIOS):
         alike = [number for number in settings if number not in unlike[task]]
         without[task, title] = f"{ratio(task, title, numbers=alike):.2f}"
     ours = [f"{ratio(task, title, how):.2f}" for how in (spread.ratio_of, spread.paired_ratio)]
-    row = [
-        *ours,
-        without.get((task, title), "all alike"),
-        f"{ratio(task, title, spread.brown_forsythe):.2g}",
-        f"{of_paper(task, title):.2f}",
-    ]
-    body.append((f"{task}: {title}", *row))
+    alike, p = without.get((task, title), "all alike"), ratio(task, title, spread.brown_forsythe)
+    body.append((f"{task}: {title}", *ours, alike, f"{p:.2g}", f"{of_paper(task, title):.2f}"))
 head = ("", "ours, F", "ours, paired", "without unlike settings", "p, robust", "paper, F with its 5 runs")
 chapters.table(head, body, "Ratios of standard deviations over settings, with 95 % intervals")
 
@@ -480,8 +473,7 @@ for task in of_settings:
     settle(f"l2-t{name}-mean", ledger.share(shares), keys)
     settle(f"l2-t{name}-spread", ledger.share([steadier[0].mean()]), keys)
 head = ("", "languages of both", "L2 higher", "paper", "L2 steadier", "paper")
-caption = "In how many languages other than English L2 has the higher mean and the smaller spread"
-chapters.table(head, wins, caption)
+chapters.table(head, wins, "In how many languages other than English L2 has the higher mean and the smaller spread")
 
 # %% tags=["hide-cell"]
 caption = "Tables 4, 11, 12 and 13: mean ± standard deviation over five settings"
@@ -554,11 +546,9 @@ evidence.table("Table 14")
 
 # %%
 for o in objectives:
-    mean, std = interval_of_mean(zero[o]), spread.std_interval(zero[o])
-    print(f"{o}: mean {mean:.2f}, std {std:.2f}, {mean.n} seeds")
-    if o != base:
-        gap = interval_of_mean(zero[o] - zero[base])
-        print(f"  minus {base}: {gap:.2f}")
+    mean, gap = interval_of_mean(zero[o]), interval_of_mean(zero[o] - zero[base])
+    less = f", minus {base}: {gap:.2f}" if o != base else ""
+    print(f"{o}: mean {mean:.2f}, std {spread.std_interval(zero[o]):.2f}, {mean.n} seeds{less}")
 
 # %% [markdown]
 # and with it: what a seed sets, what chose the checkpoint, how many settings were tried, and all scores in a file.

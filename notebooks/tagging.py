@@ -295,9 +295,8 @@ for task, number in ((ner, 7), (pos, 8)):
         if kept[task]:
             evidence.settle(f"l2-t{number}-{setup}", f1[task].share(setup, kept[task]), chosen)
         else:
-            evidence.not_run(
-                f"l2-t{number}-{setup}", "no target language scores above the floor: there is nothing to count"
-            )
+            why = "no target language scores above the floor: there is nothing to count"
+            evidence.not_run(f"l2-t{number}-{setup}", why)
         say(**{f"change_{'ner' if task == ner else 'pos'}_{setup}": f"{f1[task].change(setup):+.2f}"})
 display(evidence.table(caption="What became of the claims; Tables 20 and 21 need the weights of XLM-R Large"))
 say(tally=evidence.tally)
@@ -314,9 +313,8 @@ chapters.box("warning", "The paper's text and its table", str(odd))
 # %% mystnb={"figure": {"name": "fig-tagging-two-scores", "caption": "F1 against accuracy of vanilla fine-tuning by language, mean over seeds; on the dashed line both are equal. Crosses: a constant tag (the most frequent one of the English training sentences). Bars: 95 % Student-t interval over seeds; none with one seed."}, "image": {"alt": "Two panels with a point for each language. A dashed diagonal and, as crosses, the scores of a constant tag."}} tags=["hide-input"]
 def legend(ax, *labels) -> None:
     """What the points of an axes are."""
-    ax.legend(
-        ax.get_legend_handles_labels()[0][-len(labels) :], labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2
-    )
+    handles = ax.get_legend_handles_labels()[0][-len(labels) :]
+    ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
 
 
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 4.6))
@@ -349,11 +347,10 @@ say(constant=f"{alone['accuracy']:.0f} % of the words and {alone['f1']:.0f} % F1
 # %% [markdown]
 # On parts of speech the accuracy is on average {glue:text}`tagging-gap` points above the F1 of the same predictions
 # (from {glue:text}`tagging-gap-least` to {glue:text}`tagging-gap-most`), and orders the languages with a rank
-# correlation of {glue:text}`tagging-gap-rank`. In the mean over the targets (interval over seeds)
-# In the mean over the targets L2 changes F1 by {glue:text}`tagging-gap-f1-l2` points and accuracy by
-# {glue:text}`tagging-gap-accuracy-l2`; EWC F1 by {glue:text}`tagging-gap-f1-ewc` and accuracy by
-# {glue:text}`tagging-gap-accuracy-ewc` (intervals over seeds). On names the accuracy is no score at all: the constant
-# tag O reaches {glue:text}`tagging-constant` in English.
+# correlation of {glue:text}`tagging-gap-rank`. In the mean over the targets (interval over seeds) In the mean over the
+# targets L2 changes F1 by {glue:text}`tagging-gap-f1-l2` points and accuracy by {glue:text}`tagging-gap-accuracy-l2`;
+# EWC F1 by {glue:text}`tagging-gap-f1-ewc` and accuracy by {glue:text}`tagging-gap-accuracy-ewc` (intervals over
+# seeds). On names the accuracy is no score at all: the constant tag O reaches {glue:text}`tagging-constant` in English.
 #
 #
 # Two live models, vanilla with the first seed. The recall of a tag is the share of the words with that tag that get it.
@@ -405,9 +402,8 @@ for where, codes in ((english, [english]), (f"outside {english}", f1[ner].target
     n, right, missed = inside.sum(), np.diagonal(counts)[is_name].sum(), inside[:, ~is_name].sum()
     typed = (inside * (kind[:, None] == kind)[is_name]).sum() - right
     taken = counts[~is_name][:, is_name].sum() / counts[~is_name].sum()
-    body.append(
-        (where, *(f"{part / n:.0%}" for part in (right, typed, n - right - typed - missed, missed)), f"{taken:.0%}")
-    )
+    shares = [f"{part / n:.0%}" for part in (right, typed, n - right - typed - missed, missed)]
+    body.append((where, *shares, f"{taken:.0%}"))
 head = ("", "right tag", "right type, wrong place (B for I or I for B)", "another type", "taken for no name")
 display(chapters.table((*head, "other words taken for names"), body, "Words of names (live model)"))
 recalls = {}
@@ -629,8 +625,7 @@ for task in both if len(seeds) > 1 else ():  # one seed has no spread
 # - For parts of speech, accuracy and the F1 of chunks differ by {glue:text}`tagging-gap` points on average.
 # - Near the floor: {glue:text}`tagging-low-ner` (names), {glue:text}`tagging-low-pos` (parts of speech). Spelled as in
 #   English: {glue:text}`tagging-spelled`.
-# - All of this is of {glue:text}`tagging-encoder`, {glue:text}`tagging-sizes`, {glue:text}`tagging-seeds`. The paper
-#   has mBERT on all training sentences.
+# - All of it: {glue:text}`tagging-encoder`, {glue:text}`tagging-sizes`, {glue:text}`tagging-seeds`. The paper: mBERT, all data.
 # ```
 #
 # ```{admonition} Your turn

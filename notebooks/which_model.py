@@ -40,11 +40,12 @@ workers: int = 1  # models trained or measured side by side [processes]; the boo
 import matplotlib.pyplot as plt
 import numpy as np
 
-from paper import chapters, figures, protocols, records
+from paper import chapters, figures, protocols
 from paper.chapters.measures import (
     ALPHA,
     BASES,
     MeasureTables,
+    beside_real,
     cell,
     compared,
     corrected,
@@ -61,16 +62,11 @@ from xlgen.analysis import clustered, holm
 from xlgen.analysis.contest import contests
 
 figures.use_style()
-objectives = chapters.words(objectives)
+say, objectives = chapters.Say("which_model"), chapters.words(objectives)
 seeds, thorough = chapters.words(seeds, int), chapters.words(thorough, int)
-say = chapters.Say("which_model")
-options = chapters.options_for(store, data_dir)
-changed = chapters.given(model=model, train_size=train_size, epochs=epochs)
 choices = {"task": task, "objectives": objectives, "seeds": seeds, "thorough": thorough, "size": size}
-found = records.obtain(
-    protocols.seeds(preset, **choices, **changed), options, workers=workers, live=chapters.how_many(live)
-)
-real = records.recorded(task="xnli", model="e5-small")
+choices |= chapters.given(model=model, train_size=train_size, epochs=epochs)
+found, real = beside_real(protocols.seeds(preset, **choices), chapters.options_for(store, data_dir), workers, live)
 
 # %% tags=["remove-input"]
 chapters.records_box(found)
@@ -347,5 +343,5 @@ plt.show()
 # %% tags=["remove-input"]
 provenance(
     [run.key for run in found.runs.values()],
-    {"preset": preset, **choices, "task": task, "resamples": resamples} | changed,
+    {"preset": preset, **choices, "task": task, "resamples": resamples},
 )

@@ -152,12 +152,35 @@ def _truncated(folder: Path) -> None:
     (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
 
 
-def _archive(path: Path) -> None:
-    """A tar file whose member would be written two folders up."""
-    with tarfile.open(path, "w:gz") as tar:
-        member = tarfile.TarInfo("../../pairs-ko.tsv")
-        member.size = 4
-        tar.addfile(member, io.BytesIO(b"a\tb\n"))
+def _small_vocabulary(folder: Path) -> None:
+    """Weights and settings of ten sub-words, with a tokenizer of all."""
+    from safetensors.torch import load_file, save_file
+
+    changed(vocab_size=10)(folder)
+    weights = load_file(folder / "model.safetensors")
+    embeddings = "bert.embeddings.word_embeddings.weight"
+    save_file(weights | {embeddings: weights[embeddings][:10].clone()}, folder / "model.safetensors")
+
+
+def _not_numbers(folder: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    checkpoint(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["classifier.weight"].fill_(float("nan"))
+    save_file(weights, folder / "model.safetensors")
+
+
+def _archive(name: str) -> Make:
+    """A tar file with a member of this name."""
+
+    def make(path: Path) -> None:
+        with tarfile.open(path, "w:gz") as tar:
+            member = tarfile.TarInfo(name)
+            member.size = 4
+            tar.addfile(member, io.BytesIO(b"a\tb\n"))
+
+    return make
 
 
 def _empty(folder: Path) -> None:
@@ -213,6 +236,7 @@ def _typed() -> Iterator[BadInput]:
     yield BadInput("The command", "notebook xnli -p objectiv sam")
     yield BadInput("The command", "notebook xnli -p workers two")
     yield BadInput("The command", "record penaltys")
+    yield from _grids()
     for setting in A_RUN:
         yield BadInput("Settings of a run", f"run --set {shlex.quote(setting)}")
     yield BadInput("Settings of a run", "run --preset papr")
@@ -222,6 +246,8 @@ def _typed() -> Iterator[BadInput]:
     yield BadInput("Settings of a run", "run --config run.json", {"run.json": b"\xff\xfe\x00"})
     yield BadInput("Settings of a run", "run --config run.json", {"run.json": '{"epochs": null}'})
     yield BadInput("Settings of a run", "run --config run.json", {"run.json": '{"epochs": {"a": 1}}'})
+    yield BadInput("Settings of a run", "run --config run.json", {"run.json": '{"lr": NaN}'})
+    yield BadInput("Settings of a run", "run --config run.json", {"run.json": "[" * 100_000})
     yield BadInput("Settings of a run", "run --config .", {})
     for option in ("--device gpu", "--threads -1", "--threads two", "--checkpoint-every -5", "--data-dir absent"):
         yield BadInput("Options", f"run --task xnli {option}" if "data-dir" in option else f"run {option}")
@@ -253,6 +279,23 @@ def _typed() -> Iterator[BadInput]:
             )
     yield from _data()
     yield from _checkpoints()
+
+
+def _grids() -> Iterator[BadInput]:
+    """Commands that take protocols, a grid of them, or a job."""
+    for typed in ("grid", "grid seds", "grid seeds --grid mini", "grid --grid papr", "grid seeds --preset papr",
+                  "grid --grid mini --file absent.yml", "plan seeds --tokens-per-second 0",
+                  "plan seeds --tokens-per-second fast", "plan seeds --tokens-per-second nan",
+                  "plan seeds --price -1", "plan seeds --price nan", "record --job absent.json",
+                  "record seeds --job run.json", "record seeds --until bake"):  # fmt: skip
+        yield BadInput("Grids", typed)
+    for content in ("mini: [", b"\xff\n", "[3]", "mini: 3", "mini: [{protocol: sseds}]",
+                    "mini: [{protocol: seeds, sed: 3}]", "mini: [{protocol: seeds, epochs: none}]",
+                    "mini: [{preset: mini}]", "[" * 10_000):  # fmt: skip
+        yield BadInput("Grids", "grid --grid mini --file grid.yml", {"grid.yml": content})
+    for content in ("{", "[]", "{}", b"\xff", '{"config": {"epochs": 0}, "measures": [], "results": [], "first": null}',
+                    '{"config": {}, "measures": [], "results": [], "first": null}'):  # fmt: skip
+        yield BadInput("Grids", "record --job job.json", {"job.json": content})
 
 
 def _data() -> Iterator[BadInput]:
@@ -288,7 +331,8 @@ def _data() -> Iterator[BadInput]:
         ("pairs-en.tsv", "premise\thypothesis\na\tb\n"),
         ("pairs-ko.xlsx", b"PK\x03\x04"),
         ("pairs-ko.zip", b"PK\x03\x04"),
-        ("pairs-ko.tar.gz", _archive),
+        ("pairs-ko.tar.gz", _archive("../../pairs-ko.tsv")),
+        ("pairs-ko.tar.gz", _archive("/pairs-ko.tsv")),
         ("folder", _empty),
         ("saved-ko", _datasets("../../../etc/passwd")),
         ("saved-ko", _datasets("/etc/passwd")),
@@ -314,6 +358,8 @@ def _data() -> Iterator[BadInput]:
     yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": "labels = ['a', "})
     yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": b"\xff"})
     yield BadInput("Data", "predict --model checkpoint --task absent.toml", data)
+    yield BadInput("Data", "predict --model checkpoint --task mine.yml", data | {"mine.yml": "[" * 10_000})
+    yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": "a = " + "[" * 10_000})
     yield BadInput("Data", "predict --model checkpoint --task mini-xnli --languages en", HEADLESS)
     for option in ("--languages en", "--languages en,xx", "--languages ,", "--languages en,en", "--examples 0",
                    "--examples few", "--folds 0", "--labels sampel", "--max-length 4", "--seed -1",
@@ -324,7 +370,14 @@ def _data() -> Iterator[BadInput]:
         yield BadInput("Data", "frechet --languages en,de --text-dir text", {f"text/{name}": content})
     archive = {"archive/xnli.dev.tsv": "language\tgold_label\n", "archive/multinli.train.en.tsv": "premise\n"}
     yield BadInput("Data", "run --task xnli --data-dir archive", archive)
-    for rows in ("a\tb\tneutral\n" * 3, "a\tb\tneutral\tc\n", "a\tb\tyes\n", "", "\t\tneutral\n"):
+    for rows in (
+        "a\tb\tneutral\n" * 3,
+        "a\tb\tneutral\n" * 100,
+        "a\tb\tneutral\tc\n",
+        "a\tb\tyes\n",
+        "",
+        "\t\tneutral\n",
+    ):
         train = {"archive/XNLI-MT-1.0/multinli/multinli.train.en.tsv": "premise\thypo\tlabel\n" + rows}
         yield BadInput("Data", "run --task xnli --data-dir archive", train)
 
@@ -366,6 +419,8 @@ def _checkpoints() -> Iterator[BadInput]:
         changed(hidden_size=31),
         changed(hidden_size="wide"),
         changed(vocab_size=10),
+        _small_vocabulary,
+        _not_numbers,
         changed(max_position_embeddings=4),
         changed(auto_map={"AutoConfig": "evil.Config"}),
         changed(quantization_config={"bits": 4}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError
 
 if TYPE_CHECKING:
+    from paper.grid import Job
     from paper.protocols import Protocol
 
 
@@ -41,16 +43,15 @@ def main(given: Sequence[str] | None = None) -> int:
 def _add_record(commands) -> None:
     record = commands.add_parser(
         "record",
-        help="train and measure the models of the protocols, and write their numbers to records/",
-        description="Train and measure the models of the protocols, where the store does not have them, and write a "
-        "record of each: what the chapters read in place of training them.",
+        help="train and measure the models of some protocols, and write their numbers to records/",
+        description="Train and measure the models of some protocols, one after the other, where the store does not "
+        "have them, and write a record of each: what the chapters read in place of training them. Several at once, "
+        "here or on a cluster, are an engine's business: `make records`, or `xlgen grid --print`.",
     )
-    record.add_argument("protocols", nargs="*", help="names; all unless given; see `xlgen list protocols`")
-    record.add_argument("--preset", default="mini", help="sizes and epochs: mini (the default), small or paper")
-    record.add_argument("--workers", type=arguments.whole, default=2, help="models trained side by side (2)")
-    record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
+    _add_runs(record)
     record.add_argument("--job", type=Path, help="in place of protocols, one file of `xlgen grid`: one model")
-    record.add_argument("--until", default="record", help="with --job, the last step: train, measure or record")
+    record.add_argument("--until", default="record", help="the last step of each: train, measure or record (record)")
+    record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
     add_common(record)
     record.set_defaults(command="record")
 
@@ -89,10 +90,13 @@ def _add_plan(commands) -> None:
     _add_runs(plan)
     plan.add_argument(
         "--tokens-per-second",
-        type=float,
-        help="sub-words of plain training that the device computes a second; measured here in ten seconds unless given",
+        type=arguments.number,
+        help="sub-words of plain training that another device computes a second; unless given, steps of each kind of "
+        "run are timed here, for ten seconds at most",
     )
-    plan.add_argument("--price", type=float, default=0.0, help="of an hour of the device, in any currency (0)")
+    plan.add_argument(
+        "--price", type=arguments.number, default=0.0, help="of an hour of the device, in any currency (0)"
+    )
     plan.add_argument("--out", type=Path, help="also write seconds and bytes of each run, by name, as JSON")
     add_common(plan)
     plan.set_defaults(command="plan")
@@ -115,24 +119,19 @@ def _add_notebook(commands) -> None:
 def _record(args: argparse.Namespace) -> None:
     options = options_of(args)
     writable(args.folder and args.folder / "record.json", "--folder")
-    from paper import records
+    from paper import grid, records
 
-    if args.job:
-        if args.protocols:
-            raise ConfigError("protocols and --job are both given; choose one.")
-        from paper import grid
-
-        print(grid.do(grid.Job.read(args.job), args.until, args.folder or records.default_folder(), options))
-        return
-    for path in records.make(args.protocols, args.preset, options, workers=args.workers, folder=args.folder):
-        print(path)
+    if args.job and (args.protocols or args.grid):
+        raise ConfigError("protocols and --job are both given; choose one.")
+    for job in [grid.Job.read(args.job)] if args.job else _jobs(args, options):
+        print(grid.do(job, args.until, args.folder or records.default_folder(), options), flush=True)
 
 
 def _grid(args: argparse.Namespace) -> None:
     from paper import grid, records
 
     options, folder = options_of(args), args.folder or records.default_folder()
-    jobs = grid.jobs(_protocols(args, options), options)
+    jobs = _jobs(args, options)
     written = {job.config.hash: job.write(args.jobs) for job in jobs}
     missing = [job for job in jobs if not job.recorded(folder)]
     if args.lines:
@@ -148,10 +147,10 @@ def _plan(args: argparse.Namespace) -> None:
     from paper import planned
 
     options = options_of(args)
-    if args.tokens_per_second is not None and not args.tokens_per_second > 0:
+    if args.tokens_per_second is not None and not 0 < args.tokens_per_second < math.inf:
         raise ConfigError(f"--tokens-per-second is {args.tokens_per_second}; expected a positive number.")
-    if args.price < 0:
-        raise ConfigError(f"--price is {args.price}; expected 0 or more.")
+    if not 0 <= args.price < math.inf:
+        raise ConfigError(f"--price is {args.price}; expected a number, 0 or more.")
     writable(args.out)
     costs = planned.costs(_protocols(args, options), options, args.tokens_per_second)
     print(planned.text(costs, args.price))
@@ -159,12 +158,27 @@ def _plan(args: argparse.Namespace) -> None:
         planned.write(args.out, costs)
 
 
+def _jobs(args: argparse.Namespace, options: RunOptions) -> list[Job]:
+    """Of the miniature, with the measures of every protocol: a record that was made for one has to do for all.
+
+    Real data may not all be at hand, so that of them only what is named is asked.
+    """
+    from paper import grid
+    from paper.protocols import PROTOCOLS
+
+    named = _protocols(args, options)
+    every = [name for name, _ in PROTOCOLS.items()] if args.protocols and args.preset == "mini" else []
+    return grid.jobs(named, options, [grid.protocol(name, options=options) for name in every])
+
+
 def _protocols(args: argparse.Namespace, options: RunOptions) -> list[Protocol]:
     """Those that are named, or those of a grid."""
     from paper import grid, notebook
 
     if bool(args.grid) == bool(args.protocols):
-        raise ConfigError("expected names of protocols, such as `xlgen grid seeds`, or --grid with the name of a grid.")
+        raise ConfigError(
+            f"expected names of protocols, such as `xlgen {args.command} seeds`, or --grid with the name of a grid."
+        )
     if args.protocols:
         return [grid.protocol(name, args.preset, options=options) for name in args.protocols]
     return grid.protocols_of(args.file or notebook.root() / "workflow" / "grid.yml", args.grid, options)

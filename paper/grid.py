@@ -1,8 +1,8 @@
 """A grid of runs as jobs: for each model a file with all that is needed to train, measure and record it alone.
 
-An engine (``xargs``, GNU parallel, an array of SLURM, Snakemake) starts the jobs, in any order and number, on any
-machine that sees the store: none of them knows of another. A grid is a list of protocols with choices, in a YAML file
-or on the command line.
+An engine (Snakemake, ``xargs``, GNU parallel, an array of SLURM) starts the jobs, in any order and number, on any
+machine that sees the store: none of them knows of another, and nothing here starts two at once. A grid is a list of
+protocols with choices, in a YAML file or on the command line.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import inspect
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from paper import records
 from paper.protocols import PROTOCOLS, Protocol
 from xlgen.core.config import RunConfig, RunOptions
-from xlgen.core.errors import ConfigError, UnknownName
+from xlgen.core.errors import ConfigError, UnknownName, what_is_wrong
 from xlgen.core.store import Result, Store, atomic, encode, read_json, unpack
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
@@ -66,7 +66,7 @@ class Job:
             StoreError: the file cannot be read.
             ConfigError: it is not what was written.
         """
-        content = read_json(path)
+        content = read_json(path, "write it with `xlgen grid`")
         try:
             first = content["first"] and RunConfig.from_dict(content["first"])
             measures = tuple(MeasureConfig.from_dict(one) for one in content["measures"])
@@ -94,12 +94,14 @@ def protocols_of(file: Path, name: str, options: RunOptions) -> list[Protocol]:
 
     try:
         grids = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise ConfigError(f"{file} cannot be read as YAML: {error}.") from None
+    except (OSError, UnicodeDecodeError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(
+            f"{file} cannot be read as YAML ({what_is_wrong(error)}); expected a file of grids."
+        ) from None
     if not isinstance(grids, dict):
         raise ConfigError(f"{file} holds no grids by name; expected `name: [{{protocol: seeds, preset: mini}}]`.")
     if name not in grids:
-        raise UnknownName(f"grid of {file}", name, grids)
+        raise UnknownName(f"grid of {file.name}", name, grids)
     entries = grids[name]
     if not isinstance(entries, list) or not all(isinstance(e, dict) and "protocol" in e for e in entries):
         raise ConfigError(f"{file}: {name} is no list of protocols; expected `- {{protocol: seeds, preset: mini}}`.")
@@ -119,9 +121,15 @@ def protocol(protocol: str, preset: str = "mini", *, options: RunOptions, **choi
     return function(preset, **given, **choices)
 
 
-def jobs(protocols: Iterable[Protocol], options: RunOptions) -> list[Job]:
-    """Each model of the protocols once, with all that any of them measures; what others begin from comes first."""
-    plan = records.plan(protocols, options)
+def jobs(protocols: Iterable[Protocol], options: RunOptions, others: Iterable[Protocol] = ()) -> list[Job]:
+    """Each model of the protocols once, with all that any of them measures; what others begin from comes first.
+
+    Args:
+        protocols: whose models are wanted.
+        options: where the data are.
+        others: protocols whose measures of the same models are wanted too: a record is one file a model.
+    """
+    plan = records.plan(protocols, options, others)
     made = []
     for name, (config, measures) in plan.items():
         trained = Run(config, Result(name, options.store / name))
@@ -160,7 +168,7 @@ def do(job: Job, until: str, folder: Path, options: RunOptions) -> Path:
         job: what is to be done.
         until: the last of :data:`STEPS`.
         folder: of the records.
-        options: how.
+        options: how; ``threads`` 0 means one, whatever the machine has.
 
     Returns:
         The trained model's folder, or its record.
@@ -173,6 +181,7 @@ def do(job: Job, until: str, folder: Path, options: RunOptions) -> Path:
     if until not in STEPS:
         raise UnknownName("step", until, STEPS)
     records.check_commit()
+    options = replace(options, threads=options.threads or 1)
     if job.first is not None and Store(options.store).get(job.config.hash) is None:
         run(job.first, options)
     source = run(job.config, options)

@@ -188,10 +188,11 @@ def execute(
     Raises:
         UnknownName: a parameter that the chapter does not have.
         ConfigError: a parameter of the wrong type.
-        NotebookError: a cell failed.
+        NotebookError: a cell failed, or the kernel was killed.
     """
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
 
     given = typed(source, given)
     failed = target.with_suffix(".failed.ipynb")
@@ -218,6 +219,12 @@ def execute(
             trace = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback)).strip()
             head = f"{source.stem} failed in cell {error.cell_index} (all outputs: {_relative(failed, source)})"
             raise NotebookError(f"{head}: {error.ename}: {error.evalue}", trace) from None
+        except DeadKernelError:
+            raise NotebookError(
+                f"{source.stem} failed: its kernel was killed, by a lack of memory perhaps; the same command goes on "
+                "from the models that are in the store.",
+                "",
+            ) from None
         notebook.metadata["xlgen"] = {"seconds": round(time.perf_counter() - started, 1)} | facts
         notebook.metadata.papermill |= {
             "input_path": _relative(source, source),

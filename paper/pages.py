@@ -16,8 +16,18 @@ from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
 
 WORDS_A_MINUTE = 200
-USELESS = ("*.map", "mathjax/extensions/a11y/**/*", "mathjax/localization/**/*")
-"""Under ``_static``, what no page asks for: source maps, MathJax's speech and its menus in other languages."""
+LONG = 40
+"""Computed text with more characters is not bold."""
+USELESS = (
+    "*.map",
+    "locales/**/*",
+    "mathjax/extensions/a11y/**/*",
+    "mathjax/jax/output/SVG/**/*",
+    "mathjax/localization/**/*",
+    "vendor/fontawesome/webfonts/*.ttf",
+)
+"""Under ``_static``, what no page asks for: source maps, the theme's translations, MathJax's speech, its drawing in SVG
+and its menus in other languages, and a second format of the fonts of icons, for browsers without WOFF2."""
 
 
 def finish(app: Sphinx, error: Exception | None) -> None:
@@ -31,8 +41,13 @@ def finish(app: Sphinx, error: Exception | None) -> None:
             notebook = Path(app.srcdir) / path.relative_to(out).with_suffix(".ipynb")
             if (new := finished(text, seconds_of(notebook))) != text:
                 path.write_text(new, encoding="utf-8")
+    drop_useless(out / "_static")
+
+
+def drop_useless(static: Path) -> None:
+    """Take out what no page asks for, see :data:`USELESS`."""
     for pattern in USELESS:
-        for path in (out / "_static").rglob(pattern):
+        for path in static.rglob(pattern):
             if path.is_file():
                 path.unlink()
 
@@ -50,6 +65,7 @@ def finished(page: str, seconds: float | None = None) -> str:
     if seconds is not None:
         show_times(soup, seconds)
     name_folds(soup)
+    calm_lists(soup)
     name_buttons(soup)
     name_toggles(soup)
     drop_thebe(soup)
@@ -73,6 +89,13 @@ def show_times(soup: BeautifulSoup, seconds: float) -> None:
     cpu = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
     badge.string = f"computed in {cpu} · {reading:.0f} min to read · {5 * math.ceil(reading * 1.5 / 5)} min to teach"
     title.insert_after(badge)
+
+
+def calm_lists(soup: BeautifulSoup) -> None:
+    """Mark computed text that is a list or a sentence and no number, which would shout if all of it were bold."""
+    for text in soup.select("span.pasted-text"):
+        if len(text.get_text()) > LONG and "long" not in text["class"]:
+            text["class"] = [*text["class"], "long"]
 
 
 def name_folds(soup: BeautifulSoup) -> None:

@@ -30,9 +30,12 @@ LEFT_OUT = (
 STYLE = """
 @page { size: A4; margin: 18mm 16mm }
 html { font-size: 10pt }
+html, body, main { display: block }
 article.page { break-before: page; max-width: none; padding: 0 }
 img { max-height: 220mm }
 table { font-size: 0.8em }
+h1, h2, h3, h4 { break-after: avoid }
+pre, tr { break-inside: avoid }
 """
 
 

@@ -1,9 +1,9 @@
 """Committed records: what many seeds and settings gave, without training them in every build of the book.
 
 A record is a result like any other, in the root of the store that is only read, and without weights
-(:class:`xlgen.core.store.Store`): :func:`make` trains and measures the models of the protocols in the store, and then
-packs their documents. :func:`obtain` is what a chapter asks: it trains some of a protocol's models
-here, reads the others from their records, and compares the former with theirs.
+(:class:`xlgen.core.store.Store`): a job (:mod:`paper.grid`) trains and measures one model in the store, and then packs
+its documents. :func:`obtain` is what a chapter asks: it trains some of a protocol's models here, reads the others from
+their records, and compares the former with theirs.
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from paper import notebook
-from paper.protocols import PROTOCOLS, Protocol
+from paper.protocols import Protocol
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
-from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.store import git_commit, pack, unpack
 from xlgen.measures import Subject, Value, logits
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
 from xlgen.training import runs as trained_runs
-from xlgen.training.runs import Run, resolve, run, run_many
+from xlgen.training.runs import Run, resolve, run_many
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,9 +135,10 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = []
+    columns: dict[str, list[Any]] = {}
+    once: dict[Any, Any] = {}  # a table of thousands of runs says the same few words again and again
     for path in sorted((default_folder() if folder is None else folder).glob("*.json")):
-        source, *results = unpack(path)
+        source, *results = unpack(path, keep=False)
         config = RunConfig.from_dict(source.read("config"))
         if any(getattr(config, name) != value for name, value in settings.items()):
             continue
@@ -150,9 +150,10 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
             (name,), split = asked["names"], asked["split"]
             measure = name if split == "test" else f"{split}_{name}"
             for language, value in result.read("values").items():
-                row = {"language": language, "measure": measure, "split": split}
-                rows.append(about | row | asdict(Value(**value)))
-    return pd.DataFrame(rows)
+                row = about | {"language": language, "measure": measure, "split": split} | asdict(Value(**value))
+                for column, cell in row.items():
+                    columns.setdefault(column, []).append(once.setdefault(cell, cell) if type(cell) is str else cell)
+    return pd.DataFrame(columns)
 
 
 def obtain(
@@ -218,48 +219,6 @@ def kept(protocol: Protocol, options: RunOptions, folder: Path | None = None) ->
     return replace(protocol, configs=there, measures={key: protocol.measures[key] for key in there})
 
 
-def make(
-    names: Iterable[str] = (),
-    preset: str = "mini",
-    options: RunOptions | None = None,
-    *,
-    workers: int = 2,
-    folder: Path | None = None,
-) -> list[Path]:
-    """Train and measure what the protocols list, where the store does not have it, and write a record of each model.
-
-    Args:
-        names: of protocols; none means all.
-        preset: see :mod:`xlgen.training.presets`.
-        options: how.
-        workers: models trained side by side.
-        folder: of the records; the checkout's unless given.
-
-    Returns:
-        The files that were written, one a model.
-
-    Raises:
-        UnknownName: there is no such protocol.
-        ConfigError: files differ from the commit, so that nobody could make the records again.
-        XlgenError: as for training and measuring; the records written until then are whole.
-    """
-    options, folder = options or RunOptions(), default_folder() if folder is None else folder
-    options = replace(options, threads=options.threads or 1)
-    check_commit()
-    every = [name for name, _ in PROTOCOLS.items()]
-    others = (
-        every if preset == "mini" else ()
-    )  # of real data, which may not all be at hand, only what is named is asked
-    entries = plan(
-        (PROTOCOLS[name](preset) for name in names or every), options, (PROTOCOLS[n](preset) for n in others)
-    )
-    if workers > 1 and len(entries) > 1:
-        shares = [share for share in _shares(entries, workers) if share]
-        label = "the share of records that begins with {0.objective} of {0.task}, seed {0.seed}"
-        side_by_side([Job(label.format(share[0][0]), _make_all, (share, folder)) for share in shares], workers, options)
-    return [_make(config, measures, folder, options) for config, measures in entries.values()]
-
-
 Entry = tuple[RunConfig, tuple[MeasureConfig, ...]]
 
 
@@ -293,27 +252,9 @@ def plan(protocols: Iterable[Protocol], options: RunOptions, others: Iterable[Pr
     return entries
 
 
-def _shares(entries: Mapping[str, Entry], number: int) -> list[list[Entry]]:
-    """The entries in so many parts; a second stage belongs to the part of the run that it begins from."""
-    shares: list[list[Entry]] = [[] for _ in range(number)]
-    for key, entry in entries.items():
-        shares[int(entry[0].start or key, 16) % number].append(entry)
-    return shares
-
-
-def _make_all(share: Sequence[Entry], folder: Path, options: RunOptions) -> None:
-    """What one process of :func:`make` does."""
-    for config, measures in share:
-        _make(config, measures, folder, options)
-
-
 def _again(trained: Run, record: Run) -> bool:
     """Whether the run is another training than the one that the record was written from."""
     return trained.manifest["created"] != record.manifest["created"]
-
-
-def _make(config: RunConfig, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
-    return made(run(config, options), measures, folder, options)
 
 
 def made(source: Run, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:

@@ -47,9 +47,13 @@ MATHJAX = {
         "processClass": "tex2jax_process|mathjax_process|math|output_area",
     },
     "HTML-CSS": {"availableFonts": [], "imageFont": None, "preferredFont": None, "webFont": "STIX-Web"},
+    "MathMenu": {"showRenderer": False, "showLocale": False},
     "messageStyle": "none",
 }
-"""MathJax 2 (the version that a package on PyPI carries) with its own web font."""
+"""MathJax 2 (the version that a package on PyPI carries) with its own web font.
+
+Its menu offers no renderer and no language, because :data:`paper.pages.USELESS` takes the others out.
+"""
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -6,15 +6,18 @@ from importlib import metadata
 
 import pytest
 import torch
+from tiny import options
 
 from benchmarks import __main__ as command
-from benchmarks import harness, memory, naive, peers, pipeline, report, throughput
+from benchmarks import harness, memory, naive, peers, pipeline, precision, report, throughput
 from benchmarks.harness import Measurer, Row, error, pairs
 from benchmarks.shapes import SHAPES, Bench, Shape
 from xlgen import models
+from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.data.encode import encode
 from xlgen.models.evaluate import predict
+from xlgen.training import runs as runs_
 
 TINY = Shape("tiny", layers=1, width=32, vocabulary=60, batch=4, repeats=1, length=12, batches=2, training=10, lr=3e-3)
 
@@ -201,7 +204,7 @@ def test_the_exit_status_says_whether_a_value_is_wrong(tmp_path, monkeypatch, ca
 def test_some_rows_alone_do_not_replace_the_whole_table(tmp_path, monkeypatch):
     written = []
     monkeypatch.setattr(command, "_measured", lambda *arguments: iter([harness.missing("a", "b", "skipped", "c")]))
-    monkeypatch.setattr(command, "_write", lambda path, content: written.append(path))
+    monkeypatch.setattr(command, "write", lambda path, content: written.append(path))
     command.main(["--size", "small", "--only", "a"])
     command.main(["--size", "small"])
     assert written[0].parent != report.RESULTS and written[1] == report.RESULTS / "small.json"
@@ -256,6 +259,39 @@ def test_our_loop_and_the_trainer_do_the_same_job():
 
 def test_memory_is_that_of_a_process_of_its_own_and_every_pair_is_counted(tmp_path):
     text = memory.write_text(tmp_path / "pairs.tsv", 10).read_text(encoding="utf-8").splitlines()
-    assert [line.split("\t")[2] for line in text[1:]] == [memory.LANGUAGES[i % 4] for i in range(10)]
+    assert [line.split("\t")[2] for line in text[1:]] == list(memory.LANGUAGES[:10])
     (found,) = memory.measured((8, 12))
     assert (found["status"], found["unit"]) == ("ok", "8 pairs") and 0.8 < found["ratio"] < 1.2
+
+
+# --- precision --------------------------------------------------------------------------------------------------------
+
+
+def test_bfloat16_is_compared_with_float32_at_the_same_seeds(encoder, toy_tasks, tmp_path, monkeypatch):
+    size = {"train_size": 0, "dev_size": 0, "epochs": 1, "batch_size": 8, "max_length": 24}
+    settings = {"preset": "mini", "task": "toy", "model": str(encoder), **size}
+    monkeypatch.setitem(precision.JOBS, "mini", (("baseline", "sam"), settings, (), 0))
+    monkeypatch.setattr(precision, "STEPS", 1)
+    asked = ["--jobs", "mini", "--seeds", "0", "1", "--store", str(tmp_path / "runs"), "--out"]
+    assert precision.main([*asked, str(tmp_path / "precision.json")]) == 0
+    rows = report.load(tmp_path)["precision"]
+    assert [(row["objective"], row["seed"]) for row in rows] == [(o, s) for o in ("baseline", "sam") for s in (0, 1)]
+    runs = [runs_.find(name, options(tmp_path)) for name in Store(tmp_path / "runs").entries("run")]
+    assert sorted((run.config.objective, run.config.seed, run.config.precision) for run in runs) == sorted(
+        (o, s, p) for o in ("baseline", "sam") for s in (0, 1) for p in ("float32", "bf16")
+    )
+    for row in rows:
+        assert row["accuracy"].keys() == {"float32", "bf16"} and row["accuracy"]["bf16"].keys() == {"en", "xx"}
+    assert [cells[2:4] for cells in report.lowered(rows)] == [("baseline", "2"), ("sam", "2")]
+
+
+def test_what_bfloat16_changes_is_said_in_points_over_seeds():
+    rows = [
+        {"task": "t", "model": "m", "objective": "o", "time": 1.5, "time_range": [1.0, 2.0]}
+        | {"accuracy": {"float32": {"en": 0.8, "a": 0.5, "b": 0.6}, "bf16": {"en": 0.8 + change, "a": 0.44, "b": 0.62}}}
+        for change in (-0.01, 0.0, 0.01)
+    ]
+    (cells,) = report.lowered(rows)
+    assert cells == ("t", "m", "o", "3", "80.0 ± 0.0", "+0.0 ± 1.0", "55.0 ± 0.0", "−2.0 ± 0.0", "−6.0",
+                     "1.50 [1.00, 2.00]")  # fmt: skip
+    assert len(cells) == len(report.LOWERED)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paper import figures
+from paper import figures, records
 from paper.chapters.page import NAMES, table
-from paper.protocols.base import PREDICTED
+from paper.chapters.parameters import how_many
+from paper.protocols.base import PREDICTED, Protocol
 from paper.records import Obtained
 from xlgen.analysis import Clustered, Interval, clustered, holm, signed
 from xlgen.analysis.contest import Contest, contest
+from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName
 from xlgen.data.catalogue import TASKS
 from xlgen.forecast.forecasters import Forecaster
@@ -64,6 +66,19 @@ BASES = {
 """What is left out, and the predictors without a measure that stand beside: of a new objective those of a new model."""
 UNLABELLED = "#D55E00"
 """The colour of what needs no label in the target language."""
+
+
+def beside_real(protocol: Protocol, options: RunOptions, workers: int, live: object) -> tuple[Obtained, pd.DataFrame]:
+    """The models of a protocol, and the records of multilingual E5 small on real XNLI, which stand beside them.
+
+    Args:
+        protocol: which models, and what is measured of each.
+        options: how a model that has no record is trained.
+        workers: models trained or measured side by side [processes].
+        live: models trained even where there is a record [count], or ``"all"``.
+    """
+    found = records.obtain(protocol, options, workers=workers, live=how_many(live))
+    return found, records.recorded(task="xnli", model="e5-small")
 
 
 class MeasureTables:

@@ -12,6 +12,7 @@ The miniature's models of these protocols are trained on 3,000 examples: they ar
 
 from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of, uniform
 from paper.protocols.checks import checks
+from paper.protocols.details import AS_IT_IS, DETAILS, MEASURED, details
 from paper.protocols.forecasts import forecasts
 from paper.protocols.penalties import penalties, stages
 from paper.protocols.regularisers import VANILLA, regularisers
@@ -22,6 +23,9 @@ from paper.protocols.transfer import SETUPS, frozen, tagging, transfer
 from paper.protocols.whole import distances, miniature
 
 __all__ = [
+    "AS_IT_IS",
+    "DETAILS",
+    "MEASURED",
     "PROTOCOLS",
     "SCALES",
     "SETUPS",
@@ -32,6 +36,7 @@ __all__ = [
     "beside_table10",
     "distances",
     "checks",
+    "details",
     "extreme",
     "forecasts",
     "frozen",

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from transformers import BertConfig, BertForSequenceClassification
 
 from xlgen.core.errors import ConfigError, DataError, TrainingError, UnknownName
+from xlgen.core.hyper import named
 from xlgen.data.batch import Batch
 from xlgen.objectives import MVR, OBJECTIVES, SAM, Baseline, FisherPenalty, Objective, Step, create
 
@@ -23,6 +24,8 @@ ALL = [
     ("mvr", {}),
     *(("fisher", hyper) for hyper in FISHER),
 ]
+OF_PARTS = ("sam", {"ascent": "micro_batch"})
+"""The one that depends on how a step is cut into micro-batches."""
 
 
 def bert(dropout=0.0, dtype=torch.float64):
@@ -119,7 +122,7 @@ def test_micro_batches_add_up_to_one_batch(name, hyper):
     assert logs["loss"] == pytest.approx(expected.item(), rel=1e-12)
 
 
-@pytest.mark.parametrize(("name", "hyper"), ALL)
+@pytest.mark.parametrize(("name", "hyper"), [*ALL, OF_PARTS])
 def test_weights_and_frozen_parameters_are_left_alone(name, hyper):
     model = bert(dropout=0.1)
     for p in model.bert.embeddings.parameters():
@@ -130,7 +133,7 @@ def test_weights_and_frozen_parameters_are_left_alone(name, hyper):
     assert found and not any("embeddings" in key for key in found)
 
 
-@pytest.mark.parametrize(("name", "hyper"), ALL)
+@pytest.mark.parametrize(("name", "hyper"), [*ALL, OF_PARTS])
 def test_parameters_without_a_gradient_are_left_alone(name, hyper):
     model, batch = bert(), examples(6)
     unused = nn.Parameter(torch.ones(3, dtype=torch.float64))
@@ -145,7 +148,7 @@ def test_parameters_without_a_gradient_are_left_alone(name, hyper):
     assert torch.equal(unused, torch.ones(3)) and (unused.grad is None or not unused.grad.any())
 
 
-@pytest.mark.parametrize(("name", "hyper"), ALL)
+@pytest.mark.parametrize(("name", "hyper"), [*ALL, OF_PARTS])
 def test_a_loss_that_is_not_finite_stops_training(name, hyper):
     model = bert()
     with torch.no_grad():
@@ -156,7 +159,7 @@ def test_a_loss_that_is_not_finite_stops_training(name, hyper):
     assert torch.isfinite(model.classifier.weight).all()
 
 
-@pytest.mark.parametrize(("name", "hyper"), ALL)
+@pytest.mark.parametrize(("name", "hyper"), [*ALL, OF_PARTS])
 def test_objectives_satisfy_the_protocol(name, hyper):
     objective = create(name, hyper)
     assert isinstance(objective, Objective)
@@ -195,6 +198,7 @@ def test_create_reads_strings_and_keeps_defaults():
         ("sam", {"rho": "nan"}, ConfigError, "rho is 'nan'"),
         ("sam", {"rho": "inf"}, ConfigError, "rho is 'inf'"),
         ("sam", {"eta": -1}, ConfigError, "eta is -1;"),
+        ("sam", {"ascent": "process"}, ConfigError, "ascent is 'process'; expected 'step' or 'micro_batch'"),
         ("fisher", {"weight": -1}, ConfigError, "weight is -1;"),
         ("fisher", {"labels": "model"}, ConfigError, "labels is 'model'; expected 'sample' or 'true'"),
         ("fisher", {"method": "exact"}, ConfigError, "expected 'finite_difference' or 'double_backward'"),
@@ -267,6 +271,38 @@ def test_sam_without_a_radius_is_the_baseline_bit_for_bit(adaptive, dtype):
     baseline, sam = run(Baseline()), run(SAM(rho=0.0, adaptive=adaptive))
     assert identical(baseline[0], sam[0]) and torch.equal(baseline[1], sam[1])
     assert not identical(baseline[0], run(SAM(rho=0.05, adaptive=adaptive))[0])
+
+
+@pytest.mark.parametrize("adaptive", [False, True])
+def test_an_ascent_of_each_part_gives_the_mean_of_their_gradients_at_perturbed_weights(adaptive):
+    """Whose m-sharpness is lowered: foret2021sam, section 4.1."""
+    model, batch, sizes = bert(), examples(9), (4, 2, 3)
+    how = {"rho": 0.3, "adaptive": adaptive}
+    found, logs = gradient(SAM(**how, ascent="micro_batch"), model, cut(batch, *sizes))
+    parts = [gradient(SAM(**how), model, [part]) for part in cut(batch, *sizes)]
+    expected = {name: sum(n / 9 * part[name] for n, (part, _) in zip(sizes, parts, strict=True)) for name in found}
+    assert relative(found, expected) < 1e-12
+    assert logs == pytest.approx(
+        {key: sum(n / 9 * p[key] for n, (_, p) in zip(sizes, parts, strict=True)) for key in logs}
+    )
+    together, _ = gradient(SAM(**how), model, cut(batch, *sizes))
+    assert relative(found, together) > 1e-3
+
+
+@pytest.mark.parametrize("same_dropout", [False, True])
+def test_an_ascent_of_the_only_part_is_that_of_the_step_bit_for_bit(same_dropout):
+    model, step = bert(dropout=0.2), SAM(same_dropout=same_dropout)
+    results = []
+    for objective in (step, SAM(same_dropout=same_dropout, ascent="micro_batch")):
+        torch.manual_seed(1)
+        results.append((*gradient(objective, model, [examples(6)]), torch.get_rng_state()))
+    (one, logs, drawn), (other, other_logs, other_drawn) = results
+    assert identical(one, other) and logs == other_logs and torch.equal(drawn, other_drawn)
+
+
+def test_a_hyper_parameter_that_came_later_is_not_in_a_name_until_it_is_set():
+    assert named(SAM(rho=0.1)) == {"rho": 0.1, "adaptive": False, "eta": 0.01, "same_dropout": True}
+    assert named(SAM(ascent="micro_batch"))["ascent"] == "micro_batch"
 
 
 class Recorder(nn.Module):

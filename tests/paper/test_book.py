@@ -249,7 +249,7 @@ def test_a_chapter_is_stale_when_a_file_that_it_reads_is(checkout):
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_a_chapter_that_reads_records_is_stale_when_they_change(source):
     cells = notebook.read(source).cells
-    asked = r"records\.(obtain|recorded)\("
+    asked = r"records\.(obtain|recorded)\(|beside_real\("
     reads = any(cell.cell_type == "code" and re.search(asked, cell.source) for cell in cells)
     assert reads == any("reads:records" in cell.metadata.get("tags", []) for cell in cells)
 

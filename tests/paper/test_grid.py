@@ -6,6 +6,7 @@ import json
 import shlex
 import subprocess
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,8 +76,58 @@ def test_a_job_is_one_model_and_its_record_is_that_of_the_protocols(options, tmp
     assert {*store.Store(options.store).entries("measure")} == {*job.results}
     path = grid.do(job, "record", tmp_path / "records", options)
     assert job.recorded(path.parent)
-    (again,) = records.make(["tiny"], options=options, folder=tmp_path / "others")
-    assert again.read_bytes() == path.read_bytes()
+    asked = ["record", "tiny", "--store", options.store, "--folder", tmp_path / "others", "--threads", 1]
+    assert cli.main([*map(str, asked), "--no-progress"]) == 0
+    assert (tmp_path / "others" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_protocol_is_recorded_in_this_process_one_model_after_the_other(options, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: tiny((0, 1)))
+    done = []
+    monkeypatch.setattr(
+        grid, "do", lambda job, until, folder, options: done.append((job, until, folder)) or job.config.hash
+    )
+    asked = ["record", "tiny", "--store", str(options.store), "--until", "measure", "--folder", str(tmp_path)]
+    assert cli.main(asked) == 0
+    assert [(job.config.seed, *rest) for job, *rest in done] == [(0, "measure", tmp_path), (1, "measure", tmp_path)]
+    assert capsys.readouterr().out.split() == [job.config.hash for job, *_ in done]
+
+
+@pytest.mark.parametrize("command", ["record", "grid"])
+def test_a_job_of_the_miniature_has_what_protocols_that_were_not_named_measure(command, options, tmp_path, monkeypatch):
+    more = MeasureConfig(("margin",), ("en",), "test", 20)
+    monkeypatch.setattr(
+        PROTOCOLS, "_entries", {"tiny": lambda preset: tiny(), "more": lambda preset: tiny((0, 1), (more,))}
+    )
+    done = []
+    monkeypatch.setattr(grid, "do", lambda job, *rest: done.append(job))
+    monkeypatch.setattr(Job, "write", lambda job, folder: done.append(job))
+    assert cli.main([command, "tiny", "--store", str(options.store), "--folder", str(tmp_path)]) == 0
+    assert [(job.config.seed, len(job.measures), len(job.results)) for job in done] == [(0, 2, 3)]
+
+
+def test_a_job_takes_one_thread_unless_told_otherwise(options, tmp_path, monkeypatch):
+    (job,) = grid.jobs([tiny()], options)
+    given = []
+    trained = SimpleNamespace(folder=tmp_path)
+    monkeypatch.setattr(grid, "run", lambda config, options: given.append(options.threads) or trained)
+    for threads in (0, 3):
+        grid.do(job, "train", tmp_path, replace(options, threads=threads))
+    assert given == [1, 3]
+
+
+@pytest.mark.parametrize("commit", ["0123456789" * 4 + "+", None])
+def test_nothing_is_recorded_with_uncommitted_code(options, tmp_path, monkeypatch, commit):
+    (job,) = grid.jobs([tiny()], options)
+    monkeypatch.setattr(records, "git_commit", lambda folder: commit)
+    with pytest.raises(ConfigError, match="without changes"):
+        grid.do(job, "train", tmp_path, options)
+    assert not options.store.exists()
+
+
+def test_unknown_protocols_are_refused(capsys):
+    assert cli.main(["record", "seed"]) == 2
+    assert "Did you mean 'seeds'" in capsys.readouterr().err
 
 
 def test_a_record_without_a_measure_is_missing(options, tmp_path):
@@ -197,7 +248,7 @@ def test_a_throughput_or_price_that_is_none_is_refused(words, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["grid"], ["plan"], ["grid", "seeds", "--grid", "mini"], ["record", "seeds", "--job", "x"]]
+    "words", [["grid"], ["plan"], ["record"], ["grid", "seeds", "--grid", "mini"], ["record", "seeds", "--job", "x"]]
 )
 def test_two_sources_or_none_are_refused(words, capsys):
     assert cli.main(words) == 2

@@ -98,3 +98,34 @@ def test_what_unfolds_pages_of_the_sidebar_has_their_name():
     page = "<nav><li><a>The\n library</a><details><summary><i></i></summary><li><a>core</a></li></details></li></nav>"
     made = pages.finished(page)
     assert '<summary aria-label="Pages of The library">' in made and pages.finished(made) == made
+
+
+def test_computed_text_that_is_a_list_is_not_bold():
+    short, long = "0.93 [0.88, 0.96]", "margin (dev), mean confidence, entropy [nats]"
+    page = pages.finished(f'<p><span class="pasted-text">{short}</span>, <span class="pasted-text">{long}</span></p>')
+    texts = {text.get_text(): text["class"] for text in BeautifulSoup(page, "html.parser").select("span")}
+    assert texts == {short: ["pasted-text"], long: ["pasted-text", "long"]}
+    assert pages.finished(page) == page
+
+
+def test_what_no_page_asks_for_is_taken_out(tmp_path):
+    needed = ["mathjax/jax/output/HTML-CSS/jax.js", "vendor/fontawesome/webfonts/fa.woff2", "a.css"]
+    useless = [
+        "a.css.map",
+        "locales/fr/LC_MESSAGES/booktheme.po",
+        "mathjax/jax/output/SVG/jax.js",
+        "mathjax/localization/fr/fr.js",
+        "vendor/fontawesome/webfonts/fa.ttf",
+    ]
+    for name in (*needed, *useless):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    pages.drop_useless(tmp_path)
+    assert {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*") if p.is_file()} == set(needed)
+
+
+def test_no_menu_of_a_formula_leads_to_what_was_taken_out():
+    """MathJax would load the renderer, or the language, that is chosen there."""
+    assert sphinxext.MATHJAX["MathMenu"] == {"showRenderer": False, "showLocale": False}
+    shipped = Path(jupyter_server_mathjax.__file__).parent / "static" / "config" / sphinxext.MATHJAX["config"][0]
+    assert all(f"{option}:" in shipped.read_text(encoding="utf-8") for option in sphinxext.MATHJAX["MathMenu"])

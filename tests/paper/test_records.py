@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import pickle
 from dataclasses import replace
 
 import pytest
@@ -17,7 +16,7 @@ from paper.published import printed_table, sensitivity
 from paper.published.sensitivity import TITLES
 from xlgen.core import code, store
 from xlgen.core.config import RunConfig, RunOptions
-from xlgen.core.errors import ConfigError, UnknownName
+from xlgen.core.errors import UnknownName
 from xlgen.core.store import Result, StoreError, pack, read_json, unpack
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import MEASURES as EVERY_MEASURE
@@ -57,7 +56,7 @@ def made(tmp_path_factory):
     options = RunOptions(store=tmp_path_factory.mktemp("store"), progress=False, threads=1)
     folder = tmp_path_factory.mktemp("records")
     protocol = tiny_protocol()
-    paths = [records._make(measuring.resolve(c, options), MEASURES, folder, options) for c in protocol.configs.values()]
+    paths = [records.made(runs.run(c, options), MEASURES, folder, options) for c in protocol.configs.values()]
     return protocol, options, folder, paths
 
 
@@ -158,13 +157,6 @@ def test_numbers_of_no_commit_are_not_recorded(made, tmp_path, kind, commit):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("commit", [COMMIT + "+", None])
-def test_records_are_not_made_with_uncommitted_code(monkeypatch, tmp_path, commit):
-    monkeypatch.setattr(records, "git_commit", lambda folder: commit)
-    with pytest.raises(ConfigError, match="without changes"):
-        records.make(["seeds"], options=RunOptions(store=tmp_path), folder=tmp_path)
-
-
 def test_live_models_are_compared_with_their_records(made, elsewhere):
     protocol, _, folder, _ = made
     found = records.obtain(protocol, elsewhere, live=1, folder=folder)
@@ -249,16 +241,6 @@ def test_a_relative_difference():
     assert relative(0.0, 1.0) == math.inf and math.isnan(relative(1.0, math.nan))
 
 
-def test_parts_share_the_models_and_keep_stages_together(tmp_path):
-    wanted = [PROTOCOLS[name]("mini") for name in ("stages", "frozen")]
-    plan = records.plan(wanted, RunOptions(store=tmp_path))
-    assert pickle.loads(pickle.dumps(plan)) == plan
-    parts = [{config.hash for config, _ in share} for share in records._shares(plan, 2)]
-    assert parts[0].isdisjoint(parts[1]) and parts[0] | parts[1] == set(plan) and all(parts)
-    starts = [(config.start, part) for config, _ in plan.values() for part in parts if config.hash in part]
-    assert any(start for start, _ in starts) and all(start in part for start, part in starts if start)
-
-
 @pytest.fixture(scope="module")
 def every():
     """The plan of all protocols of the miniature, which takes seconds."""
@@ -270,33 +252,6 @@ def test_a_record_has_what_protocols_that_were_not_named_measure(every):
     named = records.plan([PROTOCOLS["scales"]("mini")], RunOptions(), protocols)
     assert len(named) == 4 and all(set(map(repr, named[key][1])) == set(map(repr, every[key][1])) for key in named)
     assert any("sharpness_alpha" in one.names for _, measures in named.values() for one in measures)
-
-
-def test_records_are_made_side_by_side_and_are_those_of_one_process(monkeypatch, tmp_path, made):
-    protocol, _, _, paths = made
-    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: protocol)
-    jobs = []
-    monkeypatch.setattr(records, "side_by_side", lambda given, *rest: jobs.extend(given))
-    options = RunOptions(store=tmp_path / "store", progress=False)
-    again = records.make(["tiny"], options=options, workers=2, folder=tmp_path / "records")
-    assert sorted(path.name for path in again) == sorted(path.name for path in paths)
-    assert sum(len(job.arguments[0]) for job in jobs) == len(KEYS) and all(
-        job.work is records._make_all for job in jobs
-    )
-    share = [entry for job in jobs for entry in job.arguments[0]]
-    records._make_all(share, tmp_path / "others", replace(options, store=tmp_path / "other store", threads=1))
-    for path in again:
-        run, *measures = unpack(path)
-        other, *others = unpack(tmp_path / "others" / path.name)
-        assert run.read("config") == other.read("config")
-        assert [(one.name, one.read("values")) for one in measures] == [
-            (one.name, one.read("values")) for one in others
-        ]
-
-
-def test_unknown_protocols_are_refused(tmp_path):
-    with pytest.raises(UnknownName, match="Did you mean 'seeds'"):
-        records.make(["seed"], options=RunOptions(store=tmp_path), folder=tmp_path)
 
 
 def test_every_protocol_is_a_list_of_known_runs_at_each_preset(tmp_path):

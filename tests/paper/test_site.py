@@ -45,6 +45,10 @@ FAULTS = {
 """Elements of a page that must not be there."""
 FIRST_VISIT = "Got invalid theme mode"
 """The theme's warning that nobody has chosen between light and dark yet."""
+SCREEN = 900
+"""Height of a window [pixels]."""
+MOST = 25
+"""Screens of a page; who has to scroll farther finds nothing."""
 NUMBER_OVER_EQUATION = """[...document.querySelectorAll('div.math .eqno')].filter(number => {
     const shown = number.parentElement.querySelector('.MathJax_Display, .MathJax');
     if (!shown || !number.checkVisibility()) return false;
@@ -57,7 +61,7 @@ CUT = """[...document.querySelectorAll('article pre')].filter(e => e.checkVisibi
 
 @pytest.fixture(scope="module")
 def browser():
-    with Browser(1300, 900) as page:
+    with Browser(1280, SCREEN) as page:
         yield page
 
 
@@ -65,7 +69,7 @@ def opened(browser: Browser, page: str) -> Browser:
     """The browser on a page, with a fresh list of what it has to say of it."""
     browser.errors.clear()
     browser.foreign.clear()
-    browser.resize(1300, 900)
+    browser.resize(1280, SCREEN)
     browser.open(SITE / page, LOADED)
     return browser
 
@@ -79,6 +83,8 @@ def shown(browser: Browser, elements: str) -> list[str]:
 def test_a_page_on_a_screen_on_a_phone_and_on_paper(browser, page):
     opened(browser, page)
     assert browser.run("document.documentElement.lang") == "en" and browser.run("document.title")
+    if not page.startswith("slides/"):  # where a screen is a slide
+        assert browser.run("document.documentElement.scrollHeight") <= MOST * SCREEN
     assert {fault: found for fault, elements in FAULTS.items() if (found := shown(browser, elements))} == {}
     browser.resize(390, 844)
     assert browser.run("document.documentElement.scrollWidth") <= 390
@@ -91,6 +97,14 @@ def test_a_page_on_a_screen_on_a_phone_and_on_paper(browser, page):
     finally:
         browser.call("Emulation.setEmulatedMedia", media="")
     assert not [error for error in browser.errors if FIRST_VISIT not in error] and not browser.foreign
+
+
+@pytest.mark.skipif("start.html" not in PAGES, reason="no page start")
+def test_the_first_screen_has_question_answer_routes_and_the_picker(browser):
+    opened(browser, "start.html").wait("document.querySelector('.front .live-panel svg')")
+    ends = "[...document.querySelectorAll('.front p, .front li, .front .live-panel')]"
+    assert browser.run(f"{ends}.length") >= 6
+    assert browser.run(f"Math.max(...{ends}.map(e => e.getBoundingClientRect().bottom))") <= SCREEN
 
 
 @pytest.mark.skipif(AXE is None, reason="no axe-core: AXE_CORE names no folder of it")

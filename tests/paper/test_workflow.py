@@ -7,6 +7,7 @@ import shutil
 import signal
 import time
 
+import pytest
 import yaml
 from checkout import ROOT, Checkout, needs_snakemake
 
@@ -30,6 +31,7 @@ def test_all_is_every_protocol(tmp_path, monkeypatch):
     assert found == [(name, "mini") for name, _ in PROTOCOLS.items()]
 
 
+@pytest.mark.engine
 @needs_snakemake
 def test_a_grid_is_run_once_and_what_is_lost_is_done_again(tmp_path):
     here = Checkout(tmp_path)
@@ -38,8 +40,10 @@ def test_a_grid_is_run_once_and_what_is_lost_is_done_again(tmp_path):
     numbers = here.numbers()
     assert here.run() == {}
     (here.folder / "xlgen" / "measures" / "README").write_text("prose")
-    os.utime(here.folder / "paper" / "figures.py")
+    for name in ("paper/figures.py", "notebooks/one.py", "xlgen/objectives/sam.py"):
+        os.utime(here.folder / name)
     assert here.run() == {}
+    assert here.run("book", "-n") == {"chapter": 2, "book": 1}
     (record,) = (here.folder / "records").glob("*.json")
     record.unlink()
     assert here.run() == {"record": 1} and here.numbers() == numbers
@@ -52,21 +56,24 @@ def test_a_grid_is_run_once_and_what_is_lost_is_done_again(tmp_path):
     assert here.numbers().items() >= numbers.items() and len(here.numbers()) == 2
 
 
+@pytest.mark.engine
 @needs_snakemake
 def test_a_grid_that_was_killed_ends_with_the_same_numbers(tmp_path):
+    """Snakemake and all that it started are killed while a model is trained, and again while one is measured."""
     killed, other = Checkout(tmp_path / "killed"), Checkout(tmp_path / "other")
     for here in (killed, other):
-        here.grid([0])
-    process = killed.start()
-    while process.poll() is None and not list((killed.folder / "runs").glob("*/manifest.json")):
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    assert not killed.numbers()
-    killed.run("--unlock")
+        here.grid([0, 1])
+    for sign in (".snakemake/incomplete/*", "runs/*/manifest.json"):
+        process = killed.start()
+        while process.poll() is None and not [*killed.folder.glob(sign)]:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not killed.numbers()
+        killed.run("--unlock")
     killed.run()
     other.run()
-    assert killed.numbers() == other.numbers()
+    assert len(killed.numbers()) == 2 and killed.numbers() == other.numbers()
 
 
 def test_the_grid_of_real_data_names_no_model_twice_and_measures_all_rows(tmp_path):

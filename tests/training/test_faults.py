@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -74,7 +75,7 @@ def _record(configuration, place):
         module.git_commit = lambda folder: "0123456789" * 4
     wanted, options = RunConfig.from_dict(json.loads(configuration.read_text())), test_processes.options(place)
     asked = (measuring.MeasureConfig(("accuracy", "margin")),)
-    records._make(measuring.resolve(wanted, options), asked, place / "records", options)
+    records.made(measuring.run(wanted, options), asked, place / "records", options)
     return 0
 
 
@@ -294,6 +295,21 @@ def test_a_read_only_store_is_read_and_refused_before_anything_is_trained(undist
         code, said = typed(tmp_path, "run", "--config", other / "run.json", *_common(tmp_path))
         assert code == 2 and f"the store {tmp_path / 'runs'} cannot be written (Read-only file system)" in said
         assert "--store" in said and said.count("\n") == 1
+
+
+# --- no network ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None or os.geteuid() != 0, reason="only root can take the network away")
+def test_without_a_network_the_answer_says_what_to_give_in_place_of_the_hub(tmp_path):
+    command = [sys.executable, "-m", "xlgen", "run", "--model", "bert-base-multilingual-cased", *_common(tmp_path)]
+    environment = os.environ | {"HF_HOME": str(tmp_path / "hub"), "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(["unshare", "-n", *command], capture_output=True, text=True, env=environment, check=False)
+    if "unshare failed" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    said = done.stderr.splitlines()[-1]
+    assert done.returncode == 2 and said.startswith("xlgen: 'bert-base-multilingual-cased' is no folder")
+    assert "there is no connection to the hub; give a folder" in said and not re.search(r"\w+Error|Errno", said)
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------

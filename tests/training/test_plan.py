@@ -11,7 +11,7 @@ from tiny import TaggedToy, ToyTask
 from torch import nn
 
 from xlgen.data.catalogue import TASKS
-from xlgen.training import train
+from xlgen.training import plan, train
 from xlgen.training.plan import Held, Planner
 
 
@@ -96,14 +96,72 @@ def test_alike_runs_are_looked_at_once(encoder, tmp_path, monkeypatch):
         planner, "_with", lambda config, work, known=planner._with: seen.append(1) or known(config, work)
     )
     alike = (config.with_(seed=1, epochs=5), config.with_(lr=1e-3), config.with_(objective="l2", hyper={"lam": 0.1}))
-    plans = [planner.plan(one) for one in (config, *alike, config.with_(objective="l2", hyper={"lam": 0.3}))]
+    every = (config, *alike, config.with_(objective="l2", hyper={"lam": 0.3}))
+    plans = [planner.plan(one) for one in every]
     assert len(seen) == 2 and plans[1].steps * 3 == plans[0].steps * 5 and plans[2] == plans[0]
+    for one in every:
+        planner.seconds(one)
+    assert len(seen) == 4
 
 
-def test_throughput_is_measured_once_and_no_weight_moves(encoder, tmp_path):
-    planner, config = Planner(tiny.options(tmp_path)), tiny.config(encoder)
-    rate = planner.throughput(config, seconds=0.05)
-    assert rate > 0 and planner.throughput(config.with_(objective="sam"), seconds=1e9) == rate
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that stands still but for what the test adds."""
+    now = [0.0]
+    monkeypatch.setattr(plan, "_clock", lambda loop: now[0])
+    return now
+
+
+def test_seconds_are_those_of_the_parts_of_a_run(encoder, tmp_path, monkeypatch, clock):
+    """A step costs 3 a sub-word, a look 1, a segmentation 100; every second step is disturbed the first time."""
+    config = tiny.config(encoder, objective="mvr", evals_per_epoch=2)
+    update, made = train._update, []
+
+    def updating(loop, number, batches):
+        clock[0] += 3e-3 * plan._size(batches) + (number % 2 and made.count(number) < 1)
+        made.append(number)
+        return update(loop, number, batches)
+
+    monkeypatch.setattr(train, "_update", updating)
+    prepare = plan.prepare
+
+    def prepared(*given):
+        loop, tokenizer = prepare(*given)
+        forward = loop.model.forward
+
+        def timed(**inputs):
+            clock[0] += 0 if loop.model.training else 1e-3 * inputs["input_ids"].numel()
+            return forward(**inputs)
+
+        def views(epoch):
+            clock[0] += 0.1
+            return loop.views(epoch)
+
+        loop.model.forward = timed
+        return replace(loop, views=loop.views and views), tokenizer
+
+    monkeypatch.setattr(plan, "prepare", prepared)
+    planner = Planner(tiny.options(tmp_path))
+    counts = planner.plan(config)
+    planned = 3e-3 * counts.padded + 1e-3 * counts.evaluated + 0.1 * config.epochs
+    assert planner.seconds(config) == pytest.approx(planned)
+
+
+@pytest.mark.parametrize("hyper, fewest", [({}, 1), ({"every_k": 3}, 3)])
+def test_a_slow_step_is_made_once_and_a_penalty_of_every_kth_in_its_share(
+    encoder, tmp_path, monkeypatch, clock, hyper, fewest
+):
+    config = tiny.config(encoder, objective="fisher", hyper=hyper)
+    update, made = train._update, []
+
+    def updating(loop, number, batches):
+        clock[0] += 100.0
+        made.append(number)
+        return update(loop, number, batches)
+
+    monkeypatch.setattr(train, "_update", updating)
+    Planner(tiny.options(tmp_path)).seconds(config)
+    assert made == [0, *range(fewest)]  # the first finds memory
 
 
 def test_a_graph_keeps_its_activations_until_it_is_gone():

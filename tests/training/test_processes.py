@@ -11,6 +11,7 @@ import pickle
 import random
 import shutil
 import socket
+import subprocess
 import sys
 import traceback
 from dataclasses import asdict
@@ -27,6 +28,7 @@ from torch.nn import functional as F
 
 from paper import cli
 from xlgen import models
+from xlgen.core.config import RunConfig
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import ConfigError, TrainingError, XlgenError
 from xlgen.core.jobs import Job, side_by_side
@@ -49,6 +51,7 @@ CASES = {
     "baseline": ("baseline", {}, {}),
     "sam": ("sam", {}, {}),
     "asam": ("sam", {"adaptive": True, "rho": 0.5}, {}),
+    "sam, ascents apart": ("sam", {"ascent": "micro_batch", "rho": 0.5}, {}),
     **{f"fisher {hyper['labels']} {hyper['method']}": ("fisher", hyper, {}) for hyper in FISHER},
     "fisher every 3": ("fisher", {"every_k": 3, "method": "double_backward"}, {}),
     "mvr": ("mvr", {}, {}),
@@ -60,6 +63,7 @@ CASES = {
     # nobody asks for these streams: several processes fill them in
     **{f"{name} with dropout": (name, {}, {"dropout": None}) for name in ("sam", "fisher", "rdrop", "consistency")},
     "two masks": ("sam", {"same_dropout": False}, {"dropout": 0.3}),
+    "ascents apart with dropout": ("sam", {"ascent": "micro_batch"}, {"dropout": 0.3}),
 }
 
 
@@ -128,6 +132,21 @@ def _who_has_gradients(folder):
             patch.setattr("xlgen.core.processes.BLOCK", block)
             found.append(_gradients(step))
     return found
+
+
+def _shards():
+    """A batch in two parts, one for each of two processes."""
+    ids = torch.tensor([[2, 5, 6, 3], [2, 9, 7, 3], [2, 8, 8, 3], [2, 6, 5, 3], [2, 7, 9, 3]])
+    labels, numbers = torch.tensor([0, 2, 1, 1, 0]), torch.arange(5)
+    return [Batch({"input_ids": ids[part]}, labels[part], numbers[part]) for part in (slice(0, 3), slice(3, 5))]
+
+
+def _perturbed_apart(folder):
+    """The gradient of SAM in which each process ascends the loss of its own examples."""
+    step = Step(processes=Processes.of(accelerator_for("cpu")))
+    model = models.load_classifier(str(folder / "encoder"), 3, seed=0, dropout=0.0)
+    create("sam", {"rho": 0.2, "ascent": "micro_batch"}).gradient(model, _shards(), step)
+    return {name: w.grad for name, w in model.named_parameters() if w.grad is not None}
 
 
 def _until(folder, stop=None):
@@ -337,6 +356,28 @@ def test_what_some_processes_began_others_finish_with_the_same_bits(folder, tmp_
     assert first == {name: tensor.numpy().tobytes() for name, tensor in alone.items()}
 
 
+def test_each_process_may_ascend_the_loss_of_its_own_examples(folder):
+    """foret2021sam, section 4.1: the gradients that each takes where its own loss is highest are averaged."""
+    model, found = models.load_classifier(str(folder / "encoder"), 3, seed=0, dropout=0.0), []
+    weights = dict(model.named_parameters())
+    for batch in _shards():
+        loss = lambda: F.cross_entropy(model(**batch.inputs).logits, batch.labels)  # noqa: E731, B023
+        up = dict(zip(weights, torch.autograd.grad(loss(), [*weights.values()], allow_unused=True), strict=True))
+        up = {name: gradient for name, gradient in up.items() if gradient is not None}
+        size = sum(gradient.square().sum() for gradient in up.values()).sqrt()
+        with torch.no_grad():
+            for name, gradient in up.items():
+                weights[name] += 0.2 * gradient / size
+        found.append(torch.autograd.grad(loss(), [weights[name] for name in up]))
+        with torch.no_grad():
+            for name, gradient in up.items():
+                weights[name] -= 0.2 * gradient / size
+    expected = {name: 3 / 5 * a + 2 / 5 * b for name, a, b in zip(up, *found, strict=True)}
+    for each in together(2, _perturbed_apart, folder):
+        assert each.keys() == expected.keys()
+        assert max((each[name] - expected[name]).abs().max() for name in expected) < 1e-6
+
+
 def test_a_weight_without_a_gradient_has_none_in_any_process(folder):
     """So that weight decay passes over it in several processes as in one; the messages may have any size."""
     logs, expected, second = _gradients(Step())
@@ -363,7 +404,7 @@ QUICK = {
 NAMES = sorted(set(MEASURES) - {"typological_distance", "f1"})  # the toy's languages have no typology, and no chunks
 
 
-@pytest.mark.parametrize("number", [2, 3])
+@pytest.mark.parametrize("number", [2, 4])
 def test_processes_give_the_measures_of_one_process(folder, results, number):
     """To the last bit, which is closer than 1e-6; a process more than there are languages has nothing to do."""
     key = results[1][0]["sam with dropout"].name
@@ -382,6 +423,36 @@ def _numbers(measured):
 def test_a_measure_that_fails_in_one_process_fails_in_all(folder, results):
     said = together(2, _measure_fails, folder, key=results[1][0]["baseline"].name)
     assert said == ["the value of 'xx' is bad"] * 2
+
+
+# --- launchers -------------------------------------------------------------------------------------------------------
+
+TORCHRUN = ["torch.distributed.run"]
+ACCELERATE = [
+    "accelerate.commands.launch",
+    "--multi_gpu",
+    "--num_machines=1",
+    "--mixed_precision=no",
+    "--dynamo_backend=no",
+]
+
+
+@pytest.mark.launcher
+@pytest.mark.parametrize(("launcher", "flag"), [(TORCHRUN, "--nproc-per-node"), (ACCELERATE, "--num_processes")])
+def test_a_launcher_starts_the_command_twice_and_gets_the_bits_of_one_process(folder, tmp_path, launcher, flag):
+    small = {"train_size": 48, "dev_size": 32, "epochs": 1, "batch_size": 16, "micro_batch_size": 8, "max_length": 32}
+    wanted = RunConfig(task="mini-xnli", objective="sam", dropout_stream="micro_batch", **small)
+    alone = runs.run(wanted, options(folder / "launched"))
+    (tmp_path / "run.json").write_text(json.dumps(wanted.to_dict()))
+    command = [sys.executable, "-m", *launcher, flag, "2", "-m", "xlgen", "run", "--config", str(tmp_path / "run.json")]
+    common = ["--store", str(tmp_path / "runs"), "--device", "cpu", "--threads", "1", "--no-progress"]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*command, *common], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    shared = tmp_path / "runs" / alone.key
+    assert json.loads((shared / "manifest.json").read_text())["processes"] == 2
+    weights = Path("model", "model.safetensors")
+    assert (shared / weights).read_bytes() == (alone.folder / weights).read_bytes()
 
 
 # --- names -----------------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ def runs(store: Path) -> Iterable[Entry]:
 
     results = Store(store)
     for name in results.entries("run"):
-        config, best = map(results.get(name).read, ("config", "summary"))
+        config, best = results.get(name).documents("config", "summary")
         what = (config["objective"], config["hyper"]), (config["tuning"], config["tuning_hyper"])
         spoken = ", ".join(f"{name} ({in_words(hyper)})" if hyper else name for name, hyper in what if name != "full")
         about = f"{config['task']}, {config['model']}, {spoken}, seed {config['seed']}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Sequence
 
 
@@ -21,7 +22,17 @@ def what_is_wrong(error: BaseException) -> str:
         return error.strerror
     if isinstance(error, RecursionError):
         return "it is nested too deeply"
-    return (str(error).strip().splitlines() or ["no details"])[0].rstrip(".:")[:200]
+    if mark := getattr(error, "problem_mark", None):  # of YAML
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return first_line(error)
+
+
+_PYTHONS = re.compile(r" \(\w+(Error|Exception)\)|\b\w+(Error|Exception): |\[Errno -?\d+\] ")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of what another library says of an error, without Python's names and numbers for it."""
+    return _PYTHONS.sub("", (str(error).strip().splitlines() or ["no details"])[0]).rstrip(".:")[:200]
 
 
 class XlgenError(Exception):

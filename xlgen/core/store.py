@@ -28,7 +28,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from filelock import FileLock
 
@@ -71,18 +71,19 @@ def write_json(path: Path, value: Any) -> None:
     path.write_text(text + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, advice: str = "") -> Any:
+def read_json(path: Path, advice: str = "", content: bytes | None = None) -> Any:
     """Inverse of :func:`write_json`.
 
     Args:
         path: of the file.
         advice: what to do if it cannot be read; deleting the folder, which is a result, unless given.
+        content: of the file, if it has been read.
 
     Raises:
         StoreError: the file is missing or is not JSON.
     """
     try:
-        return DECODER.decode(path.read_text(encoding="utf-8"))
+        return DECODER.decode((path.read_bytes() if content is None else content).decode())
     except (OSError, ValueError, RecursionError) as error:
         advice = advice or f"delete {path.parent} and run again"
         raise StoreError(f"{path} cannot be read ({what_is_wrong(error)}); {advice}.") from None
@@ -226,10 +227,22 @@ class Result:
         Raises:
             StoreError: it is damaged; the result has then been set aside.
         """
+        return self.documents(document)[0]
+
+    def documents(self, *names: str) -> list[Any]:
+        """Some of its documents; as :meth:`read` of each, but faster: thousands of results are listed."""
         if self.packed is not None:
-            return self.packed[document]
-        check_sums(self.place, [f"{document}.json"])
-        return read_json(self.place / f"{document}.json")
+            return [self.packed[name] for name in names]
+        sums, values = _sums(self.place), []
+        for path in (self.place / f"{name}.json" for name in names):
+            try:
+                content = path.read_bytes()
+            except OSError:
+                content = None
+            if sums is not None and (content is None or hashlib.sha256(content).hexdigest() != sums.get(path.name)):
+                _set_aside(path, self.place)
+            values.append(read_json(path, content=content))
+        return values
 
     @property
     def folder(self) -> Path:
@@ -247,35 +260,40 @@ class Result:
         return self.place
 
 
-def check_sums(folder: Path, names: Iterable[str] = ()) -> None:
-    """Compare files of a result with their digests; a result that is damaged is set aside, and is not read again.
-
-    Args:
-        folder: of the result.
-        names: of the files; all of them unless given.
+def check_sums(folder: Path) -> None:
+    """Compare the files of a result with their digests; one that is damaged is set aside, and is not read again.
 
     Raises:
         StoreError: a file is missing, or is not as it was written.
     """
-    path = folder / SUMS
-    if not path.is_file():
-        return
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    sums = dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
-    for name in names or sums:
+    for name, expected in (_sums(folder) or {}).items():
         file = folder / name
-        if not file.is_file() or _sum(file, *_version(file)) != sums.get(name):
-            aside = folder.with_name(f".damaged-{folder.name}-{uuid.uuid4().hex[:8]}")
-            try:
-                folder.rename(aside)
-            except OSError as error:
-                raise StoreError(
-                    f"{file} is not as it was written, and {folder} cannot be set aside ({error.strerror}); delete it."
-                ) from None
-            raise StoreError(
-                f"{file} is not as it was written; its result is set aside in {aside} and not read again. Give the "
-                "same command again, and it is made anew."
-            )
+        if not file.is_file() or _sum(file, *_version(file)) != expected:
+            _set_aside(file, folder)
+
+
+def _sums(folder: Path) -> dict[str, str] | None:
+    """The digests of a result's files, by name; ``None`` of one that is older than digests."""
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    return dict(reversed(line.split("  ", 1)) for line in lines if "  " in line)
+
+
+def _set_aside(file: Path, folder: Path) -> NoReturn:
+    """Rename a result of which this file is damaged, and say so."""
+    aside = folder.with_name(f".damaged-{folder.name}-{uuid.uuid4().hex[:8]}")
+    try:
+        folder.rename(aside)
+    except OSError as error:
+        raise StoreError(
+            f"{file} is not as it was written, and {folder} cannot be set aside ({error.strerror}); delete it."
+        ) from None
+    raise StoreError(
+        f"{file} is not as it was written; its result is set aside in {aside} and not read again. Give the "
+        "same command again, and it is made anew."
+    )
 
 
 def _version(file: Path) -> tuple[int, int]:
@@ -323,8 +341,12 @@ def pack(folder: Path, run: Result, measures: Iterable[Result]) -> Path:
     return path
 
 
-def unpack(path: Path) -> tuple[Result, ...]:
+def unpack(path: Path, *, keep: bool = True) -> tuple[Result, ...]:
     """Inverse of :func:`pack`: the run, and then what was measured of it.
+
+    Args:
+        path: of the file.
+        keep: it, for whoever asks for it again; not where thousands are read once.
 
     Raises:
         StoreError: the file cannot be read, or is not what was written.
@@ -333,7 +355,7 @@ def unpack(path: Path) -> tuple[Result, ...]:
         facts = path.stat()
     except OSError as error:
         raise StoreError(f"{path} cannot be read ({error}); run `make records` again.") from None
-    return _unpack(path, facts.st_mtime_ns, facts.st_size)
+    return (_unpack if keep else _unpack.__wrapped__)(path, facts.st_mtime_ns, facts.st_size)
 
 
 @lru_cache(maxsize=1024)  # more than there are: who goes through all of them twice would find none of fewer

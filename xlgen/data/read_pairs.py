@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from xlgen.core.config import digest
-from xlgen.core.errors import DataError
+from xlgen.core.errors import DataError, first_line
 
 log = logging.getLogger(__name__)
 
@@ -273,11 +273,10 @@ def _load(hub: Hub, config: str, split: str, files: list[Path], where: str):
         return load_dataset(hub.id, config, split=hub.splits[split])
     # The hub's client, the network stack and the parquet reader share no base class below Exception.
     except Exception as error:
-        reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no details'}"
         todo = (
             "copy the files again"
             if files
             else "if the hub cannot be reached, give --data-dir with the official archive (or with a copy of the data "
             f"set under {hub.id}/); HF_HUB_OFFLINE=1 finds only what was downloaded before"
         )
-        raise DataError(f"cannot load {where}: {reason[:200].rstrip('.')}; {todo}.") from error
+        raise DataError(f"cannot load {where}: {first_line(error)}; {todo}.") from error

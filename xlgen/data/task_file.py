@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xlgen.core.errors import ConfigError, DataError, UnknownChoice, UnknownName
+from xlgen.core.errors import ConfigError, DataError, UnknownChoice, UnknownName, what_is_wrong
 from xlgen.data.catalogue import TASKS
 from xlgen.data.own import GUESSES, own_task
 from xlgen.data.task import Task
@@ -74,8 +74,8 @@ def _values(path: Path) -> Mapping[str, Any]:
 
     try:
         values = tomllib.loads(text) if path.suffix == ".toml" else yaml.safe_load(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError) as error:
-        raise DataError(f"task {path}: {' '.join(str(error).split())}.") from None
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, RecursionError) as error:
+        raise DataError(f"task {path}: {what_is_wrong(error)}; correct it there.") from None
     if not isinstance(values, dict):
         raise DataError(f"task {path} holds no settings by name; expected at least labels.")
     return values

@@ -17,7 +17,7 @@ from itertools import chain, islice
 from pathlib import Path
 
 from xlgen.core.config import digest
-from xlgen.core.errors import DataError
+from xlgen.core.errors import DataError, first_line
 
 WIKIPEDIA, DUMP = "wikimedia/wikipedia", "20231101"
 LONGEST = 4096
@@ -167,8 +167,7 @@ def _from_wikipedia(language: str, n: int) -> tuple[str, ...]:
         return tuple(islice(_paragraphs(article["text"] for article in articles), n))
     # the hub's client, the network stack and the parquet reader share no base class below Exception
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [""])[0]
         raise DataError(
-            f"cannot read {WIKIPEDIA} ({config}): {type(error).__name__}: {reason[:160].rstrip('.')}; without the hub, "
+            f"cannot read {WIKIPEDIA} ({config}): {first_line(error)}; without the hub, "
             f"give --text-dir with a text file or a folder that has {language}.txt (one paragraph a line)."
         ) from None

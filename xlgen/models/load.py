@@ -16,13 +16,13 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from xlgen.core.device import seed_of
-from xlgen.core.errors import ConfigError, ModelError
+from xlgen.core.errors import ConfigError, ModelError, first_line
 from xlgen.core.store import written
 from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
 from xlgen.models.configuration import configuration
 from xlgen.models.families import kind_of
-from xlgen.models.locate import first_line, locate
+from xlgen.models.locate import locate
 from xlgen.models.messages import quiet
 
 if TYPE_CHECKING:

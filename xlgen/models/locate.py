@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from xlgen.core.errors import ModelError, what_is_wrong
+from xlgen.core.errors import ModelError, first_line, what_is_wrong
 from xlgen.models.catalogue import MODELS, spellings_of
 from xlgen.models.packaged import PACKAGED, folder_of, sha256
 
@@ -212,8 +212,3 @@ def _from_hub(name: str) -> Path:
 def _close(name: str) -> str:
     close = difflib.get_close_matches(name, list(MODELS), n=1, cutoff=0.6)
     return f" Did you mean {close[0]!r}?" if close and close[0] != name else ""
-
-
-def first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0].rstrip(".:")[:200]

@@ -10,11 +10,11 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlgen.core.errors import ModelError
+from xlgen.core.errors import ModelError, first_line
 from xlgen.core.store import read_json
 from xlgen.models.configuration import AGAIN, configuration
 from xlgen.models.families import NO_SEGMENTS
-from xlgen.models.locate import first_line, locate
+from xlgen.models.locate import locate
 from xlgen.models.messages import quiet
 
 if TYPE_CHECKING:

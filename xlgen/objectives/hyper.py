@@ -16,7 +16,7 @@ def create(name: str, hyper: Mapping[str, Any] | None = None) -> Objective:
     """Build the objective ``name``; hyper-parameters that ``hyper`` does not give take their defaults.
 
     >>> create("sam", {"rho": "0.1"})
-    SAM(rho=0.1, adaptive=False, eta=0.01, same_dropout=True)
+    SAM(rho=0.1, adaptive=False, eta=0.01, same_dropout=True, ascent='step')
 
     Args:
         name: a name in :data:`~xlgen.objectives.base.OBJECTIVES`.

@@ -1,7 +1,17 @@
 r"""What a run will cost, before it is started: steps, tokens, memory and time.
 
-A device is known by its throughput :math:`r`: sub-words a second of plain training, padding included, all weights
-trained. With :math:`T` such sub-words in all steps of a run and :math:`D` in all looks at the development set,
+On *this* device some steps and some looks at the development set are made, by the code of the run itself, and timed.
+With :math:`T` sub-words in all steps of a run, padding included, :math:`D` in all looks, and :math:`V` epochs with a
+sampled segmentation,
+
+.. math::
+
+    \text{seconds} = s\, T + d\, D + v\, V,
+
+:math:`s`, :math:`d` and :math:`v` being the seconds of a sub-word of a step, of a look, and of a segmentation.
+
+*Another* device is known by its throughput :math:`r`: sub-words a second of plain training, padding included, all
+weights trained. Then
 
 .. math::
 
@@ -13,7 +23,9 @@ trained. With :math:`T` such sub-words in all steps of a run and :math:`D` in al
 multiplications of its passes are counted. A forward pass counts one and a backward pass two, so that it is 2 for SAM
 (two of each), some more than 2 for MVR (the sampled segmentation is longer), (2 + 3 · 2) / 3 = 8/3 for the Fisher
 penalty with sampled labels (two forward and three backward passes), averaged over ``every_k`` steps, and less than 1
-where the encoder is frozen. What is no multiplication of matrices (the optimizer, norms, noise) is not counted.
+where the encoder is frozen. What is no multiplication of matrices (the optimizer, norms, noise, attention's softmax) is
+not counted, which is right where multiplications take nearly all the time: not of a small model, above all a frozen
+one.
 
 Time is that of the training loop, as a run's manifest has it: neither loading, nor tokenising, nor the Fisher
 information of EWC's text, nor measures.
@@ -21,11 +33,12 @@ information of EWC's text, nor measures.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 
 import torch
 from torch import Tensor, nn
@@ -37,10 +50,15 @@ from xlgen.core.device import accelerator_for, forked, threads
 from xlgen.data.batch import Batch
 from xlgen.data.encode import Encoded, training_order
 from xlgen.objectives import OBJECTIVES, Step
+from xlgen.training import train
 from xlgen.training.setup import Loop, prepare
 
 NUMBER = 4
 """Bytes of a weight, its gradient, and each of AdamW's two moments."""
+SECONDS = 10.0
+"""Of timing the steps of a kind of run, at most: then no other is begun."""
+STEPS, TIMES, BATCHES = 8, 3, 4
+"""Steps that are timed, how often each, and batches of the development set."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +86,7 @@ class Plan:
     memory: int
 
     def seconds(self, throughput: float) -> float:
-        """Of the training loop, on a device of ``throughput`` sub-words of plain training a second."""
+        """Of the training loop, on another device, of ``throughput`` sub-words of plain training a second."""
         return (self.factor * self.padded + self.forward * self.evaluated) / throughput
 
 
@@ -82,7 +100,7 @@ class Planner:
     def __init__(self, options: RunOptions):
         self.options = options
         self._known: dict[str, _Cost] = {}
-        self._rates: dict[str, float] = {}
+        self._paces: dict[str, _Pace] = {}
 
     def plan(self, config: RunConfig) -> Plan:
         """What a run will take; nothing is stored of it.
@@ -101,12 +119,16 @@ class Planner:
             memory=own.memory,
         )
 
-    def throughput(self, config: RunConfig, seconds: float = 10.0) -> float:
-        """Measure this device: sub-words of plain training a second with the model and the data of ``config``."""
-        config = _plain(config)
-        if (key := _kind(config)) not in self._rates:
-            self._rates[key] = self._with(config, lambda loop: _rate(loop, seconds))
-        return self._rates[key]
+    def seconds(self, config: RunConfig) -> float:
+        """Of the training loop on this device: steps of the run are timed, for :data:`SECONDS` at most.
+
+        Raises:
+            XlgenError: as of :meth:`plan`, or training that diverges at once.
+        """
+        if (key := _kind(config)) not in self._paces:
+            self._paces[key] = self._with(config, _pace)
+        pace, plan = self._paces[key], self.plan(config)
+        return pace.step * plan.padded + pace.look * plan.evaluated + pace.view * config.epochs
 
     def _cost(self, config: RunConfig) -> _Cost:
         if (key := _kind(config)) not in self._known:
@@ -114,9 +136,9 @@ class Planner:
         return self._known[key]
 
     def _with(self, config: RunConfig, work: Callable):
-        """The work on the loop of a run; of a second stage with a new head, and of L2 and EWC without their anchors."""
+        """The work on the loop of a run; of a second stage with a new head, and of EWC as of L2: its F takes long."""
         if OBJECTIVES[config.objective].needs_anchors:
-            config = config.with_(objective="baseline", hyper={})
+            config = config.with_(objective="l2", hyper={})
         accelerator = accelerator_for(self.options.device)
         with threads(self.options.threads), forked(accelerator.device):
             return work(prepare(config.with_(start=""), self.options, accelerator)[0])
@@ -133,6 +155,15 @@ class _Cost:
     step: float
     forward: float
     memory: int
+
+
+@dataclass(frozen=True)
+class _Pace:
+    """Seconds of a padded sub-word of a step and of a look, and of an epoch's sampled segmentation."""
+
+    step: float
+    look: float
+    view: float
 
 
 def _plain(config: RunConfig) -> RunConfig:
@@ -167,8 +198,8 @@ def _cost(loop: Loop) -> _Cost:
         steps=len(order),
         tokens=int(lengths.sum()),
         padded=sum(widths),
-        evaluated=sum(batch.inputs["input_ids"].numel() for batch in loop.dev),
-        step=step / sum(batch.inputs["input_ids"].numel() for batch in typical),
+        evaluated=_size(loop.dev),
+        step=step / _size(typical),
         forward=counted.get_total_flops() / typical[0].inputs["input_ids"].numel(),
         memory=_resident(loop.model, loop.accelerator.device) + _kept(loop, longest),
     )
@@ -190,26 +221,46 @@ def _gradient(loop: Loop, number: int, batches: Sequence[Batch]) -> None:
     loop.objective.gradient(loop.model, [batch.to(loop.accelerator.device) for batch in batches], step)
 
 
-def _rate(loop: Loop, seconds: float) -> float:
-    """Sub-words a second of whole steps, the first left out: it finds memory and chooses kernels.
+def _pace(loop: Loop) -> _Pace:
+    """Time a view, some of the first epoch's steps, and a few batches of the development set.
 
-    On the CPU the second is one of the processor's for this process: what else the machine does counts as little as it
-    can.
+    Each step is made several times, and the fastest counts: what else the machine does only makes it slower.
     """
-    config, done, began = loop.config, 0, 0.0
-    epochs = (loop.train.epoch(config.batch_size, config.micro_batch_size, config.seed, 0) for _ in repeat(None))
-    for number, batches in enumerate(chain.from_iterable(epochs)):
-        _gradient(loop, number, batches)
-        for group in loop.optimizer.param_groups:
-            group["lr"] = 0.0  # the same work, and the weights stay
-        loop.optimizer.step()
-        if not number:
-            began = _clock(loop)
-            continue
-        done += sum(batch.inputs["input_ids"].numel() for batch in batches)
-        if (spent := _clock(loop) - began) >= seconds:
-            return done / spent
-    raise AssertionError("epochs do not end")
+    began = _clock(loop)
+    epoch = loop.train.epoch(loop.config.batch_size, loop.config.micro_batch_size, loop.config.seed, 0, loop.views)
+    first = next(epoch)
+    view = 0.0 if loop.views is None else _clock(loop) - began
+    every = getattr(loop.objective, "every_k", 1)
+    steps = [first, *islice(epoch, every * math.ceil(STEPS / every) - 1)]
+    train._update(loop, 0, first)  # it finds memory and chooses kernels
+    least, began = [math.inf] * len(steps), _clock(loop)
+    for number in chain(*repeat(range(len(steps)), TIMES)):
+        before = _clock(loop)
+        if before - began > SECONDS and math.isfinite(max(least[:every])):
+            break
+        train._update(loop, number, steps[number])
+        least[number] = min(least[number], _clock(loop) - before)
+    done = [(seconds, batches) for seconds, batches in zip(least, steps, strict=True) if math.isfinite(seconds)]
+    few, look = loop.dev[:: math.ceil(len(loop.dev) / BATCHES)], math.inf
+    loop.model.eval()
+    for _ in range(TIMES):
+        before = _clock(loop)
+        with torch.no_grad():
+            for batch in few:
+                loop.model(**batch.inputs)
+        look = min(look, _clock(loop) - before)
+        if look > SECONDS / TIMES:
+            break
+    return _Pace(
+        step=sum(seconds for seconds, _ in done) / _size(chain(*(batches for _, batches in done))),
+        look=look / _size(few),
+        view=view,
+    )
+
+
+def _size(batches: Iterable[Batch]) -> int:
+    """Sub-words, padding included."""
+    return sum(batch.inputs["input_ids"].numel() for batch in batches)
 
 
 def _clock(loop: Loop) -> float:

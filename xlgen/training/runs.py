@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from xlgen.core import code
 from xlgen.core.config import RunConfig, RunOptions, digest
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import DataError
+from xlgen.core.hyper import named
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.processes import Processes, started
 from xlgen.core.store import MANIFEST, Result, Store, manifest, write_json
@@ -121,7 +122,7 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
             "folder or encoder have changed); remove its 'data' entry to train on them."
         )
     versions = code.of_run(type(objective), type(tuning), loss_of(config.model))
-    config = config.with_(hyper=asdict(objective), tuning_hyper=asdict(tuning), data=data, code=versions)
+    config = config.with_(hyper=named(objective), tuning_hyper=named(tuning), data=data, code=versions)
     config = _to_share(config, started())
     return config.with_(micro_batch_size=0) if config.micro_batch_size == config.batch_size else config
 
