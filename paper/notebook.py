@@ -193,12 +193,16 @@ def execute(
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
+    from traitlets.config import Config
 
     given = typed(source, given)
     failed = target.with_suffix(".failed.ipynb")
     target.parent.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix=".running-", dir=target.parent) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix=".running-", dir=target.parent) as folder,
+        tempfile.TemporaryDirectory() as sockets,  # of a short name: one of a socket has at most a hundred characters
+    ):
         partial, draft = Path(folder) / target.name, Path(folder).absolute() / "ledger"
         draft.mkdir()
         for path in evidence.glob("[!.]*.json"):
@@ -212,6 +216,7 @@ def execute(
                     kernel_name="python3",
                     cwd=source.absolute().parents[1],
                     progress_bar={"desc": source.stem, "disable": None if bar else True, "leave": False},
+                    config=Config(KernelManager=_connection(Path(sockets))),
                     extra_arguments=["--log-level=ERROR"],  # no warning that loopback is not encrypted
                 )
         except papermill.PapermillExecutionError as error:
@@ -236,6 +241,15 @@ def execute(
         os.replace(partial, target)
     failed.unlink(missing_ok=True)
     return notebook
+
+
+def _connection(folder: Path) -> dict[str, str]:
+    """Settings of a kernel that is spoken to by files in ``folder``.
+
+    The ports of the usual kernel are chosen while they are free and taken when it has started; until then another build
+    may take them, and the kernel dies (papermill's issue 511). Windows has no such files.
+    """
+    return {} if os.name == "nt" else {"transport": "ipc", "connection_file": str(folder / "kernel.json")}
 
 
 def publish(draft: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 from pathlib import Path
 
@@ -175,6 +176,15 @@ def test_run_uses_the_given_parameters(checkout, tmp_path, monkeypatch):
     assert facts.papermill.parameters == {"n": 3, "word": "some"}
     assert facts.papermill.input_path == "notebooks/tiny.py" and facts.xlgen.seconds >= 0
     assert str(tmp_path) not in out.read_text(), "an executed notebook tells where it was executed"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sockets that are files")
+def test_a_kernel_takes_no_port_that_another_build_may_take(checkout):
+    """Kernels of two builds at once chose the same port, and one of them died."""
+    cell = '# %%\nimport json, ipykernel\n\nprint(json.loads(ipykernel.get_connection_info())["transport"])\n'
+    checkout.write_text(checkout.read_text() + "\n" + cell)
+    executed = nbformat.read(notebook.run("tiny", {}), as_version=4)
+    assert executed.cells[-1].outputs[0].text == "ipc\n"
 
 
 def test_other_parameters_go_to_another_file(checkout, monkeypatch):
