@@ -23,7 +23,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -31,11 +30,11 @@ from xlgen.core.errors import DataError, ModelError
 from xlgen.data import plain
 from xlgen.data.batch import Batch
 from xlgen.data.encode import Encoded
-from xlgen.models import check_encoder, configuration, locate, quiet, takes_position_ids
+from xlgen.models import check_encoder, pretrained, takes_position_ids
 from xlgen.models.sentences import Sentences, sentences_of
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
     from transformers.modeling_outputs import SequenceClassifierOutput
 
 CANDIDATES = 128
@@ -86,24 +85,12 @@ def load(name: str) -> Finder:
     """
     from transformers import AutoModel
 
-    folder, sentences = locate(name), sentences_of(name)
-    try:
-        with quiet(), torch.random.fork_rng(devices=[]):
-            config, _ = configuration(folder, name)
-            if config.is_encoder_decoder:
-                raise ModelError(f"{name!r} ({config.model_type}) has a decoder; expected an encoder of sentences.")
-            encoder, info = AutoModel.from_pretrained(
-                folder,
-                config=config,
-                attn_implementation=None,  # not what config.json may name: all compute the same function
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{name!r} cannot be loaded as an encoder: {reason[:200].rstrip('.')}") from None
+    def check(config: PretrainedConfig) -> None:
+        if config.is_encoder_decoder:
+            raise ModelError(f"{name!r} ({config.model_type}) has a decoder; expected an encoder of sentences.")
+
+    sentences = sentences_of(name)
+    encoder, info = pretrained(AutoModel, name, "an encoder", check)
     check_encoder("", {key for key, _ in encoder.named_parameters()}, info, name)
     if getattr(encoder, "pooler", None) is not None:
         encoder.pooler = None

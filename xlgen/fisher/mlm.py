@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
 from torch import nn
 
 from xlgen.core.device import seed_of
@@ -23,10 +22,10 @@ from xlgen.core.errors import ModelError
 from xlgen.data import plain
 from xlgen.data.batch import IGNORE, Batch
 from xlgen.data.encode import Encoded
-from xlgen.models import check_encoder, configuration, locate, quiet, takes_position_ids
+from xlgen.models import check_encoder, pretrained, takes_position_ids
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PretrainedConfig, PreTrainedModel
 
 SHARE = 0.15
 """Share of the sub-words of a paragraph that are hidden."""
@@ -44,28 +43,15 @@ def load(name: str) -> PreTrainedModel:
     """
     from transformers import MODEL_FOR_MASKED_LM_MAPPING, AutoModelForMaskedLM
 
-    folder = locate(name)
-    try:
-        with quiet(), torch.random.fork_rng(devices=[]):
-            config, _ = configuration(folder, name)
-            if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
-                raise ModelError(
-                    f"{name!r} ({config.model_type}) is no masked language model, so there is no Fisher information of "
-                    "text; use an encoder such as mBERT or XLM-R, or what needs no text: the objective 'l2', or the "
-                    "measure 'frechet' of the task's examples."
-                )
-            model, info = AutoModelForMaskedLM.from_pretrained(
-                folder,
-                config=config,
-                attn_implementation=None,  # not what config.json may name: all compute the same function
-                dtype=torch.float32,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
+    def check(config: PretrainedConfig) -> None:
+        if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
+            raise ModelError(
+                f"{name!r} ({config.model_type}) is no masked language model, so there is no Fisher information of "
+                "text; use an encoder such as mBERT or XLM-R, or what needs no text: the objective 'l2', or the "
+                "measure 'frechet' of the task's examples."
             )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ModelError(f"{name!r} cannot be loaded as a masked language model: {reason[:200].rstrip('.')}") from None
+
+    model, info = pretrained(AutoModelForMaskedLM, name, "a masked language model", check)
     names = {key for key, _ in model.named_parameters()}
     missing = names & {*info["missing_keys"]}
     if missing:

@@ -3,7 +3,7 @@
 from xlgen.models.classes import class_order, named
 from xlgen.models.configuration import configuration
 from xlgen.models.families import COUNTS_FROM_ZERO, longest_input, takes_position_ids
-from xlgen.models.load import check_encoder, load_classifier, load_finetuned, pretrained_weights, save
+from xlgen.models.load import check_encoder, load_classifier, load_finetuned, pretrained, pretrained_weights, save
 from xlgen.models.locate import FILES, MINI, fingerprint, locate
 from xlgen.models.messages import quiet
 from xlgen.models.tokens import load_tokenizer
@@ -22,6 +22,7 @@ __all__ = [
     "locate",
     "longest_input",
     "named",
+    "pretrained",
     "pretrained_weights",
     "quiet",
     "save",

@@ -6,7 +6,7 @@ Weights are read from safetensors and nothing else, and no code that comes with 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,7 +26,7 @@ from xlgen.models.locate import locate
 from xlgen.models.messages import quiet
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def load_classifier(
@@ -101,6 +101,36 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     with quiet(), written(folder):
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+
+
+def pretrained(kind: type, name: str, what: str, check: Callable[[PretrainedConfig], None]) -> tuple[Any, dict]:
+    """A pretrained model as it is, float32, on the CPU, and what transformers says of its weights.
+
+    Args:
+        kind: a class of transformers such as ``AutoModel``.
+        name: ``"mini"``, a packaged encoder, a folder or a hub id.
+        what: is expected, in words.
+        check: refuses a configuration by a :class:`~xlgen.core.errors.ModelError`.
+
+    Raises:
+        ModelError: as :func:`xlgen.models.locate` and ``check``; or the model cannot be loaded as such.
+    """
+    folder = locate(name)
+    try:
+        with quiet(), torch.random.fork_rng(devices=[]):
+            config, _ = configuration(folder, name)
+            check(config)
+            return kind.from_pretrained(
+                folder,
+                config=config,
+                attn_implementation=None,  # not what config.json may name: all compute the same function
+                dtype=torch.float32,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{name!r} cannot be loaded as {what}: {first_line(error)}") from None
 
 
 def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
