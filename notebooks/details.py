@@ -64,8 +64,9 @@ chapters.records_box(found)
 #
 # ## One change at a time
 #
-# Every option is trained with the same seeds, examples and order as its default, so that the difference is taken seed
-# by seed, as a mean over the target languages:
+# All are of {glue:text}`details-encoder`, trained on {glue:text}`details-pairs` English pairs: {glue:text}`details-models`
+# models. Every option has the same seeds, examples and order as its default, so that the difference is taken seed by
+# seed, as a mean over the target languages:
 
 # %%
 frame = found.frame
