@@ -224,14 +224,22 @@ for what, where, frame, leave in splits:
         error.setdefault((what, row["forecaster"]), points(row))
 say(model_error=error["a model", LINE.name], task_error=error["a task", LINE.name], task_atc=error["a task", ATC.name])
 head = ("left out", "forecast by", "error [points]", "covered", "groups")
-chapters.table(head, body, f"What {level:.0%} intervals cover; one error a group, and as many trials as groups")
+chapters.table(
+    head, body, f"What {level:.0%} intervals cover; one error a group, and as many trials as groups", dense=True
+)
 
 # %% tags=["remove-input"]
 by_task = left_out(several, LINE, "task", level)
 by_task = by_task.assign(off=100 * (by_task["value"] - by_task["truth"]))
 head = ("task that no label was seen of", "models", "languages", "error [points]", "bias [points]")
 body = [
-    (task, rows.model.nunique(), rows.language.nunique(), f"{rows.off.abs().mean():.1f}", f"{rows.off.mean():+.1f}")
+    (
+        task,
+        rows.model.nunique(),
+        rows.language.nunique(),
+        f"{rows.off.abs().mean():.1f}",
+        f"{rows.off.mean():+.1f}".replace("-", "−"),
+    )
     for task, rows in by_task.groupby("task")
 ]
 real_tasks = actual.task.nunique()
@@ -246,7 +254,8 @@ chapters.table(head, body, "Each task forecast by a line through the languages o
 # nothing carries over: of all tasks the line is off by {glue:text}`predict-task-error` points, ATC as it is by
 # {glue:text}`predict-task-atc`; worst is
 # {glue:text}`predict-worst-task` ({glue:text}`predict-worst-error`). (WikiAnn is scored by the F1 of names, and confidence is
-# that of single words.) The intervals do not keep their word either. Label some languages of your own task instead.
+# that of single words.) Over all tasks the intervals do not keep their word either. Label some languages of your own task
+# instead.
 #
 # ## The price of being wrong, and a hundred labels
 #

@@ -44,7 +44,7 @@ def atc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
 @MEASURES.register("atc_entropy")
 @label_free
 def atc_entropy(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
-    """Forecast accuracy by the share of units whose negative entropy reaches the source's threshold; see `atc`."""
+    """Forecast accuracy by the share of units whose negative entropy reaches the source's threshold."""
     return _measure(subject, lambda predictions: -entropies(predictions), calibration)
 
 
