@@ -123,6 +123,7 @@ def _record(args: argparse.Namespace) -> None:
 
     if args.job and (args.protocols or args.grid):
         raise ConfigError("protocols and --job are both given; choose one.")
+    grid.check_step(args.until)  # before the jobs, whose list takes long
     for job in [grid.Job.read(args.job)] if args.job else _jobs(args, options):
         print(grid.do(job, args.until, args.folder or records.default_folder(), options), flush=True)
 

@@ -161,6 +161,16 @@ def lines(jobs: Sequence[Job], written: Mapping[str, Path], options: RunOptions,
     return [" && ".join(shlex.join([*command, str(written[name])]) for name in names) for names in together.values()]
 
 
+def check_step(name: str) -> None:
+    """Refuse what is none of :data:`STEPS`.
+
+    Raises:
+        UnknownName: there is no such step.
+    """
+    if name not in STEPS:
+        raise UnknownName("step", name, STEPS)
+
+
 def do(job: Job, until: str, folder: Path, options: RunOptions) -> Path:
     """Train, measure and record the model of a job, as far as it has not been done.
 
@@ -178,8 +188,7 @@ def do(job: Job, until: str, folder: Path, options: RunOptions) -> Path:
         ConfigError: files differ from the commit, so that nobody could make the record again.
         XlgenError: as for training and measuring.
     """
-    if until not in STEPS:
-        raise UnknownName("step", until, STEPS)
+    check_step(until)
     records.check_commit()
     options = replace(options, threads=options.threads or 1)
     if job.first is not None and Store(options.store).get(job.config.hash) is None:

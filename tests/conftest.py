@@ -5,6 +5,14 @@ from tiny import TaggedToy, ToyTask, save_encoder
 
 from xlgen.data.catalogue import TASKS
 
+LONG = ("test_processes.py", "test_killed_builds.py", "test_schedule.py", "test_book.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first: of two workers one has them together, so that what they start from is made once, and nobody is
+    left with them at the end."""
+    items.sort(key=lambda item: item.path.name not in LONG)
+
 
 @pytest.fixture(scope="session")
 def encoder(tmp_path_factory):
