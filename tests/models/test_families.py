@@ -6,6 +6,7 @@ does not apply has to say so, with the alternatives, and is listed here.
 
 import importlib.util
 import re
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -29,6 +30,7 @@ TUNING_HYPER = {"adapter": {"bottleneck": 3}, "prompt": {"tokens": 4}}
 HYPER = {"ewc": {"examples": 6}, "fisher": {"every_k": 1}}
 SETTINGS = {
     "frechet": {"folds": 2},
+    "hessian_eigenvalue": {"iterations": 4},
     "sharpness_alpha": {"bisections": 2, "restarts": 1, "steps": 2},
 }
 """What makes a measure cheap, where its defaults do not."""
@@ -175,9 +177,12 @@ def test_every_objective_trains_every_family(loop, family, objective):
     check(loop, family, objective, "full", KINDS[number % 2])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def subject(root, folder):
-    def subject(family, tuning="full", kind="sequence"):
+    """What is measured: one model for all measures, which each leaves as it was; its predictions are yet to be made."""
+
+    @cache
+    def built(family, tuning, kind):
         model = models.load_classifier(
             str(folder(family)), 3, seed=0, kind=kind, eager=True, tuning=tuning, tuning_hyper=TUNING_HYPER.get(tuning)
         )
@@ -195,7 +200,7 @@ def subject(root, folder):
         more = {"source": lambda: batches["en"], "texts": texts, "tokenizer": tokenizer, "encoder": "xlm-roberta-base"}
         return Subject(model, batches, "dev", reference, task.labels, kind, **more)
 
-    return subject
+    return lambda family, tuning="full", kind="sequence": replace(built(family, tuning, kind))
 
 
 @pytest.mark.parametrize(
