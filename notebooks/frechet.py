@@ -92,8 +92,10 @@ chapters.box(
 #
 # For every language, text without labels: 15 % of the sub-words of a paragraph are hidden, and the gradient of the
 # log-likelihood of the hidden ones is squared, paragraph by paragraph. The encoder is the pretrained one. The miniature
-# writes its own text, unrelated sentences in every language; with a real encoder it is Wikipedia. Before you look: which
-# language is nearest to English?
+# writes its own text, unrelated sentences in every language; with a real encoder it is Wikipedia. An encoder of
+# sentences, such as multilingual E5, has no masked-language-model loss: where this page says so, it is then that of
+# finding a sentence's translation ({mod}`xlgen.fisher.contrastive`). Before you look: which language is nearest to
+# English?
 
 # %%
 options = chapters.options_for(store, data_dir, text_dir)
@@ -124,7 +126,7 @@ def compare(of_folds: dict):
     return distances(diagonals, of_folds[english][0].facts["embeddings"], counts)
 
 
-plain = {code: text.read([code], examples, text_dir=options.text_dir, model=encoder) for code in languages}
+plain = {code: of_text.read(encoder, [code], examples, options) for code in languages}
 of_plain = informations(plain)
 on_text = compare(of_plain)
 
@@ -201,11 +203,9 @@ say(nearest=f"{nearest} ({from_english[nearest]:.3f})", farthest=f"{farthest} ({
 spoken = TASKS[main].languages
 found = records.obtain(protocol, options, workers=workers, live=chapters.how_many(live))
 
-tested = {}
-for code in spoken:
-    rows = TASKS[main].rows(code, "test", options.data_dir).take(TEST_SIZE)
-    joined = map(" ".join, zip(rows.first, rows.second, strict=True))
-    tested[code] = text.Text((code,), f"{main}, test", tuple(joined))
+rows = {code: TASKS[main].rows(code, "test", options.data_dir).take(TEST_SIZE) for code in spoken}
+joined = {code: [*map(" ".join, zip(each.first, each.second, strict=True))] for code, each in rows.items()}
+tested = {code: of_text.of_rows(encoder, code, joined, f"{main}, test") for code in spoken}
 on_test = compare(informations(tested))
 on_task = found.measured[main][1]["frechet"]
 chapters.records_box(found)
@@ -372,7 +372,8 @@ tokenizer = models.load_tokenizer(encoder)
 def frequencies(corpus) -> dict[int, float]:
     """Relative frequency of each sub-word of a text."""
     how = {"add_special_tokens": False, "truncation": True, "max_length": max_length}
-    pieces = Counter(piece for ids in tokenizer(list(corpus.paragraphs), **how)["input_ids"] for piece in ids)
+    own = [each if isinstance(each, str) else each[0] for each in corpus.paragraphs]  # of translations, the first
+    pieces = Counter(piece for ids in tokenizer(own, **how)["input_ids"] for piece in ids)
     return {piece: n / pieces.total() for piece, n in pieces.items()}
 
 

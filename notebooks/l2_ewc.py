@@ -53,7 +53,6 @@ from paper import chapters, figures, protocols, records
 from paper.notebook import provenance
 from paper.published import BY_LANGUAGE, contradictions, printed_table
 from xlgen.analysis import paired_change, signed
-from xlgen.data import text
 from xlgen.data.catalogue import TASKS
 from xlgen.fisher import of_text
 from xlgen.fisher.forgetting import Forgetting, inner
@@ -325,7 +324,7 @@ say(penalised=len(sweep), above=f"{len(above)} ({', '.join(above) or 'none'})", 
 
 # %%
 def words_of(code: str, n: int):
-    return text.read([code], n, text_dir=options.text_dir, model=config.model)
+    return of_text.read(config.model, [code], n, options)
 
 
 read = of_text.Settings(config.max_length)
@@ -391,7 +390,8 @@ chapters.box("warning", "The paper's text and its table", said) if "xnli" in mai
 #
 # Forgetting can be measured: put the pretrained language-model head back on the fine-tuned encoder, hide words of plain
 # text, and compare its guesses with those of the pretrained model. The left side of {eq}`eq-l2_ewc-kl`, summed over the
-# hidden sub-words of a paragraph, needs neither labels nor a task ({mod}`xlgen.fisher.forgetting`):
+# hidden sub-words of a paragraph, needs neither labels nor a task ({mod}`xlgen.fisher.forgetting`). An encoder of
+# sentences, such as multilingual E5, has no such head: its guess is which of many candidates a sentence's translation is.
 
 # %%
 further = ["zh", "sw"] if config.model == "mini" and not text_dir else []

@@ -13,6 +13,7 @@ from xlgen.core.errors import DataError, ModelError
 from xlgen.core.store import Store
 from xlgen.data.parallel import read
 from xlgen.fisher import contrastive, diagonal, of_text
+from xlgen.fisher.forgetting import Forgetting, inner
 from xlgen.fisher.of_text import Settings
 from xlgen.measures import measuring
 from xlgen.models.layers import encoder as encoder_of
@@ -165,6 +166,38 @@ def test_a_guess_has_the_logarithm_of_the_candidates(folder, text_dir):
         log_p = model(**batch.inputs).logits.log_softmax(-1)
         torch.testing.assert_close(log_p, torch.full_like(log_p, -math.log(6)), rtol=1e-6, atol=0)
     assert sum(f.sum() for f in diagonal(model, batches, "true").values()) < 1e-12
+
+
+def test_what_is_forgotten_is_the_half_quadratic_form_of_the_labels_drawn(folder, text_dir):
+    """Over a random direction of all weights, D(t Δ) / t² → ½ Δᵀ F Δ, F in full by differentiating all K guesses."""
+    pairs = {"fr": pairs_of(text_dir)}
+    forgetting = Forgetting(str(folder), pairs, max_length=24, batch_size=3)
+    forgetting.model.double()
+    forgetting.origin = {name: w.detach().clone() for name, w in forgetting.model.named_parameters()}
+    _, forgetting.batches["fr"] = ready(folder, pairs["fr"])
+    forgetting.before = {"fr": forgetting._guesses(forgetting.batches["fr"])}
+    draw = torch.Generator().manual_seed(0)
+    delta = {
+        name: torch.randn(forgetting.origin[key].shape, generator=draw, dtype=torch.float64)
+        for key, name in forgetting.names.items()
+    }
+    expected = 0.0
+    weights = {name: w for key, w in forgetting.model.named_parameters() if (name := forgetting.names.get(key))}
+    for batch in forgetting.batches["fr"]:
+        log_p = forgetting.model(**batch.inputs).logits.log_softmax(-1)
+        for row in log_p:
+            for guess in row:
+                found = torch.autograd.grad(guess, [*weights.values()], retain_graph=True, allow_unused=True)
+                slope = {n: torch.zeros_like(w) if g is None else g for (n, w), g in zip(weights.items(), found)}  # noqa: B905
+                expected += guess.exp().item() * inner(delta, slope) ** 2 / 2 / len(pairs["fr"])
+    assert forgetting(delta, 1e-5)["fr"] / 1e-10 == pytest.approx(expected, rel=1e-3)
+
+
+def test_rows_that_are_translations_become_pairs_or_paragraphs(folder):
+    rows = {"en": ["a", "b", "b", "c"], "fr": ["A", "B", "D", "C"], "de": ["AA", "BB", "EE", "CC"]}
+    assert of_text.of_rows("mini", "fr", rows, "here").paragraphs == ("A", "B", "D", "C")
+    assert of_text.of_rows(str(folder), "fr", rows, "here").paragraphs == (("A", "a"), ("B", "b"), ("C", "c"))
+    assert of_text.of_rows(str(folder), "en", rows, "here").paragraphs == (("a", "A"), ("b", "BB"), ("c", "C"))
 
 
 def test_what_is_no_encoder_of_sentences_is_refused(tmp_path, folder):

@@ -9,7 +9,7 @@ one that chooses the checkpoint, unless a reader asks for that split.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -54,6 +54,22 @@ def read(languages: Sequence[str], n: int, *, text_dir: Path | None = None, data
             )
         parts.append((source, found))
     return in_turn(languages, parts)
+
+
+def of_rows(language: str, rows: Mapping[str, Sequence[str]]) -> tuple[Pair, ...]:
+    """Pairs from texts that are translations of one another row by row; none twice.
+
+    Args:
+        language: whose own text comes first in a pair.
+        rows: by language, English among them; as many of each.
+    """
+    return tuple(_unique(_paired(language, rows), set()))
+
+
+def _paired(language: str, rows: Mapping[str, Sequence[str]]) -> Iterable[Pair]:
+    if language == ENGLISH:
+        return _into_each([zip(rows[ENGLISH], other, strict=True) for code, other in rows.items() if code != ENGLISH])
+    return zip(rows[language], rows[ENGLISH], strict=True)
 
 
 def _unique(pairs: Iterable[Pair], seen: set[str]) -> Iterator[Pair]:
@@ -109,17 +125,13 @@ def _into_each(files: Sequence[Iterable[Pair]]) -> Iterator[Pair]:
 
 def _from_xnli(language: str, data_dir: Path | None) -> tuple[str, Iterable[Pair]]:
     task = TASKS[XNLI]
-    others = [code for code in task.languages if code != ENGLISH] if language == ENGLISH else [language]
+    others = task.languages if language == ENGLISH else [language]
     try:
-        english = task.rows(ENGLISH, "dev", data_dir).first
-        translations = [task.rows(code, "dev", data_dir).first for code in others]
+        rows = {code: task.rows(code, "dev", data_dir).first for code in dict.fromkeys([ENGLISH, *others])}
     except (DataError, UnknownName) as error:
         raise DataError(
             "an encoder of sentences needs translations for its Fisher information of text: give --text-dir with a "
             f"folder that has {_file(language)} (an English sentence, a tab, its translation), or XNLI with "
             f"--data-dir for its languages ({error})"
         ) from None
-    source = f"{XNLI} dev, premises"
-    if language == ENGLISH:
-        return source, _into_each([zip(english, other, strict=True) for other in translations])
-    return source, zip(translations[0], english, strict=True)
+    return f"{XNLI} dev, premises", _paired(language, rows)

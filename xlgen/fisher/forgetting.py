@@ -1,11 +1,13 @@
-r"""What an encoder forgets of a language: how far its guesses at hidden words are from the pretrained encoder's.
+r"""What an encoder forgets of a language: how far its guesses are from the pretrained encoder's.
 
 .. math:: D(\Delta) = \frac1N \sum_{n=1}^{N} \sum_{t \in M_n} \mathrm{KL}\big[ p_{\theta^*}(\cdot \mid \tilde x_n, t)
     \,\|\, p_{\theta^* + \Delta}(\cdot \mid \tilde x_n, t) \big]
 
 in nats a paragraph, over N paragraphs of plain text with the sub-words at the places :math:`M_n` hidden
-(:mod:`xlgen.fisher.mlm`). The pretrained language-model head stays as it is; :math:`\Delta` moves the encoder only. For
-small :math:`\Delta` it is :math:`\frac12 \Delta^\top F \Delta`, F the Fisher information of these guesses.
+(:mod:`xlgen.fisher.mlm`); of an encoder of sentences, over N sentences with one guess each, which of the candidates is
+the translation (:mod:`xlgen.fisher.contrastive`). The pretrained head, or the candidates, stay as they are;
+:math:`\Delta` moves the encoder only. For small :math:`\Delta` it is :math:`\frac12 \Delta^\top F \Delta`, F the Fisher
+information of these guesses.
 """
 
 from __future__ import annotations
@@ -17,27 +19,29 @@ from torch import Tensor, nn
 
 from xlgen.core.errors import UnknownName
 from xlgen.data.batch import Batch, scored
-from xlgen.fisher import mlm
-from xlgen.models import layers, load_tokenizer, longest_input
+from xlgen.fisher import of_text
+from xlgen.models import layers, load_tokenizer
 
 
 class Forgetting:
     """The divergence of a pretrained encoder's guesses after its weights were moved.
 
     Args:
-        model: ``"mini"``, a folder or a hub id; a masked language model with its head.
-        paragraphs: plain text by language.
+        model: ``"mini"``, a packaged encoder, a folder or a hub id.
+        paragraphs: by language, those of a text of :func:`xlgen.fisher.of_text.read`.
         max_length: sub-words of a paragraph; what is longer loses its end.
         batch_size: paragraphs of a forward pass.
 
     Raises:
-        ModelError: as :func:`xlgen.fisher.mlm.load` and :func:`xlgen.fisher.mlm.batches`.
+        DataError, ModelError: as :func:`xlgen.fisher.of_text.load` and :func:`xlgen.fisher.of_text.batches_of`.
     """
 
-    def __init__(self, model: str, paragraphs: Mapping[str, Sequence[str]], *, max_length: int, batch_size: int = 16):
-        self.model, tokenizer = mlm.load(model), load_tokenizer(model)
-        sizes = {"max_length": longest_input(self.model, max_length), "batch_size": batch_size}
-        self.batches = {code: mlm.batches(self.model, tokenizer, texts, **sizes) for code, texts in paragraphs.items()}
+    def __init__(self, model: str, paragraphs: Mapping[str, Sequence], *, max_length: int, batch_size: int = 16):
+        self.model, tokenizer = of_text.load(model), load_tokenizer(model)
+        sizes = {"max_length": max_length, "batch_size": batch_size}
+        self.batches = {
+            code: of_text.batches_of(self.model, tokenizer, texts, **sizes) for code, texts in paragraphs.items()
+        }
         self.origin = {name: w.detach().clone() for name, w in self.model.named_parameters()}
         self.names = layers.encoder(self.model)
         self.before = {code: self._guesses(batches) for code, batches in self.batches.items()}
@@ -84,7 +88,7 @@ class Forgetting:
 
     @torch.no_grad()
     def _guesses(self, batches: Sequence[Batch]) -> list[Tensor]:
-        """Log-probabilities of the hidden sub-words, a batch each."""
+        """Log-probabilities of all that is guessed, a batch each."""
         return [scored(self.model(**batch.inputs).logits, batch.labels)[0].log_softmax(-1) for batch in batches]
 
     def _divergence(self, code: str) -> float:

@@ -7,7 +7,7 @@ them, and so do the distances between languages.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from xlgen import models
 from xlgen.core import code
@@ -26,6 +26,7 @@ from xlgen.core.errors import ConfigError
 from xlgen.core.store import MANIFEST, Store, manifest, read_json, read_tensors, write_json, write_tensors
 from xlgen.data import parallel
 from xlgen.data import text as plain_text
+from xlgen.data.batch import Batch
 from xlgen.data.text import Text
 from xlgen.fisher import contrastive, diagonal, mlm
 from xlgen.fisher.frechet import Distances, distances
@@ -96,6 +97,57 @@ def read(name: str, languages: Sequence[str], n: int, options: RunOptions) -> Te
     return plain_text.read(languages, n, text_dir=options.text_dir, model=name)
 
 
+def of_rows(name: str, language: str, rows: Mapping[str, Sequence[str]], source: str) -> Text:
+    """The text for a model's Fisher information from texts that are translations of one another row by row.
+
+    Args:
+        name: of the model.
+        language: whose text it is.
+        rows: by language, English among them; as many of each. Of an encoder of sentences each row is paired with its
+            translation, and what comes twice is taken once.
+        source: where the rows are from.
+
+    Raises:
+        ModelError: as :func:`xlgen.models.locate`.
+    """
+    paragraphs = parallel.of_rows(language, rows) if loss_of(name) == "contrastive" else tuple(rows[language])
+    return Text((language,), source, paragraphs)
+
+
+def load(name: str) -> nn.Module:
+    """A pretrained encoder with the loss of its pretraining, in ``eval()`` mode, float32, on the CPU.
+
+    Args:
+        name: ``"mini"``, a packaged encoder, a folder, or a hub id.
+
+    Raises:
+        ModelError: as :func:`xlgen.fisher.mlm.load` and :func:`xlgen.fisher.contrastive.load`.
+    """
+    return (contrastive if loss_of(name) == "contrastive" else mlm).load(name)
+
+
+def batches_of(
+    model: nn.Module, tokenizer: Any, paragraphs: Sequence, *, max_length: int, batch_size: int, seed: int = 0
+) -> list[Batch]:
+    """What a model of :func:`load` has to guess in a text: hidden sub-words, or which sentence is the translation.
+
+    Args:
+        model: of :func:`load`.
+        tokenizer: its own.
+        paragraphs: of a text of :func:`read`.
+        max_length: sub-words of a paragraph, special ones included; what is longer loses its end.
+        batch_size: paragraphs of a forward pass. No effect but rounding.
+        seed: of what is hidden.
+
+    Raises:
+        DataError, ModelError: as :func:`xlgen.fisher.mlm.batches` and :func:`xlgen.fisher.contrastive.batches`.
+    """
+    sizes = {"max_length": models.longest_input(model, max_length), "batch_size": batch_size}
+    if isinstance(model, contrastive.Finder):
+        return contrastive.batches(model, tokenizer, paragraphs, **sizes)
+    return mlm.batches(model, tokenizer, paragraphs, **sizes, seed=seed)
+
+
 def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> Stored:
     """The Fisher information of the loss of pretraining on ``text``, unless the store has it.
 
@@ -117,13 +169,9 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
     if store.get(key) is None:
         log.info("Fisher information of %d paragraphs in %s", len(text), ", ".join(text.languages))
         device = accelerator_for(options.device).device
-        model = (contrastive if loss == "contrastive" else mlm).load(name).to(device)
-        tokenizer = models.load_tokenizer(name)
-        sizes = {"max_length": models.longest_input(model, settings.max_length), "batch_size": BATCH}
-        if loss == "contrastive":
-            batches = contrastive.batches(model, tokenizer, text.paragraphs, **sizes)
-        else:
-            batches = mlm.batches(model, tokenizer, text.paragraphs, **sizes, seed=settings.seed)
+        model = load(name).to(device)
+        sizes = {"max_length": settings.max_length, "batch_size": BATCH}
+        batches = batches_of(model, models.load_tokenizer(name), text.paragraphs, **sizes, seed=settings.seed)
         generator = torch.Generator().manual_seed(seed_of("fisher labels", settings.seed))
         on_device = [batch.to(device) for batch in batches]
         names = encoder(model)
