@@ -1,7 +1,8 @@
 """The whole book as one PDF: ``python -m paper.pdf`` joins the pages that were built last; Chromium prints them.
 
 The pages are joined in the order of the table of contents, without what is for a screen: navigation, scripts, folded
-code. Solutions are printed where they stand. Links from page to page become links within the PDF.
+code. Solutions and all else that unfolds are printed where they stand, and a table that is wider than a sheet is made
+smaller. Links from page to page become links within the PDF. A script is printed if the machine has a font for it.
 """
 
 from __future__ import annotations
@@ -25,18 +26,40 @@ log = logging.getLogger(__name__)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 LEFT_OUT = (
-    "script, nav, button, a.headerlink, details.hide, .toctree-wrapper, .live-panel, .ledger-filter, .prev-next-area"
+    "script, nav, button, a.headerlink, details.hide, .toctree-wrapper, .live-panel, .ledger-filter, .prev-next-area, "
+    "table.ledger :is(summary, .runs)"
 )
 STYLE = """
 @page { size: A4; margin: 18mm 16mm }
 html { font-size: 10pt }
 html, body, main { display: block }
+body { width: 178mm; margin: 0 }
 article.page { break-before: page; max-width: none; padding: 0 }
 img { max-height: 220mm }
 table { font-size: 0.8em }
-h1, h2, h3, h4 { break-after: avoid }
+.bd-content table td { white-space: normal }
+.bd-content table.ledger { min-width: 0; table-layout: fixed }
+.bd-content table.ledger :is(th, td:nth-of-type(n)) { min-width: 0; width: 20% }
+.bd-content table.ledger :is(th, td):nth-child(2) { width: 13% }
+.bd-content table.ledger :is(th, td):last-child { width: 29% }
+.bd-content table.ledger .verdict { white-space: normal }
+h1, h2, h3, h4 { break-after: avoid; break-inside: avoid }
 pre, tr { break-inside: avoid }
+.bd-content div.cell:has(table) { break-inside: auto }
 """
+FITTED = """
+function fit(element, width) {
+  const needed = Math.max(element.scrollWidth, element.getBoundingClientRect().width);
+  if (needed > width) element.style.zoom = width / needed;
+}
+addEventListener("load", () => document.querySelectorAll("table").forEach(table =>
+  fit(table, table.closest("dd, li, .admonition, article").clientWidth)));
+window.MathJax && MathJax.Hub.Register.StartupHook("End", () => document.querySelectorAll("div.math").forEach(block => {
+  const number = block.querySelector(".eqno"), shown = block.querySelector(".MathJax");
+  if (shown) fit(shown, block.clientWidth - (number ? 3 * number.offsetWidth : 0));
+}));
+"""
+"""What is wider than a sheet becomes smaller: nobody scrolls on paper. An equation has its number on the right."""
 
 
 def joined(pages: Mapping[str, str]) -> str:
@@ -56,6 +79,10 @@ def joined(pages: Mapping[str, str]) -> str:
         article = soup.select_one("article.bd-article")
         for element in article.select(LEFT_OUT):
             element.decompose()
+        for element in article.select("table.ledger details"):
+            element.unwrap()
+        for element in article.select("details"):
+            element["open"] = ""
         for element in article.select("[id]"):
             element["id"] = _anchor(name, element["id"])
         for element in article.select("[href], [src]"):
@@ -68,7 +95,7 @@ def joined(pages: Mapping[str, str]) -> str:
         '<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"/>'
         "<title>Will it transfer?</title>"
         f"{head}<style>{STYLE}</style>{mathjax}</head>"
-        f'<body><main class="bd-content">{"".join(articles)}</main></body></html>'
+        f'<body><main class="bd-content">{"".join(articles)}</main><script>{FITTED}</script></body></html>'
     )
 
 

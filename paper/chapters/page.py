@@ -40,15 +40,18 @@ def table(head: Sequence[object], body: Iterable[Sequence[object]], caption: str
         head: names of the columns.
         body: the rows.
         caption: of the table.
-        dense: in small print, a row a line; it scrolls if it is wider than the page.
+        dense: in small print, a row a line or, of many columns, two; it scrolls if it is wider than the page.
     """
     from IPython.display import HTML
 
-    cells = "".join(f'<th scope="col">{html.escape(str(cell))}</th>' if str(cell) else "<td></td>" for cell in head)
+    def text(cell: object) -> str:
+        return html.escape(re.sub(r"\[([^][,]*), ([^][,]*)\]", "[\\1,\N{NO-BREAK SPACE}\\2]", str(cell)))
+
+    cells = "".join(f'<th scope="col">{text(cell)}</th>' if str(cell) else "<td></td>" for cell in head)
     lines = []
     for first, *rest in body:
-        numbers = "".join(f"<td>{html.escape(str(cell))}</td>" for cell in rest)
-        lines.append(f'<tr><th scope="row">{html.escape(str(first))}</th>{numbers}</tr>')
+        numbers = "".join(f"<td>{text(cell)}</td>" for cell in rest)
+        lines.append(f'<tr><th scope="row">{text(first)}</th>{numbers}</tr>')
     looks = "dataframe dense" if dense else "dataframe"
     return HTML(
         f'<table class="{looks}"><caption>{html.escape(caption)}</caption><thead><tr>{cells}</tr></thead>'

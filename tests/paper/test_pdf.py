@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import CHROMIUM
+from browser import CHROMIUM, Browser
 from bs4 import BeautifulSoup
 
 from paper import pdf
@@ -39,6 +39,31 @@ def test_pages_become_one_whose_links_stay_within():
     assert soup.select_one("img")["src"] == "_images/a.png"
     assert [link["href"] for link in soup.select("link")] == ["_static/a.css"]
     assert not soup.select("article :is(script, button, details), nav") and "folded" not in soup.text
+
+
+def test_what_unfolds_is_open_and_the_ledger_says_why_without_a_click():
+    folds = (
+        "<details class='dropdown'><summary>Solution</summary><p>x</p></details><table class='ledger'><tr><td>"
+        "<details><summary>why</summary>because<span class='runs'>Runs: 0123</span></details></td></tr></table>"
+    )
+    soup = BeautifulSoup(pdf.joined({"start": START.replace("</article>", f"{folds}</article>")}), "html.parser")
+    (dropdown,) = soup.select("details")
+    assert dropdown.has_attr("open") and dropdown.summary.text == "Solution"
+    assert soup.select_one("table.ledger td").text.strip() == "because"
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_a_table_that_is_wider_than_a_sheet_is_made_smaller(tmp_path):
+    tables = "".join(f"<table><tr>{f'<td>{n}</td>' * n}</tr></table>" for n in (2, 200))
+    (tmp_path / "all.html").write_text(pdf.joined({"start": START.replace("</article>", f"{tables}</article>")}))
+    with Browser() as browser:
+        browser.open(tmp_path / "all.html", "document.readyState === 'complete'")
+        few, many = browser.run("[...document.querySelectorAll('table')].map(t => t.style.zoom || '1')")
+        widths = browser.run("[...document.querySelectorAll('table')].map(t => t.getBoundingClientRect().width)")
+        sheet = browser.run("document.body.clientWidth")
+    assert (
+        few == "1" and float(many) < 1 and max(widths) <= sheet + 1 and sheet == pytest.approx(178 / 25.4 * 96, abs=1)
+    )
 
 
 def test_without_pages_or_browser_it_says_what_to_do(tmp_path, monkeypatch):

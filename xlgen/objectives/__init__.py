@@ -1,6 +1,8 @@
 """Training objectives: gradient procedures that share one loop (see :mod:`xlgen.objectives.base`).
 
 ===========  ===============================================================================================
+objective    what is minimised
+===========  ===============================================================================================
 baseline     cross-entropy
 sam          the worst cross-entropy within a radius :math:`\\rho` of the weights
 fisher       cross-entropy and a penalty on the trace of the Fisher information

@@ -16,7 +16,8 @@ weights trained. Then
 .. math::
 
     \text{seconds} = \frac{\phi T + \psi D}{r}, \qquad
-    \phi = \frac{\text{operations of the objective's step}}{\text{operations of a plain step}}, \qquad
+    \phi = \frac{\text{operations of the objective's step}}{\text{operations of a plain step}},
+
     \psi = \frac{\text{operations of a forward pass}}{\text{operations of a plain step}} \approx \frac13 .
 
 :math:`\phi` is not a table: one step of the objective is made, with the run's own model, tuning and batch, and the

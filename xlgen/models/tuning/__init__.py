@@ -1,6 +1,8 @@
 """Tuning methods: which parameters fine-tuning trains (see :mod:`xlgen.models.tuning.base`).
 
 =======  ==============================================================================
+tuning   what is trained
+=======  ==============================================================================
 full     all parameters
 bitfit   the bias terms and the head
 adapter  small bottleneck layers between the frozen ones, LayerNorms and the head
