@@ -179,6 +179,8 @@ def scatter_correlation(
         elinewidth=0.8,
         label=objective if correlation is None else f"{objective}: {correlation}",
     )
+    if ax.get_xscale() == "log":  # within a decade all nine are written otherwise, one over another
+        ax.xaxis.set_minor_locator(LogLocator(subs=(2, 4)))
     if labels:
         _label_points(ax, x[shown], y[shown], [label for label, drawn in zip(labels, shown, strict=True) if drawn])
     return _legend_above(ax)

@@ -235,6 +235,9 @@ def execute(
             "input_path": _relative(source, source),
             "output_path": _relative(target, source),
         }
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", []):  # folded on a page, like those of the source
+                cell.metadata.tags.append("hide-input")
         partial.write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")
         target.unlink(missing_ok=True)  # killed before the last line, the chapter is out of date, whatever it says then
         publish(draft / f"{source.stem}.json", evidence)

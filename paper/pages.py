@@ -119,6 +119,8 @@ def name_of(cell: Tag) -> str:
     text = code.get_text() if code else ""
     if "tag_parameters" in cell.get("class", []):
         return "Set-up: parameters"
+    if "tag_injected-parameters" in cell.get("class", []):
+        return "Set-up: parameters of this build"
     if re.match(r"\s*(import|from) ", text):
         return "Set-up: imports"
     if number := cell.select_one("figcaption .caption-number"):

@@ -277,18 +277,17 @@ class MeasureTables:
         rows = []
         for m in self.tried:
             c = answer["pearson"][m]
-            row = [self._dagger(m), self._labels(m)]
+            row = [self._dagger(m)]
             if c.status != "ok":
-                rows.append((*row, "", "undefined", *[""] * (3 * len(answer) - 1)))
+                rows.append((*row, "undefined", *[""] * (3 * len(answer) - 1)))
                 continue
-            row.append(f"{c.groups} × {c.clusters}" + (f" ({c.left_out} left out)" if c.left_out else ""))
             for kind in answer:
                 row += [str(answer[kind][m].interval), p_text(answer[kind][m].p), p_text(adjusted[kind][m])]
             rows.append(row)
         head = [cell for kind in answer for cell in (f"{kind.capitalize()} [95 %]", "p", "Holm")]
         reasons = dict.fromkeys(c.reason for c in answer["pearson"].values() if c.status != "ok")
         caption += "".join(f"; undefined: {reason}" for reason in reasons)
-        return table(("", "labels", "table", *head), rows, caption, dense=True)
+        return table(("", *head), rows, caption, dense=True)
 
     def _order(self, measure: str) -> tuple[bool, ...]:
         return self.same_predictions(measure), self.needs_labels(measure), not measure.startswith("dev_")

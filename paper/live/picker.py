@@ -136,17 +136,21 @@ def picker(
         .mark_line(color="#767676", strokeDash=[4, 3], strokeWidth=1)
         .encode(alt.X("x:Q"), alt.Y("y:Q"))
     )
-    names = (
+    # neighbours in x have their names on different sides
+    names = [
         base.transform_filter("names")
-        .mark_text(align="left", dx=7, dy=-6, fontSize=10, color="#333333")
+        .transform_window(place="row_number()", sort=[alt.SortField("x")])
+        .transform_filter(f"datum.place % 2 == {odd}")
+        .mark_text(align=side, dx=shift, dy=-6, fontSize=10, color="#333333")
         .encode(across, up, text="language:N")
-    )
+        for odd, side, shift in ((0, "left", 6), (1, "right", -6))
+    ]
     title = (
         alt.Chart(alt.Data(values=[{}]))
         .mark_text(text=alt.expr(f"(log_x ? 'log₁₀ of ' : '') + {words!r}[measure]"), fontSize=12, color=INK)
         .encode(x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 34")))
     )
-    chart = alt.layer(line, points, names, title, readout(base, "x", "y"), data=data).add_params(
+    chart = alt.layer(line, points, *names, title, readout(base, "x", "y"), data=data).add_params(
         measure, *menus, log, named
     )
     chart = chart.properties(height=300)

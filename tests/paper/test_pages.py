@@ -26,6 +26,7 @@ def folds(*cells: str) -> list[str]:
 def test_a_fold_is_named_by_what_it_holds():
     cells = [
         ("tag_parameters", "preset = 1", "", "Set-up: parameters"),
+        ("tag_injected-parameters", "# Parameters\nsize = 1", "", "Set-up: parameters of this build"),
         ("", "import os\nx = 1", "", "Set-up: imports"),
         ("", "fig = 1", FIGURE, "Code of Fig. 4.3"),
         ("", "body = []", TABLE, "Code of the table: Accuracy [%] over seeds"),
