@@ -273,6 +273,8 @@ def test_tables_and_boxes_are_text_not_markup():
     shown = chapters.table(("", "<b>"), [("a & b", 1.5)], "5 < 6")
     assert '<th scope="col">&lt;b&gt;</th>' in shown.data and "<caption>5 &lt; 6</caption>" in shown.data
     assert '<th scope="row">a &amp; b</th><td>1.5</td>' in shown.data
+    interval = chapters.table(("", "x"), [("a", "0.5 [0.1, 0.9]")], "x")
+    assert "<td>0.5 [0.1,\N{NO-BREAK SPACE}0.9]</td>" in interval.data  # a line ends before it, not within
     assert 'class="dataframe"' in shown.data
     assert 'class="dataframe dense"' in chapters.table(("", "x"), [], "x", dense=True).data
     assert "<p>1 &lt; 2</p>" in chapters.box("note", "title", "1 < 2").data

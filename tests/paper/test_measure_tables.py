@@ -75,7 +75,7 @@ def test_answers_show_the_coefficient_and_say_where_there_is_none(study):
     answer = {m: clustered(study.tables[m], study.tables["accuracy"], resamples=99) for m in study.tried}
     shown = text(study.answers({"pearson": answer}, {"pearson": dict.fromkeys(study.tried, 0.0321)}, "x"))
     margin = answer["dev_margin"]
-    assert f"|margin (dev)|{margin.interval}|{margin.p:.2g}|0.032|".replace(", ", ",\N{NO-BREAK SPACE}") in shown
+    assert f"|margin (dev)|{margin.interval}|{margin.p:.2g}|0.032|" in shown
     assert f"undefined: {answer['frobenius'].reason}" in shown
 
 
