@@ -15,6 +15,7 @@ from paper.protocols.checks import checks
 from paper.protocols.details import AS_IT_IS, DETAILS, MEASURED, details
 from paper.protocols.forecasts import forecasts
 from paper.protocols.penalties import penalties, stages
+from paper.protocols.rates import rates
 from paper.protocols.regularisers import VANILLA, regularisers
 from paper.protocols.scales import SCALES, at_scale, scales
 from paper.protocols.seeds import seeds
@@ -44,4 +45,4 @@ __all__ = [
     "name_of",
     "penalties",
 ]
-__all__ += ["regularisers", "scales", "seeds", "settings", "stages", "tagging", "transfer", "uniform"]
+__all__ += ["rates", "regularisers", "scales", "seeds", "settings", "stages", "tagging", "transfer", "uniform"]
