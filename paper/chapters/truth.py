@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ from xlgen.analysis import (
     interval_of_mean,
 )
 from xlgen.analysis.reliability import from_errors
+from xlgen.core.config import RunConfig
+from xlgen.core.store import unpack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,6 +237,25 @@ def recorded_models(encoder: str = "e5-small", objectives: Sequence[str] = OBJEC
     asked_for = next(iter(protocols.seeds("real", model=encoder, objectives=objectives).configs.values()))
     frame = records.recorded(**{name: getattr(asked_for, name) for name in SAME})
     return frame[frame.objective.isin(objectives)] if len(frame) else frame
+
+
+def rates_tried(preset: str, **choices: Any) -> dict[float, float]:
+    """Accuracy on English development examples by learning rate, of the models of ``rates`` that are recorded.
+
+    Args:
+        preset: see :mod:`xlgen.training.presets`.
+        choices: of the protocol, by name.
+    """
+    alike = [field.name for field in fields(RunConfig) if field.name not in ("data", "code", "dev_size")]  # filled in
+    wanted = {config.lr: config for config in protocols.rates(preset, **choices).configs.values()}
+    found = {}
+    for path in sorted(records.default_folder().glob("*.json")):
+        source, *_ = unpack(path, keep=False)
+        config = RunConfig.from_dict(source.read("config"))
+        asked_for = wanted.get(config.lr)
+        if asked_for and all(getattr(config, name) == getattr(asked_for, name) for name in alike):
+            found[config.lr] = source.read("summary")["dev_accuracy"]
+    return dict(sorted(found.items()))
 
 
 def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> None:
