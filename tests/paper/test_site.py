@@ -19,7 +19,7 @@ PAGES = sorted(
     path.relative_to(SITE).as_posix()
     for path in SITE.rglob("*.html")
     if not path.relative_to(SITE).parts[0].startswith("_")
-    and path.stem not in ("genindex", "search", "py-modindex", "prf-prf")
+    and path.stem not in ("genindex", "search", "py-modindex", "prf-prf", "index")
     if os.environ.get("XLGEN_SITE") == "all" or path.relative_to(SITE).with_suffix("").as_posix() in FEW
 )
 FOLDERS = [os.environ.get("AXE_CORE", ""), *(str(folder / "node_modules/axe-core") for folder in (ROOT, *ROOT.parents))]
