@@ -136,14 +136,14 @@ def picker(
         .mark_line(color="#767676", strokeDash=[4, 3], strokeWidth=1)
         .encode(alt.X("x:Q"), alt.Y("y:Q"))
     )
-    # neighbours in x have their names on different sides
+    # of neighbours in x one has its name above on the right, the other below on the left
     names = [
         base.transform_filter("names")
         .transform_window(place="row_number()", sort=[alt.SortField("x")])
         .transform_filter(f"datum.place % 2 == {odd}")
-        .mark_text(align=side, dx=shift, dy=-6, fontSize=10, color="#333333")
+        .mark_text(align=side, dx=across_by, dy=down_by, fontSize=10, color="#333333")
         .encode(across, up, text="language:N")
-        for odd, side, shift in ((0, "left", 6), (1, "right", -6))
+        for odd, side, across_by, down_by in ((0, "left", 6, -6), (1, "right", -6, 9))
     ]
     title = (
         alt.Chart(alt.Data(values=[{}]))
