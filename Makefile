@@ -44,8 +44,9 @@ book: $(STAMP)
 pdf: $(STAMP)
 	$(BIN)/python -m paper.pdf
 
+# Bytecode is kept: two workers and some dozen processes would compile the same sources.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2
 
 quick: $(STAMP)
 	@test -d "tests/$(ROOM)" -a -n "$(ROOM)" || { \

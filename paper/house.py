@@ -8,7 +8,7 @@ import re
 import tokenize
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 
@@ -175,16 +175,18 @@ def _first(docstring: str | None) -> str:
     return words if words.endswith(".") else f"{words}."
 
 
-def _imports(text: str) -> set[str]:
+@cache  # several views of the rooms read the same files
+def _imports(text: str) -> frozenset[str]:
     names = set()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return names
+    return frozenset(names)
 
 
+@cache
 def _lines(text: str) -> int:
     """Lines that hold code: neither blank, nor a comment, nor a docstring."""
     prose = {

@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,10 +79,16 @@ def read(source: Path) -> NotebookNode:
     Cells are named by a hash of their text, so that editing one leaves the others' names, and the diff is as small as
     the change.
     """
+    return deepcopy(_read(source.read_text(encoding="utf-8")))  # whoever has it may change it
+
+
+@cache
+def _read(written: str) -> NotebookNode:
+    """A build asks for each chapter a dozen times, for its cells, parameters and tags, and jupytext is slow."""
     import jupytext
     import nbformat
 
-    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook = jupytext.reads(written, fmt="py:percent")
     seen: dict[str, int] = {}
     for cell in notebook.cells:
         text = f"{cell.cell_type}\n{cell.source}"

@@ -79,6 +79,7 @@ def test_each_job_is_done_once_in_another_process_with_its_own_threads(tmp_path,
         (be_killed, "its process was killed"),
     ],
 )
+@pytest.mark.usefixtures("forked")
 def test_a_job_that_fails_is_named_and_the_others_are_stopped(tmp_path, work, reason):
     done, started = tmp_path / "done", tmp_path / "started"
     jobs = [Job("long", wait_for_ever, (started,)), Job("short", write, (done,)), Job("bad", work, ())]
@@ -97,6 +98,7 @@ def interruptible():
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.usefixtures("forked")
 def test_an_interruption_stops_all_and_leaves_what_is_finished(tmp_path, interruptible):
     done, started = tmp_path / "done", tmp_path / "started"
 
@@ -138,7 +140,7 @@ def script(path: Path, lines: str) -> list[str]:
 
 
 def test_a_script_without_a_guard_is_told_so(tmp_path):
-    line = script(tmp_path / "script.py", "side_by_side([Job('mine', refuse, ())] * 2, 2, OPTIONS)\n")
+    line = script(tmp_path / "script.py", "side_by_side([Job('mine', refuse, ())], 1, OPTIONS)\n")
     done = subprocess.run(line, capture_output=True, text=True)
     assert done.returncode == 1 and "mine failed: its process" in done.stderr and "__main__" in done.stderr
 

@@ -404,6 +404,7 @@ def write_pawsx(folder):
     return folder
 
 
+@pytest.mark.usefixtures("forked")
 def test_jobs_really_are_processes_and_end_in_the_same_bits(encoder, tmp_path):
     opts = options(tmp_path, data_dir=write_pawsx(tmp_path / "data"))
     small = dict(task="pawsx", epochs=1)

@@ -66,7 +66,7 @@ def test_the_jobs_of_protocols_are_their_models_once_with_all_measures(options):
 
 
 def test_a_job_is_one_model_and_its_record_is_that_of_the_protocols(options, tmp_path, monkeypatch):
-    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: tiny())
+    monkeypatch.setattr(PROTOCOLS, "_entries", {"tiny": lambda preset: tiny()})
     (job,) = grid.jobs([tiny()], options)
     assert not job.recorded(tmp_path / "records")
     grid.do(job, "train", tmp_path / "records", options)
@@ -82,7 +82,7 @@ def test_a_job_is_one_model_and_its_record_is_that_of_the_protocols(options, tmp
 
 
 def test_a_protocol_is_recorded_in_this_process_one_model_after_the_other(options, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: tiny((0, 1)))
+    monkeypatch.setattr(PROTOCOLS, "_entries", {"tiny": lambda preset: tiny((0, 1))})
     done = []
     monkeypatch.setattr(
         grid, "do", lambda job, until, folder, options: done.append((job, until, folder)) or job.config.hash
@@ -202,7 +202,7 @@ def test_an_edited_job_is_refused(options, tmp_path):
 
 
 def test_printed_lines_are_the_missing_runs_and_xargs_runs_them(tmp_path, options, monkeypatch, capsys):
-    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: tiny((0, 1)))
+    monkeypatch.setattr(PROTOCOLS, "_entries", {"tiny": lambda preset: tiny((0, 1))})
     folder = tmp_path / "rec ords"
     asked = ["grid", "tiny", "--print", "--store", options.store, "--jobs", tmp_path / "jobs", "--folder", folder]
     asked = [*map(str, asked), "--threads", "1", "--no-progress"]
@@ -227,7 +227,7 @@ def test_printed_lines_are_the_missing_runs_and_xargs_runs_them(tmp_path, option
 def test_a_plan_of_protocols_is_the_sum_of_its_runs(tmp_path, options, monkeypatch, capsys):
     sam = {("sam", seed): config_for("mini", objective="sam", seed=seed, **TINY) for seed in (0, 1)}
     both = Protocol(sam | tiny().configs, dict.fromkeys([*sam, 0], (SCORES,)))
-    monkeypatch.setitem(PROTOCOLS._entries, "tiny", lambda preset: both)
+    monkeypatch.setattr(PROTOCOLS, "_entries", {"tiny": lambda preset: both})
     out, asked = tmp_path / "plan", ["plan", "tiny", "--tokens-per-second", "1000", "--price", "3600"]
     assert cli.main([*asked, "--out", str(out), "--store", str(options.store), "--threads", "1"]) == 0
     head, *kinds, everything, cost = (line.split() for line in capsys.readouterr().out.splitlines())

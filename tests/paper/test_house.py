@@ -10,27 +10,35 @@ import test_arrows
 from paper import house
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = house.rooms(ROOT)
-GRAPH = house.arrows(ROOMS)
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def rooms():
+    return house.rooms(ROOT)
+
+
+@pytest.fixture(scope="module")
+def graph(rooms):
+    return house.arrows(rooms)
 
 
 def reachable(graph: dict[str, set[str]], name: str) -> set[str]:
     return graph[name].union(*(reachable(graph, other) for other in graph[name]))
 
 
-def test_rooms_and_arrows_are_those_that_the_test_of_arrows_reads():
+def test_rooms_and_arrows_are_those_that_the_test_of_arrows_reads(rooms, graph):
     def folded(name: str) -> str:
         return name if name.startswith("xlgen") else name.split(".")[0]
 
     wanted = {}
-    for name, others in test_arrows.rooms(test_arrows.EDGES).items():
+    for name, others in test_arrows.rooms(test_arrows.edges()).items():
         wanted.setdefault(folded(name), set()).update(map(folded, others))
     wanted = {
         name: others - {name, "xlgen"} for name, others in wanted.items() if name not in ("xlgen", "xlgen.__main__")
     }
-    assert wanted | {"notebooks": GRAPH["notebooks"]} == GRAPH and GRAPH["notebooks"] >= {"paper", "xlgen.analysis"}
-    counted = {path for room in ROOMS.values() for path in room.files if "notebooks" not in path.parts}
+    assert wanted | {"notebooks": graph["notebooks"]} == graph and graph["notebooks"] >= {"paper", "xlgen.analysis"}
+    counted = {path for room in rooms.values() for path in room.files if "notebooks" not in path.parts}
     assert counted | {ROOT / "xlgen/__init__.py", ROOT / "xlgen/__main__.py"} == set(test_arrows.MODULES.values())
 
 
@@ -46,10 +54,11 @@ def test_every_form_of_an_import_is_an_arrow_also_inside_a_function(tmp_path, li
 
 
 @pytest.mark.parametrize(
-    "graph",
-    [GRAPH, {"a": {"b", "c", "d"}, "b": {"d"}, "c": {"d"}, "d": set()}, {"a": {"b", "c"}, "b": {"c"}, "c": set()}],
+    "example",
+    [None, {"a": {"b", "c", "d"}, "b": {"d"}, "c": {"d"}, "d": set()}, {"a": {"b", "c"}, "b": {"c"}, "c": set()}],
 )
-def test_the_arrows_that_are_drawn_are_the_fewest_with_the_same_paths(graph):
+def test_the_arrows_that_are_drawn_are_the_fewest_with_the_same_paths(graph, example):
+    graph = example or graph
     few = house.direct(graph)
     assert all(reachable(few, name) == reachable(graph, name) for name in graph)
     for name, others in few.items():
@@ -57,20 +66,20 @@ def test_the_arrows_that_are_drawn_are_the_fewest_with_the_same_paths(graph):
             assert reachable(few | {name: others - {other}}, name) != reachable(graph, name)
 
 
-def test_the_picture_shows_every_room_with_its_lines_and_arrows_that_go_down():
-    svg = ElementTree.fromstring(house.picture(ROOMS))
+def test_the_picture_shows_every_room_with_its_lines_and_arrows_that_go_down(rooms, graph):
+    svg = ElementTree.fromstring(house.picture(rooms))
     shown = [tuple(text.text for text in group.iter(f"{SVG}text")) for group in svg.iter(f"{SVG}g")]
-    assert sorted(shown) == sorted((name, f"{room.lines:,}") for name, room in ROOMS.items())
+    assert sorted(shown) == sorted((name, f"{room.lines:,}") for name, room in rooms.items())
     places = {(box.get("x"), box.get("y")) for group in svg.iter(f"{SVG}g") for box in group.iter(f"{SVG}rect")}
-    assert len(places) == len(ROOMS)
+    assert len(places) == len(rooms)
     arrows = [path.get("d") for path in svg.iter(f"{SVG}path") if path.get("class") == "arrow"]
-    assert len(arrows) == sum(map(len, house.direct(GRAPH).values()))
+    assert len(arrows) == sum(map(len, house.direct(graph).values()))
     for path in arrows:
         start = int(path.split()[2])
         ends = [int(end) for end in re.findall(r"V (\d+)", path)]
         assert ends and start < ends[-1]
     words = svg.find(f"{SVG}desc").text
-    assert all(f"{name} imports {', '.join(sorted(to))}" in words for name, to in house.direct(GRAPH).items() if to)
+    assert all(f"{name} imports {', '.join(sorted(to))}" in words for name, to in house.direct(graph).items() if to)
 
 
 def test_what_is_neither_blank_nor_comment_nor_docstring_is_a_line_of_code(tmp_path):

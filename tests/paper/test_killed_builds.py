@@ -9,11 +9,10 @@ import os
 import random
 import signal
 import sys
-from multiprocessing import forkserver
 
 import nbformat
 import pytest
-from test_processes import FRESH
+from fresh import FRESH
 
 from paper import notebook, sphinxext
 
@@ -64,16 +63,12 @@ def page(top):
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
+def built(server, tmp_path_factory):
     """A checkout with a chapter that has run, and the number of calls that it took."""
-    FRESH.set_forkserver_preload([__name__])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        forkserver.ensure_running()
-        top = tmp_path_factory.mktemp("checkout")
-        (top / "notebooks").mkdir()
-        (top / "notebooks" / "theory.py").write_text(CHAPTER.replace("VALUE", "old"))
-        assert build(top) == 0, (top / "said").read_text()
+    top = tmp_path_factory.mktemp("checkout")
+    (top / "notebooks").mkdir()
+    (top / "notebooks" / "theory.py").write_text(CHAPTER.replace("VALUE", "old"))
+    assert build(top) == 0, (top / "said").read_text()
     return top, int((top / "calls").read_text())
 
 

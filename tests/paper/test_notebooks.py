@@ -158,6 +158,14 @@ def test_only_tags_and_mystnb_are_kept_of_a_cells_metadata(checkout):
     assert kept == [set(), {"tags"}, set(), {"tags", "mystnb"}, set(), set()]
 
 
+def test_what_one_reader_changes_no_other_sees(checkout):
+    first = notebook.read(checkout)
+    before = notebook.text(first)
+    first.cells[2].source, first.cells[1].metadata.tags[0] = "changed", "changed"
+    first.metadata.kernelspec.name = "changed"
+    assert notebook.text(notebook.read(checkout)) == before
+
+
 def test_sync_writes_what_is_not_up_to_date(checkout):
     pair = checkout.with_suffix(".ipynb")
     assert notebook.sync() == [pair]

@@ -1,18 +1,18 @@
 """Chapters side by side: order, what is said, failures and interruptions."""
 
+import multiprocessing
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+from fresh import FRESH
 
 from paper import notebook, schedule, stale
 
-ROOT = Path(__file__).resolve().parents[2]
 WAITING = """# %%
 import os, time
 from pathlib import Path
@@ -67,6 +67,7 @@ def test_chapters_run_side_by_side(checkout):
     assert re.fullmatch(r"executed 2/2: [ab] in \d+ s; none left", said[-1])
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_failure_stops_the_others_and_has_the_cells_error(checkout, workers):
     waiting = task(checkout, "b", WAITING.format(name="b", other="nobody"))
@@ -77,52 +78,49 @@ def test_a_failure_stops_the_others_and_has_the_cells_error(checkout, workers):
     assert not waiting.target.exists() and not list(waiting.target.parent.glob(".running-*"))
 
 
-BUILD = """
-import sys
-from pathlib import Path
-from paper import stale
-
-if __name__ == "__main__":
-    folder = Path("book/notebooks")
+def _builds(top):
+    """Execute what is stale of three chapters, two at a time, in processes of one group, as a shell starts them."""
+    os.setsid()
+    os.chdir(top)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    fork = multiprocessing.get_context("fork")
+    multiprocessing.get_context = lambda method: fork  # this process has imported what a new one would
     sources = [Path(f"notebooks/{name}.py") for name in "abc"]
-    stale.log.info = lambda line, *rest: print(line % rest if rest else line, flush=True)
     try:
-        print("did", *stale.refresh(sources, folder, {}, workers=2), flush=True)
+        done = stale.refresh(sources, Path("book/notebooks"), {}, workers=2)
     except KeyboardInterrupt:
         sys.exit(130)
-"""
+    Path("did").write_text(" ".join(done))
 
 
+def build(top):
+    process = FRESH.Process(target=_builds, args=(top,))
+    process.start()
+    return process
+
+
+@pytest.mark.usefixtures("server")
 def test_an_interrupted_build_leaves_nothing_half_done_and_goes_on(checkout):
-    (checkout / "build.py").write_text(BUILD)
     task(checkout, "a")
     for one, other in ("bx", "cx"):
         task(checkout, one, WAITING.format(name=one, other=other))
-    start = lambda: subprocess.Popen(  # noqa: E731
-        [sys.executable, "build.py"],
-        cwd=checkout,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )
-    first = start()
+    first = build(checkout)
     kernels = [checkout / "met" / name for name in "bc"]
     until = time.monotonic() + 300
     while not all(path.is_file() and path.read_text() for path in kernels) and time.monotonic() < until:
         time.sleep(0.1)
     os.killpg(first.pid, signal.SIGINT)  # as a terminal does it: to all processes of the group
-    assert first.wait(120) == 130
+    first.join(120)
+    assert first.exitcode == 130 and not (checkout / "did").exists()
     folder = checkout / "book" / "notebooks"
     assert [path.name for path in folder.iterdir() if path.is_file()] == ["a.ipynb"]
     assert not list(folder.glob(".running-*"))
     for path in kernels:
         assert not alive(int(path.read_text())), "a kernel outlives the build"
     (checkout / "met" / "x").touch()
-    second = start()
-    said, _ = second.communicate(timeout=300)
-    assert second.returncode == 0 and said.splitlines()[-1] == "did b c"
+    second = build(checkout)
+    second.join(300)
+    assert second.exitcode == 0 and (checkout / "did").read_text() == "b c"
 
 
 def alive(process: int) -> bool:

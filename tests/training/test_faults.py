@@ -17,14 +17,13 @@ import signal
 import subprocess
 import sys
 import time
-from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 import test_processes
 import torch
+from fresh import FRESH
 from safetensors.torch import load_file
-from test_processes import FRESH
 from tiny import TaggedToy, ToyTask, config, save_encoder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -39,6 +38,8 @@ from xlgen.objectives import Baseline
 
 IMPORTED = AutoModelForSequenceClassification, AutoTokenizer, measuring
 """What every process would import for itself."""
+
+pytestmark = pytest.mark.usefixtures("server")
 
 MOMENTS = int(os.environ.get("XLGEN_MOMENTS", "2"))
 
@@ -100,14 +101,6 @@ def typed(place, *arguments, **how):
     process.join(120)
     assert process.exitcode is not None, (place / "said").read_text()
     return process.exitcode, (place / "said").read_text()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    FRESH.set_forkserver_preload([test_processes.__name__, __name__])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        forkserver.ensure_running()
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ import io
 import itertools
 import json
 import math
-import multiprocessing
 import os
 import pickle
 import random
@@ -15,12 +14,12 @@ import subprocess
 import sys
 import traceback
 from dataclasses import asdict
-from multiprocessing import forkserver
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from fresh import FRESH
 from safetensors.torch import load_file
 from tiny import WORDS, TaggedToy, ToyTask, config, options, save_encoder
 from torch import nn
@@ -40,7 +39,7 @@ from xlgen.objectives import OBJECTIVES, Step, create
 from xlgen.objectives.accumulate import accumulate
 from xlgen.training import runs, train
 
-pytestmark = pytest.mark.usefixtures("toy_tasks")
+pytestmark = pytest.mark.usefixtures("toy_tasks", "server")
 
 FISHER = [
     {"labels": labels, "method": method, "weight": 0.1}
@@ -285,18 +284,6 @@ def together(number, function, folder, **arguments):
             process.kill()
     assert not problems, problems[0]
     return answers
-
-
-FRESH = multiprocessing.get_context("forkserver")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    """Of fresh processes; it imports this module and the libraries once for all of them."""
-    FRESH.set_forkserver_preload([__name__])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-        forkserver.ensure_running()
 
 
 @pytest.fixture(scope="module")
