@@ -33,11 +33,20 @@ class Checkout:
         for name in listed.stdout.splitlines():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-        (folder / "_toc.yml").touch()  # what a checkout is known by
-        (folder / "notebooks").mkdir()
-        for chapter in ("one", "ledger"):
-            (folder / "notebooks" / f"{chapter}.py").write_text("# %% [markdown]\n# prose\n")
-        (folder / ".gitignore").write_text("__pycache__\n/runs\n/build\n/records\n/.snakemake\n/grid.yml\n")
+        for name in ("notebooks", "book"):
+            (folder / name).mkdir()
+        for chapter, tags in (("one", "[]"), ("ledger", '["reads:book/notebooks"]')):
+            text = f"# %% [markdown]\n# # Title\n# prose\n\n# %% tags={tags}\nprint(1)\n"
+            (folder / "notebooks" / f"{chapter}.py").write_text(text)
+        (folder / "book" / "start.md").write_text("# Start\n")
+        pages = [{"file": f"notebooks/{chapter}"} for chapter in ("one", "ledger")]
+        toc = {"format": "jb-book", "root": "start", "chapters": pages}  # what a checkout is known by, too
+        settings = {"title": "a book", "execute": {"execute_notebooks": "off"}, "sphinx": {"config": {}}}
+        for name, content in (("_toc", toc), ("_config", settings)):
+            (folder / f"{name}.yml").write_text(json.dumps(content))
+            (folder / "book" / f"{name}.yml").symlink_to(f"../{name}.yml")
+        made = ("/runs", "/build", "/records", "/book/notebooks", "/book/_build", "/.snakemake", "/grid.yml")
+        (folder / ".gitignore").write_text("\n".join(("__pycache__", *made, "")))
         for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "a copy"]):
             who = ["-c", "user.name=a", "-c", "user.email=a@b.c"]
             subprocess.run(["git", "-C", str(folder), *who, *words], check=True)
@@ -47,7 +56,8 @@ class Checkout:
 
     def start(self, *words: str) -> subprocess.Popen:
         settings = ["grid=tiny", "file=grid.yml", f"xlgen={sys.executable} -m paper"]
-        environment = os.environ | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1"}
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))  # for jupyter-book
+        environment = os.environ | {"PYTHONPATH": str(self.folder), "OMP_NUM_THREADS": "1", "PATH": path}
         command = [SNAKEMAKE, *words, "--config", *settings]
         how = dict(stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
         return subprocess.Popen(command, cwd=self.folder, env=environment, **how)

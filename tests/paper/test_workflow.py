@@ -58,6 +58,45 @@ def test_a_grid_is_run_once_and_what_is_lost_is_done_again(tmp_path):
 
 @pytest.mark.engine
 @needs_snakemake
+def test_of_the_book_what_is_out_of_date_is_done_again_and_no_more(tmp_path):
+    here = Checkout(tmp_path)
+    chapters, executed = here.folder / "notebooks", here.folder / "book" / "notebooks"
+
+    def book():
+        """Jobs by rule, and the chapters that were executed."""
+        before = {path: path.read_bytes() for path in executed.glob("*.ipynb")}
+        jobs = here.run("book")
+        return jobs, {path.stem for path in executed.glob("*.ipynb") if path.read_bytes() != before.get(path)}
+
+    def page(name):
+        return (here.folder / "book" / "_build" / "html" / f"{name}.html").read_text(encoding="utf-8")
+
+    here.grid([0])
+    assert book() == ({"train": 1, "measure": 1, "record": 1, "chapter": 2, "book": 1}, {"one", "ledger"})
+    assert "prose" in page("notebooks/one")
+    assert book() == ({}, set())
+    # prose: the ledger is asked, too, and finds that what it reads is the same
+    (chapters / "one.py").write_text((chapters / "one.py").read_text().replace("prose", "other words"))
+    assert book() == ({"chapter": 2, "book": 1}, {"one"})
+    assert "other words" in page("notebooks/one")
+    # a call that ended after the chapter, before the book
+    (chapters / "one.py").write_text((chapters / "one.py").read_text().replace("other", "last"))
+    assert here.run("build/grid/one.chapter") == {"chapter": 1}
+    assert book() == ({"chapter": 1, "book": 1}, set())
+    assert "last words" in page("notebooks/one")
+    (here.folder / "book" / "start.md").write_text("# Another start\n")
+    assert book() == ({"book": 1}, set())
+    assert "Another start" in page("start")
+    with (here.folder / "paper" / "figures.py").open("a") as file:
+        file.write("# changed\n")
+    assert book() == ({"chapter": 2, "book": 1}, {"one", "ledger"})
+    shutil.rmtree(here.folder / "book" / "_build")
+    assert book() == ({"book": 1}, set())
+    assert book() == ({}, set())
+
+
+@pytest.mark.engine
+@needs_snakemake
 def test_a_grid_that_was_killed_ends_with_the_same_numbers(tmp_path):
     """Snakemake and all that it started are killed while a model is trained, and again while one is measured."""
     killed, other = Checkout(tmp_path / "killed"), Checkout(tmp_path / "other")
