@@ -117,7 +117,7 @@ def test_a_grid_that_was_killed_ends_with_the_same_numbers(tmp_path):
 
 def test_the_grid_of_real_data_names_no_model_twice_and_measures_all_rows(tmp_path):
     """Its protocols without second stages, whose names need the data: each entry adds models, and none is trained twice
-    with other measures under another name."""
+    with other measures under another name. Where the learning rate is chosen, nothing is measured."""
     seen: dict[str, str] = {}
     for entry in GRIDS["real"]:
         assert entry["preset"] == "real"
@@ -129,5 +129,14 @@ def test_the_grid_of_real_data_names_no_model_twice_and_measures_all_rows(tmp_pa
         seen |= dict.fromkeys(new, entry["protocol"])
         for measures in found.measures.values():
             scored = {one.split: one.size for one in measures if "accuracy" in one.names}
-            assert scored.get("test", scored.get("dev")) in (0, 2000), entry
-    assert {*seen.values()} == {"seeds", "regularisers", "penalties", "tagging", "frozen", "settings", "extreme"}
+            assert scored.get("test", scored.get("dev")) in (0, 2000) or entry["protocol"] == "rates", entry
+    assert {*seen.values()} == {
+        "rates",
+        "seeds",
+        "regularisers",
+        "penalties",
+        "tagging",
+        "frozen",
+        "settings",
+        "extreme",
+    }
