@@ -8,7 +8,8 @@
 # make chapter    execute one chapter into build/notebooks/: NAME=xnli, and ARGS="-p objective sam" for other parameters
 # make notebooks  write notebooks/*.ipynb from the .py beside them
 # make bench      time everything beside the peers (half an hour); ARGS passes options, such as ARGS="--size small"
-# make records    train and measure what the book does not train itself, and write records/ (hours): GRID=mini, CORES=2
+# make records    train and measure what the book does not train itself, and write records/ (hours): GRID=mini, CORES=2;
+#                 TARGET=book builds the book from them
 # make version    give changed sources a version: WHY="what changed", and SAME=1 if no number can change by it
 # make readme     take the README's picture and numbers from the book that was built last
 # make clean      delete what can be built again (not runs/: those took time)
@@ -76,7 +77,7 @@ bench: $(STAMP)
 records: $(STAMP)
 	@test -x $(ENGINE)/snakemake || { $(PYTHON) -m venv $(VENV)/engine && \
 	  $(ENGINE)/python -m pip install --disable-pip-version-check -q -r workflow/requirements.txt; }
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(ENGINE)/snakemake --cores $(CORES) --config grid=$(GRID) $(ARGS)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(ENGINE)/snakemake $(TARGET) --cores $(CORES) --config grid=$(GRID) $(ARGS)
 
 version: $(STAMP)
 	PYTHONPATH=. $(BIN)/python tests/pin.py --why "$(WHY)" $(if $(SAME),--same)
