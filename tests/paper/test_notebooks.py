@@ -180,8 +180,11 @@ def test_run_uses_the_given_parameters(checkout, tmp_path, monkeypatch):
     out = notebook.run("tiny", {"n": 3, "word": "some"})
     assert out.parent == tmp_path / "build" / "notebooks"
     assert printed(out).startswith("63 some")
-    facts = nbformat.read(out, as_version=4).metadata
+    executed = nbformat.read(out, as_version=4)
+    facts = executed.metadata
     assert facts.papermill.parameters == {"n": 3, "word": "some"}
+    (injected,) = (c for c in executed.cells if "injected-parameters" in c.metadata.get("tags", []))
+    assert "hide-input" in injected.metadata.tags
     assert facts.papermill.input_path == "notebooks/tiny.py" and facts.xlgen.seconds >= 0
     assert str(tmp_path) not in out.read_text(), "an executed notebook tells where it was executed"
 
