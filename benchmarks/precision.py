@@ -31,7 +31,7 @@ STEPS = 5
 JOBS = {
     "mini": (("baseline", "sam"), {"preset": "mini", "train_size": 3_000}, (), 500),
     "real": (
-        ("baseline",),
+        ("baseline", "sam"),
         {"preset": "real", "train_size": 1_500, "epochs": 1},
         ("en", "de", "ar", "sw", "zh"),
         300,

@@ -1,5 +1,5 @@
 #!/bin/bash
-# A cluster of this machine alone: one_node.sh start|stop|kill-controller|start-controller FOLDER
+# A cluster of this machine alone: one_node.sh start|stop|kill-controller|start-controller|resume FOLDER
 # Debian: apt-get install slurmctld slurmd munge slurm-client; as root. Its files are in FOLDER, and it asks for no cgroups,
 # so that it runs in a container, too. Commands, those inside jobs too, find it by a link /etc/slurm/slurm.conf.
 set -euo pipefail
@@ -57,5 +57,11 @@ stop)
   ;;
 kill-controller) kill -9 "$(cat "$folder/slurmctld.pid")" ;;
 start-controller) controller ;;
-*) echo "$action is not start, stop, kill-controller or start-controller" >&2 && exit 2 ;;
+resume)
+  # A controller that is killed before it has saved that a job runs starts it twice: SLURM takes the node for broken, drains
+  # it and holds the job, until somebody says that all is well.
+  ! sinfo -h -o %T | grep -q drain || scontrol update nodename="$(hostname -s)" state=resume
+  squeue -h -t pending -o '%A %r' | awk '/held/ {print $1}' | xargs -r -n 1 scontrol release
+  ;;
+*) echo "$action is not start, stop, kill-controller, start-controller or resume" >&2 && exit 2 ;;
 esac

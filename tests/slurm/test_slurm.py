@@ -52,6 +52,9 @@ def test_a_grid_whose_jobs_and_controller_were_killed_is_that_of_an_undisturbed_
     subprocess.run([SCRIPT, "kill-controller", cluster], check=True)
     time.sleep(10)
     subprocess.run([SCRIPT, "start-controller", cluster], check=True)
+    while process.poll() is None:
+        time.sleep(5)
+        subprocess.run([SCRIPT, "resume", cluster], check=True)
     said, _ = process.communicate()
     (Path(os.environ.get("TRANSCRIPT", tmp_path / "transcript"))).write_text(said)
     if process.returncode:  # a job may have been lost more often than it is tried again: the same call goes on
