@@ -115,12 +115,29 @@ def lowered(rows: Iterable[Found]) -> list[tuple[str, ...]]:
     return [(*kind, *_lowered([*some])) for kind, some in alike]
 
 
+def beyond_seeds(rows: Iterable[Found]) -> list[str]:
+    """Mean differences between bfloat16 and float32 that are larger than the spread of float32 over the seeds."""
+    found = []
+    for (_, model, objective), some in groupby(rows, key=lambda row: (row["task"], row["model"], row["objective"])):
+        for part, (before, change) in _parts([*some]).items():
+            if len(before) > 1 and abs(fmean(change)) > stdev(before):
+                found.append(f"{objective} of {model}, {part}: {_spread(change, '+')}, seeds {stdev(before):.1f}")
+    return found
+
+
+def _parts(rows: Sequence[Found]) -> dict[str, tuple[list[float], list[float]]]:
+    """In English and in the mean of the others, by seed: accuracy in float32, and what bfloat16 changes [points]."""
+    full, low = ([row["accuracy"][precision] for row in rows] for precision in ("float32", "bf16"))
+    parts = {}
+    for name, part in (("English", ("en",)), ("others", tuple(set(full[0]) - {"en"}))):
+        before, after = ([100 * fmean(one[language] for language in part) for one in all_] for all_ in (full, low))
+        parts[name] = before, [b - a for a, b in zip(before, after, strict=True)]
+    return parts
+
+
 def _lowered(rows: Sequence[Found]) -> tuple[str, ...]:
     full, low = ([row["accuracy"][precision] for row in rows] for precision in ("float32", "bf16"))
-    cells = []
-    for part in (("en",), tuple(set(full[0]) - {"en"})):
-        before, after = ([100 * fmean(one[language] for language in part) for one in all_] for all_ in (full, low))
-        cells += [_spread(before), _spread([b - a for a, b in zip(before, after, strict=True)], "+")]
+    cells = [cell for before, change in _parts(rows).values() for cell in (_spread(before), _spread(change, "+"))]
     largest = max((100 * (b[key] - a[key]) for a, b in zip(full, low, strict=True) for key in a), key=abs)
     low_time, high_time = rows[0]["time_range"]
     time = f"{rows[0]['time']:.2f} [{low_time:.2f}, {high_time:.2f}]"

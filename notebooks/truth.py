@@ -130,7 +130,7 @@ chapters.table(("", "miniature", f"real: {encoder} on XNLI"), rows, "What stands
 #
 # A learning rate is chosen on English alone: no other language may have a part in it. Three were tried with seed 0. The
 # miniature is fine-tuned at {glue:text}`truth-mini-lr`; on English development examples {glue:text}`truth-mini-best-lr` is
-# best. For the real encoder it is {glue:text}`truth-real-best-lr`.
+# best. The best of the real encoder, which has the one with a model: {glue:text}`truth-real-best-lr`.
 #
 # ```{admonition} Before you read on
 # :class: tip

@@ -295,3 +295,8 @@ def test_what_bfloat16_changes_is_said_in_points_over_seeds():
     assert cells == ("t", "m", "o", "3", "80.0 ± 0.0", "+0.0 ± 1.0", "55.0 ± 0.0", "−2.0 ± 0.0", "−6.0",
                      "1.50 [1.00, 2.00]")  # fmt: skip
     assert len(cells) == len(report.LOWERED)
+    assert "o of m, others: −2.0 ± 0.0, seeds 0.0" in report.beyond_seeds(rows)
+    for row, apart in zip(rows, (-0.1, 0.0, 0.1), strict=True):
+        for accuracy in row["accuracy"].values():
+            accuracy |= {language: value + apart for language, value in accuracy.items()}
+    assert report.beyond_seeds(rows) == []
