@@ -17,7 +17,7 @@ ANSWER = {
     "Measures that go along with accuracy over the models, in one language": "which_model-second-count",
     "Best forecast of a language that was left out, with labels in it": "which_language-best-labelled",
     "Best forecast without labels in it": "which_language-best-free",
-    "The papers' claims, repeated on the miniature": "ledger-counts",
+    "The papers' claims, on the miniature and on what is recorded of real data": "ledger-counts",
 }
 """By question, the name of a number in the prose of a chapter, which its name begins with."""
 
