@@ -128,9 +128,9 @@ chapters.table(("", "miniature", f"real: {encoder} on XNLI"), rows, "What stands
 # lie closer together: over the target languages accuracy has a standard deviation of {glue:text}`truth-real-spread`
 # points, in the miniature of {glue:text}`truth-mini-spread`. That alone makes every real correlation harder to see.
 #
-# A learning rate is chosen on English alone: no other language may have a part in it. Three were tried with seed 0. The
-# miniature is fine-tuned at {glue:text}`truth-mini-lr`; on English development examples {glue:text}`truth-mini-best-lr` is
-# best. The best of the real encoder, which has the one with a model: {glue:text}`truth-real-best-lr`.
+# A learning rate is chosen on English alone: no other language may have a part in it. The table has those that were tried
+# with seed 0. The miniature is fine-tuned at {glue:text}`truth-mini-lr`; on English development examples
+# {glue:text}`truth-mini-best-lr` is best. Of those recorded of the real encoder it is {glue:text}`truth-real-best-lr`.
 #
 # ```{admonition} Before you read on
 # :class: tip
