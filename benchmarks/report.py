@@ -111,14 +111,17 @@ def lowered(rows: Iterable[Found]) -> list[tuple[str, ...]]:
 
     "One language" is the largest difference of one language and seed.
     """
-    alike = groupby(rows, key=lambda row: (row["task"], row["model"], row["objective"]))
-    return [(*kind, *_lowered([*some])) for kind, some in alike]
+    return [(*kind, *_lowered([*some])) for kind, some in groupby(rows, _kind)]
+
+
+def _kind(row: Found) -> tuple[str, str, str]:
+    return row["task"], row["model"], row["objective"]
 
 
 def beyond_seeds(rows: Iterable[Found]) -> list[str]:
     """Mean differences between bfloat16 and float32 that are larger than the spread of float32 over the seeds."""
     found = []
-    for (_, model, objective), some in groupby(rows, key=lambda row: (row["task"], row["model"], row["objective"])):
+    for (_, model, objective), some in groupby(rows, _kind):
         for part, (before, change) in _parts([*some]).items():
             if len(before) > 1 and abs(fmean(change)) > stdev(before):
                 found.append(f"{objective} of {model}, {part}: {_spread(change, '+')}, seeds {stdev(before):.1f}")

@@ -9,7 +9,7 @@ their records, and compares the former with theirs.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain
@@ -20,7 +20,7 @@ from paper import notebook
 from paper.protocols import Protocol
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
-from xlgen.core.store import git_commit, pack, unpack
+from xlgen.core.store import Result, git_commit, pack, unpack
 from xlgen.measures import Subject, Value, logits
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
 from xlgen.training import runs as trained_runs
@@ -119,6 +119,17 @@ def default_folder() -> Path:
     return notebook.root() / "records"
 
 
+def each(folder: Path | None = None) -> Iterator[tuple[RunConfig, Result, list[Result]]]:
+    """Each committed record: the run's configuration, the run, and what was measured of it.
+
+    Args:
+        folder: of the records; the checkout's unless given.
+    """
+    for path in sorted((default_folder() if folder is None else folder).glob("*.json")):
+        source, *results = unpack(path, keep=False)
+        yield RunConfig.from_dict(source.read("config")), source, results
+
+
 def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
     """Every number of the committed records whose runs have these settings, a row for each model, measure and language.
 
@@ -137,9 +148,7 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
 
     columns: dict[str, list[Any]] = {}
     once: dict[Any, Any] = {}  # a table of thousands of runs says the same few words again and again
-    for path in sorted((default_folder() if folder is None else folder).glob("*.json")):
-        source, *results = unpack(path, keep=False)
-        config = RunConfig.from_dict(source.read("config"))
+    for config, source, results in each(folder):
         if any(getattr(config, name) != value for name, value in settings.items()):
             continue
         about = {name: getattr(config, name) for name in ("task", "model", "objective", "seed")}

@@ -25,7 +25,6 @@ from xlgen.analysis import (
 )
 from xlgen.analysis.reliability import from_errors
 from xlgen.core.config import RunConfig
-from xlgen.core.store import unpack
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,9 +248,7 @@ def rates_tried(preset: str, **choices: Any) -> dict[float, float]:
     alike = [field.name for field in fields(RunConfig) if field.name not in ("data", "code", "dev_size")]  # filled in
     wanted = {config.lr: config for config in protocols.rates(preset, **choices).configs.values()}
     found = {}
-    for path in sorted(records.default_folder().glob("*.json")):
-        source, *_ = unpack(path, keep=False)
-        config = RunConfig.from_dict(source.read("config"))
+    for config, source, _ in records.each():
         asked_for = wanted.get(config.lr)
         if asked_for and all(getattr(config, name) == getattr(asked_for, name) for name in alike):
             found[config.lr] = source.read("summary")["dev_accuracy"]

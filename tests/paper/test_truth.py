@@ -7,10 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper import chapters, ledger
+from paper import chapters, ledger, protocols, records
 from paper.chapters import truth
 from paper.chapters.truth import FALLS, RISES, UNSETTLED, Side, across, asked, parting, says
 from xlgen.analysis import NOTHING
+from xlgen.core.config import RunOptions
+from xlgen.training import runs
 
 LANGUAGES = ["ar", "bg", "de", "el", "es", "fr", "hi"]
 ALL = [(o, seed) for o in ("baseline", "sam", "mvr", "fisher") for seed in (0, 1)]
@@ -194,3 +196,12 @@ def test_two_tables_are_correlated_over_the_models_and_languages_of_both():
     r = across(x, y, resamples=99)
     assert r.value == pytest.approx(np.corrcoef([0, 1, 2, 3], [0, 1, 3, 2])[0, 1]) and r.n == 4
     assert across(x, y, languages="vwx") == NOTHING and across(x.loc[["a"]], y) == NOTHING
+
+
+def test_a_rate_that_was_tried_is_that_of_the_protocol_s_own_model_and_no_other_s(tmp_path):
+    """Penalties, other seeds and objectives have the same learning rate, and are committed too."""
+    options = RunOptions(store=tmp_path, records=records.default_folder())
+    names = {lr: runs.resolve(config, options).hash for (lr,), config in protocols.rates("mini").configs.items()}
+    expected = {lr: runs.stored(name, options).summary["dev_accuracy"] for lr, name in names.items()}
+    assert truth.rates_tried("mini") == expected and len(expected) == 3
+    assert truth.rates_tried("mini", seed=99) == {}
