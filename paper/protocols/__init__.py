@@ -15,7 +15,7 @@ from paper.protocols.checks import checks
 from paper.protocols.details import AS_IT_IS, DETAILS, MEASURED, details
 from paper.protocols.forecasts import forecasts
 from paper.protocols.penalties import penalties, stages
-from paper.protocols.rates import rates
+from paper.protocols.rates import faster, rates
 from paper.protocols.regularisers import VANILLA, regularisers
 from paper.protocols.scales import SCALES, at_scale, scales
 from paper.protocols.seeds import seeds
@@ -39,6 +39,7 @@ __all__ = [
     "checks",
     "details",
     "extreme",
+    "faster",
     "forecasts",
     "frozen",
     "miniature",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from paper.protocols.base import (
@@ -21,6 +21,17 @@ from paper.protocols.base import (
     name_of,
 )
 from xlgen.measures.measuring import MeasureConfig
+
+DEAR: Mapping[str, Mapping[str, Any]] = {
+    "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
+    "sharpness_alpha": ALPHA,
+    "sharpness_adaptive": {"examples": 40},
+    "fisher_trace": {"examples": 48, "proxy": False},
+    "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
+    "frechet": {"examples": 40, "labels": "model"},
+    "frobenius": {},
+}
+"""Measures that move the miniature's weights or take its gradients, with their settings."""
 
 
 @PROTOCOLS.register("seeds")
@@ -54,18 +65,9 @@ def seeds(
     if preset == REAL:
         measures = {key: _real(size, thorough=key[1] in thorough) for key in configs}
         return Protocol(configs, measures, ("objective", "seed"))
-    settings = {
-        "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
-        "sharpness_alpha": ALPHA,
-        "sharpness_adaptive": {"examples": 40},
-        "fisher_trace": {"examples": 48, "proxy": False},
-        "hessian_eigenvalue": {"examples": 16, "iterations": 15, "tolerance": 0.05},
-        "frechet": {"examples": 40, "labels": "model"},
-        "frobenius": {},
-    }
     predictions = tuple(MeasureConfig(PREDICTED, (), split, size) for split in ("dev", "test"))
     without_labels = MeasureConfig(LABEL_FREE_MEASURES, (), "test", size)
-    dear = MeasureConfig(tuple(settings), (), "test", FEW, settings)
+    dear = MeasureConfig(tuple(DEAR), (), "test", FEW, DEAR)
     measures = {key: (*predictions, *((dear,) if key[1] in thorough else ()), without_labels) for key in configs}
     return Protocol(configs, measures, ("objective", "seed"))
 
