@@ -79,7 +79,7 @@ class Side:
     """
 
     def __init__(self, frame: pd.DataFrame, source: str, scale: str, resamples: int = RESAMPLES):
-        self.scale, self.resamples = scale, resamples
+        self.scale, self.source, self.resamples = scale, source, resamples
         self.tables: dict[str, pd.DataFrame] = {}
         self.errors: dict[str, pd.DataFrame] = {}
         self.whole: dict[str, pd.Series] = {}

@@ -65,6 +65,13 @@ def test_the_readme_has_the_questions_and_the_chapters_name_their_answers():
         assert f'"{key}"' in source or re.search(rf"\b{name.replace('-', '_')}=", source), key
 
 
+def test_the_readme_counts_the_records():
+    (said,) = re.findall(
+        r"numbers of some (\d+) models are\s+committed", (ROOT / "README.md").read_text(encoding="utf-8")
+    )
+    assert int(said) == pytest.approx(len([*(ROOT / "records").glob("*.json")]), rel=0.05)
+
+
 @pages
 def test_targets_of_make_that_a_page_names_exist(page):
     targets = set(re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M)[1].split())

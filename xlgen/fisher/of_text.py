@@ -207,8 +207,8 @@ def of_languages(
         name: ``"mini"``, a packaged encoder, a folder, or a hub id.
         languages: codes, the source language first.
         examples: paragraphs, or pairs, of each language; see :func:`read`.
-        folds: parts that the paragraphs are dealt to for the standard errors; 1 gives none. All parts of all languages
-            are in memory at once, 4 bytes a parameter.
+        folds: parts that the paragraphs are dealt to for the standard errors; 1 gives none. Each part of each language
+            is a file of 4 bytes a parameter, which is read piece by piece: memory does not grow with them.
         settings: how each is computed.
         options: where they are computed and stored.
 
