@@ -23,7 +23,7 @@
 
 # %% tags=["parameters", "hide-input"]
 objectives: list = ["baseline", "sam", "fisher", "mvr"]  # the first is the reference
-preset: str = "mini"  # mini (offline miniature), small (20,000 real English pairs) or paper
+preset: str = "mini"  # mini (offline miniature), real (10,000 real English pairs, e5-small), small (20,000) or paper
 task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seeds: list = [0]  # random seeds, each objective is trained with each; figures show the first
@@ -45,7 +45,7 @@ from paper import chapters, figures, protocols, published, records
 from paper.chapters import truth
 from paper.live import landscape, two_steps
 from paper.notebook import provenance
-from paper.protocols import uniform
+from paper.protocols import few, uniform
 from xlgen import analysis
 from xlgen.analysis import correlations, interval_of_mean, over_seeds, paired, pearson, signed
 from xlgen.core.errors import UnknownName
@@ -107,7 +107,7 @@ configs = {
     (name, number): config_for(preset, task or None, **settings | hyper.get(name, {}), objective=name, seed=number)
     for name, number in trained
 }
-measures = chapters.study_measures(size=500, sharpness_size=100)
+measures = chapters.study_measures(size=500, sharpness_size=few(preset))
 protocol = uniform(configs, *measures, names=("objective", "seed"))
 models = records.obtain(protocol, options, workers=workers, live=chapters.how_many(live))
 chapters.records_box(models)

@@ -24,7 +24,7 @@
 
 # %% tags=["parameters", "hide-input"]
 objective: str = "baseline"  # baseline, sam, fisher, mvr, l2, ewc, … or one of your own
-preset: str = "mini"  # mini (offline miniature), small (20,000 real English pairs) or paper
+preset: str = "mini"  # mini (offline miniature), real (10,000 real English pairs, e5-small), small (20,000) or paper
 task: str = ""  # mini-xnli, mini-pawsx, xnli or pawsx; empty: the preset's own
 model: str = ""  # mini, a hub id or a folder; empty: the preset's own
 seeds: list = [0]  # random seeds, one training run each; figures show the first
@@ -42,7 +42,7 @@ import numpy as np
 
 from paper import chapters, figures, live, published, records
 from paper.notebook import provenance
-from paper.protocols import uniform
+from paper.protocols import few, uniform
 from xlgen.analysis import NOTHING, binomial_interval, correlations, over_seeds, paired, signed
 from xlgen.data.catalogue import TASKS
 from xlgen.training.presets import config_for
@@ -64,7 +64,7 @@ settings = chapters.given(model=model, train_size=train_size, epochs=epochs) | h
 configs = {
     (objective, seed): config_for(preset, task or None, objective=objective, seed=seed, **settings) for seed in seeds
 }
-measures = chapters.study_measures(size=500, sharpness_size=100, criterion=alpha_criterion)
+measures = chapters.study_measures(size=500, sharpness_size=few(preset), criterion=alpha_criterion)
 protocol = uniform(configs, *measures, names=("objective", "seed"))
 models = records.obtain(protocol, options, workers=workers, live=len(configs))
 

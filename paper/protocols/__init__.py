@@ -10,7 +10,7 @@ The miniature's models of these protocols are trained on 3,000 examples: they ar
 :mod:`paper.protocols.whole` are trained on the preset's 6,000.
 """
 
-from paper.protocols.base import PROTOCOLS, SMALL, Protocol, name_of, uniform
+from paper.protocols.base import PROTOCOLS, SMALL, Protocol, few, name_of, uniform
 from paper.protocols.checks import checks
 from paper.protocols.details import AS_IT_IS, DETAILS, MEASURED, details
 from paper.protocols.forecasts import forecasts
@@ -40,6 +40,7 @@ __all__ = [
     "details",
     "extreme",
     "faster",
+    "few",
     "forecasts",
     "frozen",
     "miniature",

@@ -77,6 +77,11 @@ def config(preset: str, task: str, overrides: Mapping[str, Any], **settings: Any
     return config_for(preset, task, **{**SMALL.get(preset, {}), **settings, **overrides})
 
 
+def few(preset: str) -> int:
+    """Examples of each language and split for what moves the weights or takes gradients: :data:`FEW`, or fewer."""
+    return REAL_FEW if preset == REAL else FEW
+
+
 def uniform(configs: Mapping[Hashable, RunConfig], *measures: MeasureConfig, names: tuple[str, ...]) -> Protocol:
     """The same measures of every model, but F1, which tagging alone has."""
     by_kind = {
