@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from paper.chapters.evidence import Evidence
-    from paper.records import Obtained
 
 OBJECTIVES = ("baseline", "sam", "mvr", "fisher")
 """Of the first paper."""
@@ -245,14 +244,20 @@ def rates_tried(preset: str, **choices: Any) -> dict[float, float]:
         preset: see :mod:`xlgen.training.presets`.
         choices: of the protocol, by name.
     """
-    alike = [field.name for field in fields(RunConfig) if field.name not in ("data", "code", "dev_size")]  # filled in
     wanted = {config.lr: config for config in protocols.rates(preset, **choices).configs.values()}
     found = {}
     for config, source, _ in records.each():
         asked_for = wanted.get(config.lr)
-        if asked_for and all(getattr(config, name) == getattr(asked_for, name) for name in alike):
+        if asked_for and same_run(config, asked_for):
             found[config.lr] = source.read("summary")["dev_accuracy"]
     return dict(sorted(found.items()))
+
+
+def same_run(recorded: RunConfig, asked_for: RunConfig) -> bool:
+    """Whether a record is of what is asked for, but for what is only known where the data are."""
+    filled_in = ("data", "code", "dev_size")
+    names = (field.name for field in fields(RunConfig) if field.name not in filled_in)
+    return all(getattr(recorded, name) == getattr(asked_for, name) for name in names)
 
 
 def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> None:
@@ -287,19 +292,6 @@ def parting(here: str, there: str) -> str:
     if UNSETTLED not in (here, there):
         return "opposite"
     return "real only" if here == UNSETTLED else "miniature only"
-
-
-def noise_tables(found: Obtained) -> dict[float, pd.DataFrame]:
-    """The sharpness by difference at each noise scale, a row a model (its key) and a column a language."""
-    import pandas as pd
-
-    rows: dict[float, dict[Any, dict[str, float]]] = {}
-    for key, parts in found.measured.items():
-        for config, part in zip(found.measures[key], parts, strict=True):
-            if (values := part.get("sharpness_difference")) is not None:
-                scale = config.settings["sharpness_difference"]["noise_scale"]
-                rows.setdefault(scale, {})[key] = {lang: v.value for lang, v in values.items() if v.status == "ok"}
-    return {scale: pd.DataFrame(rows[scale]).T for scale in sorted(rows)}
 
 
 def across(x: pd.DataFrame, y: pd.DataFrame, languages: Sequence[str] = (), resamples: int = RESAMPLES) -> Interval:

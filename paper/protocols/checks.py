@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of
+from paper.protocols.base import PROTOCOLS, REAL, REAL_FEW, SIZE, Protocol, config, name_of
 from xlgen.measures.measuring import MeasureConfig
 
 EXAMPLES = 60
@@ -33,15 +33,16 @@ def checks(
         scales: standard deviations of the noise on XNLI [parameter units], a decade each, for the duration 1.
         durations: on XNLI, epochs as a multiple of the preset's own.
         seeds: random seeds, each of every check; no other protocol has them, so that nobody has looked at these models.
-        size: examples of each language and split for scores and margins.
+        size: examples of each language and split for scores and margins; of the test split ``real`` takes all.
         overrides: settings of a run, by name.
     """
 
     def measures(kind: str, *noise: float) -> tuple[MeasureConfig, ...]:
         scored = ("accuracy", "f1") if kind == "token" else ("accuracy",)
         settings = [{"sharpness_difference": {"noise_scale": s, "noise_seeds": (0, 1, 2)}} for s in noise]
-        sharp = (MeasureConfig(("sharpness_difference",), (), "test", EXAMPLES, one) for one in settings)
-        return (MeasureConfig(scored, (), "test", size), MeasureConfig(("margin",), (), "dev", size), *sharp)
+        few, all_or = (REAL_FEW, 0) if preset == REAL else (EXAMPLES, size)
+        sharp = (MeasureConfig(("sharpness_difference",), (), "test", few, one) for one in settings)
+        return (MeasureConfig(scored, (), "test", all_or), MeasureConfig(("margin",), (), "dev", size), *sharp)
 
     xnli, configs, measured = name_of("xnli", preset), {}, {}
     usual = config(preset, xnli, overrides).epochs

@@ -1,7 +1,6 @@
 """The miniature and real data asked the same questions: on worlds whose answers are known."""
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -165,29 +164,6 @@ def test_an_undefined_relation_says_nothing():
     flat = frame(ALL[:1])
     flat.loc[flat.measure == "margin", "value"] = 0.5
     assert says(Side(flat, "en", "real data", resamples=199).relation("margin")) == UNSETTLED
-
-
-def test_noise_scales_are_told_apart_and_a_bound_is_left_out():
-    def config(scale):
-        return SimpleNamespace(settings={"sharpness_difference": {"noise_scale": scale}})
-
-    def part(value):
-        values = {"en": value, "de": value + 1, "fr": value}
-        return {
-            "sharpness_difference": {
-                code: SimpleNamespace(value=v, status="hit_lower" if code == "fr" else "ok")
-                for code, v in values.items()
-            }
-        }
-
-    found = SimpleNamespace(
-        measured={("xnli", 1, 8): (part(1.0), part(2.0)), ("xnli", 2, 8): (part(3.0),)},
-        measures={("xnli", 1, 8): (config(0.1), config(0.001)), ("xnli", 2, 8): (config(0.001),)},
-    )
-    tables = truth.noise_tables(found)
-    assert list(tables) == [0.001, 0.1]
-    assert tables[0.001].loc[("xnli", 1, 8)].to_dict() == {"en": 2.0, "de": 3.0}
-    assert tables[0.001].shape == (2, 2) and tables[0.1].shape == (1, 2)
 
 
 def test_two_tables_are_correlated_over_the_models_and_languages_of_both():

@@ -142,4 +142,5 @@ def test_the_grid_of_real_data_names_no_model_twice_and_measures_all_rows(tmp_pa
         "frozen",
         "settings",
         "extreme",
+        "checks",
     }
