@@ -430,7 +430,9 @@ best_noise = f"{max(noises, key=lambda scale: abs(noises[scale].value)):g}" if n
 say(best_noise=best_noise, noise_range=", ".join(signed(one.value, 2) for one in noises.values()) or NOT_RUN)
 say(real_checked=f"{len(answers[1])} of {len(asked_for)}")
 say(poor=", ".join(poor), checked=count(len(checked.runs), "model"))
-chapters.table(("next check", "", "miniature", "real"), rows, "The three next checks of the first paper's summary")
+chapters.table(
+    ("next check", "", "miniature", "real"), rows, "The three next checks of the first paper's summary", dense=True
+)
 
 # %% [markdown]
 # The miniature's column is known from {glue:text}`truth-checked`; real data answer
