@@ -166,8 +166,8 @@ chapters.table(head, body, "Each measure with an option beside itself without, o
 #
 # ## The learning rate
 #
-# One choice is in no equation either. The miniature's learning rate is not the best of three on English
-# ({doc}`truth`). Are its findings those of training that is too slow? The four objectives of bassi2024generalization
+# One choice is in no equation either. Of three learning rates the miniature's own need not be the best on English
+# ({doc}`truth` has all three). Are its findings those of training that is too slow? The four objectives of bassi2024generalization
 # again, at {glue:text}`details-rate` in place of {glue:text}`details-own-rate`, with the same examples and seeds:
 
 # %% tags=["hide-cell", "reads:records"]
@@ -176,9 +176,10 @@ again = records.obtain(two_rates, options, workers=workers, live=max(chapters.ho
 numbers = again.frame.set_index(["measure", "lr", "objective", "seed", "language"]).value.sort_index()
 own, faster = sorted({lr for lr, _, _ in again.runs})
 objectives = list(dict.fromkeys(objective for _, objective, _ in again.runs))
+related = ("margin", "confidence", "sharpness_difference", "fisher_trace")
 tables = {
     (name, lr): numbers[name, lr].unstack("language").drop(columns=facts["english"])
-    for name in ("accuracy", "margin", "confidence", "sharpness_difference", "fisher_trace")
+    for name in ("accuracy", *related)
     for lr in (own, faster)
 }
 level = {lr: 100 * numbers["accuracy", lr, "baseline"].unstack("language") for lr in (own, faster)}
@@ -190,7 +191,7 @@ for lr in (own, faster):
     accuracy = 100 * tables["accuracy", lr]
     for name in objectives[1:]:
         gain[name, lr] = paired_change(accuracy.loc[name], accuracy.loc["baseline"])
-    for name in ("margin", "confidence", "sharpness_difference", "fisher_trace"):
+    for name in related:
         relation[name, lr] = clustered(tables[name, lr], tables["accuracy", lr]).interval
 
 
@@ -208,7 +209,7 @@ body = [
     ("targets [%]", *(f"{level[lr].drop(columns=facts['english']).to_numpy().mean():.1f}" for lr in (own, faster)), ""),
 ]
 both = [(f"{name}: gain, targets [points]", "+.1f", gain, name) for name in objectives[1:]]
-both += [(f"r of {name} and accuracy", ".2f", relation, name) for name in dict.fromkeys(name for name, _ in relation)]
+both += [(f"r of {name} and accuracy", ".2f", relation, name) for name in related]
 for words, spec, found_at, name in both:
     one, other = found_at[name, own], found_at[name, faster]
     body.append((words, format(one, spec), format(other, spec), compared(one, other)))

@@ -10,6 +10,7 @@ import numpy as np
 
 from paper import protocols, records
 from paper.chapters.truth import across, same_run
+from paper.protocols.checks import USUAL
 from xlgen.analysis import RESAMPLES, Interval, signed
 from xlgen.measures import Value
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from paper.records import Obtained
 
 PHI = "sharpness_difference"
-USUAL = 0.001
-"""The noise scale of every check but that of the scales."""
 NAMES = ("other tasks", "noise scale", "seeds and durations")
 
 Key = tuple[str, float, int]
@@ -130,7 +129,8 @@ class Checked:
     def _each(self, duration: float) -> str:
         """The range of the correlation over seeds, where there are several."""
         x, y = (self._rows(name, "xnli", duration) for name in ("dev_margin", (PHI, USUAL)))
-        each = [float(np.corrcoef(x.loc[[key]], y.loc[[key], x.columns])[0, 1]) for key in x.index if key in y.index]
+        codes = [code for code in x.columns if code in y.columns]
+        each = [np.corrcoef(x.loc[[key], codes], y.loc[[key], codes])[0, 1] for key in x.index if key in y.index]
         return f"; seed by seed {signed(min(each), 2)} to {signed(max(each), 2)}" if len(each) > 1 else ""
 
 

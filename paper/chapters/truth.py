@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper import ledger, protocols, records
+from paper.protocols.base import OBJECTIVES
 from xlgen.analysis import (
     CANNOT_SAY,
     MIN_POINTS,
@@ -31,8 +32,6 @@ if TYPE_CHECKING:
 
     from paper.chapters.evidence import Evidence
 
-OBJECTIVES = ("baseline", "sam", "mvr", "fisher")
-"""Of the first paper."""
 SAME = ("task", "model", "train_size", "epochs", "lr", "batch_size", "tuning")
 """Settings that all models of its protocol share."""
 RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", CANNOT_SAY

@@ -14,6 +14,8 @@ from xlgen.training.presets import config_for
 
 SMALL: Mapping[str, Mapping[str, Any]] = {"mini": {"train_size": 3_000}}
 """By preset, what differs from it in every protocol."""
+OBJECTIVES = ("baseline", "sam", "mvr", "fisher")
+"""Of bassi2024generalization."""
 SIZE = 500
 """Examples of each language and split that are measured."""
 FEW = 100

@@ -40,9 +40,9 @@ def checks(
     def measures(kind: str, *noise: float) -> tuple[MeasureConfig, ...]:
         scored = ("accuracy", "f1") if kind == "token" else ("accuracy",)
         settings = [{"sharpness_difference": {"noise_scale": s, "noise_seeds": (0, 1, 2)}} for s in noise]
-        few, all_or = (REAL_FEW, 0) if preset == REAL else (EXAMPLES, size)
+        few, scored_rows = (REAL_FEW, 0) if preset == REAL else (EXAMPLES, size)
         sharp = (MeasureConfig(("sharpness_difference",), (), "test", few, one) for one in settings)
-        return (MeasureConfig(scored, (), "test", all_or), MeasureConfig(("margin",), (), "dev", size), *sharp)
+        return (MeasureConfig(scored, (), "test", scored_rows), MeasureConfig(("margin",), (), "dev", size), *sharp)
 
     xnli, configs, measured = name_of("xnli", preset), {}, {}
     usual = config(preset, xnli, overrides).epochs

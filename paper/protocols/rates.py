@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import FEW, PREDICTED, PROTOCOLS, SIZE, Protocol, config, name_of, uniform
+from paper.protocols.base import FEW, OBJECTIVES, PREDICTED, PROTOCOLS, SIZE, Protocol, config, name_of, uniform
 from paper.protocols.seeds import DEAR
 from xlgen.measures.measuring import MeasureConfig
 
@@ -38,7 +38,7 @@ def faster(
     preset: str = "mini",
     *,
     task: str = "",
-    objectives: Sequence[str] = ("baseline", "sam", "mvr", "fisher"),
+    objectives: Sequence[str] = OBJECTIVES,
     factor: float = 3,
     seeds: Sequence[int] = (0, 1, 2),
     size: int = SIZE,

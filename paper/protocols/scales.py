@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import PROTOCOLS, Protocol, config, name_of, uniform
+from paper.protocols.base import OBJECTIVES, PROTOCOLS, Protocol, config, name_of, uniform
 from xlgen.measures.measuring import MeasureConfig
 
 SCALES = (0.001, 0.005, 0.01, 0.02)
@@ -17,7 +17,7 @@ def scales(
     preset: str = "mini",
     *,
     task: str = "",
-    objectives: Sequence[str] = ("baseline", "sam", "mvr", "fisher"),
+    objectives: Sequence[str] = OBJECTIVES,
     seed: int = 0,
     scales: Sequence[float] = SCALES,
     **overrides: Any,
