@@ -19,6 +19,7 @@ def checks(
     preset: str = "mini",
     *,
     tasks: Sequence[str] = ("wikiann", "udpos"),
+    languages: Sequence[str] = (),
     scales: Sequence[float] = (0.0001, 0.001, 0.01, 0.1),
     durations: Sequence[float] = (0.5, 1, 2),
     seeds: Sequence[int] = (8, 9, 10),
@@ -30,6 +31,7 @@ def checks(
     Args:
         preset: see :mod:`xlgen.training.presets`.
         tasks: of words, for one duration.
+        languages: of their margins, for archives without the development split of some; all of the task unless given.
         scales: standard deviations of the noise on XNLI [parameter units], a decade each, for the duration 1.
         durations: on XNLI, epochs as a multiple of the preset's own.
         seeds: random seeds, each of every check; no other protocol has them, so that nobody has looked at these models.
@@ -38,11 +40,11 @@ def checks(
     """
 
     def measures(kind: str, *noise: float) -> tuple[MeasureConfig, ...]:
-        scored = ("accuracy", "f1") if kind == "token" else ("accuracy",)
+        scored, asked = (("accuracy", "f1"), languages) if kind == "token" else (("accuracy",), ())
         settings = [{"sharpness_difference": {"noise_scale": s, "noise_seeds": (0, 1, 2)}} for s in noise]
         few, scored_rows = (REAL_FEW, 0) if preset == REAL else (EXAMPLES, size)
         sharp = (MeasureConfig(("sharpness_difference",), (), "test", few, one) for one in settings)
-        return (MeasureConfig(scored, (), "test", scored_rows), MeasureConfig(("margin",), (), "dev", size), *sharp)
+        return (MeasureConfig(scored, (), "test", scored_rows), MeasureConfig(("margin",), asked, "dev", size), *sharp)
 
     xnli, configs, measured = name_of("xnli", preset), {}, {}
     usual = config(preset, xnli, overrides).epochs

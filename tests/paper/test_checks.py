@@ -107,3 +107,11 @@ def test_recorded_models_are_those_of_the_protocol(monkeypatch):
     assert {*checked.tables} == {"accuracy", (PHI, 0.001)} and checked.epochs == {("xnli", 1, 0): asked.epochs}
     assert checked.tables["accuracy"].loc[[("xnli", 1, 0)]].to_numpy()[0] == pytest.approx(PRINTED["accuracy"])
     assert set(checked.answers([], resamples=199)) == {(checks.NAMES[1], "σ = 0.001")}
+
+
+def test_an_archive_without_a_development_split_of_a_language_measures_no_margin_in_it():
+    """Of words alone: what is measured of XNLI, and the scores of the words, are of every language."""
+    found = protocols.checks("real", tasks=["udpos"], languages=["en", "de"], seeds=[0])
+    asked = {(key[0], one.names[0], one.split): one.languages for key, parts in found.measures.items() for one in parts}
+    assert asked.pop(("udpos", "margin", "dev")) == ("en", "de")
+    assert len(asked) == 5 and not any(asked.values())
