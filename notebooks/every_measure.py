@@ -41,7 +41,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from paper import chapters, figures, ledger, protocols
+from paper import chapters, figures, ledger, protocols, records
 from paper.chapters import truth
 from paper.chapters.measures import (
     BASES,
@@ -407,9 +407,11 @@ if len(alpha):  # the share of searches that ended at an end of the bracket, of 
 losses = study.frame[(study.frame.measure == "loss") & study.frame.language.isin(languages)]
 shares = [np.mean(rows.value >= 0.1) for _, rows in losses.groupby("seed")]
 evidence.settle("bassi-f7-extreme", lambda: ledger.share(shares), list(dict.fromkeys(losses.key)))
-truth.settle_real(evidence, truth.recorded_models())
+of_real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
+truth.settle_real(evidence, chapters.rows_of(of_real))
 evidence.left_out(missing)
 say(tally=evidence.tally)
+chapters.show(chapters.real_box(of_real))
 evidence.table(caption=f"Claims of Figures 1 to 5 and 7, at this scale: {evidence.scale}")
 
 # %% tags=["remove-input"]

@@ -614,6 +614,22 @@ evidence.choice("fisher-accuracy", f"{why} The weight decides which of the paper
 evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 
 # %% [markdown]
+# ## The same on real text
+#
+# Of a real encoder on XNLI: what the penalties cost or bring at the weights that are recorded, and how $\operatorname{Tr} F$
+# goes with accuracy over the languages of one model.
+
+# %% tags=["remove-input", "reads:records"]
+real = records.committed(
+    protocols.penalties("real", weights=WEIGHTS | {"kl": (*WEIGHTS["kl"], 0.6)}, seeds=chapters.SEEDS)
+)
+over = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
+chapters.show(chapters.real_box(real, over))
+chapters.show(chapters.real_table(real, "Accuracy [%] of the recorded models", lambda key: spelled(*key[:2])))
+caption = "Real data: correlation over the target languages, mean over seeds, 95 % bootstrap over languages"
+chapters.show(chapters.real_relations(over, {"Tr F": "fisher_trace"}, caption, lambda key: key[0]))
+
+# %% [markdown]
 # ```{admonition} Concept check: In the figure, models with a smaller $\mathrm{Tr}\, F$ are more accurate: lower it, and accuracy rises. True?
 # :class: dropdown
 # *It does not follow.* The misconception is that a correlation over models that we chose is an effect. The trace is small

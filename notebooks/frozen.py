@@ -469,6 +469,17 @@ evidence.table("Table 17", "Table 18", caption="Language by language: the paper'
 # A share has no interval over languages: the same model is scored in all of them, so that one lucky seed moves many at
 # once. Its median over seeds has one, from six seeds on.
 #
+# ### The same on real text
+
+# %% tags=["remove-input", "reads:records"]
+real = records.committed(protocols.frozen("real", seeds=chapters.SEEDS))
+parts = {t: {"vanilla": "baseline"}.get(t, t) for t in NAMES}
+called = {part: NAMES[t] for t, part in parts.items()}
+paper = studies[first_task].paper
+chapters.show(chapters.real_box(real))
+chapters.show(*chapters.real_setups(evidence, real, parts, NAMES, paper, lambda key: called[key[1]]))
+
+# %% [markdown]
 # ## Is the gap smaller?
 #
 # The paper concludes that freezing "can result in better zero-shot performance in some cases", though English is

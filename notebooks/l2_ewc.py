@@ -476,16 +476,36 @@ for name, key in (("fine-tuning", "tuned"), ("random", "random")):
 # factor of {glue:text}`l2_ewc-bend`, is what the higher orders add. The factor farther from 1 is what fails here: the
 # first, because training moves many weights together, and a diagonal cannot see a direction.
 #
+# ## The same on real text
+#
+# Vanilla fine-tuning, L2 and EWC of a real encoder, as far as they are recorded: at $\lambda = 0.01$ beside the paper,
+# and at other strengths. EWC is one model with the Fisher information of French text, for all languages.
+
+# %% tags=["remove-input", "reads:records"]
+evidence = chapters.Evidence("l2_ewc", trained, preset, settings, store=options.store)
+at_real = protocols.regularisers("real", strengths=[0.001, 0.01, 0.1], variants=[], own=["fr"], seeds=chapters.SEEDS)
+real, parts = records.committed(at_real), {"vanilla": VANILLA, "l2": ("L2", 0.01), "ewc": ("EWC fr", 0.01)}
+called = {"vanilla": "vanilla", "l2": "L2", "ewc": "EWC, French text"}
+
+
+def with_strength(key: tuple) -> str:
+    """A setup's name and its λ."""
+    name, at = key[1]
+    return f"{name}, λ = {at:g}" if at else name
+
+
+chapters.show(chapters.real_box(real))
+chapters.show(*chapters.real_setups(evidence, real, parts, called, study.paper, with_strength))
+
+# %% [markdown]
 # ## In the ledger
 #
 # What goes into the {doc}`ledger <ledger>` has its intervals over seeds: the languages of one model move together. Only
 # languages that the paper has too are counted, a tie for half; a share of them is a median over seeds, and fewer than
 # six settle nothing.
 
+
 # %% tags=["remove-input"]
-evidence = chapters.Evidence("l2_ewc", trained, preset, settings, store=options.store)
-
-
 def models_of(task: str, *setups: object) -> list[tuple]:
     """Keys of the models of these setups; each language of EWC own has another."""
     single = [(f"EWC {code}", lam) for code in dict.fromkeys([language, *alone[task]])]

@@ -518,9 +518,16 @@ guessing = {(task, setup): 100 / len(TASKS[task].labels) for task in ("xnli", "p
 guessed = [" with ".join(key) for key, share in guessing.items() if abs(sensitivity.extreme(*key) - share) < 0.05]
 say(lost=", ".join(lost) or "none", guessed=", ".join(guessed) or "no run")
 say(extreme="; ".join(f"{task} {change:.2f}" for task, change in changes.items()))
-truth.settle_real(evidence, truth.recorded_models())
+real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
+truth.settle_real(evidence, chapters.rows_of(real))
 evidence.left_out("left out by the parameter tasks of this chapter")
 say(tally=evidence.tally, claims=len(evidence.claims))
+of_table_10 = records.committed(protocols.settings("real", tasks=["xnli", "pawsx", "udpos"]))
+of_table_14 = records.committed(protocols.extreme("real", tasks=["xnli", "pawsx", "udpos"]))
+chapters.show(chapters.real_box(real, of_table_10, of_table_14))
+chapters.show(chapters.real_table(real, "Accuracy [%] of the recorded models, means over seeds", lambda key: key[0]))
+chapters.show(chapters.real_table(of_table_10, "Five settings, recorded", lambda key: f"{key[1]}, setting {key[2]}"))
+chapters.show(chapters.real_table(of_table_14, "Extreme learning rate, recorded", lambda key: key[1]))
 evidence.table("Table 14")
 
 # %% [markdown]

@@ -40,7 +40,7 @@ workers: int = 1  # models trained or measured side by side [processes]; the boo
 import matplotlib.pyplot as plt
 import numpy as np
 
-from paper import chapters, figures, live, published, records
+from paper import chapters, figures, live, protocols, published, records
 from paper.notebook import provenance
 from paper.protocols import few, uniform
 from xlgen.analysis import NOTHING, binomial_interval, correlations, over_seeds, paired, signed
@@ -435,6 +435,18 @@ chapters.box("warning", "Which margin?", f"{conflict} {sentence}")
 
 # %% tags=["remove-input"]
 chapters.correlation_table(by_title, f"Correlations with test accuracy over the {len(targets)} target languages")
+
+# %% [markdown]
+# The same measures of a real encoder, fine-tuned on English pairs of MultiNLI and scored on all test pairs of XNLI, as
+# far as it is recorded:
+
+# %% tags=["remove-input", "reads:records"]
+real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
+title_of = {chapters.NAMES[name]: name for name in names}
+caption = "Real data: correlations over the target languages, mean over seeds, 95 % bootstrap over languages"
+chapters.show(chapters.real_box(real))
+chapters.show(chapters.real_table(real, "Accuracy [%] of the recorded models", lambda key: key[0]))
+chapters.show(chapters.real_relations(real, title_of, caption, lambda key: key[0]))
 
 # %% [markdown]
 # Three cautions before any of these numbers is believed. The languages are not independent draws (related ones carry

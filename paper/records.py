@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -20,9 +20,12 @@ from paper import notebook
 from paper.protocols import Protocol
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
-from xlgen.core.store import Result, git_commit, pack, unpack
+from xlgen.core.hyper import named
+from xlgen.core.store import Result, encode, git_commit, pack, unpack
 from xlgen.measures import Subject, Value, logits
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
+from xlgen.models import tuning as tunings
+from xlgen.objectives import create
 from xlgen.training import runs as trained_runs
 from xlgen.training.runs import Run, resolve, run_many
 
@@ -226,6 +229,80 @@ def kept(protocol: Protocol, options: RunOptions, folder: Path | None = None) ->
         if _complete(resolve(config, options).hash, protocol.measures[key], options) is not None
     }
     return replace(protocol, configs=there, measures={key: protocol.measures[key] for key in there})
+
+
+def committed(protocol: Protocol, folder: Path | None = None) -> Obtained:
+    """The models of a protocol as far as they are recorded, of whatever data: it needs neither data nor encoder.
+
+    A record belongs to a key whose settings it has, but for what is only known where the data are. Of each measure it
+    gives what has the settings asked for; of several, that of most examples. What is not recorded is left out, so that
+    a protocol may ask for more than any grid has run.
+
+    Args:
+        protocol: what is wanted, at the preset of a real encoder.
+        folder: of the records; the checkout's unless given.
+
+    Returns:
+        Without live models; its keys are in the order of the protocol.
+    """
+    wanted = {key: _filled_in(asked) for key, asked in protocol.configs.items()}
+    runs: dict[Hashable, Run] = {}
+    parts: dict[Hashable, tuple[Measured, ...]] = {}
+    for config, source, results in each(folder):
+        for key in (key for key, asked in wanted.items() if _same_run(config, asked, source)):
+            runs[key] = Run(config, source)
+            parts[key] = tuple(_recorded_part(one, results) for one in protocol.measures[key])
+    keys = [key for key in protocol.configs if key in runs]
+    measures = {key: protocol.measures[key] for key in keys}
+    runs, parts = ({key: one[key] for key in keys} for one in (runs, parts))
+    return Obtained(runs, parts, measures, frozenset(), (), protocol.names)
+
+
+def names_of_committed(folder: Path | None = None) -> Callable[[RunConfig], str]:
+    """What gives the name of a recorded run with these settings, of whatever data; empty where there is none."""
+    every = [(config, source) for config, source, _ in each(folder)]
+
+    def name(config: RunConfig) -> str:
+        asked = _filled_in(config)
+        return next((source.name for recorded, source in every if _same_run(recorded, asked, source)), "")
+
+    return name
+
+
+def _filled_in(config: RunConfig) -> RunConfig:
+    """The settings with all defaults, as those of a record are."""
+    objective, tuning = create(config.objective, config.hyper), tunings.create(config.tuning, config.tuning_hyper)
+    return config.with_(hyper=named(objective), tuning_hyper=named(tuning))
+
+
+def _same_run(recorded: RunConfig, asked: RunConfig, source: Result) -> bool:
+    """Whether a record has all settings that are asked for, but for what is only known where the data are."""
+    only_there = ("data", "code", "dev_size", "train_size")
+    names = (field.name for field in fields(RunConfig) if field.name not in only_there)
+    if any(getattr(recorded, name) != getattr(asked, name) for name in names):
+        return False
+    whole = recorded.train_size == 0 and source.read("manifest")["train_pairs"] <= asked.train_size
+    return recorded.train_size == asked.train_size or whole
+
+
+def _recorded_part(one: MeasureConfig, results: Iterable[Result]) -> Measured:
+    """Of what was measured of a run, what a configuration asks for, by measure."""
+    part: Measured = {}
+    most: dict[str, float] = {}
+    for result in results:
+        asked = result.read("config")
+        (name,) = asked["names"]
+        if name not in one.names or asked["split"] != one.split:
+            continue
+        settings = encode(dict(one.settings.get(name, {})))
+        if any(asked["settings"][name].get(key) != value for key, value in settings.items()):
+            continue
+        size = asked["size"] or math.inf
+        if size > most.get(name, 0):
+            values = result.read("values").items()
+            part[name] = {c: Value(**v) for c, v in values if not one.languages or c in one.languages}
+            most[name] = size
+    return {name: part[name] for name in one.names if name in part}
 
 
 Entry = tuple[RunConfig, tuple[MeasureConfig, ...]]

@@ -17,10 +17,12 @@ from paper.chapters.page import (
     records_box,
     run_table,
     saturation,
+    show,
     table,
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, options_for, scale_of, spoken, words
+from paper.chapters.real import ENCODER, SEEDS, real_box, real_relations, real_setups, real_table, rows_of
 from paper.chapters.rows import (
     PREDICTED,
     best_constant,
@@ -37,9 +39,11 @@ from paper.chapters.say import Say, facts
 from paper.notebook import ledger_folder
 
 __all__ = [
+    "ENCODER",
     "MIN_TARGETS",
     "NAMES",
     "PREDICTED",
+    "SEEDS",
     "Comparison",
     "Evidence",
     "Say",
@@ -63,12 +67,18 @@ __all__ = [
     "own_contradictions",
     "partial",
     "published",
+    "real_box",
+    "real_relations",
+    "real_setups",
+    "real_table",
     "records_box",
+    "rows_of",
     "run_table",
     "saturation",
     "scale_of",
     "score_frame",
     "score_table",
+    "show",
     "spoken",
     "study_measures",
     "with_both_errors",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper import protocols, records
-from paper.chapters.truth import across, same_run
+from paper.chapters.truth import across
 from paper.protocols.checks import USUAL
 from xlgen.analysis import RESAMPLES, Interval, signed
 from xlgen.measures import Value
@@ -65,18 +65,7 @@ class Checked:
             source: language of the training data.
             seeds: of the protocol.
         """
-        wanted = protocols.checks("real", model=encoder, seeds=seeds).configs
-        cells, epochs = [], {}
-        for config, _, results in records.each():
-            for key in (_key(key) for key, asked in wanted.items() if same_run(config, asked)):
-                epochs[key] = config.epochs
-                for result in results:
-                    asked = result.read("config")
-                    cells += [
-                        (key, asked["names"][0], asked["split"], asked["settings"], language, Value(**value))
-                        for language, value in result.read("values").items()
-                    ]
-        return cls(_tables(cells, source), epochs)
+        return cls.of(records.committed(protocols.checks("real", model=encoder, seeds=seeds)), source)
 
     def noises(self, resamples: int = RESAMPLES) -> dict[float, Interval]:
         """By noise scale, the correlation of the sharpness by difference with accuracy over the languages of XNLI."""

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from IPython.display import HTML
 
 
+REAL_DATA = ledger.SCALES[1]
+
+
 class Evidence:
     """The evidence of a chapter: what was found for a claim, or why it was not run.
 
@@ -113,10 +116,11 @@ class Evidence:
 
     def settle_recorded(
         self, claim: str, numbers: Mapping[str, Any] | Interval | Correlation, rows: pd.DataFrame
-    ) -> ledger.Record:
+    ) -> ledger.Record | None:
         """Record what committed records of real models say of a claim: a row of its own, at the scale *real data*.
 
-        It stands beside the chapter's own row of the claim, whatever the scale of that::
+        It stands beside the chapter's own row of the claim; in a chapter that is at that scale itself nothing is
+        recorded, as its own models answer there::
 
             rows = records.recorded(task="xnli", model="e5-small", objective="baseline")
             wide = rows[rows.language != "en"].pivot_table("value", "language", "measure")
@@ -135,10 +139,12 @@ class Evidence:
         """
         if rows.empty:
             raise ledger.LedgerError(f"claim {claim!r} has no recorded rows; expected some of records.recorded.")
+        if self.scale == REAL_DATA:
+            return None
         numbers = ledger.of(numbers) if isinstance(numbers, Interval | Correlation) else dict(numbers)
         about = {"seeds": rows.seed, "pairs": rows.train_size, "run_keys": rows.key}
         about = {name: sorted(set(column)) for name, column in about.items()}
-        facts = about | {"scale": "real data", "live": False}
+        facts = about | {"scale": REAL_DATA, "live": False}
         self.real[claim] = ledger.record(self.chapter, claim, **facts | numbers, folder=self.folder)
         return self.real[claim]
 

@@ -67,6 +67,13 @@ def box(kind: str, title: str, *paragraphs: str) -> HTML:
     return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{text}</div>')
 
 
+def show(*parts: HTML | None) -> None:
+    """Show tables and boxes one below the other; what is ``None`` there is nothing to show of."""
+    from IPython.display import display
+
+    display(*(part for part in parts if part is not None))
+
+
 def conflicts(*names: str) -> list[str]:
     """Where the papers contradict themselves or each other, and what is chosen here: a sentence or two each.
 

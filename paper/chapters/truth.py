@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from paper import ledger, protocols, records
+from paper.chapters.real import ENCODER, SEEDS, rows_of
 from paper.protocols.base import OBJECTIVES
 from xlgen.analysis import (
     CANNOT_SAY,
@@ -25,15 +25,12 @@ from xlgen.analysis import (
     interval_of_mean,
 )
 from xlgen.analysis.reliability import from_errors
-from xlgen.core.config import RunConfig
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from paper.chapters.evidence import Evidence
 
-SAME = ("task", "model", "train_size", "epochs", "lr", "batch_size", "tuning")
-"""Settings that all models of its protocol share."""
 RISES, FALLS, UNSETTLED = "rises with accuracy", "falls with accuracy", CANNOT_SAY
 """What an interval of a correlation says: it lies above 0, below, or includes it."""
 
@@ -222,8 +219,8 @@ def involved(claim: ledger.Claim) -> set[str]:
     return {objective} if start in WITHIN else {name for pair in claim.pairs for name in pair.split(" > ")}
 
 
-def recorded_models(encoder: str = "e5-small", objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
-    """What is recorded of the protocol ``seeds`` with an encoder of real size: :func:`paper.records.recorded`.
+def recorded_models(encoder: str = ENCODER, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
+    """What is recorded of the protocol ``seeds`` with an encoder of real size: :func:`paper.chapters.real.rows_of`.
 
     Models that differ from the protocol's in size or settings do not count.
 
@@ -231,9 +228,7 @@ def recorded_models(encoder: str = "e5-small", objectives: Sequence[str] = OBJEC
         encoder: name of the model.
         objectives: of the models.
     """
-    asked_for = next(iter(protocols.seeds("real", model=encoder, objectives=objectives).configs.values()))
-    frame = records.recorded(**{name: getattr(asked_for, name) for name in SAME})
-    return frame[frame.objective.isin(objectives)] if len(frame) else frame
+    return rows_of(records.committed(protocols.seeds("real", model=encoder, objectives=objectives, seeds=SEEDS)))
 
 
 def rates_tried(preset: str, **choices: Any) -> dict[float, float]:
@@ -243,20 +238,8 @@ def rates_tried(preset: str, **choices: Any) -> dict[float, float]:
         preset: see :mod:`xlgen.training.presets`.
         choices: of the protocol, by name.
     """
-    wanted = {config.lr: config for config in protocols.rates(preset, **choices).configs.values()}
-    found = {}
-    for config, source, _ in records.each():
-        asked_for = wanted.get(config.lr)
-        if asked_for and same_run(config, asked_for):
-            found[config.lr] = source.read("summary")["dev_accuracy"]
-    return dict(sorted(found.items()))
-
-
-def same_run(recorded: RunConfig, asked_for: RunConfig) -> bool:
-    """Whether a record is of what is asked for, but for what is only known where the data are."""
-    filled_in = ("data", "code", "dev_size")
-    names = (field.name for field in fields(RunConfig) if field.name not in filled_in)
-    return all(getattr(recorded, name) == getattr(asked_for, name) for name in names)
+    found = records.committed(protocols.rates(preset, **choices)).runs.values()
+    return dict(sorted((run.config.lr, run.summary["dev_accuracy"]) for run in found))
 
 
 def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> None:

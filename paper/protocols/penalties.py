@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from paper.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of, uniform
-from xlgen.core.config import RunOptions
+from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import UnknownName
 from xlgen.data.catalogue import TASKS
 from xlgen.measures.measuring import MeasureConfig, resolve
@@ -54,14 +54,25 @@ def stages(
     weights: Mapping[str, Sequence[float]] = STAGE_WEIGHTS,
     languages: Sequence[str] = ("de", "es", "zh"),
     options: RunOptions | None = None,
+    first_name: Callable[[RunConfig], str] | None = None,
     **overrides: Any,
 ) -> Protocol:
     """stickland2021regularising, Figure 2: English, then a target language from there. Keys ((kind, weight), language).
 
     The language of the first stage is empty. A second stage has the first one's settings without its penalty.
+
+    Args:
+        preset: see :mod:`xlgen.training.presets`.
+        task: PAWS-X or its miniature, unless given.
+        weights: of the first stages' penalties, by kind; one without any is first.
+        languages: of the second stages.
+        options: where the data are, which name a first stage.
+        first_name: what names it instead, where there are no data.
+        overrides: settings of a run, by name.
     """
     task = task or name_of("pawsx", preset)
-    options, configs, measures = options or RunOptions(), {}, {}
+    first_name = first_name or (lambda first: resolve(first, options or RunOptions()).hash)
+    configs, measures = {}, {}
     english = TASKS[task].source_language
     trace = {"fisher_trace": {"examples": 200}}
     held = tuple(MeasureConfig(("accuracy", "loss"), languages, split, 0) for split in ("dev_held", "test"))
@@ -69,7 +80,7 @@ def stages(
         first = config(preset, task, overrides, **_penalty(*which))
         configs[which, ""] = first
         measures[which, ""] = (*held, MeasureConfig(("fisher_trace",), (english,), "dev", 200, trace))
-        start = resolve(first, options).hash
+        start = first_name(first)
         for language in languages:
             second = config(preset, task, {**overrides, "train_size": 0, "dev_size": 0}, start=start, language=language)
             configs[which, language] = second

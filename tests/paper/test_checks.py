@@ -87,18 +87,18 @@ def test_recorded_models_are_those_of_the_protocol(monkeypatch):
     protocol = protocols.checks("real", seeds=[0])
     asked = protocol.configs["xnli", 1, 0]
 
-    def result(name, split, numbers, n=9, **settings):
-        facts = {"config": {"names": [name], "split": split, "settings": {name: settings}}}
+    def result(name, split, numbers, n=9, size=64, **settings):
+        facts = {"config": {"names": [name], "split": split, "size": size, "settings": {name: settings}}}
         facts["values"] = {code: vars(value) for code, value in values(numbers, n).items()}
         return SimpleNamespace(read=facts.__getitem__)
 
-    def each():
+    def each(folder):
         few = result("accuracy", "test", PRINTED[PHI], n=3)
-        whole = result("accuracy", "test", PRINTED["accuracy"])
+        whole = result("accuracy", "test", PRINTED["accuracy"], size=0)
         yield (
             asked.with_(data="0123", dev_size=7),
             None,
-            [whole, few, result(PHI, "test", PRINTED[PHI], noise_scale=0.001)],
+            [whole, few, result(PHI, "test", PRINTED[PHI], noise_scale=0.001, noise_seeds=[0, 1, 2])],
         )
         yield asked.with_(lr=2 * asked.lr), None, [result("margin", "dev", PRINTED["margin"])]
 

@@ -1,0 +1,214 @@
+"""What is recorded of a real encoder, beside a chapter's own models: in every build, without data or encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paper.chapters.comparison import VANILLA, Comparison, means_table, score_frame
+from paper.chapters.page import box, table
+from paper.published import BY_LANGUAGE
+from paper.records import Obtained
+from xlgen.analysis import RESAMPLES, clustered
+from xlgen.data.catalogue import TASKS
+from xlgen.training.runs import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from IPython.display import HTML
+
+    from paper.chapters.evidence import Evidence
+
+ENCODER = "e5-small"
+"""Of the grid of real data; see :mod:`xlgen.models.packaged`."""
+SEEDS = tuple(range(8))
+"""All that a grid of real data ever asks for; those that are recorded count."""
+COMMAND = "make records GRID=real ARGS='options=\"--data-dir DIR\"'"
+
+
+def rows_of(found: Obtained, keys: Iterable[Hashable] | None = None) -> pd.DataFrame:
+    """What was measured of recorded models, as :func:`paper.records.recorded` has it; empty where there is none.
+
+    Args:
+        found: of :func:`paper.records.committed`.
+        keys: of the models; all of them unless given.
+    """
+    import pandas as pd
+
+    chosen = list(found.runs if keys is None else keys)
+    if not chosen:
+        return pd.DataFrame()
+    frame = found.frame[found.frame.key.isin(chosen) & ~found.frame.measure.str.endswith("_correct")]
+    about = {key: (run.key, run.manifest["created"], run.manifest["train_pairs"]) for key, run in found.runs.items()}
+    for place, column in enumerate(("key", "created", "train_size")):
+        values = [about[key][place] for key in found.frame.key[frame.index]]
+        frame = frame.assign(**{column: values})
+    return frame
+
+
+def real_box(*found: Obtained) -> HTML:
+    """A box: which recorded models of a real encoder stand here, when they were trained, and on which data.
+
+    Args:
+        found: of :func:`paper.records.committed`.
+    """
+    runs = {run.key: run for part in found for run in part.runs.values()}
+    if not runs:
+        text = f"No model of a real encoder is recorded for this yet. It is run by: {COMMAND}"
+        return box("note", "Real data: not run", text)
+    some: dict[tuple[str, str], list[Run]] = {}
+    for run in runs.values():
+        some.setdefault((run.config.model, run.task), []).append(run)
+    lines = []
+    for (encoder, task), of_task in some.items():
+        pairs, data = {run.manifest["train_pairs"] for run in of_task}, {run.config.data for run in of_task}
+        models = f"{len(of_task)} model{'s' * (len(of_task) != 1)}"
+        examples = " or ".join(f"{number:,}" for number in sorted(pairs))
+        lines.append(f"{encoder} on {task}: {models} of {examples} training examples, data {', '.join(sorted(data))}")
+    first, *_, last = sorted(run.manifest["created"][:10] for run in runs.values()) * 2
+    return box(
+        "note",
+        "Real data, recorded",
+        f"{'; '.join(lines)}. Trained {first if first == last else f'{first} to {last}'}.",
+        "The numbers are read from committed records: this page needs neither the data nor the encoder. Data are named "
+        f"by the fingerprint of the rows and the encoder. To train these models again: {COMMAND}",
+    )
+
+
+def real_table(found: Obtained, caption: str, named: Callable[[Any], str]) -> HTML | None:
+    """Scores of recorded models, a row for each task and setup: its seeds, English, and the other languages.
+
+    Args:
+        found: of :func:`paper.records.committed`.
+        caption: of the table.
+        named: what a setup is called, from a key; keys of one name are its seeds.
+
+    Returns:
+        Nothing where there are no models.
+    """
+    setups: dict[str, list[Hashable]] = {}
+    for key in found.runs:
+        setups.setdefault(f"{found.runs[key].task}: {named(key)}", []).append(key)
+    if not setups:
+        return None
+    body = []
+    for name, keys in setups.items():
+        task = TASKS[found.runs[keys[0]].task]
+        means = score_frame(found, keys, "f1" if task.kind == "token" else "accuracy").mean()
+        targets = means.drop(task.source_language).sort_values()
+        ends = [f"{targets.iloc[end]:.1f} ({targets.index[end]})" for end in (0, -1)]
+        body.append(
+            (name, len(keys), f"{means[task.source_language]:.1f}", f"{targets.mean():.1f}", *ends, len(targets))
+        )
+    head = ("", "seeds", "English", "mean of targets", "lowest", "highest", "target languages")
+    return table(head, body, caption)
+
+
+def real_relations(
+    found: Obtained,
+    measures: Mapping[str, str | tuple[str, str]],
+    caption: str,
+    named: Callable[[Any], str],
+    resamples: int = RESAMPLES,
+) -> HTML | None:
+    """How measures of recorded models go with accuracy over the target languages: a row a measure, a column a setup.
+
+    Pearson's r over the languages, mean over the seeds of a setup, with the bootstrap interval over languages of
+    :func:`xlgen.analysis.clustered`. Values that are bounds are left out.
+
+    Args:
+        found: of :func:`paper.records.committed`, of one task.
+        measures: by title, the measure as rows name it, and the entry of its ``extra`` that counts, if not its value.
+        caption: of the table.
+        named: what a setup is called, from a key; keys of one name are its seeds.
+        resamples: bootstrap samples of every interval.
+
+    Returns:
+        Nothing where no model has any of the measures.
+    """
+    frame = rows_of(found)
+    if frame.empty:
+        return None
+    source = TASKS[next(iter(found.runs.values())).task].source_language
+    setups: dict[str, list[str]] = {}
+    for key, run in found.runs.items():
+        setups.setdefault(named(key), []).append(run.key)
+    targets = frame[(frame.language != source) & (frame.status == "ok")]
+    accuracy = targets[targets.measure == "accuracy"].pivot(index="key", columns="language", values="value")
+    body = []
+    for title, wanted in measures.items():
+        measure, entry = (wanted, "") if isinstance(wanted, str) else wanted
+        rows = targets[targets.measure == measure]
+        if entry:
+            rows = rows.assign(value=[float(np.mean(extra[entry])) for extra in rows.extra])
+        table_of = rows.pivot(index="key", columns="language", values="value").reindex(columns=accuracy.columns)
+        cells = []
+        for names in setups.values():
+            both = [name for name in names if name in table_of.index and name in accuracy.index]
+            r = clustered(table_of.loc[both], accuracy.loc[both], resamples=resamples) if both else None
+            cells.append(f"{r.interval:.2f}" if r is not None and r.status == "ok" else "not run")
+        if any(cell != "not run" for cell in cells):
+            body.append((title, *cells))
+    return table(("r with accuracy", *setups), body, caption) if body else None
+
+
+def real_setups(
+    evidence: Evidence,
+    found: Obtained,
+    setups: Mapping[str, Hashable],
+    names: Mapping[str, str],
+    paper: str,
+    named: Callable[[Any], str],
+) -> list[HTML]:
+    """Recorded models of several setups: a table of scores, one beside the paper's means, and the rows of the ledger.
+
+    Args:
+        evidence: of the chapter, which gets a row at the scale *real data* for each claim on a mean over languages
+            (Table 1 of the paper) and on a share of them.
+        found: of :func:`paper.records.committed`, with keys (task, setup, seed).
+        setups: by kind, the part of the key; ``"vanilla"`` is among them.
+        names: how the kinds are called on the page.
+        paper: key in the bibliography.
+        named: what a model's setup is called, from its key.
+
+    Returns:
+        What there is to be shown.
+    """
+    pairs = compared(found, setups, paper, names)
+    for one in pairs:
+        kind = next(kind for kind in one.ours if kind != VANILLA)
+        numbers = {f"l2-t1-{one.task}-{kind}": one.change(kind, over="seeds")}
+        numbers |= {f"l2-t{number}-{kind}": one.share(kind) for number in BY_LANGUAGE[one.paper].get(one.task, ())}
+        both = setups[VANILLA], setups[kind]
+        rows = rows_of(found, [key for key in found.runs if key[0] == one.task and key[1] in both])
+        for claim in (claim for claim in numbers if claim in evidence.claims):
+            evidence.settle_recorded(claim, numbers[claim], rows)
+    shown = [real_table(found, "Scores [%] of the recorded models of a real encoder, means over seeds", named)]
+    if pairs:
+        caption = "The same beside the paper's means [%], over the languages and seeds that both have"
+        shown.append(means_table(pairs, caption))
+    return [one for one in shown if one is not None]
+
+
+def compared(found: Obtained, setups: Mapping[str, Hashable], paper: str, names: Mapping[str, str]) -> list[Comparison]:
+    """Each recorded setup of each task beside vanilla fine-tuning, over the seeds that both have.
+
+    Args:
+        found: of :func:`paper.records.committed`, with keys (task, setup, seed).
+        setups: by kind, the part of the key; ``"vanilla"`` is among them.
+        paper: key in the bibliography.
+        names: how the kinds are called on the page.
+    """
+    one_each = []
+    for task in dict.fromkeys(key[0] for key in found.runs):
+        seeds = {kind: {key[2] for key in found.runs if key[:2] == (task, part)} for kind, part in setups.items()}
+        measure = "f1" if TASKS[task].kind == "token" else "accuracy"
+        for kind in (kind for kind in setups if kind != VANILLA):
+            if not (common := sorted(seeds[VANILLA] & seeds[kind])):
+                continue
+            both = (VANILLA, kind)
+            ours = {k: score_frame(found, [(task, setups[k], seed) for seed in common], measure) for k in both}
+            one_each.append(Comparison(task, ours, paper, {k: names[k] for k in both}))
+    return one_each
