@@ -73,7 +73,6 @@ seeds = chapters.words(seeds, int)
 every = records.recorded()
 every = every[(every.split == "test") | (every.measure == "dev_margin")]
 every = every[every.key.isin(every[every.measure == DEFAULT[-1]].key)].assign(run=every.key)
-every = every.sort_values("n", kind="stable").drop_duplicates(["key", "language", "measure"], keep="last")
 recent = every[every.seed.isin(seeds) | (every.model == encoder)]
 several = frames.tidy(recent)  # all models that one pass was recorded of
 mini = frames.tidy(recent[(recent.task == "mini-xnli") & (recent.objective == "baseline")])

@@ -22,7 +22,7 @@ from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
 from xlgen.core.hyper import named
 from xlgen.core.store import Result, encode, git_commit, pack, unpack
-from xlgen.measures import Subject, Value, logits
+from xlgen.measures import Subject, Value, logits, settings_of
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
 from xlgen.models import tuning as tunings
 from xlgen.objectives import create
@@ -136,7 +136,8 @@ def each(folder: Path | None = None) -> Iterator[tuple[RunConfig, Result, list[R
 def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
     """Every number of the committed records whose runs have these settings, a row for each model, measure and language.
 
-    It needs neither the data nor the encoder, and asks for no protocol: what is there is there.
+    It needs neither the data nor the encoder, and asks for no protocol: what is there is there. Where a measure was
+    taken more than once, that with the fewest settings besides its defaults counts, and of these that of most examples.
 
     Args:
         folder: of the records; the checkout's unless given.
@@ -157,15 +158,26 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
         about = {name: getattr(config, name) for name in ("task", "model", "objective", "seed")}
         manifest = source.read("manifest")
         about |= {"key": source.name, "created": manifest["created"], "train_size": manifest["train_pairs"]}
+        best: dict[tuple[str, str], tuple[tuple[int, int], dict[str, Any]]] = {}
         for result in results:
             asked = result.read("config")
             (name,), split = asked["names"], asked["split"]
             measure = name if split == "test" else f"{split}_{name}"
+            unusual = _unusual(name, asked["settings"][name])
             for language, value in result.read("values").items():
                 row = about | {"language": language, "measure": measure, "split": split} | asdict(Value(**value))
-                for column, cell in row.items():
-                    columns.setdefault(column, []).append(once.setdefault(cell, cell) if type(cell) is str else cell)
+                rank, (before, _) = (-unusual, row["n"]), best.get((measure, language), ((-math.inf, 0), {}))
+                if rank > before:
+                    best[measure, language] = rank, row
+        for column, cell in chain.from_iterable(row.items() for _, row in best.values()):
+            columns.setdefault(column, []).append(once.setdefault(cell, cell) if type(cell) is str else cell)
     return pd.DataFrame(columns)
+
+
+def _unusual(measure: str, settings: Mapping[str, Any]) -> int:
+    """How many settings of a recorded measure differ from the measure's defaults."""
+    usual = encode(settings_of(measure))
+    return sum(value != usual.get(name) for name, value in settings.items())
 
 
 def obtain(

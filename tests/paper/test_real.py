@@ -81,7 +81,7 @@ def test_a_record_is_found_by_what_it_was_trained_with_and_defaults_are_filled_i
 def _results():
     """Two sizes of one measure, two noise scales of another, and one of the other split."""
     values = {code: vars(value(place / 10)) for place, code in enumerate(CODES)}
-    low = {code: one | {"value": 0.0} for code, one in values.items()}
+    low = {code: one | {"value": 0.0, "n": 64} for code, one in values.items()}
     usual = {"noise_scale": 0.001, "noise_seeds": [0, 1, 2], "lam": 0.05}
     for name, split, size, settings, numbers in (
         ("accuracy", "test", 0, {}, values),
@@ -103,6 +103,18 @@ def test_of_each_measure_it_has_what_was_asked_for_of_most_examples(monkeypatch)
     test, dev, quick, slow = records.committed(protocol).measured["baseline", 0]
     assert [*test] == ["accuracy"] and test["accuracy"]["fr"].value == 0.2 and dev["accuracy"]["fr"].value == 0.0
     assert [*quick] == ["sharpness_difference"] and quick["sharpness_difference"]["fr"].value == 0.2 and slow == {}
+
+
+def test_without_a_protocol_a_measure_has_one_number_that_of_its_defaults_and_of_most_examples(monkeypatch):
+    (asked,) = protocols.seeds("real", objectives=["baseline"], seeds=[0]).configs.values()
+    manifest = {"created": "2026-11-20T00:00:00", "train_pairs": 10_000}
+    source = SimpleNamespace(name="c" * 16, read={"manifest": manifest}.__getitem__)
+    *rest, usual, loud = (SimpleNamespace(read=facts.__getitem__) for facts in _results())
+    for order in ([*rest, usual, loud], [loud, usual, *rest[::-1]]):
+        monkeypatch.setattr(records, "each", lambda folder, order=order: [(asked, source, order)])
+        frame = records.recorded().set_index(["measure", "language"])
+        assert frame.index.is_unique and len(frame) == 3 * len(CODES)
+        assert frame.value["accuracy", "fr"] == frame.value["sharpness_difference", "fr"] == 0.2
 
 
 def test_the_committed_records_of_real_models_are_found_whole():
