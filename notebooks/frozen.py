@@ -475,6 +475,9 @@ evidence.table("Table 17", "Table 18", caption="Language by language: the paper'
 real = records.committed(protocols.frozen("real", seeds=chapters.SEEDS))
 parts = {t: {"vanilla": "baseline"}.get(t, t) for t in NAMES}
 called = {part: NAMES[t] for t, part in parts.items()}
+for name in ("xnli", "udpos"):
+    for end, codes in (("", []), ("-en", [english])):
+        chapters.real_order(evidence, real, name, f"l2-t6-{name}{end}", {part: part for part in called}, codes)
 paper = studies[first_task].paper
 chapters.show(chapters.real_box(real))
 chapters.show(*chapters.real_setups(evidence, real, parts, NAMES, paper, lambda key: called[key[1]]))

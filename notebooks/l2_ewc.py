@@ -487,6 +487,13 @@ at_real = protocols.regularisers("real", strengths=[0.001, 0.01, 0.1], variants=
 real, parts = records.committed(at_real), {"vanilla": VANILLA, "l2": ("L2", 0.01), "ewc": ("EWC fr", 0.01)}
 called = {"vanilla": "vanilla", "l2": "L2", "ewc": "EWC, French text"}
 
+tried = {key: run.summary["dev_accuracy"] for key, run in real.runs.items() if key[1][0] == "L2" and key[0] == "xnli"}
+if len(strong := sorted({setup[1] for _, setup, _ in tried})) > 1:
+    of_best = max(strong, key=lambda at: np.mean([dev for key, dev in tried.items() if key[1][1] == at]))
+    ends = {"none": VANILLA, "smallest": ("L2", strong[0]), "largest": ("L2", strong[-1]), "best": ("L2", of_best)}
+    chapters.real_order(evidence, real, "xnli", "l2-f1-zero-shot", ends)
+    chapters.real_order(evidence, real, "xnli", "l2-f1-english", ends, [english])
+
 
 def with_strength(key: tuple) -> str:
     """A setup's name and its λ."""

@@ -22,7 +22,16 @@ from paper.chapters.page import (
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, options_for, scale_of, spoken, words
-from paper.chapters.real import ENCODER, SEEDS, real_box, real_relations, real_setups, real_table, rows_of
+from paper.chapters.real import (
+    ENCODER,
+    SEEDS,
+    real_box,
+    real_order,
+    real_relations,
+    real_setups,
+    real_table,
+    rows_of,
+)
 from paper.chapters.rows import (
     PREDICTED,
     best_constant,
@@ -68,6 +77,7 @@ __all__ = [
     "partial",
     "published",
     "real_box",
+    "real_order",
     "real_relations",
     "real_setups",
     "real_table",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from paper import ledger, published
 from paper.chapters.comparison import VANILLA, Comparison, means_table, score_frame
 from paper.chapters.page import box, table
 from paper.published import BY_LANGUAGE
@@ -212,3 +213,38 @@ def compared(found: Obtained, setups: Mapping[str, Hashable], paper: str, names:
             ours = {k: score_frame(found, [(task, setups[k], seed) for seed in common], measure) for k in both}
             one_each.append(Comparison(task, ours, paper, {k: names[k] for k in both}))
     return one_each
+
+
+def real_order(
+    evidence: Evidence,
+    found: Obtained,
+    task: str,
+    claim: str,
+    called: Mapping[str, Hashable],
+    codes: Sequence[str] = (),
+) -> None:
+    """Give a claim on an order of setups its row at the scale *real data*, where all that it names are recorded.
+
+    Args:
+        evidence: of the chapter; nothing is done where the claim is not its own.
+        found: of :func:`paper.records.committed`, with keys (task, setup, seed).
+        task: of the models.
+        claim: its id.
+        called: by name in the claim's pairs, the part of the key.
+        codes: languages whose mean is compared; the target languages that the paper has too, unless given.
+    """
+    if claim not in evidence.claims:
+        return
+    pairs = evidence.claims[claim].pairs
+    named = dict.fromkeys(name for pair in pairs for name in pair.split(" > "))
+    seeds = [{key[2] for key in found.runs if key[:2] == (task, called[name])} for name in named]
+    if not (common := sorted(set.intersection(*seeds))):
+        return
+    measure, english = ("f1" if TASKS[task].kind == "token" else "accuracy"), TASKS[task].source_language
+    keys = {name: [(task, called[name], seed) for seed in common] for name in named}
+    frames = {name: score_frame(found, some, measure) for name, some in keys.items()}
+    printed = published.scores(evidence.claims[claim].paper, task).get(VANILLA, {})
+    chosen = list(codes) or [c for c in frames[next(iter(named))] if c != english and (not printed or c in printed)]
+    scores = {name: list(frame[chosen].mean(axis=1)) for name, frame in frames.items()}
+    used = [key for some in keys.values() for key in some]
+    evidence.settle_recorded(claim, ledger.differences(scores, pairs), rows_of(found, used))

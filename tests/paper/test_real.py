@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from paper import chapters, ledger, protocols, records
-from paper.chapters.real import compared, real_relations, real_setups
+from paper.chapters.real import compared, real_order, real_relations, real_setups
 from paper.published import scores
 from paper.records import Obtained
 from xlgen.measures import Value
@@ -171,3 +171,18 @@ def test_setups_are_compared_over_the_seeds_that_both_have_and_go_into_the_ledge
     real_setups(own, found, parts, names, *rest)
     assert not own.real, "a chapter at this scale answers with its own models"
     assert real_setups(evidence, obtained(), parts, names, *rest) == []
+
+
+def test_an_order_is_over_the_seeds_that_all_of_its_setups_have(tmp_path):
+    found = obtained(("xnli", VANILLA, 0), ("xnli", L2, 0), ("xnli", VANILLA, 1), ("xnli", L2, 1), ("xnli", L2, 2))
+    evidence = chapters.Evidence("l2_ewc", found, "mini", {}, store=tmp_path)
+    called = {"none": VANILLA, "best": L2, "smallest": L2, "largest": L2}
+    real_order(evidence, found, "xnli", "l2-f1-zero-shot", called)
+    real_order(evidence, found, "xnli", "l2-f1-english", called | {"largest": VANILLA}, ["en"])
+    real_order(evidence, found, "xnli", "l2-t6-xnli", called)  # another chapter's
+    real_order(evidence, found, "pawsx", "l2-f1-english", called)
+    zero, english = ledger.load(tmp_path / "ledger")
+    shared = [place for place, code in enumerate(CODES) if code in scores("anonymous2021frustratingly", "xnli")["l2"]]
+    gain = np.mean([100 * 0.01 * (1 + place) for place in shared if place])
+    assert zero.value["best > none"] == pytest.approx(gain) and zero.seeds == (0, 1) and zero.n == 2
+    assert zero.value["best > largest"] == 0 and english.value == {"smallest > largest": pytest.approx(1.0)}
