@@ -221,13 +221,15 @@ def compare(measure: str, claim: str) -> list[tuple]:
     lines = []
     for (name, ours), cell in zip(within(measure).items(), cells(measure).values(), strict=True):
         paper, verdict = (cell.interval, cell.verdict(ours).outcome) if cell else ("not printed", "")
-        lines.append((f"{name}, {chapters.NAMES[measure]}", paper, ours, f"{ours.pearson.p:.2g}", verdict))
+        of_model = [row for row in at_seed if row["objective"] == name]
+        noise = chapters.noise_cells(chapters.noise(of_model, measure, english))
+        lines.append((f"{name}, {chapters.NAMES[measure]}", paper, ours, f"{ours.pearson.p:.2g}", *noise, verdict))
         if cell and f"t{cell.table}" == claim.split("-")[0]:
             evidence.settle(f"bassi-{claim}-{name}", ours, [(name, seed)])
     return lines
 
 
-columns = ("", "paper, r [interval at its n]", "ours", "p", "verdict")
+columns = ("", "paper, r [interval at its n]", "ours", "p", *chapters.NOISE_HEAD, "verdict")
 table_1 = compare("dev_margin", "t1-margin") + compare("sharpness_difference", "t1-sharpness")
 say(verdicts=evidence.tally or "the paper has no cell for this task")
 chapters.table(columns, table_1, "Table 1 of Bassi et al. (mBERT on XNLI or PAWS-X), and ours")

@@ -180,24 +180,44 @@ real = {name: truth.Side(chapters.rows_of(one), "en", "real data") for name, one
 
 # %% tags=["remove-input"]
 cells = {row: [TABLE.cell(row, column) for column in COLUMNS.values()] for row in TABLE.rows}
-body = [(f"paper: {row}", *(f"{cell.interval}" for cell in printed), f"{TABLE.n}?") for row, printed in cells.items()]
-body += [(f"ours, seed {s}", *(f"{by_seed[m, s].interval():.3f}" for m in COLUMNS), len(targets)) for s in seeds]
-body.append(("ours, means over seeds", *(f"{ours[m].interval():.3f}" for m in COLUMNS), len(targets)))
+body = [
+    (f"paper: {row}", *(f"{cell.interval}" for cell in printed), f"{TABLE.n}?", "", "")
+    for row, printed in cells.items()
+]
+
+
+def noisy(some: list[dict], source: str = english) -> tuple[str, str]:
+    """Reliabilities of margin and sharpness, and their r without noise."""
+    of_each = (chapters.noise_cells(chapters.noise(some, measure, source)) for measure in COLUMNS)
+    return tuple(" / ".join(pair) for pair in list(zip(*of_each, strict=True))[:2])
+
+
+per_seed = {seed: [row for row in found.rows() if row["seed"] == seed] for seed in seeds}
+body += [
+    (f"ours, seed {s}", *(f"{by_seed[m, s].interval():.3f}" for m in COLUMNS), len(targets), *noisy(per_seed[s]))
+    for s in seeds
+]
+means_row = (f"{ours[m].interval():.3f}" for m in COLUMNS)
+body.append(("ours, means over seeds", *means_row, len(targets), *noisy(found.rows())))
 with_english = [f"{related(m, codes=list(languages)).interval():.3f}" for m in COLUMNS]
-body.append(("… with English", *with_english, len(languages)))
+body.append(("… with English", *with_english, len(languages), "", ""))
 if len(seeds) > 1:
-    body.append(("ours, mean r, languages drawn", *(f"{drawn[m].interval}" for m in COLUMNS), len(targets)))
+    body.append(("ours, mean r, languages drawn", *(f"{drawn[m].interval}" for m in COLUMNS), len(targets), "", ""))
 for name, side in real.items():
-    found_r = [side.relation(m) for m in COLUMNS]
-    cells = [f"{one.interval:.3f}" if one else "not recorded" for one in found_r]
     if side.models:
-        body.append((f"real, {name} ({len(side.models)} seeds)", *cells, side.accuracy.shape[1]))
+        of_side = [side.relation(m) for m in COLUMNS]
+        shown = [f"{one.interval:.3f}" if one else "not recorded" for one in of_side]
+        count = f"{len(side.models)} seed{'s' * (len(side.models) != 1)}"
+        quiet = noisy(chapters.rows_of(at_real[name]), "en") if all(of_side) else ("", "")
+        body.append((f"real data: {name}, {count}", *shown, side.accuracy.shape[1], *quiet))
 chapters.table(
-    ("", "margin (dev), r", "sharpness, r", "languages"),
+    ("", "margin (dev), r", "sharpness, r", "languages", "reliabilities", "r without noise"),
     body,
     "Pearson's r with test accuracy over languages and its 95 % interval: Fisher's z; where languages are drawn, and of "
-    f"real data, a bootstrap over languages. The paper's intervals are not printed: they follow from r if it is over {TABLE.n} languages. Ours on "
-    f"{n_of['accuracy', english]:,.0f} examples a language, sharpness on {n_of['sharpness_difference', english]:,.0f}",
+    "real data, a bootstrap over languages. The paper's intervals are not printed: they follow from r if it is over "
+    f"{TABLE.n} languages. Ours on {n_of['accuracy', english]:,.0f} examples a language, sharpness on "
+    f"{n_of['sharpness_difference', english]:,.0f}. Reliability of margin / of sharpness: the share of the variance over "
+    "languages that standard errors do not explain; r without noise: divided by the root of both reliabilities",
 )
 
 # %% tags=["remove-input"]

@@ -434,14 +434,23 @@ evidence.choice("margin-space", sentence)
 chapters.box("warning", "Which margin?", f"{conflict} {sentence}")
 
 # %% tags=["remove-input"]
-chapters.correlation_table(by_title, f"Correlations with test accuracy over the {len(targets)} target languages")
+of_shown = [row for row in rows if (row["objective"], row["seed"]) == shown]
+noise = {chapters.NAMES[name]: chapters.noise(of_shown, name, english) for name in names}
+caption = f"Correlations with test accuracy over the {len(targets)} target languages"
+chapters.correlation_table(by_title, caption, noise)
+
+# %% [markdown]
+# *Reliability* is the share of a measure's variance over the languages that its standard errors do not explain, and *r
+# without noise* the coefficient divided by the root of both reliabilities (that of accuracy too): what it would be if
+# both were known exactly ({mod}`xlgen.analysis.reliability`). The last column says why a sign cannot be said: too few
+# languages, or too noisy a measure.
 
 # %% [markdown]
 # The same measures of a real encoder, fine-tuned on English pairs of MultiNLI and scored on all test pairs of XNLI, as
 # far as it is recorded:
 
 # %% tags=["remove-input", "reads:records"]
-real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
+real = records.committed(protocols.seeds("real", objectives=[objective], seeds=chapters.SEEDS))
 title_of = {chapters.NAMES[name]: name for name in names}
 caption = "Real data: correlations over the target languages, mean over seeds, 95 % bootstrap over languages"
 chapters.show(chapters.real_box(real))

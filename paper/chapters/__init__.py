@@ -5,6 +5,7 @@ Every chapter measures with :func:`study_measures`, so that a model that two cha
 
 from paper.chapters.comparison import Comparison, means_table, score_frame
 from paper.chapters.evidence import Evidence
+from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.chapters.page import (
     NAMES,
     adds,
@@ -51,6 +52,7 @@ __all__ = [
     "ENCODER",
     "MIN_TARGETS",
     "NAMES",
+    "NOISE_HEAD",
     "PREDICTED",
     "SEEDS",
     "Comparison",
@@ -72,6 +74,8 @@ __all__ = [
     "how_many",
     "ledger_folder",
     "means_table",
+    "noise",
+    "noise_cells",
     "options_for",
     "own_contradictions",
     "partial",

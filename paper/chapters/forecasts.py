@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from paper.chapters.measures import named
+from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.protocols.base import LABEL_FREE_MEASURES
-from xlgen.analysis import CANNOT_SAY, MIN_POINTS, Interval, disattenuated
-from xlgen.analysis.reliability import Disattenuated
+from xlgen.analysis import Interval
 from xlgen.forecast import frame as frames
 from xlgen.forecast.evaluate import evaluate
 from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
@@ -21,8 +21,7 @@ MEAN = Forecaster("mean of the others", (), "mean")
 ATC = Forecaster("ATC as it is", ("atc",), "as is")
 OF_THE_PAPERS = ("fisher_trace", "sharpness_difference", "dev_margin")
 """Measures beside those without labels; those of the very predictions that accuracy counts are no forecasts."""
-HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", "covered", "reliability")
-HEAD += ("r without noise", CANNOT_SAY)
+HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", "covered", *NOISE_HEAD)
 
 
 def points(row: pd.Series) -> str:
@@ -47,26 +46,6 @@ def _title(one: Forecaster) -> str:
     return named(one.measures[0]) + ", as it is" * (one.how == "as is")
 
 
-def noise(rows: pd.DataFrame, measure: str, source: str = "en", resamples: int = 1999) -> Disattenuated | None:
-    """A measure's correlation with accuracy over the languages of one model, with and without noise.
-
-    Args:
-        rows: of :func:`paper.records.recorded`, of one model.
-        measure: of each language.
-        source: language that is left out.
-        resamples: of the bootstrap.
-
-    Returns:
-        ``None`` where standard errors are missing or the languages are too few.
-    """
-    rows = rows[(rows["status"] == "ok") & (rows["language"] != source)]
-    parts = [rows[rows["measure"] == name].set_index("language")[["value", "stderr"]] for name in (measure, "accuracy")]
-    table = pd.concat(parts, axis=1, join="inner").astype(float).dropna().to_numpy().T
-    if table.shape[1] < MIN_POINTS or not table[1].any():
-        return None
-    return disattenuated(*table, resamples=resamples)
-
-
 def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple]:
     """The estimators of some models under :data:`HEAD`, the smallest error in a left-out language first.
 
@@ -78,10 +57,8 @@ def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple
     chosen = {one.name: one for one in estimators(frame)}
     body = []
     for _, row in evaluate(frame, "language", list(chosen.values()), level).iterrows():
-        one, said = chosen[row["forecaster"]], ("", "", "")
-        found = noise(rows, one.measures[0]) if one.how == "ridge" and len(one.measures) == 1 else None
-        if found is not None:
-            said = (f"{found.reliability_x:.2f}", f"{found.corrected:.2f}", found.why_not)
+        one = chosen[row["forecaster"]]
+        said = noise_cells(noise(rows, one.measures[0]) if one.how == "ridge" and len(one.measures) == 1 else None)
         # a mean of the others is highest where the one left out is lowest: its r is -1, and says nothing
         r = "" if np.isnan(row["r"]) or one.how == "mean" else f"{row['r']:.2f}"
         body.append(

@@ -9,8 +9,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from paper import records
+from paper.chapters.noise import NOISE_HEAD, noise_cells
 from paper.published import Cell, contradictions, discrepancies, find
 from xlgen.analysis import Correlation, Interval, signed
+from xlgen.analysis.reliability import Disattenuated
 from xlgen.analysis.rows import Row
 from xlgen.core.errors import UnknownName
 
@@ -163,20 +165,31 @@ def run_table(found: records.Obtained, **more: object) -> HTML:
     )
 
 
-def correlation_table(ours: Mapping[str, Correlation], caption: str) -> HTML:
-    """Coefficients with intervals, rank correlations and the permutation p-value, a row each."""
-    head = ("", "n", "Pearson's r", "95 %, Fisher z", "95 %, bootstrap", "p", "Spearman's ρ", "Kendall's τ")
+def correlation_table(
+    ours: Mapping[str, Correlation], caption: str, noise: Mapping[str, Disattenuated | None] | None = None
+) -> HTML:
+    """Coefficients with intervals, rank correlations and the permutation p-value, a row each.
+
+    Args:
+        ours: by name of the row.
+        caption: of the table.
+        noise: by name of the row, how reliable the measure is and what r would be without noise, where that is known
+            (:func:`paper.chapters.noise.noise`); without it the table has no such columns.
+    """
+    head = ["", "n", "Pearson's r", "95 %, Fisher z", "95 %, bootstrap", "p", "Spearman's ρ", "Kendall's τ"]
+    head += NOISE_HEAD if noise is not None else ()
     body = []
     for name, c in ours.items():
         n = f"{c.n}" + (f" ({c.left_out} left out)" if c.left_out else "")
         if c.status != "ok":
-            body.append((name, n, f"undefined: {c.reason}", "", "", "", "", ""))
+            body.append((name, n, f"undefined: {c.reason}", *[""] * (len(head) - 3)))
             continue
         r, ends = (
             c.pearson,
             (f"[{signed(a)}, {signed(b)}]" for a, b in ((c.pearson.low, c.pearson.high), c.pearson.bootstrap)),
         )
-        body.append((name, n, signed(r.value), *ends, f"{r.p:.2g}", signed(c.spearman.value), signed(c.kendall.value)))
+        cells = (signed(r.value), *ends, f"{r.p:.2g}", signed(c.spearman.value), signed(c.kendall.value))
+        body.append((name, n, *cells, *(noise_cells(noise.get(name)) if noise is not None else ())))
     return table(head, body, caption)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from paper import ledger, published
 from paper.chapters.comparison import VANILLA, Comparison, means_table, score_frame
+from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.chapters.page import box, table
 from paper.published import BY_LANGUAGE
 from paper.records import Obtained
@@ -114,14 +115,16 @@ def real_relations(
     named: Callable[[Any], str],
     resamples: int = RESAMPLES,
 ) -> HTML | None:
-    """How measures of recorded models go with accuracy over the target languages: a row a measure, a column a setup.
+    """How measures of recorded models go with accuracy over the target languages: a row a measure and setup.
 
     Pearson's r over the languages, mean over the seeds of a setup, with the bootstrap interval over languages of
-    :func:`xlgen.analysis.clustered`. Values that are bounds are left out.
+    :func:`xlgen.analysis.clustered`; beside it reliability and r without noise of the seeds' means
+    (:func:`paper.chapters.noise.noise`). Values that are bounds are left out.
 
     Args:
         found: of :func:`paper.records.committed`, of one task.
-        measures: by title, the measure as rows name it, and the entry of its ``extra`` that counts, if not its value.
+        measures: by title, the measure as rows name it, and the entry of its ``extra`` that counts, if not its value;
+            of such an entry no error is known.
         caption: of the table.
         named: what a setup is called, from a key; keys of one name are its seeds.
         resamples: bootstrap samples of every interval.
@@ -129,6 +132,9 @@ def real_relations(
     Returns:
         Nothing where no model has any of the measures.
     """
+
+    import pandas as pd
+
     frame = rows_of(found)
     if frame.empty:
         return None
@@ -136,23 +142,26 @@ def real_relations(
     setups: dict[str, list[str]] = {}
     for key, run in found.runs.items():
         setups.setdefault(named(key), []).append(run.key)
-    targets = frame[(frame.language != source) & (frame.status == "ok")]
-    accuracy = targets[targets.measure == "accuracy"].pivot(index="key", columns="language", values="value")
+    frame = frame[(frame.language != source) & (frame.status == "ok")]
     body = []
     for title, wanted in measures.items():
         measure, entry = (wanted, "") if isinstance(wanted, str) else wanted
-        rows = targets[targets.measure == measure]
+        rows = frame[frame.measure.isin([measure, "accuracy"])]
         if entry:
-            rows = rows.assign(value=[float(np.mean(extra[entry])) for extra in rows.extra])
-        table_of = rows.pivot(index="key", columns="language", values="value").reindex(columns=accuracy.columns)
-        cells = []
-        for names in setups.values():
-            both = [name for name in names if name in table_of.index and name in accuracy.index]
-            r = clustered(table_of.loc[both], accuracy.loc[both], resamples=resamples) if both else None
-            cells.append(f"{r.interval:.2f}" if r is not None and r.status == "ok" else "not run")
-        if any(cell != "not run" for cell in cells):
-            body.append((title, *cells))
-    return table(("r with accuracy", *setups), body, caption) if body else None
+            numbers = [float(np.mean(extra[entry])) if entry in extra else np.nan for extra in rows.extra]
+            rows = rows.assign(value=rows.value.where(rows.measure == "accuracy", numbers), stderr=np.nan)
+        for setup, keys in setups.items():
+            of_setup = rows[rows.key.isin(keys)]
+            wide = of_setup.pivot(index="key", columns=["measure", "language"], values="value")
+            x, y = (wide.get(name, pd.DataFrame()).dropna(how="all") for name in (measure, "accuracy"))
+            if x.empty:
+                continue
+            r = clustered(x.reindex(columns=y.columns), y.loc[x.index], resamples=resamples)
+            if r.status == "ok":
+                quiet = noise(of_setup[of_setup.key.isin(x.index)], measure, source, resamples)
+                body.append((title, setup, len(x), f"{r.interval:.2f}", *noise_cells(quiet)))
+    head = ("r with accuracy", "", "seeds", "r [95 %]", *NOISE_HEAD)
+    return table(head, body, caption) if body else None
 
 
 def real_setups(

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import forecasts
+from paper.chapters.noise import noise
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis.reliability import NOISY
 from xlgen.forecast import frame as frames
@@ -28,18 +29,18 @@ def recorded(stderr=0.01, noise=0.0):
 def test_noise_leaves_the_source_out_and_pairs_by_language():
     rows = recorded()
     strange = rows.assign(value=rows["value"].where(rows["language"] != "en", 99.0))
-    found = forecasts.noise(strange.sample(frac=1, random_state=1), "confidence", resamples=99)
+    found = noise(strange.sample(frac=1, random_state=1), "confidence", resamples=99)
     assert found.raw.n == len(CODES) and found.raw.value == pytest.approx(1)
     assert 0 < found.reliability_x < 1 and found.reliability_x == pytest.approx(found.reliability_y)
-    assert forecasts.noise(rows.assign(stderr=np.nan), "confidence") is None
-    assert forecasts.noise(rows[rows["language"].isin(CODES[:3])], "confidence") is None
+    assert noise(rows.assign(stderr=np.nan), "confidence") is None
+    assert noise(rows[rows["language"].isin(CODES[:3])], "confidence") is None
 
 
 def test_noise_that_is_as_large_as_the_spread_is_called_so():
     rows = recorded(stderr=1.0)
     rng = np.random.default_rng(2)
     rows["value"] = rows["value"].where(rows["measure"] != "confidence", rng.normal(size=len(rows)))
-    assert forecasts.noise(rows, "confidence", resamples=99).why_not == NOISY
+    assert noise(rows, "confidence", resamples=99).why_not == NOISY
 
 
 def test_the_table_has_every_estimator_once_and_the_best_first():

@@ -1,0 +1,61 @@
+"""How much of a correlation over languages is lost to noise: reliability, and the coefficient without it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from paper.chapters.rows import with_both_errors
+from xlgen.analysis import MIN_POINTS, disattenuated
+from xlgen.analysis.reliability import Disattenuated
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NOISE_HEAD = ("reliability", "r without noise", "cannot say because")
+"""Of the columns that :func:`noise_cells` fills."""
+
+
+def noise(
+    rows: pd.DataFrame | Iterable[Mapping[str, Any]], measure: str, source: str = "en", resamples: int = 1999
+) -> Disattenuated | None:
+    """A measure's correlation with accuracy over the languages of one setup, with and without noise.
+
+    Of several models the mean values are correlated, with the errors of one: these are of the same examples, so that
+    another seed takes little of them away.
+
+    Args:
+        rows: as of :func:`paper.records.recorded` or :meth:`paper.records.Obtained.rows`, of models that differ in
+            nothing but their seed.
+        measure: of each language.
+        source: language that is left out.
+        resamples: of the bootstrap.
+
+    Returns:
+        ``None`` where standard errors are missing or the languages are too few.
+    """
+    import pandas as pd
+
+    frame = pd.DataFrame(rows)
+    frame = frame[(frame.status == "ok") & (frame.language != source) & frame.measure.isin([measure, "accuracy"])]
+    if "stderr_kind" in frame:
+        frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), columns=frame.columns)
+    squares = frame.assign(stderr=frame.stderr.astype(float) ** 2)
+    means = squares.groupby(["measure", "language"], sort=False)[["value", "stderr"]].mean()
+    parts = [means.loc[name] for name in (measure, "accuracy") if name in means.index.levels[0]]
+    if len(parts) < 2:
+        return None
+    x, x_square, y, y_square = pd.concat(parts, axis=1, join="inner").astype(float).dropna().to_numpy().T
+    if len(x) < MIN_POINTS or not x_square.any() or not np.ptp(x):
+        return None
+    return disattenuated(x, np.sqrt(x_square), y, np.sqrt(y_square), resamples=resamples)
+
+
+def noise_cells(found: Disattenuated | None) -> tuple[str, str, str]:
+    """What :data:`NOISE_HEAD` heads; empty where the errors are not known."""
+    if found is None:
+        return "", "", ""
+    corrected = "" if np.isnan(found.corrected.value) else f"{found.corrected:.2f}"
+    return f"{found.reliability_x:.2f}".replace("-", "−"), corrected, found.why_not
