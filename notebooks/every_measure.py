@@ -110,7 +110,8 @@ first_p, second_p = ({k: corrected(answer[k]) for k in KINDS} for answer in (fir
 # %% tags=["remove-input"]
 each = f", permutation p, and p corrected for {len(tried)} measures"
 caption = "Which language? Over languages for a fixed model: mean coefficient over models [bootstrap over languages]"
-study.answers(first, first_p, caption + each)
+quietly = "; reliability, and r without noise, of the means over the models"
+study.answers(first, first_p, caption + each + quietly, quiet=True)
 
 # %% tags=["remove-input"]
 caption = "Which model? Over models for a fixed language: mean coefficient over languages [bootstrap over models]"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from paper import figures, records
+from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.chapters.page import NAMES, table
 from paper.chapters.parameters import how_many
 from paper.protocols.base import PREDICTED, Protocol
@@ -272,19 +273,28 @@ class MeasureTables:
         answer: Mapping[str, Mapping[str, Clustered]],
         adjusted: Mapping[str, Mapping[str, float]],
         caption: str,
+        quiet: bool = False,
     ) -> HTML:
-        """Coefficients with interval, p and corrected p, by coefficient, a row a measure."""
+        """Coefficients with interval, p and corrected p, by coefficient, a row a measure.
+
+        Args:
+            answer: by coefficient and measure.
+            adjusted: the corrected p-values.
+            caption: of the table.
+            quiet: whether the columns of :func:`paper.chapters.noise.noise` follow, of the means over the models.
+        """
+        head = [cell for kind in answer for cell in (f"{kind.capitalize()} [95 %]", "p", "Holm")]
+        head += NOISE_HEAD if quiet else ()
         rows = []
         for m in self.tried:
             c = answer["pearson"][m]
             row = [self._dagger(m)]
             if c.status != "ok":
-                rows.append((*row, "undefined", *[""] * (3 * len(answer) - 1)))
+                rows.append((*row, "undefined", *[""] * (len(head) - 1)))
                 continue
             for kind in answer:
                 row += [str(answer[kind][m].interval), p_text(answer[kind][m].p), p_text(adjusted[kind][m])]
-            rows.append(row)
-        head = [cell for kind in answer for cell in (f"{kind.capitalize()} [95 %]", "p", "Holm")]
+            rows.append([*row, *(noise_cells(noise(self.frame, m, self.source)) if quiet else ())])
         reasons = dict.fromkeys(c.reason for c in answer["pearson"].values() if c.status != "ok")
         caption += "".join(f"; undefined: {reason}" for reason in reasons)
         return table(("", *head), rows, caption, dense=True)
