@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import measures
+from paper.chapters.noise import noise
 from xlgen.analysis import AnalysisError, Interval, clustered
 from xlgen.analysis.contest import contest
 from xlgen.core.errors import ConfigError, UnknownName
@@ -77,6 +78,17 @@ def test_answers_show_the_coefficient_and_say_where_there_is_none(study):
     margin = answer["dev_margin"]
     assert f"|margin (dev)|{margin.interval}|{margin.p:.2g}|0.032|" in shown
     assert f"undefined: {answer['frobenius'].reason}" in shown
+
+
+def test_answers_say_how_reliable_a_measure_is_where_its_errors_are_known(study):
+    answer = {m: clustered(study.tables[m], study.tables["accuracy"], resamples=99) for m in study.tried}
+    given = {"pearson": answer}, {"pearson": dict.fromkeys(study.tried, 0.0321)}, "x"
+    study.frame = study.frame.assign(stderr=0.01)
+    quiet = noise(study.frame, "dev_margin", study.source)
+    shown = text(study.answers(*given, quiet=True))
+    assert f"|0.032|{quiet.reliability_x:.2f}|{quiet.corrected:.2f}|" in shown
+    study.frame = study.frame.assign(stderr=None)
+    assert "|0.032|margin, correct only (dev)|" in text(study.answers(*given, quiet=True))
 
 
 def test_settled_are_candidates_with_a_small_p_and_an_interval_without_0(study):
