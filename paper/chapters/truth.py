@@ -11,7 +11,7 @@ import numpy as np
 
 from paper import ledger, protocols, records
 from paper.chapters.real import ENCODER, SEEDS, rows_of
-from paper.protocols.base import OBJECTIVES
+from paper.protocols.base import OBJECTIVES, name_of
 from xlgen.analysis import (
     CANNOT_SAY,
     MIN_POINTS,
@@ -229,6 +229,28 @@ def recorded_models(encoder: str = ENCODER, objectives: Sequence[str] = OBJECTIV
         objectives: of the models.
     """
     return rows_of(records.committed(protocols.seeds("real", model=encoder, objectives=objectives, seeds=SEEDS)))
+
+
+def further_models(preset: str, **settings: Any) -> pd.DataFrame:
+    """What is recorded of the objectives of the other papers on XNLI: as :func:`recorded_models`, baseline included.
+
+    L2 and EWC (French text) at the strength of the third paper's tables, the consistency loss of the second, and
+    R-Drop.
+
+    Args:
+        preset: see :mod:`xlgen.training.presets`.
+        settings: of the runs, such as the encoder.
+    """
+    import pandas as pd
+
+    task = name_of("xnli", preset)
+    others = protocols.seeds(preset, objectives=("baseline", "consistency", "rdrop"), seeds=SEEDS, **settings)
+    pulled = protocols.regularisers(
+        preset, tasks=[task], strengths=[0.01], variants=[], own=["fr"], seeds=SEEDS, **settings
+    )
+    found = records.committed(pulled)
+    pulled_only = rows_of(found, [key for key in found.runs if key[1] != protocols.VANILLA])
+    return pd.concat([rows_of(records.committed(others)), pulled_only], ignore_index=True)
 
 
 def rates_tried(preset: str, **choices: Any) -> dict[float, float]:

@@ -132,6 +132,16 @@ def test_reliability_is_what_standard_errors_do_not_explain():
     assert math.isnan(Side(bound, "en", "real data").reliability("margin"))
 
 
+def test_the_objectives_of_the_other_papers_are_one_setup_each():
+    """A table of one row a model: of L2 and EWC one strength and one text, whatever else is recorded of them."""
+    found = truth.further_models("mini")
+    assert {"baseline", "l2", "ewc", "consistency", "rdrop"} == set(found.objective)
+    assert not found.duplicated(["objective", "seed", "measure", "language"]).any()
+    one = Side(found, "en", "miniature")
+    assert one.gain("l2").n == one.gain("ewc").n == 3
+    assert set(truth.further_models("real", model="e5-small").objective) >= {"baseline"}
+
+
 def test_the_committed_record_is_a_model_of_the_protocol_and_others_are_not():
     found = truth.recorded_models()
     assert {"accuracy", "confidence", "dev_margin"} <= set(found.measure) and set(found.train_size) == {10_000}
