@@ -14,6 +14,7 @@ from xlgen.core.errors import DataError, UnknownName, XlgenError
 from xlgen.data import read_pairs
 from xlgen.data.catalogue import PAWSX_LANGUAGES, TASKS, XNLI_LANGUAGES
 from xlgen.data.read_pairs import Rows
+from xlgen.data.task import SHIFTED
 
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 real = pytest.mark.skipif(not REAL.is_dir(), reason="no real data beside the repository")
@@ -79,8 +80,10 @@ def test_unknown_names_and_training_rows_in_other_languages_are_refused():
         TASKS["xnlii"]
     with pytest.raises(UnknownName, match="language"):
         TASKS["xnli"].rows("ja", "test")
-    with pytest.raises(UnknownName, match="Known: dev, dev_first, dev_held, test, train"):
+    with pytest.raises(UnknownName, match="Known: dev, dev_first, dev_held, shifted, test, train"):
         TASKS["xnli"].rows("en", "validation")
+    with pytest.raises(UnknownName, match="Known: dev, dev_first, dev_held, test, train"):
+        TASKS["pawsx"].rows("en", SHIFTED)
     for name, task in TASKS.items():
         with pytest.raises(DataError, match=f"{name} has training rows only in 'en'"):
             task.rows(task.languages[1], "train")
@@ -129,6 +132,27 @@ def test_the_machine_translated_archive_spells_contradiction_otherwise(tmp_path)
     write(tmp_path / "XNLI-MT-1.0/multinli/multinli.train.en.tsv", lines)
     rows = TASKS["xnli"].rows("en", "train", tmp_path)
     assert rows == Rows(("p", 'a "b', "u"), ("h", "c", "v"), (2, 0, 1), dropped=(2,))
+
+
+def test_another_domain_is_the_test_split_of_another_data_set_whose_rows_without_label_are_dropped(tmp_path):
+    lines = ["gold_label\tsentence1\tsentence2", "neutral\ta\tb", "-\tc\td", "contradiction\te\tf"]
+    write(tmp_path / "snli_1.0/snli_1.0_test.txt", lines)
+    assert TASKS["xnli"].rows("en", SHIFTED, tmp_path) == Rows(("a", "e"), ("b", "f"), (1, 2), dropped=(1,))
+    with pytest.raises(UnknownName, match="language of snli 'de'"):
+        TASKS["xnli"].rows("de", SHIFTED, tmp_path)
+    write(tmp_path / "snli_1.0/snli_1.0_test.txt", [*lines, "hidden\tg\th"])
+    with pytest.raises(DataError, match="line 5: unknown label 'hidden'"):
+        TASKS["xnli"].rows("en", SHIFTED, tmp_path)
+    write(tmp_path / "snli_1.0/snli_1.0_test.txt", [lines[0], lines[2]])
+    with pytest.raises(DataError, match="no row carries text and a label"):
+        TASKS["xnli"].rows("en", SHIFTED, tmp_path)
+
+
+def test_the_miniature_has_another_domain_in_every_language():
+    task = TASKS["mini-xnli"]
+    first, other = task.rows("de", "test"), task.rows("de", SHIFTED)
+    assert len(other) == len(first) and not {*first.first} & {*other.first}
+    assert other.labels == task.rows("en", SHIFTED).labels
 
 
 def test_a_parsed_file_is_parsed_again_only_when_it_changes(tmp_path, monkeypatch):
@@ -267,6 +291,14 @@ def test_a_copy_in_the_hubs_layout_is_read_through_datasets(tmp_path, hub_cache,
         tmp_path / f"{level}google-research-datasets/paws-x/ja", ["0", "1"], [1, 0], ("sentence1", "sentence2")
     )
     assert TASKS["pawsx"].rows("ja", "dev", tmp_path).labels == (1, 0)
+
+
+def test_the_hubs_rows_without_label_are_dropped_where_the_data_set_has_such(tmp_path, hub_cache):
+    folder = tmp_path / "stanfordnlp/snli/plain_text"
+    write_mirror(folder, ["entailment", "neutral", "contradiction"], [2, -1, 0])
+    (folder / "validation-00000-of-00001.parquet").rename(folder / "test-00000-of-00001.parquet")
+    rows = TASKS["xnli"].rows("en", SHIFTED, tmp_path)
+    assert rows.labels == (2, 0) and rows.dropped == (1,)
 
 
 def test_class_names_decide_over_their_numbers(tmp_path, hub_cache):

@@ -110,7 +110,8 @@ def _add_measure(commands) -> None:
     measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
     measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
     measure.add_argument(
-        "--split", help="dev, test (the default) or dev_held, the half of dev that no second stage sees"
+        "--split",
+        help="dev, test (the default), dev_held, the half of dev that no second stage sees, or shifted, another domain",
     )
     measure.add_argument("--size", type=whole, help="examples of each language; all unless given")
     measure.add_argument("--batch-size", type=whole, help="examples of a forward pass")

@@ -33,8 +33,22 @@ _UD_NAMES = dict(
     ru="Russian", th="Thai", tr="Turkish", ur="Urdu", vi="Vietnamese", zh="Chinese", ja="Japanese", ko="Korean",
 )  # fmt: skip
 
+_PEOPLE = Task("mini-xnli-people", XNLI_LANGUAGES, _NLI_LABELS, "conneau2018xnli")
+_SNLI = Task(
+    name="snli",
+    languages=("en",),
+    labels=_NLI_LABELS,
+    citation="bowman2015large",
+    hub=Hub("stanfordnlp/snli", "premise", "hypothesis", config="plain_text"),
+    archive={"test": File("snli_1.0/snli_1.0_test.txt", "sentence1", "sentence2", "gold_label")},
+    page="https://nlp.stanford.edu/projects/snli/",
+    sizes={"test": 10_000},
+    unlabelled="-",
+)
+"""Descriptions of pictures, where MultiNLI has fiction, letters and talk: another domain than XNLI's, English alone."""
+
 for _task in (
-    Task("mini-xnli", XNLI_LANGUAGES, _NLI_LABELS, "conneau2018xnli"),
+    Task("mini-xnli", XNLI_LANGUAGES, _NLI_LABELS, "conneau2018xnli", shifted=_PEOPLE),
     Task("mini-pawsx", PAWSX_LANGUAGES, _PARAPHRASE_LABELS, "yang2019pawsx"),
     Task(
         name="xnli",
@@ -50,6 +64,7 @@ for _task in (
         page="https://cims.nyu.edu/~sbowman/xnli/",
         aliases={"contradictory": "contradiction"},
         sizes={"train": 392_702, "dev": 2_490, "test": 5_010},
+        shifted=_SNLI,
     ),
     Task(
         name="pawsx",

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 Codes = tuple[tuple[str, int], ...]
 """Spellings of labels in the files and their class indices (hashable, for the cache of parsed files)."""
+NO_LABEL = -1
+"""Class index of a spelling that says that there is no label; its rows are dropped. It is the hub's, too."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Rows:
         first: the premise, or the first sentence.
         second: the hypothesis, or the second sentence.
         labels: class indices.
-        dropped: row numbers, in the source, of the rows left out because they carry no text.
+        dropped: row numbers, in the source, of the rows left out because they carry no text or no label.
         labelled: whether the labels are known; where they are not, their places hold class 0.
     """
 
@@ -208,16 +210,17 @@ def _rows(where: str, records: list[tuple[int, str, str, int]], drop: frozenset[
     kept, dropped = [], []
     for row, (number, first, second, label) in enumerate(records):
         texts = {first.strip(), second.strip()}
-        if texts & drop:
+        if texts & drop or label == NO_LABEL:
             dropped.append(row)
         elif "" in texts:
             raise DataError(f"{where} {number}: empty text; expected two sentences.")
         else:
             kept.append((first, second, label))
     if not kept:
-        raise DataError(f"{where} {records[0][0]} and on: no row carries text; unpack the archive again.")
+        raise DataError(f"{where} {records[0][0]} and on: no row carries text and a label; unpack the archive again.")
     if dropped:
-        log.info("%s %d and on: dropped %d of %d rows without text", where, records[0][0], len(dropped), len(records))
+        lost, every = len(dropped), len(records)
+        log.info("%s %d and on: dropped %d of %d rows without text or label", where, records[0][0], lost, every)
     return Rows(*zip(*kept, strict=True), tuple(dropped))
 
 
@@ -238,6 +241,8 @@ def read_hub(hub: Hub, language: str, split: str, codes: Codes, drop: frozenset[
     # Without names the numbers are class indices; with names, the names decide, whatever their order.
     names = dict(enumerate(getattr(table.features[hub.label], "names", ())))
     indices = {i: spelled.get(name) for i, name in names.items()} or {i: i for i in spelled.values()}
+    if NO_LABEL in spelled.values():
+        indices[NO_LABEL] = NO_LABEL
     records, columns = [], (table[name][:] for name in (hub.first, hub.second, hub.label))
     for row, (first, second, label) in enumerate(zip(*columns, strict=True)):
         index = spelled.get(label) if isinstance(label, str) else indices.get(label)

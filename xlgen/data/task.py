@@ -16,12 +16,14 @@ from pathlib import Path
 
 from xlgen.core.errors import DataError, UnknownName
 from xlgen.data.halves import HALVES, halves
-from xlgen.data.read_pairs import File, Hub, Rows, folders, locate, mirror, read_archive, read_hub
+from xlgen.data.read_pairs import NO_LABEL, File, Hub, Rows, folders, locate, mirror, read_archive, read_hub
 from xlgen.data.read_tagged import TaggedRows, read_tagged_hub, read_treebanks, read_tsv
 
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "dev", "test")
+SHIFTED = "shifted"
+"""Split with the same question about text of another domain: the test rows of :attr:`Task.shifted`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,8 @@ class Task:
         placeholders: texts that stand for a missing sentence; rows with one are dropped.
         sizes: official number of rows of a language, by split (and by language, where they differ); other sizes are
             subsets and logged.
+        unlabelled: spelling, in the files, of a label that is missing; such rows are dropped.
+        shifted: the task with the same question about text of another domain, if there is one.
         metric: how predictions are scored: name of a measure.
         kind: ``"sequence"`` has one label a pair of sentences, ``"token"`` one a word.
         source_language: language of the training rows.
@@ -55,6 +59,8 @@ class Task:
     aliases: Mapping[str, str] = field(default_factory=dict)
     placeholders: frozenset[str] = frozenset()
     sizes: Mapping[str, int | Mapping[str, int]] = field(default_factory=dict)
+    unlabelled: str = ""
+    shifted: Task | None = None
     metric: str = "accuracy"
     kind: str = "sequence"
     source_language: str = "en"
@@ -65,7 +71,7 @@ class Task:
         Args:
             language: one of :attr:`languages`; only :attr:`source_language` has a ``"train"`` split.
             split: ``"train"``, ``"dev"`` or ``"test"``; ``"dev_first"`` and ``"dev_held"`` are the halves of ``"dev"``
-                (:mod:`xlgen.data.halves`).
+                (:mod:`xlgen.data.halves`); ``"shifted"`` are the test rows of :attr:`shifted`.
             data_dir: folder that holds the unpacked archives (or a copy of the hub's data set under
                 ``<owner>/<name>/``), directly or one level down; ``None`` reads from the hub. A generated task
                 ignores it.
@@ -81,8 +87,10 @@ class Task:
         """
         if split in HALVES:
             return halves(self.rows(language, "dev", data_dir))[split]
+        if split == SHIFTED and self.shifted is not None:
+            return self.shifted.rows(language, "test", data_dir)
         if split not in SPLITS:
-            raise UnknownName("split", split, (*SPLITS, *HALVES))
+            raise UnknownName("split", split, (*SPLITS, *HALVES, *([SHIFTED] if self.shifted else [])))
         if language not in self.languages:
             raise UnknownName(f"language of {self.name}", language, self.languages)
         if split == "train" and language != self.source_language:
@@ -143,7 +151,8 @@ class Task:
     @cached_property
     def _codes(self) -> tuple[tuple[str, int], ...]:
         index = {label: i for i, label in enumerate(self.labels)}
-        return tuple((index | {alias: index[label] for alias, label in self.aliases.items()}).items())
+        index |= {alias: index[label] for alias, label in self.aliases.items()}
+        return tuple((index | ({self.unlabelled: NO_LABEL} if self.unlabelled else {})).items())
 
     def _checked(self, rows: Rows, language: str, split: str, source: str) -> Rows:
         where, n = f"{self.name} {split} ({language}) from {source}", len(rows)

@@ -93,7 +93,8 @@ class MeasureConfig:
     Attributes:
         names: of measures in :data:`xlgen.measures.MEASURES`.
         languages: of the task; none means all.
-        split: ``"dev"`` or ``"test"``; ``"dev_held"`` is the half of ``"dev"`` that no second stage is trained on.
+        split: ``"dev"`` or ``"test"``; ``"dev_held"`` is the half of ``"dev"`` that no second stage is trained on,
+            ``"shifted"`` has text of another domain (:data:`xlgen.data.task.SHIFTED`).
         size: examples of each language; 0 is all of them.
         settings: by measure, its settings; those not given take the measure's defaults.
         batch_size: examples of a forward pass.

@@ -1,4 +1,4 @@
-"""The two pair tasks of the miniature: inference and paraphrase.
+"""The pair tasks of the miniature: inference, in two domains, and paraphrase.
 
 Both are built so that words alone do not give the label away: it depends on *who did what*.
 
@@ -11,6 +11,9 @@ nurse does not buy the lamp*), the hypothesis is a single clause.
 
 ``mini-pawsx``: both sentences have the same bag of words in English. A paraphrase moves the adverbial or swaps the
 order of the clauses; a non-paraphrase also exchanges two roles (agent and patient, or the agents of two clauses).
+
+``mini-xnli-people`` asks the question of ``mini-xnli`` about another domain: what people do to people, each time at
+some time or place, where ``mini-xnli`` has things and mostly no adverbial.
 
 Every example is made of concepts and then put into words, so the languages are parallel; row ``i`` of a split means
 the same in all of them.
@@ -37,6 +40,7 @@ TWO_CLAUSES = 0.65
 
 LABELS = {
     "mini-xnli": ("entailment", "neutral", "contradiction"),
+    "mini-xnli-people": ("entailment", "neutral", "contradiction"),
     "mini-pawsx": ("different", "paraphrase"),
 }
 
@@ -71,6 +75,18 @@ def _thing_clauses(rng: random.Random) -> tuple[Clause, Clause]:
     )
 
 
+def _people_clauses(rng: random.Random) -> tuple[Clause, Clause]:
+    """As :func:`_thing_clauses` about four persons, with an adverbial in each clause."""
+    a, b, c, d = rng.sample(PERSONS, 4)
+    about_people = sorted(set(ANTONYM).intersection(PERSON_VERBS))
+    same = rng.random() < SAME_VERB
+    verbs = [rng.choice(about_people)] * 2 if same else rng.sample(about_people, 2)
+    while verbs[1] == ANTONYM[verbs[0]]:
+        verbs = rng.sample(about_people, 2)
+    negated = rng.random() < 0.5
+    return Clause(a, verbs[0], b, negated), Clause(c, verbs[1], d, not negated)
+
+
 def _with_adverbial(clause: Clause, rng: random.Random) -> Clause:
     return replace(clause, adverbial=rng.choice(ADVERBIALS), front=rng.random() < 0.5)
 
@@ -89,7 +105,7 @@ def _hypothesis(clauses: tuple[Clause, Clause], label: int, rng: random.Random) 
         return replace(affirmed, verb=ANTONYM[affirmed.verb])
     one, other = rng.sample(clauses, 2)
     mixed = replace(other, subject=one.subject)
-    if rng.random() < 0.5 and other.object in things_for(one.verb):
+    if rng.random() < 0.5 and (other.object in PERSONS or other.object in things_for(one.verb)):
         mixed = replace(one, object=other.object)
     mixed = replace(mixed, negated=kind < 2)
     return replace(mixed, verb=ANTONYM[mixed.verb]) if kind == 3 else mixed
@@ -106,6 +122,13 @@ def nli_pair(label: int, rng: random.Random) -> Pair:
         place = rng.randrange(2)
         spoken[place] = _with_adverbial(spoken[place], rng)
     return Pair(Sentence(tuple(spoken), "but"), Sentence((hypothesis,)), label)
+
+
+def people_pair(label: int, rng: random.Random) -> Pair:
+    """One pair of ``mini-xnli-people``."""
+    clauses = _people_clauses(rng)
+    spoken = tuple(_with_adverbial(clause, rng) for clause in clauses)
+    return Pair(Sentence(spoken, "but"), Sentence((_hypothesis(clauses, label, rng),)), label)
 
 
 def paraphrase_pair(label: int, rng: random.Random) -> Pair:
@@ -127,7 +150,7 @@ def paraphrase_pair(label: int, rng: random.Random) -> Pair:
     return Pair(Sentence((first, second), "and"), Sentence(clauses[::-1] if turn else clauses, "and"), label)
 
 
-_MAKE = {"mini-xnli": nli_pair, "mini-pawsx": paraphrase_pair}
+_MAKE = {"mini-xnli": nli_pair, "mini-xnli-people": people_pair, "mini-pawsx": paraphrase_pair}
 
 
 def _generate(task: str) -> Iterator[Pair]:
