@@ -500,9 +500,10 @@ elsewhere = [
         (protocols.domains("real", model=encoder, seeds=chapters.SEEDS), real),
     )
 ]
+asked_of = [o for o in (*objectives, "l2") if any(there.models(o) for there in elsewhere)]
 rows = []
 for there in elsewhere:
-    for o in (o for o in objectives if there.models(o)):
+    for o in (o for o in asked_of if there.models(o)):
         levels = [there.level(o, shifted=False), there.level(o, shifted=True)]
         targets = np.mean([there.side.accuracy.loc[[key]].to_numpy().mean() for key in there.models(o)])
         cells = [f"{100 * x:.1f}" for x in (*levels, targets)]
@@ -513,7 +514,7 @@ chapters.show(chapters.table(head, rows, "Accuracy [%] in the other domain") if 
 # %% tags=["remove-input"]
 rows = []
 for measure in questions.SIGNS:
-    for o in objectives:
+    for o in asked_of:
         cells = []
         for there in elsewhere:
             share, (line, mean) = there.in_order(measure, o), there.off(measure, o)
@@ -528,7 +529,7 @@ chapters.table(head, rows, caption, dense=True)
 
 # %% tags=["remove-input"]
 for short, there in zip(("mini", "real"), elsewhere, strict=True):
-    pairs = {(m, o): there.off(m, o) for m in questions.SIGNS for o in objectives}
+    pairs = {(m, o): there.off(m, o) for m in questions.SIGNS for o in asked_of}
     pairs = {key: both for key, both in pairs.items() if both[0].n}
     better = [key for key, (line, mean) in pairs.items() if abs(line.value) < abs(mean.value)]
     say(**{f"{short}_lines": f"{len(better)} of {len(pairs)}" if pairs else NOT_RUN})

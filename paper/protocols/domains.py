@@ -18,7 +18,7 @@ PASSED = ("accuracy", "margin", "confidence")
 def domains(
     preset: str = "mini",
     *,
-    objectives: Sequence[str] = OBJECTIVES,
+    objectives: Sequence[str] = (*OBJECTIVES, "l2"),
     seeds: Sequence[int] = (11, 12, 13),
     size: int = SIZE,
     **overrides: Any,
