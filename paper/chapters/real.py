@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper import ledger, published
-from paper.chapters.comparison import VANILLA, Comparison, means_table, score_frame
+from paper.chapters.comparison import VANILLA, Comparison, means_table
 from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.chapters.page import box, table
 from paper.published import BY_LANGUAGE
@@ -98,7 +98,7 @@ def real_table(found: Obtained, caption: str, named: Callable[[Any], str]) -> HT
     body = []
     for name, keys in setups.items():
         task = TASKS[found.runs[keys[0]].task]
-        means = score_frame(found, keys, "f1" if task.kind == "token" else "accuracy").mean()
+        means = _scores(found, keys).mean()
         targets = means.drop(task.source_language).sort_values()
         ends = [f"{targets.iloc[end]:.1f} ({targets.index[end]})" for end in (0, -1)]
         body.append(
@@ -214,12 +214,11 @@ def compared(found: Obtained, setups: Mapping[str, Hashable], paper: str, names:
     one_each = []
     for task in dict.fromkeys(key[0] for key in found.runs):
         seeds = {kind: {key[2] for key in found.runs if key[:2] == (task, part)} for kind, part in setups.items()}
-        measure = "f1" if TASKS[task].kind == "token" else "accuracy"
         for kind in (kind for kind in setups if kind != VANILLA):
             if not (common := sorted(seeds[VANILLA] & seeds[kind])):
                 continue
             both = (VANILLA, kind)
-            ours = {k: score_frame(found, [(task, setups[k], seed) for seed in common], measure) for k in both}
+            ours = {k: _scores(found, [(task, setups[k], seed) for seed in common]) for k in both}
             one_each.append(Comparison(task, ours, paper, {k: names[k] for k in both}))
     return one_each
 
@@ -249,11 +248,25 @@ def real_order(
     seeds = [{key[2] for key in found.runs if key[:2] == (task, called[name])} for name in named]
     if not (common := sorted(set.intersection(*seeds))):
         return
-    measure, english = ("f1" if TASKS[task].kind == "token" else "accuracy"), TASKS[task].source_language
+    english = TASKS[task].source_language
     keys = {name: [(task, called[name], seed) for seed in common] for name in named}
-    frames = {name: score_frame(found, some, measure) for name, some in keys.items()}
+    frames = {name: _scores(found, some) for name, some in keys.items()}
     printed = published.scores(evidence.claims[claim].paper, task).get(VANILLA, {})
     chosen = list(codes) or [c for c in frames[next(iter(named))] if c != english and (not printed or c in printed)]
     scores = {name: list(frame[chosen].mean(axis=1)) for name, frame in frames.items()}
     used = [key for some in keys.values() for key in some]
     evidence.settle_recorded(claim, ledger.differences(scores, pairs), rows_of(found, used))
+
+
+def _scores(found: Obtained, keys: Iterable[Hashable]) -> pd.DataFrame:
+    """What the papers score the task with [%], a row a model and a column a language; of the test split if possible."""
+    import pandas as pd
+
+    rows = []
+    for key in keys:
+        measure = "f1" if TASKS[found.runs[key].task].kind == "token" else "accuracy"
+        parts = zip(found.measures[key], found.measured[key], strict=True)
+        scored = [(one.split == "test", len(part[measure]), part[measure]) for one, part in parts if measure in part]
+        *_, values = max(scored, key=lambda entry: entry[:2])
+        rows.append({code: 100 * value.value for code, value in values.items()})
+    return pd.DataFrame(rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -141,6 +142,17 @@ def test_scores_are_means_over_the_seeds_of_a_setup():
     targets = [np.mean([100 * score(VANILLA, seed, place) for seed in (0, 1)]) for place in range(1, len(CODES))]
     assert f"<td>2</td><td>50.0</td><td>{np.mean(targets):.1f}</td><td>{targets[0]:.1f} (de)" in text
     assert "xnli: L2" in text and chapters.real_table(obtained(), "c", str) is None
+
+
+def test_scores_are_of_the_test_split_wherever_it_stands():
+    """The protocol of penalties measures English of the development split first."""
+    found = obtained(("xnli", VANILLA, 0))
+    (key,) = found.runs
+    dev = MeasureConfig(("accuracy",), ("en",), "dev", 0)
+    first = {"accuracy": {"en": value(0.9)}}
+    other = replace(found, measures={key: (dev, *found.measures[key])}, measured={key: (first, *found.measured[key])})
+    shown_of = [shown(chapters.real_table(one, "c", lambda key: key[1][0])) for one in (found, other)]
+    assert shown_of[0] == shown_of[1]
 
 
 def test_relations_are_over_languages_with_bounds_left_out():
