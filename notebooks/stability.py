@@ -50,6 +50,7 @@ from paper.published import sensitivity, statements
 from xlgen.analysis import Interval, interval_of_mean, signed, spread
 from xlgen.data.catalogue import TASKS
 from xlgen.measures.measuring import MeasureConfig
+from xlgen.training.presets import config_for
 
 figures.use_style()
 seeds, tasks = chapters.words(seeds, int), chapters.words(tasks)
@@ -527,7 +528,9 @@ of_table_14 = records.committed(protocols.extreme("real", tasks=["xnli", "pawsx"
 chapters.show(chapters.real_box(real, of_table_10, of_table_14))
 chapters.show(chapters.real_table(real, "Accuracy [%] of the recorded models, means over seeds", lambda key: key[0]))
 chapters.show(chapters.real_table(of_table_10, "Five settings, recorded", lambda key: f"{key[1]}, setting {key[2]}"))
-chapters.show(chapters.real_table(of_table_14, "Extreme learning rate, recorded", lambda key: key[1]))
+usual = "; it is this encoder's usual one" * (config_for("real", "xnli").lr == extreme_rate)
+caption = f"At the paper's extreme learning rate, {extreme_rate:g}, recorded{usual}"
+chapters.show(chapters.real_table(of_table_14, caption, lambda key: key[1]))
 evidence.table("Table 14")
 
 # %% [markdown]

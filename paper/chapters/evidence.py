@@ -192,17 +192,20 @@ class Evidence:
         return ledger.verdict(self.claims[claim], self.records.get(claim))
 
     def table(self, *items: str, caption: str = "What became of the claims") -> HTML:
-        """The claims of these tables and figures, with what became of them."""
+        """The claims of these tables and figures, with what became of them; at which scale, if there are several."""
+        rows = self.rows(*items)
+        several = len({row.scale for row in rows if row.scale}) > 1
         body = [
             (
                 row.item,
                 row.sentence,
+                *([row.scale] if several else []),
                 *("; ".join(text.split("\n")) for text in (row.number, row.ours)),
                 f"{row.verdict}: {row.because}",
             )
-            for row in self.rows(*items)
+            for row in rows
         ]
-        return table(("", "claim", "paper", "ours [95 %]", "verdict"), body, caption)
+        return table(("", "claim", *["scale"] * several, "paper", "ours [95 %]", "verdict"), body, caption)
 
     @property
     def tally(self) -> str:

@@ -431,6 +431,7 @@ def test_records_of_real_models_are_a_row_of_their_own_beside_that_of_the_miniat
     ]
     assert kept[1].run_keys == ("0" * 16, "0" * 15 + "1")
     assert [(row.claim.id, row.scale) for row in evidence.rows() if row.ours] == [(r.claim, r.scale) for r in kept]
+    assert '<th scope="col">scale</th>' in evidence.table().data and "<td>real data</td>" in evidence.table().data
     joints = {joint.id: joint for joint in ledger.joined(ledger.rows(ledger.load(tmp_path / "ledger")))}
     assert joints[f"{both}-real-data"].row.ours == "0.700 [0.400, 0.900]" and joints[f"{both}-miniature"].scale
 
