@@ -132,7 +132,6 @@ def real_relations(
     Returns:
         Nothing where no model has any of the measures.
     """
-
     import pandas as pd
 
     frame = rows_of(found)
@@ -191,8 +190,8 @@ def real_setups(
         kind = next(kind for kind in one.ours if kind != VANILLA)
         numbers = {f"l2-t1-{one.task}-{kind}": one.change(kind, over="seeds")}
         numbers |= {f"l2-t{number}-{kind}": one.share(kind) for number in BY_LANGUAGE[one.paper].get(one.task, ())}
-        both = setups[VANILLA], setups[kind]
-        rows = rows_of(found, [key for key in found.runs if key[0] == one.task and key[1] in both])
+        common = _seeds(found, one.task, [setups[VANILLA], setups[kind]])
+        rows = rows_of(found, [(one.task, setups[name], seed) for name in (VANILLA, kind) for seed in common])
         for claim in (claim for claim in numbers if claim in evidence.claims):
             evidence.settle_recorded(claim, numbers[claim], rows)
     shown = [real_table(found, "Scores [%] of the recorded models of a real encoder, means over seeds", named)]
@@ -213,11 +212,10 @@ def compared(found: Obtained, setups: Mapping[str, Hashable], paper: str, names:
     """
     one_each = []
     for task in dict.fromkeys(key[0] for key in found.runs):
-        seeds = {kind: {key[2] for key in found.runs if key[:2] == (task, part)} for kind, part in setups.items()}
         for kind in (kind for kind in setups if kind != VANILLA):
-            if not (common := sorted(seeds[VANILLA] & seeds[kind])):
-                continue
             both = (VANILLA, kind)
+            if not (common := _seeds(found, task, [setups[k] for k in both])):
+                continue
             ours = {k: _scores(found, [(task, setups[k], seed) for seed in common]) for k in both}
             one_each.append(Comparison(task, ours, paper, {k: names[k] for k in both}))
     return one_each
@@ -245,8 +243,7 @@ def real_order(
         return
     pairs = evidence.claims[claim].pairs
     named = dict.fromkeys(name for pair in pairs for name in pair.split(" > "))
-    seeds = [{key[2] for key in found.runs if key[:2] == (task, called[name])} for name in named]
-    if not (common := sorted(set.intersection(*seeds))):
+    if not (common := _seeds(found, task, [called[name] for name in named])):
         return
     english = TASKS[task].source_language
     keys = {name: [(task, called[name], seed) for seed in common] for name in named}
@@ -256,6 +253,11 @@ def real_order(
     scores = {name: list(frame[chosen].mean(axis=1)) for name, frame in frames.items()}
     used = [key for some in keys.values() for key in some]
     evidence.settle_recorded(claim, ledger.differences(scores, pairs), rows_of(found, used))
+
+
+def _seeds(found: Obtained, task: str, parts: Iterable[Hashable]) -> list[int]:
+    """Those with which a task's models of all of these setups are recorded."""
+    return sorted(set.intersection(*({key[2] for key in found.runs if key[:2] == (task, part)} for part in parts)))
 
 
 def _scores(found: Obtained, keys: Iterable[Hashable]) -> pd.DataFrame:
