@@ -183,11 +183,11 @@ class Side:
     def _numbers(self, claim: ledger.Claim) -> dict[str, Any] | None:
         start, _, objective = claim.id.rpartition("-")
         if start in WITHIN and objective in self.objectives:
-            return _plain(self.relation(WITHIN[start], [objective]))
+            return numbers_of(self.relation(WITHIN[start], [objective]))
         if claim.id in POOLED and len(self.objectives) > 1 and "sharpness_difference" in self.tables:
             x, y = (self.tables[m] for m in ("sharpness_difference", POOLED[claim.id]))
             y = y.reindex(index=x.index, columns=x.columns)
-            return _plain(clustered(x.to_numpy(), y.to_numpy(), how="pooled", resamples=self.resamples))
+            return numbers_of(clustered(x.to_numpy(), y.to_numpy(), how="pooled", resamples=self.resamples))
         if claim.id == "bassi-f5-weak" and "frobenius" in self.whole:
             y = self.accuracy.mean(axis=1).reindex(self.whole["frobenius"].index)
             return ledger.of(correlate(self.whole["frobenius"], y)) if len(y) >= MIN_POINTS else None
@@ -314,7 +314,8 @@ def across(x: pd.DataFrame, y: pd.DataFrame, languages: Sequence[str] = (), resa
     return clustered(x.loc[models, codes].to_numpy(), y.loc[models, codes].to_numpy(), resamples=resamples).interval
 
 
-def _plain(relation: Clustered | None) -> dict[str, Any] | None:
+def numbers_of(relation: Clustered | None) -> dict[str, Any] | None:
+    """A correlation as the ledger takes it; ``None`` where there is none."""
     if relation is None or relation.status != "ok":
         return None
     low, high = min(relation.low, relation.value), max(relation.high, relation.value)  # a bootstrap may miss by a hair
