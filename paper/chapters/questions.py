@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from paper.chapters.measures import LOGARITHMIC
 from paper.chapters.truth import Side
 from xlgen.analysis import LEVEL, MIN_POINTS, NOTHING, RESAMPLES, Interval, interval_of_mean
 from xlgen.data.task import SHIFTED
@@ -125,12 +126,16 @@ class Shifted:
     def off(self, measure: str, objective: str) -> tuple[Interval, Interval]:
         """Errors [points] in English of the other domain, with intervals over models: forecast minus accuracy.
 
+        A measure of :data:`paper.chapters.measures.LOGARITHMIC` enters the line by its logarithm.
+
         Returns:
             Of the line that is fitted to a model's target languages, and of these languages' mean.
         """
         errors: tuple[list[float], list[float]] = ([], [])
         for key, x, y in self._columns(measure, objective):
             at, truth = (self.english(name, key, shifted=True) for name in (measure, "accuracy"))
+            if measure in LOGARITHMIC:
+                at, x = np.log(at), np.log(x)
             slope, constant = np.polyfit(x, y, 1)
             for found, forecast in zip(errors, (slope * at + constant, y.mean()), strict=True):
                 found.append(100 * (forecast - truth))

@@ -89,6 +89,13 @@ def test_another_domain_is_put_among_the_languages_and_forecast_from_them():
     assert line.value == pytest.approx(2) and line.n == 2
     assert mean.value == pytest.approx(100 * (np.mean(ACCURACY[1:]) - 0.65))
     assert shifted.off("confidence", "baseline") == (NOTHING, NOTHING)
+    powers = frame()
+    margins = powers.measure.str.endswith("margin")
+    powers = powers.assign(
+        measure=powers.measure.str.replace("margin", "fisher_trace"),
+        value=powers.value.where(~margins, np.exp(powers.value)),
+    )
+    assert Shifted(powers, "en", "miniature").off("fisher_trace", "baseline")[0].value == pytest.approx(2)
     assert np.isnan(shifted.in_order("margin", "mvr")) and np.isnan(shifted.level("mvr", shifted=True))
 
 
