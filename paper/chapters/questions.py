@@ -123,24 +123,26 @@ class Shifted:
             each.append(right_order(*both, SIGNS[measure])[-1, :-1].mean())
         return float(np.mean(each)) if each else np.nan
 
-    def off(self, measure: str, objective: str) -> tuple[Interval, Interval]:
+    def off(self, measure: str, objective: str) -> tuple[Interval, Interval, Interval]:
         """Errors [points] in English of the other domain, with intervals over models: forecast minus accuracy.
 
         A measure of :data:`paper.chapters.measures.LOGARITHMIC` enters the line by its logarithm.
 
         Returns:
-            Of the line that is fitted to a model's target languages, and of these languages' mean.
+            Of the line that is fitted to a model's target languages, of these languages' mean, and of the accuracy in
+            English of the domain of the training data.
         """
-        errors: tuple[list[float], list[float]] = ([], [])
+        errors: tuple[list[float], list[float], list[float]] = ([], [], [])
         for key, x, y in self._columns(measure, objective):
             at, truth = (self.english(name, key, shifted=True) for name in (measure, "accuracy"))
             if measure in LOGARITHMIC:
                 at, x = np.log(at), np.log(x)
             slope, constant = np.polyfit(x, y, 1)
-            for found, forecast in zip(errors, (slope * at + constant, y.mean()), strict=True):
+            forecasts = (slope * at + constant, y.mean(), self.english("accuracy", key, shifted=False))
+            for found, forecast in zip(errors, forecasts, strict=True):
                 found.append(100 * (forecast - truth))
-        line, mean = (interval_of_mean(found) if found else NOTHING for found in errors)
-        return line, mean
+        line, mean, english = (interval_of_mean(found) if found else NOTHING for found in errors)
+        return line, mean, english
 
     def _columns(self, measure: str, objective: str):
         """Of each model: its key, and measure and accuracy of the target languages that have both."""

@@ -85,10 +85,11 @@ def test_another_domain_is_put_among_the_languages_and_forecast_from_them():
     # margins of the targets are accuracy - 0.1: at 0.57 the other domain stands between Hindi and Swahili, as it should
     assert shifted.in_order("margin", "baseline") == 1
     assert shifted.in_order("margin", "sam") < 1
-    line, mean = shifted.off("margin", "baseline")
+    line, mean, english = shifted.off("margin", "baseline")
+    assert english.value == pytest.approx(100 * (0.9 - 0.65))
     assert line.value == pytest.approx(2) and line.n == 2
     assert mean.value == pytest.approx(100 * (np.mean(ACCURACY[1:]) - 0.65))
-    assert shifted.off("confidence", "baseline") == (NOTHING, NOTHING)
+    assert shifted.off("confidence", "baseline") == (NOTHING, NOTHING, NOTHING)
     powers = frame()
     margins = powers.measure.str.endswith("margin")
     powers = powers.assign(
