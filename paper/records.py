@@ -257,7 +257,7 @@ def committed(protocol: Protocol, folder: Path | None = None) -> Obtained:
     Returns:
         Without live models; its keys are in the order of the protocol.
     """
-    wanted = {key: _filled_in(asked) for key, asked in protocol.configs.items()}
+    wanted = {key: filled_in(asked) for key, asked in protocol.configs.items()}
     runs: dict[Hashable, Run] = {}
     parts: dict[Hashable, tuple[Measured, ...]] = {}
     for config, source, results in each(folder):
@@ -275,13 +275,13 @@ def names_of_committed(folder: Path | None = None) -> Callable[[RunConfig], str]
     every = [(config, source) for config, source, _ in each(folder)]
 
     def name(config: RunConfig) -> str:
-        asked = _filled_in(config)
+        asked = filled_in(config)
         return next((source.name for recorded, source in every if _same_run(recorded, asked, source)), "")
 
     return name
 
 
-def _filled_in(config: RunConfig) -> RunConfig:
+def filled_in(config: RunConfig) -> RunConfig:
     """The settings with all defaults, as those of a record are."""
     objective, tuning = create(config.objective, config.hyper), tunings.create(config.tuning, config.tuning_hyper)
     return config.with_(hyper=named(objective), tuning_hyper=named(tuning))
