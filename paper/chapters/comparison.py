@@ -162,8 +162,8 @@ def means_table(comparisons: Iterable[Comparison], caption: str) -> HTML:
                 continue
             over_seeds, over_languages = (one.change(setup, over=over) for over in ("seeds", "languages"))
             gain = theirs - one.printed_mean(VANILLA)
-            judged = one.change(setup)
-            outcome = verdict(judged.value, (judged.low, judged.high), gain).outcome if gain == gain else ""
+            # as in the ledger: the languages of one model move together, so that one seed settles nothing
+            outcome = verdict(over_seeds.value, (over_seeds.low, over_seeds.high), gain).outcome if gain == gain else ""
             wins = [sum(change > 0 for code, change in one.gains(setup).items() if code != one.english)]
             wins += [len(one.gains(setup)) - 1]
             cells += [f"{over_seeds:+.2f}", f"{over_languages:+.2f}", f"{len(one.better(setup))} of {len(one.shared)}"]
