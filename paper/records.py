@@ -246,8 +246,8 @@ def kept(protocol: Protocol, options: RunOptions, folder: Path | None = None) ->
 def committed(protocol: Protocol, folder: Path | None = None) -> Obtained:
     """The models of a protocol as far as they are recorded, of whatever data: it needs neither data nor encoder.
 
-    A record belongs to a key whose settings it has, but for what is only known where the data are. Of each measure it
-    gives what has the settings asked for; of several, that of most examples. What is not recorded is left out, so that
+    A record belongs to a key whose settings it has, but for what is only known where the data are; of several the newest
+    counts. Of each measure it gives what has the settings asked for; of several, that of most examples. What is not recorded is left out, so that
     a protocol may ask for more than any grid has run.
 
     Args:
@@ -262,6 +262,8 @@ def committed(protocol: Protocol, folder: Path | None = None) -> Obtained:
     parts: dict[Hashable, tuple[Measured, ...]] = {}
     for config, source, results in each(folder):
         for key in (key for key, asked in wanted.items() if _same_run(config, asked, source)):
+            if key in runs and runs[key].manifest["created"] > source.read("manifest")["created"]:
+                continue
             runs[key] = Run(config, source)
             parts[key] = tuple(_recorded_part(one, results) for one in protocol.measures[key])
     keys = [key for key in protocol.configs if key in runs]

@@ -106,6 +106,20 @@ def test_of_each_measure_it_has_what_was_asked_for_of_most_examples(monkeypatch)
     assert [*quick] == ["sharpness_difference"] and quick["sharpness_difference"]["fr"].value == 0.2 and slow == {}
 
 
+def test_of_two_records_with_these_settings_the_newest_counts(monkeypatch):
+    protocol = protocols.seeds("real", objectives=["baseline"], seeds=[0])
+    (asked,) = protocol.configs.values()
+    both = []
+    for name, day in (("a", "2026-11-21"), ("b", "2026-11-20")):
+        manifest = {"created": f"{day}T00:00:00", "train_pairs": 10_000}
+        source = SimpleNamespace(name=name, read={"manifest": manifest}.__getitem__)
+        both.append((asked.with_(data=name), source, []))
+    for order in (both, both[::-1]):
+        monkeypatch.setattr(records, "each", lambda folder, order=order: order)
+        (run,) = records.committed(protocol).runs.values()
+        assert run.key == run.config.data == "a"
+
+
 def test_without_a_protocol_a_measure_has_one_number_that_of_its_defaults_and_of_most_examples(monkeypatch):
     (asked,) = protocols.seeds("real", objectives=["baseline"], seeds=[0]).configs.values()
     manifest = {"created": "2026-11-20T00:00:00", "train_pairs": 10_000}
