@@ -246,9 +246,9 @@ def kept(protocol: Protocol, options: RunOptions, folder: Path | None = None) ->
 def committed(protocol: Protocol, folder: Path | None = None) -> Obtained:
     """The models of a protocol as far as they are recorded, of whatever data: it needs neither data nor encoder.
 
-    A record belongs to a key whose settings it has, but for what is only known where the data are; of several the newest
-    counts. Of each measure it gives what has the settings asked for; of several, that of most examples. What is not recorded is left out, so that
-    a protocol may ask for more than any grid has run.
+    A record belongs to a key whose settings it has, but for what is only known where the data are; of several the
+    newest counts. Of each measure it gives what has the settings asked for; of several, that of most examples. What is
+    not recorded is left out, so that a protocol may ask for more than any grid has run.
 
     Args:
         protocol: what is wanted, at the preset of a real encoder.
