@@ -52,6 +52,7 @@ from xlgen import fisher, models
 from xlgen.analysis import binomial_interval, correlate, interval_of_mean, signed
 from xlgen.data.catalogue import TASKS
 from xlgen.measures.measuring import MeasureConfig, load_model, run_many, subject
+from xlgen.objectives import create
 
 figures.use_style()
 say = chapters.Say("fisher")
@@ -621,7 +622,7 @@ evidence.table("Figure 1", caption="Figure 1 of the paper, and ours")
 
 # %% tags=["remove-input", "reads:records"]
 real = records.committed(
-    protocols.penalties("real", weights=WEIGHTS | {"kl": (*WEIGHTS["kl"], 0.6)}, seeds=chapters.SEEDS)
+    protocols.penalties("real", weights=WEIGHTS | {"kl": (*WEIGHTS["kl"], create("mvr").lam)}, seeds=chapters.SEEDS)
 )
 over = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
 chapters.show(chapters.real_box(real, over))

@@ -13,6 +13,7 @@ from paper import figures, records
 from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.chapters.page import NAMES, table
 from paper.chapters.parameters import how_many
+from paper.chapters.real import ENCODER
 from paper.protocols.base import PREDICTED, Protocol
 from paper.records import Obtained
 from xlgen.analysis import Clustered, Interval, clustered, holm, signed
@@ -79,7 +80,7 @@ def beside_real(protocol: Protocol, options: RunOptions, workers: int, live: obj
         live: models trained even where there is a record [count], or ``"all"``.
     """
     found = records.obtain(protocol, options, workers=workers, live=how_many(live))
-    return found, records.recorded(task="xnli", model="e5-small")
+    return found, records.recorded(task="xnli", model=ENCODER)
 
 
 class MeasureTables:

@@ -267,15 +267,13 @@ def rates_tried(preset: str, **choices: Any) -> dict[float, float]:
 def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> None:
     """Give a chapter's claims their rows at the scale *real data*, as far as recorded models can be asked.
 
-    Nothing is done in a chapter that is at that scale itself: its own models answer there.
-
     Args:
         evidence: of the chapter.
         frame: of :func:`recorded_models`.
         source: language of the training data.
     """
     side = Side(frame, source, "real data")
-    for claim in evidence.claims.values() if evidence.scale != side.scale else ():
+    for claim in evidence.claims.values():
         if (record := side.record(claim)) is not None:
             numbers = {name: getattr(record, name) for name in ("value", "low", "high", "p", "n")}
             rows = frame[frame.objective.isin(involved(claim) or side.objectives)]
