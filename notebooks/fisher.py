@@ -276,6 +276,16 @@ points |= {f"seed {seed}": some for seed, some in measured.groupby("seed", sort=
 points |= {f"{kind} and vanilla": settings.loc[["none", kind]] for kind in weights if len(weights[kind]) >= 3}
 trace_of = {name: some["trace" if name == RAW else "log trace"] for name, some in points.items()}
 answers = {name: correlate(trace_of[name], some["dev"]) for name, some in points.items()}
+seeds_apart = by_setting[["trace", "log trace", "dev"]].var().mean() ** 0.5  # of one model, pooled over the settings
+
+
+def without_noise(name: str):
+    """The reliability, and r without noise: what seeds move; None for one seed, which cannot say."""
+    x, y = trace_of[name], points[name]["dev"]
+    models = len(measured) / len(settings) if points[name].index.nlevels == 2 else 1  # of a point
+    errors = [np.full(len(x), seeds_apart[column.name] / models**0.5) for column in (x, y)]
+    return chapters.noise_of(x, errors[0], y, errors[1])
+
 
 # %% tags=["remove-input"]
 evidence.settle("stickland-f1-accuracy", answers[HEADLINE])
@@ -283,8 +293,9 @@ say(verdict_accuracy=str(evidence.verdict("stickland-f1-accuracy")), headline=f"
 say(heavy=names(settings.index[heavy]), tolerance=f"{TOLERANCE:g}", light=f"{answers[LIGHT]:.2f}")
 say(raw=f"{answers[RAW]:.2f}", apart=f"{answers[APART]:.2f}")
 caption = """English development accuracy and log₁₀ Tr F. A point is a setting (mean over seeds) unless said otherwise; \
-intervals are over the points. The paper prints no coefficient"""
-chapters.correlation_table(answers, caption)
+intervals are over the points. Reliability: the share of the variance of log₁₀ Tr F that seeds do not explain. The \
+paper prints no coefficient"""
+chapters.correlation_table(answers, caption, {name: without_noise(name) for name in answers})
 
 # %% [markdown]
 # What is a point, which axis, which settings? Over the {glue:text}`fisher-settings` settings

@@ -136,13 +136,17 @@ by_script = list(dict.fromkeys(scripts.values()))
 ordered = sorted(languages, key=lambda code: (by_script.index(scripts[code]), languages.index(code)))
 
 
-def by_part(compared) -> dict[str, pd.DataFrame]:
-    """The distances as a table of languages by languages, for each part of the encoder."""
-    matrices = {"overall": compared.d2, "without embeddings": compared.without_embeddings, **compared.by_layer}
-    return {
-        name.rpartition("encoder.")[2]: pd.DataFrame(d2.numpy(), compared.languages, compared.languages)
-        for name, d2 in matrices.items()
-    }
+def part_of(name: str) -> str:
+    """How tables and figures call a part of the encoder."""
+    return name.rpartition("encoder.")[2].replace("without_embeddings", "without embeddings")
+
+
+def by_part(compared, matrices: dict | None = None) -> dict[str, pd.DataFrame]:
+    """The distances, or other ``matrices``, as a table of languages by languages, for each part of the encoder."""
+    if matrices is None:
+        matrices = {"overall": compared.d2, "without_embeddings": compared.without_embeddings, **compared.by_layer}
+    each = compared.languages
+    return {part_of(name): pd.DataFrame(matrix.numpy(), each, each) for name, matrix in matrices.items()}
 
 
 def heat(ax, d2: pd.DataFrame, small: bool) -> None:
@@ -226,24 +230,39 @@ plt.show()
 
 # %% tags=["hide-input"]
 SOURCES = {"text": "text, masked LM", "test": "test set, masked LM", "task": "test set, task loss"}
-away, stderr = {}, {}  # distance to English and its standard error: languages by parts of the encoder, and languages
+away, stderr = {}, {}  # distance to English and its standard error: languages by parts of the encoder
 for source, compared in (("text", on_text), ("test", on_test)):
+    errors = by_part(compared, {"overall": compared.stderr, **compared.stderr_of_parts})
     away[source] = pd.DataFrame({part: d2.loc[english] for part, d2 in by_part(compared).items()})
-    stderr[source] = pd.Series(compared.stderr[compared.languages.index(english)].numpy(), compared.languages)
+    stderr[source] = pd.DataFrame({part: error.loc[english] for part, error in errors.items()})
 away["task"] = pd.DataFrame({code: value.extra["by_layer"] for code, value in on_task.items()}).T
-away["task"].columns = [name.rpartition("encoder.")[2] for name in away["task"]]
+away["task"].columns = [*map(part_of, away["task"])]
 away["task"]["overall"] = pd.Series({code: value.value for code, value in on_task.items()})
 away["task"]["without embeddings"] = pd.Series({c: v.extra["without_embeddings"] for c, v in on_task.items()})
-stderr["task"] = pd.Series({code: value.stderr for code, value in on_task.items()})
+stderr["task"] = pd.DataFrame({"overall": {code: value.stderr for code, value in on_task.items()}})
 measured = {task: found.measured[task][0][TASKS[task].metric] for task in tasks}
 scores = {task: pd.DataFrame([vars(v) for v in values.values()], [*values]) for task, values in measured.items()}
 
 
 # %%
+def targets(source: str, task: str, but: tuple = ()) -> list[str]:
+    """The target languages that have both a distance and a score."""
+    return [code for code in TASKS[task].languages if code in away[source].index and code not in (english, *but)]
+
+
 def transfer(source: str, task: str, part: str = "overall", but: tuple = ()):
-    """Correlation of distance and score over the target languages that both have; None for fewer than four."""
-    codes = [code for code in TASKS[task].languages if code in away[source].index and code not in (english, *but)]
+    """Correlation of distance and score over the target languages; None for fewer than four."""
+    codes = targets(source, task, but)
     return correlate(away[source][part][codes], scores[task]["value"][codes]) if len(codes) >= 4 else None
+
+
+def without_noise(source: str, task: str, part: str = "overall"):
+    """Its reliability, and the correlation without noise; None where the errors of a part are not known."""
+    codes = targets(source, task)
+    if part not in stderr[source]:
+        return None
+    each = away[source][part], stderr[source][part], scores[task]["value"], scores[task]["stderr"]
+    return chapters.noise_of(*(column[codes] for column in each))
 
 
 table_5 = {(source, task): transfer(source, task) for source in SOURCES for task in tasks}
@@ -253,7 +272,7 @@ table_5 = {cell: correlation for cell, correlation in table_5.items() if correla
 for source, ax in zip(SOURCES, figures.panels(SOURCES.values(), (3.8, 4.2), columns=3).values(), strict=True):
     codes = [code for code in spoken if code != english]
     x, y, ours = away[source]["overall"][codes], scores[main].loc[codes], table_5[source, main]
-    bars = {"xerr": stderr[source][codes], "yerr": y["stderr"]}
+    bars = {"xerr": stderr[source]["overall"][codes], "yerr": y["stderr"]}
     figures.scatter_correlation(ax, x, y["value"], **bars, labels=codes, correlation=ours)
     ax.get_legend().remove()
     ax.set(xlabel="$d^2$ to English", title=f"{SOURCES[source]}\n{ours}")
@@ -273,8 +292,11 @@ for (source, task), ours in table_5.items():
         theirs = f"{fisher_interval(cell.number, n)}, n = {n}"
         outcome = verdict(r.value, (r.low, r.high), cell.number, n=ours.n, n_published=n).outcome
         outcomes.append((source, outcome))
-    body.append((f"{SOURCES[source]}: {task}", f"{ours}", f"{r.p:.2g}", signed(ours.spearman.value), theirs, outcome))
-head = ("", "ours, Pearson's r [95 %]", "p", "Spearman's ρ", "paper, r [interval at its n]", "verdict")
+    quiet = chapters.noise_cells(without_noise(source, task))
+    cells = f"{ours}", f"{r.p:.2g}", signed(ours.spearman.value), *quiet, theirs, outcome
+    body.append((f"{SOURCES[source]}: {task}", *cells))
+head = ("", "ours, Pearson's r [95 %]", "p", "Spearman's ρ", *chapters.NOISE_HEAD)
+head += ("paper, r [interval at its n]", "verdict")
 chapters.table(head, body, "Table 5: correlation of the distance to English with the zero-shot score, target languages")
 
 # %% tags=["remove-input"]
@@ -284,6 +306,8 @@ for source in SOURCES:
     counted = f"{sum(r.value < 0 for r in rs)} of {len(rs)} are negative, {sum(0 not in r for r in rs)} of all settled"
     listed = ", ".join(f"{n} “{outcome}”" for outcome, n in beside.items()) or "none"
     say(**{f"summary_{source}": f"{counted}; beside the paper's cells: {listed}"})
+reliable = {name: chapters.noise_cells(without_noise(source, main))[0] for source, name in SOURCES.items()}
+say(reliable="; ".join(f"{value or 'not known'} ({name})" for name, value in reliable.items()))
 say(r_text=f"{table_5['text', main]}", four=f"{np.tanh(1.96):.2f}", test_size=TEST_SIZE)
 say(encoder=chapters.facts(found)["encoder"])
 
@@ -298,6 +322,10 @@ say(encoder=chapters.facts(found)["encoder"])
 # - text, masked-LM loss: {glue:text}`frechet-summary-text`;
 # - test set, masked-LM loss: {glue:text}`frechet-summary-test`;
 # - test set, loss of the task: {glue:text}`frechet-summary-task`.
+#
+# *Reliability* is the share of a distance's variance over the languages that its jackknife errors do not explain, and
+# noise alone draws a coefficient towards 0 by its root. With {glue:text}`frechet-task` it is
+# {glue:text}`frechet-reliable`.
 #
 # Both rows of the paper's table go into the {doc}`ledger <ledger>`, the second one with the masked-language-model loss.
 # How much that choice matters, and what it does to leave out the languages that the XNLI test set does not have:
@@ -339,7 +367,9 @@ chapters.box("warning", "Where the paper leaves a choice", *chosen)
 # %% tags=["remove-input"]
 chapters.correlation_table(
     {f"{SOURCES[source]}: {part}": transfer(source, main, part) for source in SOURCES for part in parts},
-    f"By part of the encoder: correlation with the score of {main}, target languages",
+    f"By part of the encoder: correlation with the score of {main}, target languages. Of parts of the task's loss "
+    "records keep no errors",
+    {f"{SOURCES[source]}: {part}": without_noise(source, main, part) for source in SOURCES for part in parts},
 )
 
 # %% [markdown]
@@ -369,11 +399,15 @@ chapters.correlation_table(
 tokenizer = models.load_tokenizer(encoder)
 
 
-def frequencies(corpus) -> dict[int, float]:
-    """Relative frequency of each sub-word of a text."""
+def counts(paragraphs) -> Counter:
+    """How often each sub-word is in a text."""
     how = {"add_special_tokens": False, "truncation": True, "max_length": max_length}
-    own = [each if isinstance(each, str) else each[0] for each in corpus.paragraphs]  # of translations, the first
-    pieces = Counter(piece for ids in tokenizer(own, **how)["input_ids"] for piece in ids)
+    own = [each if isinstance(each, str) else each[0] for each in paragraphs]  # of translations, the first
+    return Counter(piece for ids in tokenizer(own, **how)["input_ids"] for piece in ids)
+
+
+def frequencies(pieces: Counter) -> dict[int, float]:
+    """Relative frequency of each sub-word."""
     return {piece: n / pieces.total() for piece, n in pieces.items()}
 
 
@@ -382,8 +416,15 @@ def hellinger(p: dict, q: dict) -> float:
     return 1 - sum((p[piece] * q[piece]) ** 0.5 for piece in p.keys() & q.keys())
 
 
-used = {code: frequencies(corpus) for code, corpus in plain.items()}
-spelled = pd.Series({code: hellinger(used[english], used[code]) for code in languages})
+def spelling_distances(of_folds) -> pd.Series:
+    """The distance of each language from English, from the counts of some folds."""
+    each = {code: frequencies(sum(of_folds(pieces), Counter())) for code, pieces in counted.items()}
+    return pd.Series({code: hellinger(each[english], each[code]) for code in languages})
+
+
+counted = {code: [counts(corpus.paragraphs[k::folds]) for k in range(folds)] for code, corpus in plain.items()}
+used = {code: frequencies(sum(pieces, Counter())) for code, pieces in counted.items()}
+spelled = spelling_distances(list)
 
 # %% [markdown]
 # The share of the trace in the tables, the two sides of {eq}`eq-frechet-split`, and the distance of the rows of
@@ -480,6 +521,8 @@ rivals = {name: rival for name, rival in rivals.items() if len(rival)}
 codes = [code for code in spoken if code != english and all(code in rival for rival in rivals.values())]
 score = scores[main]["value"][codes]
 frechet = {"overall": away["text"]["overall"][codes], "without embeddings": away["text"]["without embeddings"][codes]}
+dropped = pd.DataFrame([spelling_distances(lambda each, k=k: each[:k] + each[k + 1 :]) for k in range(folds)])
+spelled_stderr = ((folds - 1) ** 2 / folds * dropped.var()) ** 0.5  # the jackknife's, as of the other distances
 beyond = {
     (part, name): chapters.held_fixed(d2, score, rival[codes])
     for part, d2 in frechet.items()
@@ -487,10 +530,14 @@ beyond = {
 }
 
 # %% tags=["remove-input"]
+errors = {f"Fréchet, {part}": stderr["text"][part] for part in frechet} | {"sub-word frequencies, d²": spelled_stderr}
+columns = {f"Fréchet, {part}": d2 for part, d2 in frechet.items()} | {name: of[codes] for name, of in rivals.items()}
+exact, score_stderr = pd.Series(0.0, codes), scores[main]["stderr"][codes]
 chapters.correlation_table(
-    {f"Fréchet, {part}": correlate(d2, score) for part, d2 in frechet.items()}
-    | {name: correlate(rival[codes], score) for name, rival in rivals.items()},
-    f"Correlation with the score of {main}: the distance on plain text, and its rivals",
+    {name: correlate(x, score) for name, x in columns.items()},
+    f"Correlation with the score of {main}: the distance on plain text, and its rivals. The shares of pretraining text "
+    "are known exactly",
+    {name: chapters.noise_of(x, errors.get(name, exact)[codes], score, score_stderr) for name, x in columns.items()},
 )
 
 # %% tags=["remove-input"]
@@ -633,6 +680,7 @@ chapters.show(chapters.real_relations(real, asked, caption, lambda key: key[0]))
 # - Correlations of the distance with the score, on text: {glue:text}`frechet-summary-text`.
 # - On the test set, masked-LM loss: {glue:text}`frechet-summary-test`; loss of the task:
 #   {glue:text}`frechet-summary-task`.
+# - Reliability of the distance over the languages: {glue:text}`frechet-reliable`.
 # - Up to {glue:text}`frechet-alpha-high` of the Fisher information of text lies in the embedding tables.
 #   Without them {glue:text}`frechet-r-inner`, and {glue:text}`frechet-r-text` with them.
 # - That the distance of all weights says something which {glue:text}`frechet-rival` does not

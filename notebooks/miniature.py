@@ -474,12 +474,15 @@ plt.show()
 
 # %% mystnb={"figure": {"name": "fig-miniature-resource", "caption": "Test accuracy of the target languages (mean over seeds) against their share of the pretraining text, on a logarithmic scale. Bars: standard deviation over seeds. Above: Pearson's r of accuracy with the logarithm of the share."}, "image": {"alt": "A scatter plot for each task: one point a target language with its code, accuracy against the share of the pretraining text."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, len(tasks), figsize=(8.8, 4), squeeze=False)
-resource = {}
+resource, of_one = {}, models.frame.pivot_table("stderr", ["task", "language"], "seed")
+quiet = {}  # the same without the errors over examples; the shares of the text are known exactly
 for ax, task in zip(axes[0], tasks, strict=True):
     scores = targets.loc[task].reindex([code for code in by_share if code in ranked[task]])
     share, mean = np.array([100 * shares[code] for code in scores.index]), scores.mean(axis=1).to_numpy()
     spread = scores.std(axis=1).to_numpy()
     resource[task] = correlate(np.log(share), mean)
+    errors = of_one.loc[task].loc[scores.index].pow(2).mean(axis=1) ** 0.5
+    quiet[task] = chapters.noise_of(np.log(share), np.zeros(len(share)), mean, errors)
     reach = np.nan_to_num(spread)
     ax.set(xscale="log", xlim=(0.8 * share.min(), 1.25 * share.max()))
     ax.set(ylim=(min(mean - reach) - 0.04, max(mean + reach) + 0.04))
@@ -491,7 +494,8 @@ for ax, task in zip(axes[0], tasks, strict=True):
 plt.show()
 
 # %% tags=["remove-input"]
-chapters.correlation_table(resource, "Accuracy and the logarithm of the share of text, over the target languages")
+caption = "Accuracy and the logarithm of the share of text, which is known exactly, over the target languages"
+chapters.correlation_table(resource, caption, quiet)
 
 # %% [markdown]
 # A caution that holds for real encoders too: script and word order differ between languages with much and with little

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from paper.chapters.rows import with_both_errors
 from xlgen.analysis import MIN_POINTS, disattenuated
+from xlgen.analysis.correlation import is_constant
 from xlgen.analysis.reliability import Disattenuated
 
 if TYPE_CHECKING:
@@ -48,9 +50,23 @@ def noise(
     if len(parts) < 2:
         return None
     x, x_square, y, y_square = pd.concat(parts, axis=1, join="inner").astype(float).dropna().to_numpy().T
-    if len(x) < MIN_POINTS or not x_square.any() or not np.ptp(x):
+    return noise_of(x, np.sqrt(x_square), y, np.sqrt(y_square), resamples) if x_square.any() else None
+
+
+def noise_of(
+    x: ArrayLike, x_stderr: ArrayLike, y: ArrayLike, y_stderr: ArrayLike, resamples: int = 1999
+) -> Disattenuated | None:
+    """A correlation with and without noise, of columns with their standard errors.
+
+    Returns:
+        ``None`` where a standard error is missing, a column does not vary, or the points are too few.
+    """
+    columns = [np.asarray(column, dtype=float) for column in (x, x_stderr, y, y_stderr)]
+    if len(columns[0]) < MIN_POINTS or not all(np.isfinite(column).all() for column in columns):
         return None
-    return disattenuated(x, np.sqrt(x_square), y, np.sqrt(y_square), resamples=resamples)
+    if is_constant(columns[0]) or is_constant(columns[2]):
+        return None
+    return disattenuated(*columns, resamples=resamples)
 
 
 def noise_cells(found: Disattenuated | None) -> tuple[str, str, str]:

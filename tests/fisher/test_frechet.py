@@ -110,6 +110,22 @@ def test_folds_are_the_jackknife():
     assert found.trace[1].item() == pytest.approx(mean("xx")["p0"].sum().item(), rel=1e-12)
 
 
+def test_each_part_has_the_errors_of_its_own_jackknife():
+    names = ["bert.embeddings.word.weight", "bert.layer.0.weight", "pool"]
+    folds = {
+        code: [dict(zip(names, diagonals(*[(6,)] * 3, seed=9 * i + k).values(), strict=True)) for k in range(3)]
+        for i, code in enumerate(("en", "xx"))
+    }
+    found = distances(folds, tables={names[0]})
+    assert set(found.stderr_of_parts) == {"without_embeddings", *found.by_layer}
+    for part, own in {"embeddings": names[:1], "bert.layer.0": names[1:2], "without_embeddings": names[1:]}.items():
+        alone = distances({code: [{name: fold[name] for name in own} for fold in each] for code, each in folds.items()})
+        torch.testing.assert_close(found.stderr_of_parts[part], alone.stderr, rtol=0, atol=1e-14)
+        assert found.stderr_of_parts[part][0, 1] > 0
+    once = distances({code: each[:1] for code, each in folds.items()}, tables={names[0]})
+    assert once.stderr is None and not once.stderr_of_parts
+
+
 @pytest.mark.parametrize(
     ("one", "two", "message"),
     [
@@ -339,5 +355,7 @@ def test_the_command_line_shows_and_writes_the_distances(encoder, tmp_path, text
     assert len(rows) == 4 * (2 + len(found.by_layer))
     (row,) = [r for r in rows if (r["source"], r["language"], r["measure"]) == ("xx", "en", "d2")]
     assert (float(row["value"]), float(row["stderr"])) == (found.d2[1, 0].item(), found.stderr[1, 0].item())
+    (row,) = [r for r in rows if (r["source"], r["language"], r["measure"]) == ("xx", "en", "without_embeddings")]
+    assert float(row["stderr"]) == found.stderr_of_parts["without_embeddings"][1, 0].item() > 0
     assert cli.main([*line[:3], "--languages", "en,yy", *line[5:]]) == 2
     assert "no text in 'yy'" in capsys.readouterr().err

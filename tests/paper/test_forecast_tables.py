@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import forecasts
-from paper.chapters.noise import noise
+from paper.chapters.noise import noise, noise_of
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis.reliability import NOISY
 from xlgen.forecast import frame as frames
@@ -41,6 +41,15 @@ def test_noise_that_is_as_large_as_the_spread_is_called_so():
     rng = np.random.default_rng(2)
     rows["value"] = rows["value"].where(rows["measure"] != "confidence", rng.normal(size=len(rows)))
     assert noise(rows, "confidence", resamples=99).why_not == NOISY
+
+
+def test_a_column_that_is_known_exactly_is_reliable_and_a_constant_has_no_coefficient():
+    rng = np.random.default_rng(3)
+    x, y, none, some = rng.normal(size=9), rng.normal(size=9), np.zeros(9), np.full(9, 0.1)
+    found = noise_of(x, none, y, some, resamples=99)
+    assert found.reliability_x == 1 > found.reliability_y == pytest.approx(1 - 0.01 / y.var(ddof=1))
+    assert noise_of(np.ones(9), some, y, some) is noise_of(x, some, np.ones(9), some) is None
+    assert noise_of(x, [None, *some[1:]], y, some) is noise_of(x[:3], some[:3], y[:3], some[:3]) is None
 
 
 def test_the_table_has_every_estimator_once_and_the_best_first():

@@ -44,6 +44,8 @@ class Distances:
             Fisher information from few examples are some distance apart; ``None`` without folds.
         without_embeddings: (L, L), over all but the embedding tables.
         by_layer: (L, L) of each numbered block, of the embedding tables, and of the rest.
+        stderr_of_parts: (L, L), the jackknife's standard errors of ``without_embeddings`` and of each layer, by these
+            names; empty without folds.
         trace: (L,) Tr F of each language.
     """
 
@@ -53,15 +55,17 @@ class Distances:
     bias: Tensor | None
     without_embeddings: Tensor
     by_layer: Mapping[str, Tensor]
+    stderr_of_parts: Mapping[str, Tensor]
     trace: Tensor
 
     def rows(self) -> list[dict[str, Any]]:
         """One flat row for each pair of languages and each distance: ``d2``, ``without_embeddings``, or a layer's."""
-        rows = []
+        rows, errors = [], {"d2": self.stderr, **self.stderr_of_parts}
         for name, d2 in {"d2": self.d2, "without_embeddings": self.without_embeddings, **self.by_layer}.items():
+            error = errors.get(name)
             for i, source in enumerate(self.languages):
                 for j, language in enumerate(self.languages):
-                    stderr = self.stderr[i, j].item() if name == "d2" and self.stderr is not None else None
+                    stderr = None if error is None else error[i, j].item()
                     numbers = {"value": d2[i, j].item(), "stderr": stderr, "status": "ok"}
                     rows.append({"source": source, "language": language, "measure": name, **numbers})
         return rows
@@ -107,16 +111,17 @@ def distances(
             )
     rest = [gram for layer, gram in layers.items() if layer != "embeddings"]
     samples = _d2(total)
-    d2, dropped = samples[0], samples[1:]
-    k = len(dropped)
-    centre = dropped.mean(dim=0) if k else None
+    parts = {"without_embeddings": _d2(sum(rest)) if rest else torch.full_like(samples, math.nan)}
+    parts |= {layer: _d2(gram) for layer, gram in layers.items()}
+    k = len(samples) - 1
     return Distances(
         languages=languages,
-        d2=d2,
-        stderr=((k - 1) / k * (dropped - centre).square().sum(dim=0)).sqrt() if k else None,
-        bias=(k - 1) * (centre - d2) if k else None,
-        without_embeddings=_d2(sum(rest))[0] if rest else torch.full_like(d2, math.nan),
-        by_layer={layer: _d2(gram)[0] for layer, gram in layers.items()},
+        d2=samples[0],
+        stderr=_jackknife(samples) if k else None,
+        bias=(k - 1) * (samples[1:].mean(dim=0) - samples[0]) if k else None,
+        without_embeddings=parts["without_embeddings"][0],
+        by_layer={layer: parts[layer][0] for layer in layers},
+        stderr_of_parts={name: _jackknife(part) for name, part in parts.items()} if k else {},
         trace=trace,
     )
 
@@ -144,6 +149,12 @@ def gram(diagonals: Sequence[Sequence[Tensor]], n: Tensor) -> Tensor:
         roots = sums.sqrt().transpose(0, 1)  # (1 + K, L, chunk)
         total = total + roots @ roots.transpose(1, 2)
     return total
+
+
+def _jackknife(samples: Tensor) -> Tensor:
+    """Standard errors from (1 + K, …) estimates: with all folds first, then with all but the k-th."""
+    dropped, k = samples[1:], len(samples) - 1
+    return ((k - 1) / k * (dropped - dropped.mean(dim=0)).square().sum(dim=0)).sqrt()
 
 
 def _d2(grams: Tensor) -> Tensor:
