@@ -504,6 +504,15 @@ def with_strength(key: tuple) -> str:
 chapters.show(chapters.real_box(real))
 chapters.show(*chapters.real_setups(evidence, real, parts, called, study.paper, with_strength))
 
+# %% mystnb={"figure": {"name": "fig-l2_ewc-real", "caption": "Real data: change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Table 2."}, "image": {"alt": "For each language the change of accuracy, ours as filled marks and the paper's as hollow marks, around a line at zero."}} tags=["remove-input", "reads:records"]
+if pairs := {
+    f"{one.task}: {called[[*one.ours][-1]]}": one for one in chapters.compared(real, parts, study.paper, called)
+}:
+    for ax, one in zip(figures.panels(pairs, (9.6, 3.4), columns=1).values(), pairs.values(), strict=True):
+        one.draw(ax, [kind for kind in one.ours if kind != "vanilla"])
+        ax.set(title="", ylabel=f"{one.task}:\nchange of accuracy [points]")
+    plt.show()
+
 # %% [markdown]
 # ## In the ledger
 #

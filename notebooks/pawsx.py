@@ -227,6 +227,19 @@ for name, one in at_real.items():
         caption = f"Accuracy [%] of {name} on PAWS-X itself, means over the recorded seeds"
         chapters.show(chapters.real_table(one, caption, lambda key: key[0]))
 
+# %% mystnb={"figure": {"name": "fig-pawsx-real", "caption": "Real data: test accuracy on PAWS-X itself against the margin on the development split (above) and difference-based sharpness (below), a multilingual encoder and one that has read English alone; one point a target language, mean over the seeds. Bars: one standard error. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Scatter plots of test accuracy, a row for the margin and one for sharpness, a column an encoder, points labelled by language."}} tags=["remove-input", "reads:records"]
+of_real = {
+    label: {
+        name: setup
+        for name, one in at_real.items()
+        for setup in chapters.setups_of(one, measure, lambda key: key[0]).values()
+    }
+    for label, measure in zip(
+        ("margin (dev) [probability]", r"$\phi_\mathrm{difference}$ [nats]"), COLUMNS, strict=True
+    )
+}
+chapters.real_scatter(of_real)
+
 # %% tags=["remove-input"]
 least = {n: math.tanh(1.959964 / math.sqrt(n - 3)) for n in (len(targets), TABLE.n)}
 undecided = [cell for printed in cells.values() for cell in printed if 0 in cell.interval]

@@ -455,6 +455,20 @@ title_of = {chapters.NAMES[name]: name for name in names}
 caption = "Real data: correlations over the target languages, mean over seeds, 95 % bootstrap over languages"
 chapters.show(chapters.real_box(real))
 chapters.show(chapters.real_table(real, "Accuracy [%] of the recorded models", lambda key: key[0]))
+
+# %% mystnb={"figure": {"name": "fig-xnli-real", "caption": "Real data: test accuracy against some of the measures, one point a target language, mean over the seeds. Bars: one standard error. Searches for α that ended at an end of the bracket are not drawn. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Scatter plots of test accuracy against a measure each, points labelled by language."}} tags=["remove-input", "reads:records"]
+shown_measures = {
+    "margin (dev) [probability]": "dev_margin",
+    "confidence (no labels)": "confidence",
+    r"$\phi_\mathrm{difference}$ [nats]": "sharpness_difference",
+    r"$1/\alpha^2$ [1 / parameter²]": "sharpness_alpha",
+    r"$\mathrm{Tr}\,F$ [nats² / parameter²]": "fisher_trace",
+    "Fréchet $d^2$ from English": "frechet",
+}
+setups = {label: chapters.setups_of(real, name, lambda key: key[0]) for label, name in shown_measures.items()}
+chapters.real_scatter(setups, logarithmic=[r"$1/\alpha^2$ [1 / parameter²]"], columns=3)
+
+# %% tags=["remove-input", "reads:records"]
 chapters.show(chapters.real_relations(real, title_of, caption, lambda key: key[0]))
 
 # %% [markdown]

@@ -182,7 +182,7 @@ def scatter_correlation(
     if ax.get_xscale() == "log":  # within a decade all nine are written otherwise, one over another
         ax.xaxis.set_minor_locator(LogLocator(subs=(2, 4)))
     if labels:
-        _label_points(ax, x[shown], y[shown], [label for label, drawn in zip(labels, shown, strict=True) if drawn])
+        label_points(ax, x[shown], y[shown], [label for label, drawn in zip(labels, shown, strict=True) if drawn])
     return _legend_above(ax)
 
 
@@ -555,7 +555,7 @@ OFFSETS = ((5, 7), (-5, 7), (5, -7), (-5, -7), (0, 10), (0, -10), (8, 0), (-8, 0
 LABEL_SIZE = 8
 
 
-def _label_points(ax: Axes, x: NDArray, y: NDArray, labels: Sequence[str]) -> None:
+def label_points(ax: Axes, x: NDArray, y: NDArray, labels: Sequence[str]) -> None:
     """Write each label at the first place around its point that is free of points and of earlier labels."""
     drawn = [c.lines[0].get_xydata() for c in ax.containers if isinstance(c, ErrorbarContainer) and c.lines[0]]
     taken = [_box(ax, point, (0, 0), "o") for point in np.concatenate(drawn)]

@@ -26,6 +26,7 @@ from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, opt
 from paper.chapters.real import (
     ENCODER,
     SEEDS,
+    compared,
     real_box,
     real_order,
     real_relations,
@@ -33,6 +34,7 @@ from paper.chapters.real import (
     real_table,
     rows_of,
 )
+from paper.chapters.real_figures import real_models, real_scatter, real_together, setups_of
 from paper.chapters.rows import (
     PREDICTED,
     best_constant,
@@ -64,6 +66,7 @@ __all__ = [
     "box",
     "by_name",
     "column",
+    "compared",
     "commonest",
     "conflicts",
     "constant_tag",
@@ -82,10 +85,13 @@ __all__ = [
     "partial",
     "published",
     "real_box",
+    "real_models",
     "real_order",
     "real_relations",
+    "real_scatter",
     "real_setups",
     "real_table",
+    "real_together",
     "records_box",
     "rows_of",
     "run_table",
@@ -93,6 +99,7 @@ __all__ = [
     "scale_of",
     "score_frame",
     "score_table",
+    "setups_of",
     "show",
     "spoken",
     "study_measures",
