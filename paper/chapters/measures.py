@@ -387,7 +387,13 @@ def side_by_side(
     return table(head, rows, caption, dense=True)
 
 
-def error_forest(ax: Axes, results: Mapping[str, Contest], free: Mapping[str, bool], bases: Mapping[str, str]) -> None:
+def error_forest(
+    ax: Axes,
+    results: Mapping[str, Contest],
+    free: Mapping[str, bool],
+    bases: Mapping[str, str],
+    order: Sequence[str] = (),
+) -> None:
     """Draw the error of each predictor with its interval, best first, and a line for each predictor without a measure.
 
     Args:
@@ -395,19 +401,42 @@ def error_forest(ax: Axes, results: Mapping[str, Contest], free: Mapping[str, bo
         results: by title; the lines are those of the contest of all measures, where there is one.
         free: by title, whether no label of the target language is needed.
         bases: a value of :data:`BASES`.
+        order: titles from above, unless best first; one without a result is a gap.
     """
-    ordered = sorted(results, key=lambda title: error_of(results[title]))
-    whole = results.get("all together") or results[ordered[0]]
-    for height, title in enumerate(ordered):
-        marker, colour = ("D", UNLABELLED) if free[title] else ("o", figures.INK)
-        figures.interval(ax, results[title].errors["ours"].mean, height, marker, colour, 1.4, hollow=free[title])
+    order = order or sorted(results, key=lambda title: error_of(results[title]))
+    whole = results.get("all together") or min(results.values(), key=error_of)
+    _error_rows(ax, order, {title: result.errors["ours"].mean for title, result in results.items()}, free)
     for (base, words), style in zip(bases.items(), ("--", ":"), strict=True):
         error = error_of(whole, base)
         ax.axvline(error, color=figures.INK, ls=style, lw=1, label=f"{words}: {error:.1f}")
-    ax.set_yticks(range(len(ordered)), ordered)
-    ax.set(ylim=(len(ordered) - 0.5, -0.5), xlim=(0, None), xlabel="mean absolute error [points]")
-    ax.grid(visible=False, axis="y")
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+
+
+def real_error_forest(ax: Axes, real: Sequence[Mapping[str, Any]], base: str, order: Sequence[str] = ()) -> None:
+    """The same of recorded models of a real encoder.
+
+    Args:
+        ax: the axes.
+        real: of :func:`forecasts`, at least one row.
+        base: what the predictor without a measure is called.
+        order: titles from above, unless best first; one without a row is a gap.
+    """
+    rows = {named(row["measure"]): row for row in sorted(real, key=lambda row: row["error"].value)}
+    free = {title: not row["needs_labels"] for title, row in rows.items()}
+    _error_rows(ax, order or [*rows], {title: row["error"] for title, row in rows.items()}, free)
+    error = max(rows.values(), key=lambda row: row["models"])["baseline"].value
+    ax.axvline(error, color=figures.INK, ls="--", lw=1, label=f"{base}: {error:.1f}")
+    ax.legend(loc="lower left", bbox_to_anchor=(0, 1))
+
+
+def _error_rows(ax: Axes, order: Sequence[str], errors: Mapping[str, Interval], free: Mapping[str, bool]) -> None:
+    for height, title in enumerate(order):
+        if title in errors:
+            marker, colour = ("D", UNLABELLED) if free[title] else ("o", figures.INK)
+            figures.interval(ax, errors[title], height, marker, colour, 1.4, hollow=free[title])
+    ax.set_yticks(range(len(order)), order)
+    ax.set(ylim=(len(order) - 0.5, -0.5), xlim=(0, None), xlabel="mean absolute error [points]")
+    ax.grid(visible=False, axis="y")
 
 
 def passes(measure: str) -> int:

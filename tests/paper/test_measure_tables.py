@@ -254,6 +254,29 @@ def test_forests_have_a_row_a_measure_and_a_line_a_baseline(four):
     plt.close("all")
 
 
+def test_recorded_models_have_a_forest_in_the_order_of_another(four):
+    results = {name: four.leave_out("language", [name]) for name in ("confidence", "fisher_trace")}
+    about = {"models": 2, "error": Interval(2.0, 1.0, 3.0, 14), "baseline": Interval(4.0, 3.0, 5.0, 14)}
+    real = [
+        about | {"measure": "margin", "needs_labels": True},
+        about | {"measure": "confidence", "needs_labels": False},
+    ]
+    real[1] |= {"error": Interval(1.5, 1.0, 2.0, 14)}
+    _, axes = plt.subplots(1, 3)
+    order = ["fisher_trace", measures.named("confidence"), measures.named("margin")]
+    free = {"confidence": True, "fisher_trace": False}
+    measures.error_forest(axes[0], results, free, measures.BASES["language"], order)
+    measures.real_error_forest(axes[1], real, "mean of other languages", order)
+    measures.real_error_forest(axes[2], real, "mean of other languages")
+    at = [[line.get_xydata()[0, 1] for line in ax.lines if len(line.get_xydata()) == 1] for ax in axes]
+    assert [sorted(places) for places in at[1:]] == [[1, 2], [0, 1]]
+    for ax in axes[:2]:
+        assert [tick.get_text() for tick in ax.get_yticklabels()] == order
+    assert axes[2].get_yticklabels()[0].get_text() == measures.named("confidence")  # the best
+    assert axes[1].get_legend_handles_labels()[1] == ["mean of other languages: 4.0"]
+    plt.close("all")
+
+
 def test_each_measure_of_a_record_is_a_forecast_beside_the_mean_of_the_others():
     rng = np.random.default_rng(0)
     accuracy = dict(zip(["en", *LANGUAGES, "fr"], [0.9, *rng.uniform(0.5, 0.8, 6)], strict=True))
