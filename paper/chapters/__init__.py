@@ -32,9 +32,8 @@ from paper.chapters.real import (
     real_relations,
     real_setups,
     real_table,
-    rows_of,
 )
-from paper.chapters.real_figures import real_models, real_scatter, real_together, setups_of
+from paper.chapters.real_figures import real_models, real_scatter, real_together
 from paper.chapters.rows import (
     PREDICTED,
     best_constant,
@@ -48,6 +47,7 @@ from paper.chapters.rows import (
     with_both_errors,
 )
 from paper.chapters.say import Say, facts
+from paper.chapters.setups import rows_of, setups_of
 from paper.notebook import ledger_folder
 
 __all__ = [

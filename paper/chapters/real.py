@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from paper import ledger, published
 from paper.chapters.comparison import VANILLA, Comparison, means_table
-from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
+from paper.chapters.noise import NOISE_HEAD, noise_cells
 from paper.chapters.page import box, table
+from paper.chapters.setups import rows_of, setups_of
 from paper.published import BY_LANGUAGE
 from paper.records import Obtained
-from xlgen.analysis import RESAMPLES, clustered
+from xlgen.analysis import RESAMPLES
 from xlgen.data.catalogue import TASKS
 from xlgen.training.runs import Run
 
@@ -28,26 +27,6 @@ ENCODER = "e5-small"
 SEEDS = tuple(range(8))
 """All that a grid of real data ever asks for; those that are recorded count."""
 COMMAND = "make records GRID=real ARGS='options=\"--data-dir DIR\"'"
-
-
-def rows_of(found: Obtained, keys: Iterable[Hashable] | None = None) -> pd.DataFrame:
-    """What was measured of recorded models, as :func:`paper.records.recorded` has it; empty where there is none.
-
-    Args:
-        found: of :func:`paper.records.committed`.
-        keys: of the models; all of them unless given.
-    """
-    import pandas as pd
-
-    chosen = list(found.runs if keys is None else keys)
-    if not chosen:
-        return pd.DataFrame()
-    frame = found.frame[found.frame.key.isin(chosen) & ~found.frame.measure.str.endswith("_correct")]
-    about = {key: (run.key, run.manifest["created"], run.manifest["train_pairs"]) for key, run in found.runs.items()}
-    for place, column in enumerate(("key", "created", "train_size")):
-        values = [about[key][place] for key in found.frame.key[frame.index]]
-        frame = frame.assign(**{column: values})
-    return frame
 
 
 def real_box(*found: Obtained) -> HTML:
@@ -132,33 +111,12 @@ def real_relations(
     Returns:
         Nothing where no model has any of the measures.
     """
-    import pandas as pd
-
-    frame = rows_of(found)
-    if frame.empty:
-        return None
-    source = TASKS[next(iter(found.runs.values())).task].source_language
-    setups: dict[str, list[str]] = {}
-    for key, run in found.runs.items():
-        setups.setdefault(named(key), []).append(run.key)
-    frame = frame[(frame.language != source) & (frame.status == "ok")]
-    body = []
-    for title, wanted in measures.items():
-        measure, entry = (wanted, "") if isinstance(wanted, str) else wanted
-        rows = frame[frame.measure.isin([measure, "accuracy"])]
-        if entry:
-            numbers = [float(np.mean(extra[entry])) if entry in extra else np.nan for extra in rows.extra]
-            rows = rows.assign(value=rows.value.where(rows.measure == "accuracy", numbers), stderr=np.nan)
-        for setup, keys in setups.items():
-            of_setup = rows[rows.key.isin(keys)]
-            wide = of_setup.pivot(index="key", columns=["measure", "language"], values="value")
-            x, y = (wide.get(name, pd.DataFrame()).dropna(how="all") for name in (measure, "accuracy"))
-            if x.empty:
-                continue
-            r = clustered(x.reindex(columns=y.columns), y.loc[x.index], resamples=resamples)
-            if r.status == "ok":
-                quiet = noise(of_setup[of_setup.key.isin(x.index)], measure, source, resamples)
-                body.append((title, setup, len(x), f"{r.interval:.2f}", *noise_cells(quiet)))
+    body = [
+        (title, setup, len(tables.x), f"{r.interval:.2f}", *noise_cells(tables.noise(resamples)))
+        for title, measure in measures.items()
+        for setup, tables in setups_of(found, measure, named).items()
+        if (r := tables.correlation(resamples)).status == "ok"
+    ]
     head = ("r with accuracy", "", "seeds", "r [95 %]", *NOISE_HEAD)
     return table(head, body, caption) if body else None
 

@@ -2,92 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
 import numpy as np
-from numpy.typing import NDArray
 
 from paper import figures
-from paper.chapters.real import rows_of
-from paper.chapters.rows import with_both_errors
+from paper.chapters.setups import Setup, rows_of, setups_of
 from paper.records import Obtained
-from xlgen.analysis import RESAMPLES, Clustered, clustered
-from xlgen.data.catalogue import TASKS
+from xlgen.analysis import RESAMPLES
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True)
-class Setup:
-    """Two measures of the models of a setup, in the target languages.
-
-    Attributes:
-        x: (seeds, languages) of the one, ``nan`` where it is a bound.
-        y: (seeds, languages) of the other.
-        x_stderr: (languages,) of its mean over the seeds: that of one of them, which have the same examples.
-        y_stderr: (languages,).
-    """
-
-    x: pd.DataFrame
-    y: pd.DataFrame
-    x_stderr: pd.Series
-    y_stderr: pd.Series
-
-    def correlation(self, resamples: int = RESAMPLES) -> Clustered:
-        """Pearson's r over the languages, mean over the seeds, as :func:`paper.chapters.real.real_relations` has it."""
-        return clustered(self.x, self.y, resamples=resamples)
-
-    def points(self) -> tuple[NDArray, NDArray]:
-        """The mean over the seeds, by language."""
-        return self.x.mean().to_numpy(), self.y.mean().to_numpy()
-
-    def draw(self, ax: Axes, name: str, resamples: int = RESAMPLES) -> None:
-        """A point a language with its standard errors; the legend has the name and the correlation."""
-        errors = {"xerr": self.x_stderr, "yerr": self.y_stderr}
-        about = {"correlation": self.correlation(resamples), "objective": name}
-        figures.scatter_correlation(ax, *self.points(), **errors, **about)
-
-
-def setups_of(found: Obtained, x: str, named: Callable[[Any], str], y: str = "accuracy") -> dict[str, Setup]:
-    """The setups whose models have both measures, by name.
-
-    Args:
-        found: of :func:`paper.records.committed`, of one task.
-        x: a measure, as rows name it.
-        named: what a setup is called, from a key; keys of one name are its seeds.
-        y: another measure.
-    """
-    import pandas as pd
-
-    frame = rows_of(found)
-    if frame.empty:
-        return {}
-    keys: dict[str, list[Hashable]] = {}
-    for key, run in found.runs.items():
-        keys.setdefault(named(key), []).append(run.key)
-    source = TASKS[next(iter(found.runs.values())).task].source_language
-    frame = frame[(frame.language != source) & frame.measure.isin([x, y])]
-    frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), columns=frame.columns)
-    frame["value"] = frame.value.where(frame.status == "ok").astype(float)
-    setups = {}
-    for name, some in keys.items():
-        of_setup = frame[frame.key.isin(some)].assign(square=lambda rows: rows.stderr.astype(float) ** 2)
-        wide = of_setup.pivot(index="key", columns=["measure", "language"], values=["value", "square"])
-        if not {("value", x), ("value", y)} <= {column[:2] for column in wide.columns}:
-            continue
-        values = {measure: wide["value"][measure].dropna(how="all") for measure in (x, y)}
-        both = values[x].index.intersection(values[y].index)
-        codes = [code for code in values[y].columns if code in values[x].columns]
-        if len(both):
-            tables = (values[measure].loc[both, codes].astype(float) for measure in (x, y))
-            errors = (wide["square"][measure].loc[both, codes].astype(float).mean() ** 0.5 for measure in (x, y))
-            setups[name] = Setup(*tables, *errors)
-    return setups
+def draw(ax: Axes, setup: Setup, name: str, resamples: int = RESAMPLES) -> None:
+    """A point a language with its standard errors; the legend has the name and the correlation."""
+    errors = {"xerr": setup.x_stderr, "yerr": setup.y_stderr}
+    figures.scatter_correlation(ax, *setup.points(), **errors, correlation=setup.correlation(resamples), objective=name)
 
 
 def real_scatter(
@@ -113,7 +46,7 @@ def real_scatter(
     axes = [*figures.panels(range(len(drawn)), (width, 0.95 * width), columns).values()]
     for ax, (label, name, setup) in zip(axes, drawn, strict=True):
         ax.set(xlabel=label, xscale="log" if label in logarithmic else "linear")
-        setup.draw(ax, name, resamples)
+        draw(ax, setup, name, resamples)
         ax.get_legend().remove()  # wider than a panel
         ax.set_title(f"{name}\nr = {setup.correlation(resamples).interval:.2f}", fontsize="medium")
         if ax.get_subplotspec().is_first_col():
@@ -139,7 +72,7 @@ def real_together(panels: Mapping[tuple[str, str], Mapping[str, Setup]], resampl
     _, axes = plt.subplots(1, len(drawn), figsize=(10.4, 4.6), squeeze=False)
     for ax, ((xlabel, ylabel), setups) in zip(axes[0], drawn.items(), strict=True):
         for name, setup in setups.items():
-            setup.draw(ax, name, resamples)
+            draw(ax, setup, name, resamples)
         ax.set(xlabel=xlabel, ylabel=ylabel)
     plt.show()
 
