@@ -199,7 +199,20 @@ chapters.unlearnt([accuracy[name][english] for name in objectives], guess, engli
 # {glue:text}`objectives-targets` target languages, within each model. Each of the paper's cells gets a verdict by a fixed
 # rule: our data *cannot say* where our interval includes 0; otherwise the signs agree or not, and where they do, the
 # two coefficients differ or are not shown to: both are estimates over a few languages, and the test of the difference of
-# two Fisher $z$ takes the uncertainty of both.
+# two Fisher $z$ takes the uncertainty of both. Beside them stands the same coefficient of a real encoder on real text, as
+# far as it is recorded; its verdicts are in the {doc}`ledger <ledger>`.
+
+# %% tags=["remove-input", "reads:records"]
+real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
+of_tables = ("dev_margin", "sharpness_difference", "sharpness_alpha")
+of_real = {measure: chapters.setups_of(real, measure, lambda key: key[0]) for measure in of_tables}
+
+
+def on_real_text(measure: str, name: str) -> str:
+    """The coefficient of the recorded models of an objective, mean over their seeds."""
+    setup = of_real[measure].get(name)
+    return f"{setup.correlation().interval:.3f}, seeds: {len(setup.x)}" if setup else "not recorded"
+
 
 # %% tags=["remove-input"]
 evidence = chapters.Evidence("objectives", models, preset, settings | hyper, store=options.store)
@@ -223,13 +236,14 @@ def compare(measure: str, claim: str) -> list[tuple]:
         paper, verdict = (cell.interval, cell.verdict(ours).outcome) if cell else ("not printed", "")
         of_model = [row for row in at_seed if row["objective"] == name]
         noise = chapters.noise_cells(chapters.noise(of_model, measure, english))
-        lines.append((f"{name}, {chapters.NAMES[measure]}", paper, ours, f"{ours.pearson.p:.2g}", *noise, verdict))
+        told = ours, f"{ours.pearson.p:.2g}", *noise, verdict, on_real_text(measure, name)
+        lines.append((f"{name}, {chapters.NAMES[measure]}", paper, *told))
         if cell and f"t{cell.table}" == claim.split("-")[0]:
             evidence.settle(f"bassi-{claim}-{name}", ours, [(name, seed)])
     return lines
 
 
-columns = ("", "paper, r [interval at its n]", "ours", "p", *chapters.NOISE_HEAD, "verdict")
+columns = ("", "paper, r [interval at its n]", "ours", "p", *chapters.NOISE_HEAD, "verdict", "real text, r [95 %]")
 table_1 = compare("dev_margin", "t1-margin") + compare("sharpness_difference", "t1-sharpness")
 say(verdicts=evidence.tally or "the paper has no cell for this task")
 chapters.table(columns, table_1, "Table 1 of Bassi et al. (mBERT on XNLI or PAWS-X), and ours")
@@ -561,14 +575,12 @@ chapters.table(
 # {doc}`one model <xnli>`. The table has the coefficients of the paper's Tables 1 and 3.
 
 # %% tags=["remove-input", "reads:records"]
-real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
-of_real = {name: chapters.setups_of(real, name, lambda key: key[0]) for name in ("dev_margin", "sharpness_difference")}
 margins_of_real = chapters.setups_of(real, "sharpness_difference", lambda key: key[0], "margin")
 chapters.show(chapters.real_box(real))
 
 # %% mystnb={"figure": {"name": "fig-objectives-real", "caption": "Real data: test accuracy against the margin on the development split (above; Figure 3 of Bassi et al.) and difference-based sharpness (below; their Figure 4), one point a target language, mean over the seeds. Each panel has its own axes. Bars: one standard error over examples, of the sharpness over the noise draws too. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Two rows of scatter plots, one column an objective: accuracy against margin above and against sharpness below, points labelled by language."}} tags=["remove-input", "reads:records"]
 labels = "margin (dev) [probability]", r"sharpness $\phi_\mathrm{difference}$ [nats]"
-chapters.real_scatter(dict(zip(labels, of_real.values(), strict=True)))
+chapters.real_scatter({label: of_real[measure] for label, measure in zip(labels, of_tables[:2], strict=True)})
 
 # %% mystnb={"figure": {"name": "fig-objectives-real-together", "caption": "Real data: margin (left; Figure 1 of Bassi et al.) and test accuracy (right; their Figure 2) against difference-based sharpness, one point for each objective and target language, mean over the seeds. Bars as above. The legend has the correlation within each objective, 95 % bootstrap over languages, and the numbers of seeds and languages."}, "image": {"alt": "Two scatter plots against sharpness with points of four colours and markers for the objectives."}} tags=["remove-input", "reads:records"]
 panels = (margins_of_real, "margin (test) [probability]"), (of_real["sharpness_difference"], "accuracy (test)")
@@ -578,16 +590,16 @@ chapters.real_together({(labels[1], label): setups for setups, label in panels})
 chapters.real_models(real, "frobenius", r"$\|W - W_0\|_F$", lambda key: key[0])
 
 # %% tags=["remove-input", "reads:records"]
-r_of = {measure: [s.correlation().value for s in setups.values()] for measure, setups in of_real.items()}
+r_of = {measure: [s.correlation().value for s in of_real[measure].values()] for measure in of_tables[:2]}
 ends = {measure: f"{signed(min(r))} to {signed(max(r))}" if r else "not recorded" for measure, r in r_of.items()}
 flat = {name: s.points()[0].mean() for name, s in sorted(of_real["sharpness_difference"].items())}
 say(real_margin=ends["dev_margin"], real_phi=ends["sharpness_difference"])
 say(real_flat=", ".join(f"{name} {phi:.2f}" for name, phi in flat.items()) or "not recorded")
 reached = {name: 100 * s.points()[1].mean() for name, s in sorted(of_real["sharpness_difference"].items())}
 say(real_accuracy=", ".join(f"{name} {mean:.1f}" for name, mean in reached.items()) or "not recorded")
-tables = {"margin (dev)": "dev_margin", "sharpness, difference": "sharpness_difference", "1/α²": "sharpness_alpha"}
+named = {chapters.NAMES[measure]: measure for measure in of_tables}
 caption = "Tables 1 and 3 on real data: r over the target languages, mean over seeds, 95 % bootstrap over languages"
-chapters.show(chapters.real_relations(real, tables, caption, lambda key: key[0]))
+chapters.show(chapters.real_relations(real, named, caption, lambda key: key[0]))
 
 # %% [markdown]
 # Over the objectives, r with accuracy is {glue:text}`objectives-real-margin` for the margin and
