@@ -11,16 +11,16 @@ import numpy as np
 from paper import figures
 from paper.chapters.setups import Setup, rows_of, setups_of
 from paper.records import Obtained
-from xlgen.analysis import RESAMPLES
+from xlgen.analysis import RESAMPLES, Clustered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw(ax: Axes, setup: Setup, name: str, resamples: int = RESAMPLES) -> None:
-    """A point a language with its standard errors; the legend has the name and the correlation."""
+def draw(ax: Axes, setup: Setup, name: str, correlation: Clustered | None = None) -> None:
+    """A point a language with its standard errors; the legend has the name, and the correlation if given."""
     errors = {"xerr": setup.x_stderr, "yerr": setup.y_stderr}
-    figures.scatter_correlation(ax, *setup.points(), **errors, correlation=setup.correlation(resamples), objective=name)
+    figures.scatter_correlation(ax, *setup.points(), **errors, correlation=correlation, objective=name)
 
 
 def real_scatter(
@@ -46,7 +46,7 @@ def real_scatter(
     axes = [*figures.panels(range(len(drawn)), (width, 0.95 * width), columns).values()]
     for ax, (label, name, setup) in zip(axes, drawn, strict=True):
         ax.set(xlabel=label, xscale="log" if label in logarithmic else "linear")
-        draw(ax, setup, name, resamples)
+        draw(ax, setup, name)
         ax.get_legend().remove()  # wider than a panel
         ax.set_title(f"{name}\nr = {setup.correlation(resamples).interval:.2f}", fontsize="medium")
         if ax.get_subplotspec().is_first_col():
@@ -72,7 +72,7 @@ def real_together(panels: Mapping[tuple[str, str], Mapping[str, Setup]], resampl
     _, axes = plt.subplots(1, len(drawn), figsize=(10.4, 4.6), squeeze=False)
     for ax, ((xlabel, ylabel), setups) in zip(axes[0], drawn.items(), strict=True):
         for name, setup in setups.items():
-            draw(ax, setup, name, resamples)
+            draw(ax, setup, name, setup.correlation(resamples))
         ax.set(xlabel=xlabel, ylabel=ylabel)
     plt.show()
 
