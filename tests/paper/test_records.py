@@ -22,6 +22,7 @@ from xlgen.data.catalogue import TASKS
 from xlgen.measures import MEASURES as EVERY_MEASURE
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
+from xlgen.models.sentences import loss_of
 from xlgen.models.tuning import TUNINGS
 from xlgen.objectives import OBJECTIVES
 from xlgen.training import runs
@@ -372,7 +373,8 @@ def test_every_committed_number_is_of_a_version_of_the_code_that_is_known():
     for path in records.default_folder().iterdir():
         run, *measures = unpack(path)
         config = RunConfig.from_dict(run.read("config"))
-        assert config.code == code.of_run(OBJECTIVES[config.objective], TUNINGS[config.tuning]), path.name
+        versions = code.of_run(OBJECTIVES[config.objective], TUNINGS[config.tuning], loss_of(config.model))
+        assert config.code == versions, path.name
         for one in measures:
             config = one.read("config")
             (measure,) = config["names"]
