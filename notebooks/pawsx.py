@@ -311,8 +311,8 @@ for measure, column in COLUMNS.items():
     evidence.settle(f"bassi-t2-{column.lower()}-mbert", ours[measure])
     for row, name in (("mbert", chapters.ENCODER), ("roberta", "minilm-en")):  # the latter have read English alone
         if (numbers := truth.numbers_of(real[name].relation(measure))) is not None:
-            claim = f"bassi-t2-{column.lower()}-{row}"
-            evidence.settle_recorded(claim, numbers, chapters.rows_of(at_real[name]))
+            rows = chapters.rows_of(at_real[name])
+            evidence.settle_recorded(f"bassi-t2-{column.lower()}-{row}", numbers, rows[rows.measure == measure])
 say(margin=r["dev_margin"], correct=f"{related('dev_margin_correct').interval():.3f}")
 say(verdict_margin=evidence.verdict("bassi-t2-margin-mbert").outcome)
 say(verdict_sharpness=TABLE.cell("mBERT", "Sharpness").beside(ours["sharpness_difference"]).removesuffix("."))

@@ -56,6 +56,8 @@ ORDERED: Mapping[str, str] = {
 """Claims on an order of the objectives by the mean of a measure over languages."""
 SPREADS = ("bassi-f6-stable", "bassi-f6-most-stable")
 """Claims on an order of the objectives by the spread of their accuracy over seeds."""
+WEAK = "bassi-f5-weak"
+"""The claim on how far from its start a model ends and how accurate it is, over the models."""
 
 
 class Side:
@@ -176,27 +178,38 @@ class Side:
             return None
         if numbers is None or not numbers["n"]:
             return None
-        some = involved(claim) or self.objectives
-        seeds = tuple(sorted({seed for objective, seed in self.models if objective in some}))
+        seeds = tuple(sorted({seed for _, seed in self.rests_on(claim)}))
         return ledger.Record(claim.chapter, claim.id, **numbers, seeds=seeds, scale=self.scale)
+
+    def rests_on(self, claim: ledger.Claim) -> list[tuple[str, int]]:
+        """The models that a claim rests on: of the objectives that it names, those that have its measure.
+
+        An order of objectives rests on the seeds that all of them have.
+        """
+        some = involved(claim) or set(self.objectives)
+        seeds = {name: {*found} for name, found in self.levels(measure_of(claim)).items() if name in some}
+        if claim.id in ORDERED or claim.id in SPREADS:
+            common = set.intersection(*seeds.values()) if seeds else set()
+            seeds = dict.fromkeys(seeds, common)
+        return [(name, seed) for name, seed in self.models if seed in seeds.get(name, ())]
 
     def _numbers(self, claim: ledger.Claim) -> dict[str, Any] | None:
         start, _, objective = claim.id.rpartition("-")
         if start in WITHIN and objective in self.objectives:
             return numbers_of(self.relation(WITHIN[start], [objective]))
-        if claim.id in POOLED and len(self.objectives) > 1 and "sharpness_difference" in self.tables:
-            x, y = (self.tables[m] for m in ("sharpness_difference", POOLED[claim.id]))
+        measure = measure_of(claim)
+        if claim.id in POOLED and len(self.objectives) > 1 and measure in self.tables:
+            x, y = (self.tables[m] for m in (measure, POOLED[claim.id]))
             y = y.reindex(index=x.index, columns=x.columns)
             return numbers_of(clustered(x.to_numpy(), y.to_numpy(), how="pooled", resamples=self.resamples))
-        if claim.id == "bassi-f5-weak" and "frobenius" in self.whole:
-            y = self.accuracy.mean(axis=1).reindex(self.whole["frobenius"].index)
-            return ledger.of(correlate(self.whole["frobenius"], y)) if len(y) >= MIN_POINTS else None
+        if claim.id == WEAK and measure in self.whole:
+            y = self.accuracy.mean(axis=1).reindex(self.whole[measure].index)
+            return ledger.of(correlate(self.whole[measure], y)) if len(y) >= MIN_POINTS else None
         if claim.id in ORDERED or claim.id in SPREADS:
-            levels = self.levels(ORDERED.get(claim.id, "accuracy"))
-            named = involved(claim)
+            levels, named = self.levels(measure), involved(claim)
             if not named <= levels.keys():
                 return None
-            common = sorted(set.intersection(*(set(levels[name]) for name in named)))
+            common = sorted({seed for _, seed in self.rests_on(claim)})
             scores = {name: [levels[name][seed] for seed in common] for name in named}
             if common:
                 return (ledger.spreads if claim.id in SPREADS else ledger.differences)(scores, claim.pairs)
@@ -208,7 +221,7 @@ def asked() -> list[ledger.Claim]:
     return [
         claim
         for claim in ledger.claims(paper="bassi2024generalization")
-        if claim.id in {*POOLED, *ORDERED, *SPREADS, "bassi-f5-weak"}
+        if claim.id in {*POOLED, *ORDERED, *SPREADS, WEAK}
         or (claim.id.rpartition("-")[0] in WITHIN.keys() - set(TWICE) and involved(claim) <= set(OBJECTIVES))
     ]
 
@@ -217,6 +230,15 @@ def involved(claim: ledger.Claim) -> set[str]:
     """The objectives that a claim names; none where it is about all that there are."""
     start, _, objective = claim.id.rpartition("-")
     return {objective} if start in WITHIN else {name for pair in claim.pairs for name in pair.split(" > ")}
+
+
+def measure_of(claim: ledger.Claim) -> str:
+    """What a claim sets beside accuracy, or orders the objectives by: without it a model cannot be asked."""
+    if claim.id in POOLED:
+        return "sharpness_difference"
+    if claim.id == WEAK:
+        return "frobenius"
+    return WITHIN.get(claim.id.rpartition("-")[0]) or ORDERED.get(claim.id, "accuracy")
 
 
 def recorded_models(encoder: str = ENCODER, objectives: Sequence[str] = OBJECTIVES) -> pd.DataFrame:
@@ -276,7 +298,8 @@ def settle_real(evidence: Evidence, frame: pd.DataFrame, source: str = "en") -> 
     for claim in evidence.claims.values():
         if (record := side.record(claim)) is not None:
             numbers = {name: getattr(record, name) for name in ("value", "low", "high", "p", "n")}
-            rows = frame[frame.objective.isin(involved(claim) or side.objectives)]
+            models = side.rests_on(claim)
+            rows = frame[[key in models for key in zip(frame.objective, frame.seed, strict=True)]]
             evidence.settle_recorded(claim.id, numbers, rows)
 
 

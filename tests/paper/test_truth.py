@@ -107,6 +107,22 @@ def test_the_chapters_claims_get_rows_of_real_data_from_the_models_that_they_nam
     assert evidence.real["bassi-t1-margin-baseline"].seeds == (3,)
 
 
+def test_a_row_names_the_models_that_have_its_measure_and_no_other(tmp_path):
+    """The second seed of SAM was not measured by φ, nor the other objectives with a second seed at all."""
+    rows = frame([*ALL[::2], ("sam", 1)])
+    rows = rows[~((rows.key == "sam1") & (rows.measure == "sharpness_difference"))]
+    one = Side(rows, "en", "real data", resamples=199)
+    claims = {claim.id: claim for claim in asked()}
+    assert one.record(claims["bassi-t1-margin-sam"]).seeds == (0, 1)
+    assert one.record(claims["bassi-t1-sharpness-sam"]).seeds == (0,)
+    assert one.record(claims["bassi-f6-best"]).seeds == one.record(claims["bassi-f1-pooled"]).seeds == (0,)
+    assert one.record(claims["bassi-f5-weak"]).seeds == (0, 1)
+    evidence = chapters.Evidence("objectives", store=tmp_path)
+    truth.settle_real(evidence, rows)
+    assert evidence.real["bassi-t1-sharpness-sam"].run_keys == ("sam0",)
+    assert evidence.real["bassi-t1-margin-sam"].run_keys == ("sam0", "sam1")
+
+
 def test_orders_of_objectives_get_a_row_when_all_are_there(tmp_path):
     for models, there in ((ALL, True), (ALL[:6], False)):
         evidence = chapters.Evidence("stability", store=tmp_path)
