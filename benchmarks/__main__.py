@@ -20,7 +20,8 @@ import transformers
 from benchmarks import memory, peers, pipeline, report, rows_fisher, rows_measures, rows_steps, throughput
 from benchmarks.harness import Measurer, Row
 from benchmarks.shapes import SHAPES, Bench, Shape
-from xlgen.core.store import atomic, git_commit
+from xlgen.core.files import atomic
+from xlgen.core.result import git_commit
 
 SOURCES = (rows_steps, rows_fisher, rows_measures)
 PACKAGES = ("torch", "transformers", "accelerate", peers.OPTIMIZER, peers.OPACUS, peers.LAPLACE, peers.CURVLINOPS)

@@ -19,7 +19,9 @@ from pathlib import Path
 
 from benchmarks import report
 from xlgen.core.config import RunConfig
-from xlgen.core.store import RUN, Store, pack, unpack, write_json
+from xlgen.core.files import write_json
+from xlgen.core.packed import RUN, pack, unpack
+from xlgen.core.store import Store
 
 SIZES = (250, 500, 1_000)
 LISTED = 10_000

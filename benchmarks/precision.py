@@ -17,7 +17,7 @@ from benchmarks import report
 from benchmarks.harness import pairs
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.device import accelerator_for
-from xlgen.core.store import atomic, write_json
+from xlgen.core.files import atomic, write_json
 from xlgen.measures.measuring import MeasureConfig, measure
 from xlgen.objectives import Step
 from xlgen.training.presets import config_for

@@ -31,7 +31,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 from benchmarks.__main__ import facts_of
 from benchmarks.report import RESULTS
 from xlgen import models
-from xlgen.core.store import atomic
+from xlgen.core.files import atomic
 from xlgen.data import parallel
 from xlgen.data.batch import IGNORE, Batch, count, scored
 from xlgen.fisher import contrastive, diagonal, mlm

@@ -19,7 +19,10 @@ from paper import records
 from paper.protocols import PROTOCOLS, Protocol
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError, UnknownName, what_is_wrong
-from xlgen.core.store import Result, Store, atomic, encode, read_json, unpack
+from xlgen.core.files import atomic, encode, read_json
+from xlgen.core.packed import unpack
+from xlgen.core.result import Result
+from xlgen.core.store import Store
 from xlgen.measures import measuring
 from xlgen.measures.measuring import MeasureConfig
 from xlgen.training.runs import Run, run

@@ -27,7 +27,8 @@ import xlgen
 from xlgen.core.coerce import Setting
 from xlgen.core.config import digest
 from xlgen.core.errors import UnknownName, XlgenError
-from xlgen.core.store import atomic, git_commit
+from xlgen.core.files import atomic
+from xlgen.core.result import git_commit
 
 if TYPE_CHECKING:
     from IPython.display import Markdown

@@ -9,7 +9,7 @@ from pathlib import Path
 from paper import records
 from paper.protocols import Protocol
 from xlgen.core.config import RunConfig, RunOptions
-from xlgen.core.store import atomic, write_json
+from xlgen.core.files import atomic, write_json
 from xlgen.training.plan import Plan, Planner
 
 COLUMNS = "task model objective tuning runs steps tokens work GiB rate hours".split()

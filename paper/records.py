@@ -20,8 +20,10 @@ from paper import notebook
 from paper.protocols import Protocol
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
+from xlgen.core.files import encode
 from xlgen.core.hyper import named
-from xlgen.core.store import Result, encode, git_commit, pack, unpack
+from xlgen.core.packed import pack, unpack
+from xlgen.core.result import Result, git_commit
 from xlgen.measures import Subject, Value, logits, settings_of
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
 from xlgen.models import tuning as tunings

@@ -41,7 +41,7 @@ from pretraining.lsa import word_vectors
 from pretraining.recipe import Recipe
 from pretraining.tokenizer import train_tokenizer
 from xlgen.core.errors import ConfigError
-from xlgen.core.store import atomic
+from xlgen.core.files import atomic
 from xlgen.data.batch import IGNORE
 from xlgen.models import MINI
 

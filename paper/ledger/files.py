@@ -13,7 +13,7 @@ from typing import Any
 
 from paper.ledger.claims import CHAPTERS, LedgerError
 from xlgen.core.errors import UnknownName
-from xlgen.core.store import atomic, read_json, write_json
+from xlgen.core.files import atomic, read_json, write_json
 
 PARTS = ("evidence", "choices")
 

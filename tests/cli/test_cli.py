@@ -13,7 +13,8 @@ import xlgen
 from paper import cli
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import ConfigError, UnknownName
-from xlgen.core.store import Store, read_json
+from xlgen.core.files import read_json
+from xlgen.core.store import Store
 from xlgen.models.catalogue import MODELS
 from xlgen.training.presets import PRESETS, build, config_for
 

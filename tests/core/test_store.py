@@ -11,18 +11,9 @@ import pytest
 import torch
 from filelock import FileLock, Timeout
 
-from xlgen.core.store import (
-    MANIFEST,
-    Store,
-    StoreError,
-    atomic,
-    git_commit,
-    manifest,
-    read_json,
-    read_tensors,
-    write_json,
-    write_tensors,
-)
+from xlgen.core.files import StoreError, atomic, read_json, read_tensors, write_json, write_tensors
+from xlgen.core.result import MANIFEST, git_commit, manifest
+from xlgen.core.store import Store
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ import xlgen.measures as measures
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen import models
 from xlgen.core.errors import ConfigError, DataError, ModelError, UnknownName
-from xlgen.core.store import StoreError
+from xlgen.core.files import StoreError
 from xlgen.data.batch import IGNORE, Batch
 from xlgen.data.catalogue import TASKS
 from xlgen.data.encode import encode

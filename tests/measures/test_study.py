@@ -14,7 +14,8 @@ from tiny import ToyTask, config, options, save_encoder
 from xlgen import models
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import ConfigError, DataError, ModelError, TrainingError, UnknownName
-from xlgen.core.store import Store, StoreError
+from xlgen.core.files import StoreError
+from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import MEASURES, Value, measuring
 from xlgen.measures.measuring import Checkpoint, MeasureConfig

@@ -13,10 +13,12 @@ import pytest
 from paper import cli, grid, records
 from paper.grid import Job
 from paper.protocols import PROTOCOLS, Protocol, stages
-from xlgen.core import store
+from xlgen.core import result
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName
-from xlgen.core.store import StoreError, unpack
+from xlgen.core.files import StoreError
+from xlgen.core.packed import unpack
+from xlgen.core.store import Store
 from xlgen.measures.measuring import MeasureConfig
 from xlgen.training import runs
 from xlgen.training.plan import Planner
@@ -30,7 +32,7 @@ SCORES = MeasureConfig(("accuracy", "loss"), ("en", "de"), "test", 20)
 def clean():
     """Tests run in trees with changes too."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (store, records):
+        for module in (result, records):
             patch.setattr(module, "git_commit", lambda folder: "0123456789" * 4)
         yield
 
@@ -70,10 +72,10 @@ def test_a_job_is_one_model_and_its_record_is_that_of_the_protocols(options, tmp
     (job,) = grid.jobs([tiny()], options)
     assert not job.recorded(tmp_path / "records")
     grid.do(job, "train", tmp_path / "records", options)
-    assert store.Store(options.store).entries("run") == [job.config.hash]
-    assert not store.Store(options.store).entries("measure")
+    assert Store(options.store).entries("run") == [job.config.hash]
+    assert not Store(options.store).entries("measure")
     grid.do(job, "measure", tmp_path / "records", options)
-    assert {*store.Store(options.store).entries("measure")} == {*job.results}
+    assert {*Store(options.store).entries("measure")} == {*job.results}
     path = grid.do(job, "record", tmp_path / "records", options)
     assert job.recorded(path.parent)
     asked = ["record", "tiny", "--store", options.store, "--folder", tmp_path / "others", "--threads", 1]
@@ -139,7 +141,7 @@ def test_a_record_without_a_measure_is_missing(options, tmp_path):
 def test_a_second_stage_trains_its_first_and_nothing_else_is_needed(options, tmp_path):
     second = next(job for job in grid.jobs([staged(options)], options) if job.first is not None)
     grid.do(second, "train", tmp_path, options)
-    assert {*store.Store(options.store).entries("run")} == {second.config.hash, second.first.hash}
+    assert {*Store(options.store).entries("run")} == {second.config.hash, second.first.hash}
 
 
 def test_lines_that_begin_from_one_run_are_one_line_until_it_is_there(options, tmp_path):
@@ -238,7 +240,7 @@ def test_a_plan_of_protocols_is_the_sum_of_its_runs(tmp_path, options, monkeypat
     assert {name: one["seconds"] for name, one in json.loads(out.read_text()).items()} == seconds
     assert everything[1:4] == ["3", "3", f"{sum(plan.tokens for plan in plans.values()):,}"]
     assert float(cost[1]) == pytest.approx(sum(seconds.values()), abs=0.01)
-    assert not store.Store(options.store).entries("run")
+    assert not Store(options.store).entries("run")
 
 
 @pytest.mark.parametrize("words", [["--tokens-per-second", "0"], ["--tokens-per-second", "nan"], ["--price", "-1"]])

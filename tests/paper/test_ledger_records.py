@@ -12,7 +12,7 @@ from paper.ledger import files
 from paper.ledger.claims import FEWEST_RUNS
 from xlgen.analysis import AnalysisError
 from xlgen.core.errors import UnknownName
-from xlgen.core.store import StoreError
+from xlgen.core.files import StoreError
 
 NAN = math.nan
 PRINTED = ledger.CLAIMS["bassi-t1-sharpness-baseline"]  # −0.845

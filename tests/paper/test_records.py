@@ -14,10 +14,12 @@ from paper.protocols import PROTOCOLS
 from paper.protocols.penalties import spelled
 from paper.published import printed_table, sensitivity
 from paper.published.sensitivity import TITLES
-from xlgen.core import code, store
+from xlgen.core import code, result
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import UnknownName
-from xlgen.core.store import Result, StoreError, pack, read_json, unpack
+from xlgen.core.files import StoreError, read_json
+from xlgen.core.packed import pack, unpack
+from xlgen.core.result import Result
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import MEASURES as EVERY_MEASURE
 from xlgen.measures import measuring
@@ -46,7 +48,7 @@ COMMIT = "0123456789" * 4
 def clean():
     """Tests run in trees with changes too."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (store, records):
+        for module in (result, records):
             patch.setattr(module, "git_commit", lambda folder: COMMIT)
         yield patch
 

@@ -28,10 +28,12 @@ from tiny import TaggedToy, ToyTask, config, save_encoder
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from paper import cli, records
-from xlgen.core import store as core_store
+from xlgen.core import result
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import TrainingError
-from xlgen.core.store import Store, StoreError, read_tensors, unpack, write_tensors
+from xlgen.core.files import StoreError, read_tensors, write_tensors
+from xlgen.core.packed import unpack
+from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import measuring
 from xlgen.objectives import Baseline
@@ -72,7 +74,7 @@ def _types(arguments, said, kill_at, broken, counted):
 
 def _record(configuration, place):
     """Train, measure and record a model, as ``xlgen record`` does with each of a protocol."""
-    for module in (core_store, records):
+    for module in (result, records):
         module.git_commit = lambda folder: "0123456789" * 4
     wanted, options = RunConfig.from_dict(json.loads(configuration.read_text())), test_processes.options(place)
     asked = (measuring.MeasureConfig(("accuracy", "margin")),)

@@ -12,7 +12,8 @@ from transformers import get_linear_schedule_with_warmup
 from xlgen import models
 from xlgen.core import device
 from xlgen.core.errors import ConfigError, TrainingError, UnknownName
-from xlgen.core.store import Store, read_tensors
+from xlgen.core.files import read_tensors
+from xlgen.core.store import Store
 from xlgen.data.encode import encode
 from xlgen.measures import Predictions
 from xlgen.models.evaluate import losses, predict

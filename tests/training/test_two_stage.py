@@ -8,7 +8,8 @@ from xlgen import models
 from xlgen.core.config import RunConfig
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import ConfigError, DataError, UnknownName
-from xlgen.core.store import Store, StoreError, read_json
+from xlgen.core.files import StoreError, read_json
+from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.data.halves import halves
 from xlgen.data.read_pairs import Rows

@@ -22,7 +22,7 @@ from xlgen.cli.arguments import parser
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName, XlgenError, what_is_wrong
-from xlgen.core.store import atomic
+from xlgen.core.files import atomic
 
 if TYPE_CHECKING:
     import pandas

@@ -63,7 +63,7 @@ PARTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 NEUTRAL = frozenset(
     (
         *("core", "data", "fisher", "measures", "models", "objectives", "objectives.hyper", "training"),
-        *(f"core.{name}" for name in "code coerce config errors hyper registry store".split()),
+        *(f"core.{name}" for name in "code coerce config errors files hyper packed registry result store".split()),
         *(f"data.{name}" for name in "catalogue mini mini.grammar mini.lexicon mini.world".split()),
         *(f"data.{name}" for name in "parallel read_pairs read_tagged task text token_cache".split()),
         *(f"models.{name}" for name in "catalogue locate messages".split()),

@@ -10,24 +10,21 @@ part of the file's name (``test-ko.tsv``), or the one that the user has named.
 
 from __future__ import annotations
 
-import csv
 import difflib
-import gzip
-import json
 import re
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
-from xlgen.core.errors import DataError, UnknownName, what_is_wrong
+from xlgen.core.errors import DataError, UnknownName
+from xlgen.data.conll import sentences_of, sentences_of_conllu
+from xlgen.data.formats import class_names, header_of, is_saved, records_of, suffix_of
 from xlgen.data.languages import LANGUAGES
 from xlgen.data.read_pairs import Rows
-from xlgen.data.read_tagged import COLUMNS as CONLLU
-from xlgen.data.read_tagged import TaggedRows, read_treebanks
+from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task import Task
 
 CHUNK = 2048
@@ -54,9 +51,6 @@ SUFFIXES = {
     "sequence": (".tsv", ".csv", ".jsonl", ".parquet"),
     "token": (".conll", ".tsv", ".txt", ".conllu", ".jsonl", ".parquet"),
 }
-
-Record = tuple[str, Mapping[str, Any]]
-"""Where a row is, in words, and its cells by column."""
 
 
 @dataclass(frozen=True)
@@ -103,15 +97,17 @@ class OwnFiles:
             near = difflib.get_close_matches(self.path.name, _names(self.path.parent), n=1)
             hint = f" Did you mean {str(self.path.with_name(near[0]))!r}?" if near else ""
             raise DataError(f"no file or folder {self.path}; {spoken}.{hint}")
-        if _saved(self.path):
+        if is_saved(self.path):
             return (self.path,)
         if self.path.is_dir():
-            found = tuple(sorted(file for file in self.path.iterdir() if _suffix(file) in known and file.is_file()))
+            found = tuple(sorted(file for file in self.path.iterdir() if suffix_of(file) in known and file.is_file()))
             if not found:
                 raise DataError(f"no data files in the folder {self.path}; {spoken}.")
             return found
-        if _suffix(self.path) not in known:
-            raise DataError(f"{self.path}: the ending {_suffix(self.path) or 'is missing and'!r} is unknown; {spoken}.")
+        if suffix_of(self.path) not in known:
+            raise DataError(
+                f"{self.path}: the ending {suffix_of(self.path) or 'is missing and'!r} is unknown; {spoken}."
+            )
         return (self.path,)
 
     @cached_property
@@ -182,20 +178,20 @@ class OwnFiles:
             else:
                 columns = self._columns(file)
                 names = (
-                    None if _suffix(file) in (".tsv", ".csv", ".jsonl") else _class_names(file, self._label(columns))
+                    None if suffix_of(file) in (".tsv", ".csv", ".jsonl") else class_names(file, self._label(columns))
                 )
-                for where, cells in _records(file):
+                for where, cells in records_of(file):
                     yield self._checked(where, cells, columns, names, file)
 
     def _label(self, columns: Mapping[str, str]) -> str | None:
         return columns.get(LABEL[self.kind])
 
     def _conll(self, file: Path) -> bool:
-        return self.kind == "token" and _suffix(file) in (".conll", ".tsv", ".txt", ".conllu")
+        return self.kind == "token" and suffix_of(file) in (".conll", ".tsv", ".txt", ".conllu")
 
     def _columns(self, file: Path) -> dict[str, str]:
         """The columns of a file by what they are."""
-        header = _header(file)
+        header = header_of(file)
         found = {}
         if twice := [name for name, n in Counter(header).items() if n > 1]:
             raise DataError(
@@ -269,20 +265,21 @@ class OwnFiles:
         return index
 
     def _of_file(self, file: Path) -> str:
-        stem = file.name.removesuffix(".gz").removesuffix(_suffix(file))
+        stem = file.name.removesuffix(".gz").removesuffix(suffix_of(file))
         last = re.split(r"[._-]", stem)[-1]
         if last in LANGUAGES:
             return last
         if not self.language:
             raise DataError(
-                f"{file}: neither a column of languages nor a code at its name's end, as {stem}-ko{_suffix(file)}"
+                f"{file}: neither a column of languages nor a code at its name's end, as {stem}-ko{suffix_of(file)}"
                 "; rename it, or name its only language with --languages."
             )
         return self.language
 
     def _tagged(self, file: Path) -> Iterator[tuple[str, str, tuple, Any]]:
         language = self._of_file(file)
-        for where, words, tags in _conllu(file, self.labels, language) if _suffix(file) == ".conllu" else _conll(file):
+        universal = suffix_of(file) == ".conllu"
+        for where, words, tags in sentences_of_conllu(file, self.labels, language) if universal else sentences_of(file):
             indices = None if tags is None else tuple(
                 tag if isinstance(tag, int) else self._index(tag, None, place, "tag")
                 for tag, place in zip(tags, where, strict=True)
@@ -366,215 +363,3 @@ def _texts(words: Any) -> bool:
 
 def _names(folder: Path) -> list[str]:
     return [path.name for path in folder.iterdir()] if folder.is_dir() else []
-
-
-def _saved(path: Path) -> bool:
-    return path.is_dir() and any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json"))
-
-
-def _suffix(file: Path) -> str:
-    return Path(file.name.removesuffix(".gz")).suffix.lower()
-
-
-def _open(file: Path) -> TextIO:
-    # Only "\n" ends a line: texts contain other characters that are taken for line ends elsewhere.
-    if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8-sig", newline="\n")
-    return file.open(encoding="utf-8-sig", newline="\n")
-
-
-def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a text and their numbers; damage is a `DataError` with the number of the line before it."""
-    number = 0
-    try:
-        with _open(file) as text:
-            for number, line in enumerate(text, start=1):  # noqa: B007 (an error says it)
-                yield number, line.removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise DataError(f"{file}, after line {number}: not UTF-8; save it as UTF-8.") from None
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{file}, after line {number}: not a complete gzip file ({error}).") from None
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}).") from None
-
-
-def _header(file: Path) -> list[str]:
-    suffix = _suffix(file)
-    if suffix == ".parquet" or _saved(file):
-        return list(_features(file))
-    if suffix == ".jsonl":
-        where, cells = next(_records(file), (f"{file}", {}))
-        if not cells:
-            raise DataError(f"{where}: no rows; expected an object a line.")
-        return list(cells)
-    header = next(_cells(file), (0, []))[1]
-    if not any(header):
-        raise DataError(f"{file}: no header; expected the names of the columns in the first line.")
-    return header
-
-
-def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and cells of TSV or CSV, the header first; lines without anything are left out."""
-    if _suffix(file) == ".tsv":
-        yield from ((number, line.split("\t")) for number, line in _lines(file) if line)
-        return
-    begun = [0]
-
-    def text() -> Iterator[str]:
-        for begun[0], line in _lines(file):
-            yield line + "\n"
-
-    reader = csv.reader(text(), strict=True)
-    try:
-        yield from ((begun[0], cells) for cells in reader if cells)
-    except csv.Error as error:
-        raise DataError(f'{file}, line {begun[0]}: not CSV ({error}); quote texts with commas as "…".') from None
-
-
-def _records(file: Path) -> Iterator[Record]:
-    """The rows of a file with the names of their columns."""
-    suffix = _suffix(file)
-    if suffix == ".parquet":
-        yield from _parquet(file)
-    elif _saved(file):
-        yield from ((f"{file}, row {n}", cells) for n, cells in enumerate(_dataset(file)))
-    elif suffix == ".jsonl":
-        for number, line in _lines(file):
-            if line.strip():
-                yield f"{file}, line {number}", _object(file, number, line)
-    else:
-        rows = _cells(file)
-        _, header = next(rows)
-        for number, cells in rows:
-            if len(cells) != len(header):
-                raise DataError(f"{file}, line {number}: {len(cells)} columns; expected the header's {len(header)}.")
-            yield f"{file}, line {number}", dict(zip(header, cells, strict=True))
-
-
-def _object(file: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise DataError(
-            f"{file}, line {number}: not JSON ({what_is_wrong(error)}); expected an object a line."
-        ) from None
-    if not isinstance(found, dict):
-        raise DataError(f'{file}, line {number}: {line[:60]!r}; expected an object such as {{"premise": …}}.')
-    return found
-
-
-def _parquet(file: Path) -> Iterator[Record]:
-    from pyarrow import ArrowException
-    from pyarrow.parquet import ParquetFile
-
-    try:
-        row = 0
-        for batch in ParquetFile(file).iter_batches(batch_size=1024):
-            for cells in batch.to_pylist():
-                yield f"{file}, row {row}", cells
-                row += 1
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{file}: not Parquet ({str(error).splitlines()[0]}).") from None
-
-
-def _features(file: Path) -> Mapping[str, Any]:
-    """The columns of a Parquet file or a saved data set with their types as ``datasets`` knows them."""
-    if _saved(file):
-        return _dataset(file).features
-    from datasets import Features
-    from pyarrow import ArrowException
-    from pyarrow.parquet import read_schema
-
-    try:
-        return Features.from_arrow_schema(read_schema(file))
-    except (ArrowException, OSError) as error:
-        raise DataError(f"{file}: not Parquet ({str(error).splitlines()[0]}).") from None
-
-
-def _dataset(folder: Path):
-    from datasets import DatasetDict, load_from_disk
-
-    for name in _saved_files(folder):
-        if not isinstance(name, str) or Path(name).name != name:
-            raise DataError(f"{folder}: state.json names {name!r}, outside the folder; expected files beside it.")
-    try:
-        found = load_from_disk(str(folder))
-    # what a damaged folder raises has no base class below Exception
-    except Exception as error:
-        raise DataError(f"{folder}: cannot be read by datasets ({str(error).splitlines()[0][:200]}).") from error
-    if isinstance(found, DatasetDict):
-        parts = ", ".join(str(folder / name) for name in found)
-        raise DataError(f"{folder} holds several data sets; expected one of {parts}.")
-    return found
-
-
-def _saved_files(folder: Path) -> list[Any]:
-    """The names of the files that a saved data set would be read from."""
-    try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        return [part["filename"] for part in state["_data_files"]]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return []  # datasets says what is wrong
-
-
-def _class_names(file: Path, column: str | None) -> Sequence[str] | None:
-    """The names of numbered labels, where the file has them."""
-    feature = _features(file).get(column) if column else None
-    return getattr(getattr(feature, "feature", feature), "names", None)
-
-
-def _conll(file: Path) -> Iterator[tuple[list[str], tuple[str, ...], tuple[str, ...] | None]]:
-    """The sentences of a file with a word a line, first, and its tag last; with one column there are no tags."""
-    width, where, words, tags = 0, [], [], []
-    for number, line in _ended(file):
-        if not line.strip() or line.startswith("-DOCSTART-"):
-            if words:
-                yield where, tuple(words), tuple(tags) if width > 1 else None
-            where, words, tags = [], [], []
-            continue
-        cells = line.split("\t") if "\t" in line else line.split()
-        width = width or len(cells)
-        if len(cells) != width or not cells[0].strip():
-            raise DataError(
-                f"{file}, line {number}: {line[:60]!r}; expected a word and its tag in {width} columns, as before."
-            )
-        where.append(f"{file}, line {number}")
-        words.append(cells[0])
-        tags.append(cells[-1].strip())
-
-
-def _ended(file: Path) -> Iterator[tuple[int, str]]:
-    yield from _lines(file)
-    yield 0, ""
-
-
-def _conllu(file: Path, labels: Mapping[str, int], language: str) -> Iterator[tuple[list[str], tuple[str, ...], Any]]:
-    """The sentences of CoNLL-U; where all tags are ``_`` there are none."""
-    if any(_tag(line) not in (None, "_") for _, line in _lines(file)):
-        rows = read_treebanks([file], language, tuple(labels.items()))
-        for number, (words, tags) in enumerate(zip(rows.words, rows.labels, strict=True), start=1):
-            yield [f"{file}, sentence {number}"] * len(words), words, tags
-        return
-    where, words, within = [], [], 0
-    for number, line in _ended(file):
-        if line.startswith("#"):
-            continue
-        if not line:
-            if words:
-                yield where, tuple(words), None
-            where, words, within = [], [], 0
-            continue
-        cells = line.split("\t")
-        if len(cells) != len(CONLLU) or not re.fullmatch(r"[0-9]{1,9}([-.][0-9]{1,9})?", cells[0]) or not cells[1]:
-            raise DataError(f"{file}, line {number}: {line[:60]!r}; expected the {len(CONLLU)} columns of CoNLL-U.")
-        first, _, last = cells[0].partition("-")
-        if "." in first or int(first) <= within:  # not written, or inside a contraction
-            continue
-        within = int(last) if last else within
-        where.append(f"{file}, line {number}")
-        words.append(cells[1].replace(" ", ""))
-
-
-def _tag(line: str) -> str | None:
-    cells = line.split("\t")
-    return cells[3] if len(cells) == len(CONLLU) and cells[0].isdecimal() and not line.startswith("#") else None

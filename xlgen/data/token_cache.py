@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from xlgen.core.store import atomic
+from xlgen.core.files import atomic
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

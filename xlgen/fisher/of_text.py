@@ -23,7 +23,9 @@ from xlgen.core.coerce import AtLeast0, settle
 from xlgen.core.config import SCHEMA, RunOptions, digest
 from xlgen.core.device import accelerator_for, seed_of
 from xlgen.core.errors import ConfigError
-from xlgen.core.store import MANIFEST, Store, manifest, read_json, read_tensors, write_json, write_tensors
+from xlgen.core.files import read_json, read_tensors, write_json, write_tensors
+from xlgen.core.result import MANIFEST, manifest
+from xlgen.core.store import Store
 from xlgen.data import parallel
 from xlgen.data import text as plain_text
 from xlgen.data.batch import Batch

@@ -7,7 +7,7 @@ import math
 from html import escape
 from pathlib import Path
 
-from xlgen.core.store import atomic
+from xlgen.core.files import atomic
 from xlgen.forecast import frame as frames
 from xlgen.forecast.predict import Forecast
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from xlgen.core.config import RunOptions
 from xlgen.core.device import threads
 from xlgen.core.errors import DataError, ModelError
-from xlgen.core.store import StoreError, read_tensors, write_tensors
+from xlgen.core.files import StoreError, read_tensors, write_tensors
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import dropout_agreement, measuring
 from xlgen.measures.base import Subject, Value

@@ -23,9 +23,11 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, settle
 from xlgen.core.config import SCHEMA, RunOptions, digest
 from xlgen.core.device import accelerator_for, threads
 from xlgen.core.errors import ConfigError, ModelError, UnknownName, XlgenError
+from xlgen.core.files import StoreError, write_json
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.processes import Processes, started
-from xlgen.core.store import MANIFEST, Result, Store, StoreError, manifest, write_json
+from xlgen.core.result import MANIFEST, Result, manifest
+from xlgen.core.store import Store
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS, Task
 from xlgen.data.read_pairs import Rows

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlgen.core.errors import ModelError
-from xlgen.core.store import read_json
+from xlgen.core.files import read_json
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from xlgen.core.errors import ModelError
-from xlgen.core.store import write_json
+from xlgen.core.files import write_json
 from xlgen.models.q4 import Pieces, Q4File, read
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from xlgen.core.device import seed_of
 from xlgen.core.errors import ConfigError, ModelError, first_line
-from xlgen.core.store import written
+from xlgen.core.files import written
 from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
 from xlgen.models.configuration import configuration

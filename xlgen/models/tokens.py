@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xlgen.core.errors import ModelError, first_line
-from xlgen.core.store import read_json
+from xlgen.core.files import read_json
 from xlgen.models.configuration import AGAIN, configuration
 from xlgen.models.families import NO_SEGMENTS
 from xlgen.models.locate import locate

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xlgen.core.store import read_tensors, write_tensors
+from xlgen.core.files import read_tensors, write_tensors
 
 
 @dataclass

@@ -17,10 +17,12 @@ from xlgen.core import code
 from xlgen.core.config import RunConfig, RunOptions, digest
 from xlgen.core.device import accelerator_for
 from xlgen.core.errors import DataError
+from xlgen.core.files import write_json
 from xlgen.core.hyper import named
 from xlgen.core.jobs import Job, side_by_side
 from xlgen.core.processes import Processes, started
-from xlgen.core.store import MANIFEST, Result, Store, manifest, write_json
+from xlgen.core.result import MANIFEST, Result, manifest
+from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.models import tuning as tunings
 from xlgen.models.sentences import loss_of
@@ -90,7 +92,7 @@ class Run:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """What it was computed with; see :func:`xlgen.core.store.manifest`."""
+        """What it was computed with; see :func:`xlgen.core.result.manifest`."""
         return self.result.read("manifest")
 
 

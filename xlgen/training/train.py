@@ -25,8 +25,8 @@ from tqdm.auto import tqdm
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.device import accelerator_for, forked, seed_of, threads
 from xlgen.core.errors import ConfigError, TrainingError
+from xlgen.core.files import StoreError
 from xlgen.core.processes import Processes
-from xlgen.core.store import StoreError
 from xlgen.data.batch import Batch, count
 from xlgen.data.catalogue import TASKS
 from xlgen.models import vocabulary

@@ -1,0 +1,88 @@
+"""Tagged sentences of a user's file, a word a line: CoNLL columns, or CoNLL-U."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from xlgen.core.errors import DataError
+from xlgen.data.formats import lines_of
+from xlgen.data.read_tagged import COLUMNS as CONLLU
+from xlgen.data.read_tagged import read_treebanks
+
+
+def sentences_of(file: Path) -> Iterator[tuple[list[str], tuple[str, ...], tuple[str, ...] | None]]:
+    """The sentences of a file with a word a line, first, and its tag last; with one column there are no tags.
+
+    Yields:
+        Where each word is, in words; the words; their tags.
+
+    Raises:
+        DataError: a line has another number of columns than the first.
+    """
+    width, where, words, tags = 0, [], [], []
+    for number, line in _ended(file):
+        if not line.strip() or line.startswith("-DOCSTART-"):
+            if words:
+                yield where, tuple(words), tuple(tags) if width > 1 else None
+            where, words, tags = [], [], []
+            continue
+        cells = line.split("\t") if "\t" in line else line.split()
+        width = width or len(cells)
+        if len(cells) != width or not cells[0].strip():
+            raise DataError(
+                f"{file}, line {number}: {line[:60]!r}; expected a word and its tag in {width} columns, as before."
+            )
+        where.append(f"{file}, line {number}")
+        words.append(cells[0])
+        tags.append(cells[-1].strip())
+
+
+def _ended(file: Path) -> Iterator[tuple[int, str]]:
+    yield from lines_of(file)
+    yield 0, ""
+
+
+def sentences_of_conllu(
+    file: Path, labels: Mapping[str, int], language: str
+) -> Iterator[tuple[list[str], tuple[str, ...], Any]]:
+    """The sentences of CoNLL-U, as :func:`sentences_of`, with indices for tags; none where all tags are ``_``.
+
+    Args:
+        file: to read.
+        labels: class indices by part of speech.
+        language: of the file.
+
+    Raises:
+        DataError: a line is no line of CoNLL-U, or a tag is unknown.
+    """
+    if any(_tag(line) not in (None, "_") for _, line in lines_of(file)):
+        rows = read_treebanks([file], language, tuple(labels.items()))
+        for number, (words, tags) in enumerate(zip(rows.words, rows.labels, strict=True), start=1):
+            yield [f"{file}, sentence {number}"] * len(words), words, tags
+        return
+    where, words, within = [], [], 0
+    for number, line in _ended(file):
+        if line.startswith("#"):
+            continue
+        if not line:
+            if words:
+                yield where, tuple(words), None
+            where, words, within = [], [], 0
+            continue
+        cells = line.split("\t")
+        if len(cells) != len(CONLLU) or not re.fullmatch(r"[0-9]{1,9}([-.][0-9]{1,9})?", cells[0]) or not cells[1]:
+            raise DataError(f"{file}, line {number}: {line[:60]!r}; expected the {len(CONLLU)} columns of CoNLL-U.")
+        first, _, last = cells[0].partition("-")
+        if "." in first or int(first) <= within:  # not written, or inside a contraction
+            continue
+        within = int(last) if last else within
+        where.append(f"{file}, line {number}")
+        words.append(cells[1].replace(" ", ""))
+
+
+def _tag(line: str) -> str | None:
+    cells = line.split("\t")
+    return cells[3] if len(cells) == len(CONLLU) and cells[0].isdecimal() and not line.startswith("#") else None

@@ -1,0 +1,190 @@
+"""Rows of a file with the names of their columns: TSV, CSV, JSON lines, Parquet, or a folder that ``datasets`` saved.
+
+Text may be gzip'd. Files are read a row at a time, so that none is too large, and what is damaged is an error with its
+file and line.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from xlgen.core.errors import DataError, what_is_wrong
+
+Record = tuple[str, Mapping[str, Any]]
+"""Where a row is, in words, and its cells by column."""
+
+
+def suffix_of(file: Path) -> str:
+    """The ending of a file's name in small letters, before ``.gz``."""
+    return Path(file.name.removesuffix(".gz")).suffix.lower()
+
+
+def is_saved(path: Path) -> bool:
+    """Whether it is a folder that ``datasets`` has saved."""
+    return path.is_dir() and any((path / name).is_file() for name in ("dataset_info.json", "dataset_dict.json"))
+
+
+def lines_of(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a text without their ends, and their numbers from 1.
+
+    Raises:
+        DataError: the file is damaged, or cannot be read; it says the line before.
+    """
+    number = 0
+    try:
+        with _open(file) as text:
+            for number, line in enumerate(text, start=1):  # noqa: B007 (an error says it)
+                yield number, line.removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise DataError(f"{file}, after line {number}: not UTF-8; save it as UTF-8.") from None
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{file}, after line {number}: not a complete gzip file ({error}).") from None
+    except OSError as error:
+        raise DataError(f"{file}: cannot be read ({error.strerror}).") from None
+
+
+def header_of(file: Path) -> list[str]:
+    """The names of a file's columns.
+
+    Raises:
+        DataError: there are none.
+    """
+    suffix = suffix_of(file)
+    if suffix == ".parquet" or is_saved(file):
+        return list(_features(file))
+    if suffix == ".jsonl":
+        where, cells = next(records_of(file), (f"{file}", {}))
+        if not cells:
+            raise DataError(f"{where}: no rows; expected an object a line.")
+        return list(cells)
+    header = next(_cells(file), (0, []))[1]
+    if not any(header):
+        raise DataError(f"{file}: no header; expected the names of the columns in the first line.")
+    return header
+
+
+def records_of(file: Path) -> Iterator[Record]:
+    """The rows of a file: where each is, in words, and its cells by column.
+
+    Raises:
+        DataError: a row is damaged, or has other columns than the first.
+    """
+    suffix = suffix_of(file)
+    if suffix == ".parquet":
+        yield from _parquet(file)
+    elif is_saved(file):
+        yield from ((f"{file}, row {n}", cells) for n, cells in enumerate(_dataset(file)))
+    elif suffix == ".jsonl":
+        for number, line in lines_of(file):
+            if line.strip():
+                yield f"{file}, line {number}", _object(file, number, line)
+    else:
+        rows = _cells(file)
+        _, header = next(rows)
+        for number, cells in rows:
+            if len(cells) != len(header):
+                raise DataError(f"{file}, line {number}: {len(cells)} columns; expected the header's {len(header)}.")
+            yield f"{file}, line {number}", dict(zip(header, cells, strict=True))
+
+
+def class_names(file: Path, column: str | None) -> Sequence[str] | None:
+    """The names of numbered labels in a column of Parquet or of a saved data set, where the file has them."""
+    feature = _features(file).get(column) if column else None
+    return getattr(getattr(feature, "feature", feature), "names", None)
+
+
+def _open(file: Path) -> TextIO:
+    # Only "\n" ends a line: texts contain other characters that are taken for line ends elsewhere.
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8-sig", newline="\n")
+    return file.open(encoding="utf-8-sig", newline="\n")
+
+
+def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and cells of TSV or CSV, the header first; lines without anything are left out."""
+    if suffix_of(file) == ".tsv":
+        yield from ((number, line.split("\t")) for number, line in lines_of(file) if line)
+        return
+    begun = [0]
+
+    def text() -> Iterator[str]:
+        for begun[0], line in lines_of(file):
+            yield line + "\n"
+
+    reader = csv.reader(text(), strict=True)
+    try:
+        yield from ((begun[0], cells) for cells in reader if cells)
+    except csv.Error as error:
+        raise DataError(f'{file}, line {begun[0]}: not CSV ({error}); quote texts with commas as "…".') from None
+
+
+def _object(file: Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise DataError(
+            f"{file}, line {number}: not JSON ({what_is_wrong(error)}); expected an object a line."
+        ) from None
+    if not isinstance(found, dict):
+        raise DataError(f'{file}, line {number}: {line[:60]!r}; expected an object such as {{"premise": …}}.')
+    return found
+
+
+def _parquet(file: Path) -> Iterator[Record]:
+    from pyarrow import ArrowException
+    from pyarrow.parquet import ParquetFile
+
+    try:
+        row = 0
+        for batch in ParquetFile(file).iter_batches(batch_size=1024):
+            for cells in batch.to_pylist():
+                yield f"{file}, row {row}", cells
+                row += 1
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{file}: not Parquet ({str(error).splitlines()[0]}).") from None
+
+
+def _features(file: Path) -> Mapping[str, Any]:
+    """The columns of a Parquet file or a saved data set with their types as ``datasets`` knows them."""
+    if is_saved(file):
+        return _dataset(file).features
+    from datasets import Features
+    from pyarrow import ArrowException
+    from pyarrow.parquet import read_schema
+
+    try:
+        return Features.from_arrow_schema(read_schema(file))
+    except (ArrowException, OSError) as error:
+        raise DataError(f"{file}: not Parquet ({str(error).splitlines()[0]}).") from None
+
+
+def _dataset(folder: Path):
+    from datasets import DatasetDict, load_from_disk
+
+    for name in _saved_files(folder):
+        if not isinstance(name, str) or Path(name).name != name:
+            raise DataError(f"{folder}: state.json names {name!r}, outside the folder; expected files beside it.")
+    try:
+        found = load_from_disk(str(folder))
+    # what a damaged folder raises has no base class below Exception
+    except Exception as error:
+        raise DataError(f"{folder}: cannot be read by datasets ({str(error).splitlines()[0][:200]}).") from error
+    if isinstance(found, DatasetDict):
+        parts = ", ".join(str(folder / name) for name in found)
+        raise DataError(f"{folder} holds several data sets; expected one of {parts}.")
+    return found
+
+
+def _saved_files(folder: Path) -> list[Any]:
+    """The names of the files that a saved data set would be read from."""
+    try:
+        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        return [part["filename"] for part in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return []  # datasets says what is wrong
