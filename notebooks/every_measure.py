@@ -43,18 +43,8 @@ import pandas as pd
 
 from paper import chapters, figures, ledger, protocols, records
 from paper.chapters import truth
-from paper.chapters.measures import (
-    BASES,
-    MeasureTables,
-    beside_real,
-    cell,
-    contest_table,
-    corrected,
-    error_of,
-    forecasts,
-    named,
-    p_text,
-)
+from paper.chapters.contests import BASES, contest_table, error_of, forecasts
+from paper.chapters.measures import MeasureTables, beside_real, cell, corrected, named, p_text
 from paper.notebook import provenance
 from paper.published import contradictions
 from xlgen import analysis

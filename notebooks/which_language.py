@@ -46,23 +46,17 @@ import pandas as pd
 from myst_nb import glue
 
 from paper import chapters, figures, protocols
-from paper.chapters.measures import (
-    ALPHA,
+from paper.chapters.contests import (
     BASES,
-    MeasureTables,
-    beside_real,
     compared,
-    corrected,
     error_forest,
     error_of,
     forecasts,
-    listed,
-    named,
-    p_text,
     passes,
     real_error_forest,
     side_by_side,
 )
+from paper.chapters.measures import ALPHA, MeasureTables, beside_real, corrected, listed, named, p_text
 from paper.live import picker
 from paper.notebook import provenance
 from xlgen.analysis import clustered, errors, holm, leave_one_out, mean_of_others, signed

@@ -41,22 +41,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from paper import chapters, figures, protocols
-from paper.chapters.measures import (
-    ALPHA,
-    BASES,
-    MeasureTables,
-    beside_real,
-    cell,
-    compared,
-    corrected,
-    error_forest,
-    error_of,
-    forecasts,
-    listed,
-    named,
-    p_text,
-    side_by_side,
-)
+from paper.chapters.contests import BASES, compared, error_forest, error_of, forecasts, side_by_side
+from paper.chapters.measures import ALPHA, MeasureTables, beside_real, cell, corrected, listed, named, p_text
 from paper.notebook import provenance
 from xlgen.analysis import clustered, holm
 from xlgen.analysis.contest import contests

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from paper.chapters import measures
+from paper.chapters import contests, measures
 from paper.chapters.noise import noise
 from xlgen.analysis import AnalysisError, Interval, clustered
 from xlgen.analysis.contest import contest
@@ -109,11 +109,11 @@ def test_contests_are_told_with_error_baseline_and_difference():
     x = np.arange(8.0)[:, None]
     result = contest({"ours": x, "mean": np.zeros((8, 1))}, 0.1 * x[:, 0] + [0.01, -0.01] * 4, list("aabbccdd"))
     gain = result.gain("ours", "mean")
-    shown = text(measures.contest_table({"a measure": result}, {"mean": "the mean"}, "groups", "x"))
+    shown = text(contests.contest_table({"a measure": result}, {"mean": "the mean"}, "groups", "x"))
     assert f"|a measure|{result.errors['ours'].mean:.2f}|" in shown and f"|{gain.better} of 4|" in shown
-    told = measures.compared({"a measure": result}, "a measure")
+    told = contests.compared({"a measure": result}, "a measure")
     assert f"difference {gain.difference:+.2f}" in told and told.startswith("a measure: ")
-    assert measures.compared({}, None) == "there is none" and measures.p_text(math.nan) == ""
+    assert contests.compared({}, None) == "there is none" and measures.p_text(math.nan) == ""
 
 
 def left_out(x, y, column):
@@ -214,28 +214,28 @@ def test_an_answer_passes_four_tests_and_fails_by_any_one(four):
 
 
 def test_records_are_forecast_as_the_miniature_is_and_by_models_where_there_are_enough(four, frame):
-    (found,) = [row for row in measures.forecasts(frame, "en") if row["measure"] == "confidence"]
+    (found,) = [row for row in contests.forecasts(frame, "en") if row["measure"] == "confidence"]
     ours = four.leave_out("language", ["confidence"]).errors
     assert found["error"] == ours["ours"].mean and found["baseline"] == ours["mean"].mean and found["models"] == 4
     assert found["r"].value == pytest.approx(four.over_languages("confidence", resamples=99).value)
-    by_model = {row["measure"]: row for row in measures.forecasts(frame, "en", "model")}
+    by_model = {row["measure"]: row for row in contests.forecasts(frame, "en", "model")}
     ours = four.leave_out("model", ["confidence"]).errors
     assert by_model["confidence"]["error"].value == pytest.approx(ours["ours"].mean.value)
     assert by_model["fisher_trace"]["error"].value == pytest.approx(0, abs=1e-9)
     some = frame[frame.key.isin(sorted(set(frame.key))[:3])]
-    assert measures.forecasts(some, "en", "model") == [] != measures.forecasts(some, "en")
+    assert contests.forecasts(some, "en", "model") == [] != contests.forecasts(some, "en")
 
 
 def test_both_scales_stand_side_by_side_with_the_cost_and_a_blank_where_nothing_is_recorded(four, frame):
     mini = {m: four.leave_out("language", [m]) for m in ("fisher_trace", "confidence")}
-    real = measures.forecasts(frame[frame.measure != "fisher_trace"], "en")
-    shown = text(measures.side_by_side(mini, real, dict.fromkeys(mini, False), "x", "the mean"))
+    real = contests.forecasts(frame[frame.measure != "fisher_trace"], "en")
+    shown = text(contests.side_by_side(mini, real, dict.fromkeys(mini, False), "x", "the mean"))
     base, error = (mini["confidence"].errors[who].mean for who in ("mean", "ours"))
     assert f"|the mean|0|{base:.2f}|{base:.2f}|" in shown
     assert f"|mean confidence|not needed|1|{error:.2f}|{error:.2f}|" in shown
-    trace = f"|Tr F|not needed|{measures.passes('fisher_trace')}|"
+    trace = f"|Tr F|not needed|{contests.passes('fisher_trace')}|"
     assert trace in shown and shown.index(trace) < shown.index("|mean confidence|")  # the better first
-    none = text(measures.side_by_side(mini, [], dict.fromkeys(mini, False), "x", "the mean"))
+    none = text(contests.side_by_side(mini, [], dict.fromkeys(mini, False), "x", "the mean"))
     assert f"|the mean|0|{base:.2f}|" in none and f"{base:.2f}|{base:.2f}" not in none
 
 
@@ -247,7 +247,7 @@ def test_forests_have_a_row_a_measure_and_a_line_a_baseline(four):
     assert [tick.get_text() for tick in left.get_yticklabels()] == [measures.named(m) for m in answer]
     assert [line.get_text() for line in left.texts] == ["undefined"] and "over languages" in left.get_xlabel()
     results = {name: four.leave_out("language", [name]) for name in ("confidence", "fisher_trace")}
-    measures.error_forest(right, results, {"confidence": True, "fisher_trace": False}, measures.BASES["language"])
+    contests.error_forest(right, results, {"confidence": True, "fisher_trace": False}, contests.BASES["language"])
     assert [tick.get_text() for tick in right.get_yticklabels()] == ["fisher_trace", "confidence"]
     base = results["fisher_trace"].errors["mean"].mean.value
     assert right.get_legend_handles_labels()[1][0] == f"mean of other languages: {base:.1f}"
@@ -265,9 +265,9 @@ def test_recorded_models_have_a_forest_in_the_order_of_another(four):
     _, axes = plt.subplots(1, 3)
     order = ["fisher_trace", measures.named("confidence"), measures.named("margin")]
     free = {"confidence": True, "fisher_trace": False}
-    measures.error_forest(axes[0], results, free, measures.BASES["language"], order)
-    measures.real_error_forest(axes[1], real, "mean of other languages", order)
-    measures.real_error_forest(axes[2], real, "mean of other languages")
+    contests.error_forest(axes[0], results, free, contests.BASES["language"], order)
+    contests.real_error_forest(axes[1], real, "mean of other languages", order)
+    contests.real_error_forest(axes[2], real, "mean of other languages")
     at = [[line.get_xydata()[0, 1] for line in ax.lines if len(line.get_xydata()) == 1] for ax in axes]
     assert [sorted(places) for places in at[1:]] == [[1, 2], [0, 1]]
     for ax in axes[:2]:
@@ -293,7 +293,7 @@ def test_each_measure_of_a_record_is_a_forecast_beside_the_mean_of_the_others():
         for name, (on, values) in of_measure.items()
         for code, value in values.items()
     )
-    rows = {row["measure"]: row for row in measures.forecasts(frame, "en")}
+    rows = {row["measure"]: row for row in contests.forecasts(frame, "en")}
     assert rows.keys() == {"confidence", "dev_accuracy"}  # not a constant, nor what misses a language
     assert rows["confidence"]["error"].value == pytest.approx(0, abs=1e-9) and not rows["confidence"]["needs_labels"]
     y = np.array([accuracy[code] for code in sorted([*LANGUAGES, "fr"])])
@@ -305,4 +305,4 @@ def test_each_measure_of_a_record_is_a_forecast_beside_the_mean_of_the_others():
         from_mean.append(100 * abs(np.delete(y, i).mean() - y[i]))
     assert rows["dev_accuracy"]["error"].value == pytest.approx(np.mean(off)) and rows["dev_accuracy"]["needs_labels"]
     assert rows["dev_accuracy"]["baseline"].value == pytest.approx(np.mean(from_mean))
-    assert measures.forecasts(pd.DataFrame(), "en") == []
+    assert contests.forecasts(pd.DataFrame(), "en") == []
