@@ -360,10 +360,14 @@ def _again(trained: Run, record: Run) -> bool:
 
 
 def made(source: Run, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
-    """Measure a stored run and write its record; what the store has of it is not measured again."""
+    """Measure a stored run and write its record; what the store has of it is not measured again.
+
+    What follows the predictions may take long, so that a record is written after them already, unless one is there that
+    has more.
+    """
     for number, one in enumerate(measures, start=1):
         measured(source, [one], options)
-        if "representation_distance" in one.names:  # what follows may take long
+        if "representation_distance" in one.names and not (folder / f"{source.key}.json").is_file():
             _pack(source, measures[:number], options, folder)
     return _pack(source, measures, options, folder)
 

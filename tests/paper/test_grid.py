@@ -25,6 +25,7 @@ from xlgen.training.plan import Planner
 from xlgen.training.presets import config_for
 
 TINY = {"train_size": 32, "dev_size": 16, "epochs": 1, "max_length": 32}
+MEASURED = records.measured
 SCORES = MeasureConfig(("accuracy", "loss"), ("en", "de"), "test", 20)
 
 
@@ -65,6 +66,33 @@ def test_the_jobs_of_protocols_are_their_models_once_with_all_measures(options):
     both = grid.jobs([tiny((0, 1)), tiny((1, 2), (SCORES, margin))], options)
     assert [job.config.seed for job in both] == [0, 1, 2]
     assert [len(job.measures) for job in both] == [1, 2, 2] and [len(job.results) for job in both] == [2, 3, 3]
+
+
+def test_a_record_is_there_after_the_predictions_and_is_never_replaced_by_one_with_less(options, tmp_path, monkeypatch):
+    """Who is stopped in a long measure keeps the predictions, and who adds a measure keeps what was recorded before."""
+    predictions = MeasureConfig(("representation_distance", "accuracy"), ("en", "de"), "test", 20)
+    long, longer = (MeasureConfig((name,), ("en",), "test", 20) for name in ("margin", "loss"))
+    folder = tmp_path / "records"
+
+    def stopped_in(one, *others):
+        def measured(source, measures, options):
+            if one in measures:
+                raise KeyboardInterrupt
+            return MEASURED(source, measures, options)
+
+        (job,) = grid.jobs([tiny(measures=(predictions, *others, one))], options)
+        monkeypatch.setattr(records, "measured", measured)
+        with pytest.raises(KeyboardInterrupt):
+            grid.do(job, "record", folder, options)
+        monkeypatch.setattr(records, "measured", MEASURED)
+        return {result.read("config")["names"][0] for result in unpack(folder / f"{job.config.hash}.json")[1:]}
+
+    assert stopped_in(long) == {"representation_distance", "accuracy"}
+    (job,) = grid.jobs([tiny(measures=(predictions, long))], options)
+    assert not job.recorded(folder)
+    grid.do(job, "record", folder, options)
+    assert job.recorded(folder)
+    assert stopped_in(longer, long) == {"representation_distance", "accuracy", "margin"}
 
 
 def test_a_job_is_one_model_and_its_record_is_that_of_the_protocols(options, tmp_path, monkeypatch):
