@@ -16,6 +16,7 @@ from transformers import AutoModel
 from xlgen import models
 from xlgen.cli import main
 from xlgen.core.errors import ModelError
+from xlgen.core.files import sha256
 from xlgen.data.catalogue import TASKS
 from xlgen.models import e5, packaged, q4
 from xlgen.models.catalogue import MODELS
@@ -184,7 +185,7 @@ def package(tmp_path, monkeypatch):
     (site / "toye5-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: toye5\nVersion: 1.0\n")
     monkeypatch.syspath_prepend(site)
     monkeypatch.setenv("XLGEN_CACHE", str(tmp_path / "cache"))
-    row = Packaged("toye5", "1.0", {"toye5/w.bin": packaged.sha256(file)}, packaged._e5, "a card")
+    row = Packaged("toye5", "1.0", {"toye5/w.bin": sha256(file)}, packaged._e5, "a card")
     monkeypatch.setitem(PACKAGED._entries, "toy-e5", row)
     return file
 

@@ -8,6 +8,7 @@ import math
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -143,3 +144,15 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], Any]:
     if not whole:
         raise StoreError(f"{path} is not as it was written; delete it and run again.")
     return tensors, meta
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file; remembered while its size and time of change stay."""
+    facts = path.stat()
+    return _sha256(path, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=4096)  # whoever lists a store asks for thousands
+def _sha256(path: Path, size: int, changed: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

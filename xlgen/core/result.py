@@ -9,13 +9,12 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
 import xlgen
-from xlgen.core.files import StoreError, read_json
+from xlgen.core.files import StoreError, read_json, sha256
 
 MANIFEST = "manifest.json"
 SUMS = "SHA256SUMS"
@@ -116,7 +115,7 @@ def check_sums(folder: Path) -> None:
     """
     for name, expected in (_sums(folder) or {}).items():
         file = folder / name
-        if not file.is_file() or file_sum(file) != expected:
+        if not file.is_file() or sha256(file) != expected:
             _set_aside(file, folder)
 
 
@@ -142,16 +141,3 @@ def _set_aside(file: Path, folder: Path) -> NoReturn:
         f"{file} is not as it was written; its result is set aside in {aside} and not read again. Give the "
         "same command again, and it is made anew."
     )
-
-
-def file_sum(file: Path) -> str:
-    """The SHA-256 of a file."""
-    facts = file.stat()
-    return _sum(file, facts.st_mtime_ns, facts.st_size)
-
-
-@lru_cache(maxsize=4096)
-def _sum(file: Path, changed: int, size: int) -> str:
-    """The SHA-256 of a file that was last changed then."""
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()

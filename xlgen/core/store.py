@@ -19,9 +19,9 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from xlgen.core.files import StoreError, atomic
+from xlgen.core.files import StoreError, atomic, sha256
 from xlgen.core.packed import unpack
-from xlgen.core.result import MANIFEST, SUMS, Result, file_sum
+from xlgen.core.result import MANIFEST, SUMS, Result
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +73,7 @@ class Store:
             if not (temporary / MANIFEST).is_file():
                 raise ValueError(f"a result needs a {MANIFEST}")
             files = [path for path in sorted(temporary.rglob("*")) if path.is_file()]
-            lines = (f"{file_sum(path)}  {path.relative_to(temporary).as_posix()}\n" for path in files)
+            lines = (f"{sha256(path)}  {path.relative_to(temporary).as_posix()}\n" for path in files)
             (temporary / SUMS).write_text("".join(lines), encoding="utf-8")
             try:
                 temporary.rename(self.root / name)

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.core.errors import ModelError, first_line, what_is_wrong
+from xlgen.core.files import sha256
 from xlgen.models.catalogue import MODELS, spellings_of
-from xlgen.models.packaged import PACKAGED, folder_of, sha256
+from xlgen.models.packaged import PACKAGED, folder_of
 
 MINI = Path(__file__).parents[1] / "data" / "mini" / "encoder"
 """Folder of the shipped encoder, the model named ``"mini"``."""

@@ -14,12 +14,12 @@ import sys
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
 from xlgen.core import code
 from xlgen.core.errors import ModelError
+from xlgen.core.files import sha256
 from xlgen.core.registry import Registry
 from xlgen.models import e5
 
@@ -150,18 +150,6 @@ def cache() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "xlgen" / "Cache"
     return Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache") / "xlgen"
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file; remembered while its size and time of change stay."""
-    facts = path.stat()
-    return _sha256(path, facts.st_size, facts.st_mtime_ns)
-
-
-@lru_cache(maxsize=256)
-def _sha256(path: Path, size: int, changed: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _identity(name: str) -> str:
