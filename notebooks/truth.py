@@ -361,17 +361,17 @@ chapters.table(head, rows, caption)
 # %% tags=["remove-input"]
 both_gains = {o: pair for o, pair in gained.items() if pair[0].n and pair[1].n}
 order = NOT_RUN
-if (
-    len(both_gains) > 1
-):  # by the change over common seeds: an objective with other seeds than the rest gains nothing by them
+# ordered by the change over common seeds: an objective with other seeds than the rest gains nothing by them
+if len(both_gains) > 1:
     tau = float(kendall(*np.array([(0, 0), *((a.value, b.value) for a, b in both_gains.values())]).T))
     order = f"Kendall's τ = {signed(tau, 2)} over {1 + len(both_gains)} objectives, of which no interval can be given"
 alike = sum(a.value * b.value > 0 for a, b in both_gains.values())
 say(order=order, gains_alike=f"{alike} of {len(both_gains)}" if both_gains else NOT_RUN)
 
 # %% [markdown]
-# The order of the objectives by that change, with the baseline at 0, on the two sides: {glue:text}`truth-order`. Objectives whose change against the baseline has
-# the same sign: {glue:text}`truth-gains-alike`. "Not run" is no zero and no tie: nobody has looked.
+# The order of the objectives by that change, with the baseline at 0, on the two sides: {glue:text}`truth-order`.
+# Objectives whose change against the baseline has the same sign: {glue:text}`truth-gains-alike`. "Not run" is no zero
+# and no tie: nobody has looked.
 #
 # ## Claims
 #

@@ -362,8 +362,8 @@ def _again(trained: Run, record: Run) -> bool:
 def made(source: Run, measures: Sequence[MeasureConfig], folder: Path, options: RunOptions) -> Path:
     """Measure a stored run and write its record; what the store has of it is not measured again.
 
-    What follows the predictions may take long, so that a record is written after them already, unless one is there that
-    has more.
+    What follows the predictions may take long, so that a record is written after them already; not over one that is
+    there, which may have more.
     """
     for number, one in enumerate(measures, start=1):
         measured(source, [one], options)
