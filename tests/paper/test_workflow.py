@@ -40,7 +40,7 @@ def test_a_grid_is_run_once_and_what_is_lost_is_done_again(tmp_path):
     numbers = here.numbers()
     assert here.run() == {}
     (here.folder / "xlgen" / "measures" / "README").write_text("prose")
-    for name in ("paper/figures.py", "notebooks/one.py", "xlgen/objectives/sam.py"):
+    for name in ("paper/figures/looks.py", "notebooks/one.py", "xlgen/objectives/sam.py"):
         os.utime(here.folder / name)
     assert here.run() == {}
     assert here.run("book", "-n") == {"chapter": 2, "book": 1}
@@ -87,7 +87,7 @@ def test_of_the_book_what_is_out_of_date_is_done_again_and_no_more(tmp_path):
     (here.folder / "book" / "start.md").write_text("# Another start\n")
     assert book() == ({"book": 1}, set())
     assert "Another start" in page("start")
-    with (here.folder / "paper" / "figures.py").open("a") as file:
+    with (here.folder / "paper" / "figures" / "looks.py").open("a") as file:
         file.write("# changed\n")
     assert book() == ({"chapter": 2, "book": 1}, {"one", "ledger"})
     shutil.rmtree(here.folder / "book" / "_build")
