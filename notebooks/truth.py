@@ -62,6 +62,7 @@ figures.use_style()
 say = chapters.Say("truth")
 objectives, seeds = chapters.words(objectives), chapters.words(seeds, int)
 NOT_RUN = "not run"
+PAPERS = ("sharpness_difference", "fisher_trace")  # what the first and the second paper would have a reader look at
 
 
 def count(number: int, what: str) -> str:
@@ -295,37 +296,6 @@ def effective(side: Side) -> str:
 
 say(effective_mini=effective(mini), effective_real=effective(real))
 
-# %% tags=["remove-input"]
-free = [m for m in fair if "true labels" not in recorded[recorded.measure == m].on.iloc[0]]
-firm = sorted((m for m in free if words[m][1] != UNSETTLED), key=lambda m: -abs(both[m][1].value))
-if both:
-    papers = {
-        m: f"{named(m).split(' [')[0]} {both[m][1].interval:.2f}"
-        for m in ("sharpness_difference", "fisher_trace")
-        if m in both
-    }
-    text = (
-        f"On real data ({encoder} on XNLI, {count(len(real.models), 'model')}, {real.accuracy.shape[1]} languages) "
-        f"{len(firm)} of {len(free)} measures that need no label of the language go along with accuracy; the strongest is "
-        f"{named(firm[0])}, r = {both[firm[0]][1].interval:.2f}."
-        if firm
-        else "No measure without labels is settled yet."
-    )
-    text += f" The papers' own: {'; '.join(papers.values()) or NOT_RUN}."
-    second = (
-        f"The miniature gave the same sign in {same_sign} of {len(fair)} measures (κ = {kappa_signs:.2f}, but they weigh no "
-        f"more than {effective(real)} unrelated ones); settled on both sides and opposite: {len(by_way['opposite'])}; seen by "
-        f"the miniature alone: {len(by_way['miniature only'])}."
-    )
-    strongest = f"; the strongest: {named(firm[0])}, r = {both[firm[0]][1].interval:.2f}" if firm else ""
-    say(real_firm=f"{len(firm)} of {len(free)}{strongest}", real_signs=f"{same_sign} of {len(fair)}")
-    answer = chapters.box("important", "What real data say", text, second)
-else:
-    say(real_firm=NOT_RUN, real_signs=NOT_RUN)
-    answer = chapters.box("important", "What real data say", "Nothing yet: no model is recorded.")
-glue("truth-answer", answer, display=False)
-answer
-
 # %% [markdown]
 # The {glue:text}`truth-n-both` measures that are counted here weigh as much as {glue:text}`truth-effective-mini` unrelated ones in the miniature and
 # {glue:text}`truth-effective-real` in real data. Read the intervals of $\kappa$ above accordingly: they are much too narrow.
@@ -366,7 +336,9 @@ if len(both_gains) > 1:
     tau = float(kendall(*np.array([(0, 0), *((a.value, b.value) for a, b in both_gains.values())]).T))
     order = f"Kendall's τ = {signed(tau, 2)} over {1 + len(both_gains)} objectives, of which no interval can be given"
 alike = sum(a.value * b.value > 0 for a, b in both_gains.values())
-say(order=order, gains_alike=f"{alike} of {len(both_gains)}" if both_gains else NOT_RUN)
+gains_alike = f"{alike} of {len(both_gains)}" if both_gains else NOT_RUN
+settled_gains = [o for o, (_, real_gain) in both_gains.items() if real_gain.low * real_gain.high > 0]
+say(order=order, gains_alike=gains_alike)
 
 # %% [markdown]
 # The order of the objectives by that change, with the baseline at 0, on the two sides: {glue:text}`truth-order`.
@@ -412,7 +384,38 @@ say(
 # {glue:text}`truth-same-verdict` ($\kappa$ = {glue:text}`truth-kappa-claims`). Settled on both sides are
 # {glue:text}`truth-settled-both`, and in {glue:text}`truth-against` of these one side agrees with the paper and the other
 # does not. Claims of one paper share models and languages, so that these are no independent cases either.
-#
+
+# %% tags=["remove-input"]
+free = [m for m in fair if "true labels" not in recorded[recorded.measure == m].on.iloc[0]]
+firm = sorted((m for m in free if words[m][1] != UNSETTLED), key=lambda m: -abs(both[m][1].value))
+if both:
+    strongest = f"{named(firm[0])}, r = {both[firm[0]][1].interval:.2f}" if firm else ""
+    own = {m: f"{named(m).split(' [')[0]} {both[m][1].interval:.2f}" for m in PAPERS if m in both}
+    of_measures = (
+        f"On real data ({encoder} on XNLI, {count(len(real.models), 'model')}, {real.accuracy.shape[1]} languages) "
+        f"{len(firm)} of {len(free)} measures that need no label of the language go along with accuracy"
+        f"{'; the strongest is ' + strongest if firm else ''}. The papers' own: {'; '.join(own.values()) or NOT_RUN}."
+    )
+    of_signs = (
+        f"The miniature gave the same sign in {same_sign} of {len(fair)} measures (κ = {kappa_signs:.2f}, but they weigh no "
+        f"more than {effective(real)} unrelated ones); settled on both sides and opposite: {len(by_way['opposite'])}; seen by "
+        f"the miniature alone: {len(by_way['miniature only'])}."
+    )
+    of_the_rest = (
+        f"What an objective changes against the baseline has the same sign on both sides in {gains_alike}; real data settle "
+        f"{len(settled_gains)} of these changes. Claims of the first paper with the same verdict on both sides: "
+        f"{same_verdict} of {len(verdicts)}."
+    )
+    say(real_firm=f"{len(firm)} of {len(free)}{'; the strongest: ' + strongest if firm else ''}")
+    say(real_signs=f"{same_sign} of {len(fair)}")
+    answer = chapters.box("important", "What real data say", of_measures, of_signs, of_the_rest)
+else:
+    say(real_firm=NOT_RUN, real_signs=NOT_RUN)
+    answer = chapters.box("important", "What real data say", "Nothing yet: no model is recorded.")
+glue("truth-answer", answer, display=False)
+answer
+
+# %% [markdown]
 # ## Next checks
 #
 # A published summary of the first paper ends with three checks that its authors did not make: measures on *other tasks*
