@@ -22,7 +22,7 @@ STEPS = (
     ("xlgen.training.train:train", "xlgen.training.runs"),
     ("xlgen.core.store:Store.write", "xlgen.training.runs"),
     ("xlgen.measures.measuring:measure_many", "paper.records"),
-    ("xlgen.measures.measuring:subject", "xlgen.measures.measuring"),
+    ("xlgen.measures.subjects:subject", "xlgen.measures.measuring"),
     ("xlgen.measures.base:Value", "xlgen.measures.accuracy"),
     ("paper.records:Obtained.rows", "notebooks"),
     ("xlgen.analysis.clustered:clustered", "notebooks"),

@@ -166,8 +166,7 @@ def test_the_same_settings_have_the_same_name_in_the_store_however_they_are_spel
 
     def key(**settings):
         asked = MeasureConfig(("sharpness_difference",), ("en",), settings={"sharpness_difference": settings})
-        resolved = measuring._resolve_measures(TASKS["toy"], asked, options(tmp_path))
-        (name,) = measuring._keys(checkpoint, resolved).values()
+        (name,) = measuring.names(checkpoint, asked, options(tmp_path)).values()
         return name
 
     assert key() == key(n="0.05", noise_seeds="0,1,2") == key(noise_scale="1e-3", noise_seeds=[0.0, 1, 2])

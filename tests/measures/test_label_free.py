@@ -23,7 +23,17 @@ from xlgen.data.encode import encode
 from xlgen.data.encode_tagged import encode_tagged
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.measures import LABEL_FREE, MEASURES, Subject, logits, measuring, settings_of, typological_distance
+from xlgen.measures import (
+    LABEL_FREE,
+    MEASURES,
+    Subject,
+    asked,
+    logits,
+    measuring,
+    settings_of,
+    subjects,
+    typological_distance,
+)
 from xlgen.measures.atc import threshold, thresholds
 from xlgen.measures.representation_distance import pooled
 from xlgen.measures.transport import carried
@@ -546,8 +556,7 @@ def test_what_is_calibrated_is_named_by_the_source_and_nothing_else_is(encoder, 
     wanted = measuring.MeasureConfig((*sorted(LABEL_FREE), "accuracy", "margin"), ("xx",), size=9)
 
     def names(asked):
-        resolved = measuring._resolve_measures(TASKS["toy"], asked, options(tmp_path))
-        return measuring._keys(checkpoint, resolved)
+        return measuring.names(checkpoint, asked, options(tmp_path))
 
     before = names(wanted)
     monkeypatch.setitem(TASKS._entries, "toy", OtherSource())
@@ -570,12 +579,13 @@ def trained(encoder, tmp_path_factory):
 
 
 def test_a_study_reads_the_source_for_calibrated_measures_alone(trained, monkeypatch):
-    (runs, where), asked, original = trained, [], measuring._source_rows
-    monkeypatch.setattr(measuring, "_source_rows", lambda *args: asked.append(1) or original(*args))
+    (runs, where), read, original = trained, [], asked.source_rows
+    for module in (asked, subjects):
+        monkeypatch.setattr(module, "source_rows", lambda *args: read.append(1) or original(*args))
     measuring.measure(runs["toy"], measuring.MeasureConfig(("confidence", "fertility"), ("xx",), size=7), where)
-    assert not asked
+    assert not read
     measuring.measure(runs["toy"], measuring.MeasureConfig(("doc",), ("xx",), size=7), where)
-    assert asked
+    assert read
 
 
 @pytest.mark.parametrize("task", ["toy", "tagged"])

@@ -278,7 +278,7 @@ def test_classes_are_matched_by_name(encoder, tmp_path):
     with pytest.raises(ModelError, match="classes are yes, no, maybe; expected entailment"):
         measuring.measure(Checkpoint(str(folder), "toy"), wanted, opts)
     relabel(folder, ["LABEL_0", "LABEL_1", "LABEL_2"])
-    assert measuring.class_order(measuring.load_model(mine), TASKS["toy"]) == [0, 1, 2]
+    assert models.class_order(measuring.load_model(mine), TASKS["toy"]) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(

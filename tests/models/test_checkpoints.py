@@ -152,7 +152,7 @@ def test_settings_that_are_obeyed_or_do_not_matter(folder, root, family, file, c
     changed = folder(family)
     edit(changed, changes, file)
     torch.testing.assert_close(logits(changed), logits(root / family), rtol=1e-5, atol=1e-6)
-    assert measuring.class_order(models.load_finetuned(str(changed), 3), ToyTask()) == [0, 1, 2]
+    assert models.class_order(models.load_finetuned(str(changed), 3), ToyTask()) == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("family", "file", "changes", "said"), REFUSED, ids=name)
@@ -222,18 +222,18 @@ def test_a_language_model_s_flags_are_set_aside_and_its_decoder_may_not_be_absen
 def test_classes_named_in_label2id_alone_are_in_its_order(folder, caplog, generic):
     changed = folder()
     edit(changed, {"id2label": generic, "label2id": {"contradiction": 0, "entailment": 1, "neutral": 2}})
-    assert measuring.class_order(models.load_finetuned(str(changed), 3), ToyTask()) == [1, 2, 0]
+    assert models.class_order(models.load_finetuned(str(changed), 3), ToyTask()) == [1, 2, 0]
     assert not caplog.records
 
 
 def test_classes_without_names_are_said_to_be_assumed_and_odd_numbers_are_refused(folder, caplog):
     changed = folder()
     edit(changed, {"id2label": None, "label2id": {f"LABEL_{i}": i for i in range(3)}})
-    assert measuring.class_order(models.load_finetuned(str(changed), 3), ToyTask()) == [0, 1, 2]
+    assert models.class_order(models.load_finetuned(str(changed), 3), ToyTask()) == [0, 1, 2]
     assert "does not name its classes" in caplog.text
     edit(changed, {"label2id": {f"LABEL_{2 - i}": i for i in range(3)}})
     with pytest.raises(ModelError, match="classes are LABEL_2, LABEL_1, LABEL_0; expected entailment"):
-        measuring.class_order(models.load_finetuned(str(changed), 3), ToyTask())
+        models.class_order(models.load_finetuned(str(changed), 3), ToyTask())
 
 
 def test_training_goes_on_from_a_head_in_the_task_s_order_only(folder, tmp_path, monkeypatch):
