@@ -16,6 +16,7 @@ import xlgen
 from xlgen import cli
 from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
 from xlgen.data.catalogue import TASKS
+from xlgen.forecast import basis
 from xlgen.forecast import predict as module
 from xlgen.forecast.forecasters import DEFAULT
 from xlgen.forecast.scores import MEANS, scores
@@ -136,9 +137,9 @@ def test_few_labelled_languages_give_forecasts_without_intervals(trained):
 def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_the_model(trained, monkeypatch):
     run, where = trained
     seen = []
-    plus = module.jackknife_plus
+    plus = basis.jackknife_plus
     monkeypatch.setattr(
-        module, "jackknife_plus", lambda *given, **more: seen.append(len(given[4])) or plus(*given, **more)
+        basis, "jackknife_plus", lambda *given, **more: seen.append(len(given[4])) or plus(*given, **more)
     )
     known = records(5, languages=tuple(code for code in CODES if code != "ko"))
     found = xlgen.predict(run, languages=("de", "ko"), records=known, options=where)
