@@ -115,8 +115,8 @@ def basis_of(
         DataError: the records lack an estimator that the forecast is made from.
     """
     ridge, here, enough = Forecaster("ridge", DEFAULT), own.dropna(subset=frames.TRUTH), fewest(level)
-    features = " and ".join(DEFAULT)
-    fitted = f"ridge regression on {features}, fitted on {len(here)} labelled languages of this model ({', '.join(labelled)})"
+    features, known = " and ".join(DEFAULT), ", ".join(labelled)
+    fitted = f"ridge regression on {features}, fitted on {len(here)} labelled languages of this model ({known})"
     if len(here) >= enough:
         how = f"jackknife+ at {level:.0%}: each labelled language forecast from the others"
         return Basis(ridge, here, fitted, how, ("language",), task.metric)
