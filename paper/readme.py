@@ -15,6 +15,7 @@ PICTURE = ("which_language", "fig-which-language-errors")
 ANSWER = {
     "**Real text:** accuracy of `e5-small`, fine-tuned on English, in the languages of XNLI": "truth-real-level",
     "Its best forecast of a language that was left out, without labels in it": "which_language-real-best",
+    "Its forecast of a model of which English alone is labelled, from models that are recorded": "predict-real-model",
     "Measures without labels that go along with its accuracy over the languages": "truth-real-firm",
     "Measures to which the miniature had given the same sign": "truth-real-signs",
     "Objectives whose change against the baseline has the sign that it has in the miniature": "truth-gains-alike",

@@ -10,14 +10,17 @@ import pandas as pd
 from paper.chapters.measures import named
 from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.protocols.base import LABEL_FREE_MEASURES
-from xlgen.analysis import Interval
+from xlgen.analysis import Interval, interval_of_mean
 from xlgen.forecast import frame as frames
-from xlgen.forecast.evaluate import evaluate
+from xlgen.forecast.evaluate import evaluate, left_out
 from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
 
-LINE = Forecaster("confidence and thresholded entropy", DEFAULT)
+LINE = Forecaster("DoC and thresholded entropy", DEFAULT)
 """What ``xlgen predict`` fits."""
+SURE = Forecaster("confidence and thresholded entropy", ("confidence", "atc_entropy"))
+"""The same without what each model is too sure by in English."""
 MEAN = Forecaster("mean of the others", (), "mean")
+DOC = Forecaster("DoC as it is", ("doc",), "as is")
 ATC = Forecaster("ATC as it is", ("atc",), "as is")
 OF_THE_PAPERS = ("fisher_trace", "sharpness_difference", "dev_margin")
 """Measures beside those without labels; those of the very predictions that accuracy counts are no forecasts."""
@@ -65,6 +68,22 @@ def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple
             (one.name, "" if one.label_free else "needed", row["passes"], points(row), r, share(row["coverage"]), *said)
         )
     return body
+
+
+def closer(frame: pd.DataFrame, one: Forecaster, other: Forecaster, leave: str) -> Interval:
+    """The mean absolute error of a forecaster minus that of another [points], with its 95 % interval over models.
+
+    Args:
+        frame: as of :func:`xlgen.forecast.frame.tidy`.
+        one: negative if it misses by less.
+        other: the other.
+        leave: what is left out, a name in :data:`xlgen.forecast.evaluate.SPLITS`.
+    """
+    first, second = (
+        (100 * (found["value"] - found[frames.TRUTH]).abs()).groupby(found["model"]).mean()
+        for found in (left_out(frame, each, leave) for each in (one, other))
+    )
+    return interval_of_mean(first - second)
 
 
 def share(covered: float) -> str:

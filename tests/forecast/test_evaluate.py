@@ -9,7 +9,7 @@ import torch
 
 from xlgen.core.errors import DataError, UnknownName
 from xlgen.forecast import evaluate, frame
-from xlgen.forecast.forecasters import Forecaster, rivals
+from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
 from xlgen.measures.logits import Kept, Part
 from xlgen.models.evaluate import Predictions
 
@@ -182,3 +182,28 @@ def test_what_is_asked_has_to_be_there(tmp_path):
         frame.read(tmp_path / "rows.txt")
     with pytest.raises(DataError, match="cannot be read"):
         frame.read(tmp_path / "rows.csv")
+
+
+def test_doc_and_confidence_forecast_alike_within_a_model_and_between_models_doc_alone_does():
+    """Each model is too sure by an amount of its own, which English tells and which DoC takes off."""
+    rng, rows = np.random.default_rng(5), []
+    for m in range(6):
+        excess = rng.uniform(-0.2, 0.2)
+        for language in LANGUAGES:
+            right = rng.uniform(0.4, 0.7)
+            doc = right + 0.01 * rng.normal()
+            who = {"run": f"m{m}", "task": "mini-xnli", "model": "mini", "language": language, "status": "ok"}
+            values = {"accuracy": right, "confidence": doc + excess, "doc": doc, "atc_entropy": rng.uniform()}
+            rows += [who | {"measure": name, "value": value} for name, value in values.items()]
+    known = pd.DataFrame(rows)
+    doc, sure = Forecaster("doc", DEFAULT), Forecaster("confidence", ("confidence", DEFAULT[1]))
+    within = [evaluate.left_out(frame.tidy(known), one, "language") for one in (doc, sure)]
+    assert within[0]["value"].to_numpy() == pytest.approx(within[1]["value"].to_numpy(), abs=1e-9)
+    between = evaluate.evaluate(known, "model", [doc, sure, MEAN]).set_index("forecaster")["mae"]
+    assert between["doc"] < 0.02 < 0.05 < min(between["confidence"], between["mean of the others"])
+
+
+def test_a_forecast_that_is_taken_as_it_is_stays_a_share():
+    """DoC is the accuracy in the source minus a fall of the confidence: it can be anything."""
+    as_it_is = Forecaster("doc", ("doc",), "as is").fit(np.zeros((2, 1)), np.zeros(2))
+    assert list(as_it_is(np.array([[-0.1], [0.4], [1.2]]))) == [0, 0.4, 1]

@@ -87,11 +87,11 @@ def test_importing_the_package_is_free_and_predict_is_there():
         _ = xlgen.predictt
 
 
-def test_with_nothing_but_the_source_it_is_atc_without_an_interval(trained):
+def test_with_nothing_but_the_source_it_is_doc_without_an_interval(trained):
     run, where = trained
     found = xlgen.predict(run, languages=("de", "ko"), options=where)
-    values = measuring.measure(run, measuring.MeasureConfig(("atc",), ("de", "ko")), where)["atc"]
-    assert list(found.table["forecast"]) == [values["de"].value, values["ko"].value]
+    values = measuring.measure(run, measuring.MeasureConfig(("doc",), ("de", "ko")), where)["doc"]
+    assert list(found.table["forecast"]) == pytest.approx([values["de"].value, values["ko"].value], abs=1e-6)
     assert found.table[["low", "high", "measured", "labels"]].isna().all(axis=None) and found.table["outside"].all()
     assert "weaker" in found.basis and "no intervals" in found.interval and math.isnan(found.error)
 
@@ -145,7 +145,7 @@ def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_
     found = xlgen.predict(run, languages=("de", "ko"), records=known, options=where)
     assert seen[:2] == [1, 2] and "50 labelled results of 5 models" in found.basis
     table = found.table.set_index("language")
-    expected = 0.2 + 0.3 * (table["confidence"] + table["atc_entropy"])  # alike in the records, so each bears a half
+    expected = 0.2 + 0.3 * (table["doc"] + table["atc_entropy"])  # alike in the records, so each bears a half
     assert table["forecast"].to_numpy() == pytest.approx(expected.clip(0, 1).to_numpy(), abs=0.05)
     assert (table["low"] < table["forecast"]).all() and (table["forecast"] < table["high"]).all()
 
@@ -161,11 +161,11 @@ def test_records_of_the_model_itself_are_not_learnt_from(trained):
 def test_records_of_other_tasks_give_the_direct_estimator_its_interval(trained):
     run, where = trained
     known = records(4, "mini-xnli", slope=0.7)
-    tagged = records(2, "mini-wikiann").replace("accuracy", "f1")  # of which ATC is no forecast
+    tagged = records(2, "mini-wikiann").replace("accuracy", "f1")  # of which DoC is no forecast
     found = xlgen.predict(run, languages=("de",), records=pd.concat([known, tagged]), options=where)
     assert "44 labelled results" in found.interval
     row = found.table.iloc[0]
-    assert row["forecast"] == row["atc"] and row["low"] < row["forecast"] < row["high"]
+    assert row["forecast"] == row["doc"] and row["low"] < row["forecast"] < row["high"]
     assert "other tasks" in found.interval
 
 
@@ -177,7 +177,7 @@ def test_outside_is_where_an_estimator_is_beyond_all_that_was_fitted(trained):
         xlgen.predict(run, languages=("de",), records=k, options=where).table.iloc[0] for k in (known, far)
     )
     assert not inside["outside"] and inside["because"] == ""
-    assert outside["outside"] and "confidence" in outside["because"] and "is below 0.98" in outside["because"]
+    assert outside["outside"] and "doc" in outside["because"] and "is below 0.98" in outside["because"]
 
 
 # --- in constant memory, and the same as the measures ----------------------------------------------------------------
@@ -216,6 +216,7 @@ def test_f1_is_counted_over_chunks_as_the_measure_does(tmp_path, monkeypatch):
     assert row["measured"] == pytest.approx(values["f1"]["xx"].value)
     assert row["confidence"] == pytest.approx(values["confidence"]["xx"].value)
     assert row["metric"] == "accuracy" and "not F1" in found.basis  # nothing but the source is known
+    assert row["forecast"] == row["atc"] != row["doc"]  # of words
 
 
 # --- a user's files ---------------------------------------------------------------------------------------------------

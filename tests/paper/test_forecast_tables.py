@@ -19,6 +19,7 @@ def recorded(stderr=0.01, noise=0.0):
     for language in ["en", *CODES]:
         p = rng.uniform(0.4, 0.9)
         values = {"accuracy": p, "confidence": p + noise * rng.normal(), "atc_entropy": p, "dev_margin": 2 * p - 1}
+        values["doc"] = values["confidence"] - 0.1
         for measure, value in values.items():
             row = {"task": "xnli", "model": "m", "language": language, "measure": measure, "value": value}
             on = "dev, true labels" if measure == "dev_margin" else "test"
@@ -38,8 +39,8 @@ def test_noise_leaves_the_source_out_and_pairs_by_language():
 
 def test_noise_that_is_as_large_as_the_spread_is_called_so():
     rows = recorded(stderr=1.0)
-    rng = np.random.default_rng(2)
-    rows["value"] = rows["value"].where(rows["measure"] != "confidence", rng.normal(size=len(rows)))
+    sure = rows["measure"] == "confidence"
+    rows.loc[sure, "value"] = np.random.default_rng(2).normal(size=sure.sum())
     assert noise(rows, "confidence", resamples=99).why_not == NOISY
 
 
@@ -75,3 +76,13 @@ def test_every_measure_without_labels_is_tried_by_itself():
 
 def test_what_has_no_interval_says_so():
     assert forecasts.share(float("nan")) == "no interval" and forecasts.share(0.905) == "90%"
+
+
+def test_by_how_much_a_forecaster_is_closer_is_over_models_and_has_a_sign():
+    rows = pd.concat([recorded(noise=0.05).assign(model=f"m{m}") for m in range(3)])
+    rows["value"] += 0.001 * np.random.default_rng(1).normal(size=len(rows))
+    frame = frames.tidy(rows)
+    one = forecasts.closer(frame, forecasts.LINE, forecasts.MEAN, "language")
+    other = forecasts.closer(frame, forecasts.MEAN, forecasts.LINE, "language")
+    assert one.n == 3 and one.high < 0 and (one.value, one.low) == pytest.approx((-other.value, -other.high))
+    assert forecasts.closer(frame, forecasts.LINE, forecasts.LINE, "model").value == 0

@@ -97,8 +97,8 @@ def ridge(x: NDArray, y: NDArray) -> Predictor:
 
 
 def as_is(x: NDArray, y: NDArray) -> Predictor:
-    """The only feature, whatever the rows."""
-    return lambda new: new[:, 0]
+    """The only feature, whatever the rows, cut to [0, 1]."""
+    return lambda new: new[:, 0].clip(0, 1)
 
 
 def mean(x: NDArray, y: NDArray) -> Predictor:
@@ -130,5 +130,7 @@ def rivals(measures: Iterable[str]) -> list[Forecaster]:
     return found
 
 
-DEFAULT = ("confidence", "atc_entropy")
-"""Measures that `predict` regresses on."""
+DEFAULT = ("doc", "atc_entropy")
+"""Measures that `predict` regresses on. Within a model DoC is the mean confidence plus a constant: a line from one is a
+line from the other. Between models the constant takes off what each is too sure by in its source language; without
+that, confidences of several models cannot be compared."""

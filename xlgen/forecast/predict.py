@@ -98,8 +98,9 @@ def predict(
 ) -> Forecast:
     """Forecast a fine-tuned model's accuracy (F1, where the task is scored by it) in languages without labels.
 
-    One forward pass over the text gives the mean confidence and the share of units above the threshold of the source
-    language (:mod:`xlgen.measures.atc`). What forecasts from them depends on the labels there are, from strong to weak:
+    One forward pass over the text gives the mean confidence, of which is taken what the model is too sure by in the
+    source language (:mod:`xlgen.measures.doc`), and the share of units above a threshold that is found there
+    (:mod:`xlgen.measures.atc`). What forecasts from them depends on the labels there are, from strong to weak:
 
     - labelled target languages, 9 or more at the 90 % level: a ridge regression on them; intervals by jackknife+;
     - records of other models of the task: a regression on those (and on what is labelled); intervals by CV+, a model
