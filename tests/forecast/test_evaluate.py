@@ -7,7 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
+from xlgen.core.config import RunConfig
 from xlgen.core.errors import DataError, UnknownName
+from xlgen.core.files import StoreError
+from xlgen.core.packed import pack
+from xlgen.core.result import Result
 from xlgen.forecast import evaluate, frame
 from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
 from xlgen.measures.logits import Kept, Part
@@ -207,3 +211,43 @@ def test_a_forecast_that_is_taken_as_it_is_stays_a_share():
     """DoC is the accuracy in the source minus a fall of the confidence: it can be anything."""
     as_it_is = Forecaster("doc", ("doc",), "as is").fit(np.zeros((2, 1)), np.zeros(2))
     assert list(as_it_is(np.array([[-0.1], [0.4], [1.2]]))) == [0, 0.4, 1]
+
+
+def packed(folder, seed, values, **settings):
+    """A record of a model that nobody has trained: by (measure, split, examples), a value for each language."""
+    made = {"kind": "run", "commit": "0" * 40}
+    config = RunConfig(task="mini-xnli", model="mini", objective="baseline", seed=seed, **settings)
+    run = Result(config.hash, folder, {"config": config.to_dict(), "summary": {}, "log": [], "manifest": made})
+    measured = [
+        Result(
+            f"{number:016x}",
+            folder,
+            {
+                "config": {"names": [name], "split": split},
+                "values": {code: {"value": value, "n": n, "status": "ok"} for code, value in by_language.items()},
+                "manifest": made,
+            },
+        )
+        for number, ((name, split, n), by_language) in enumerate(values.items())
+    ]
+    pack(folder, run, measured)
+    return config.hash
+
+
+def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of_zero_shot_models(tmp_path):
+    few, many = {"en": 0.1, "de": 0.2}, {"en": 0.7, "de": 0.6}
+    values = {("accuracy", "test", 500): many, ("accuracy", "test", 60): few, ("accuracy", "dev", 900): few}
+    names = [packed(tmp_path, seed, values | {("doc", "test", 500): few}) for seed in (0, 1)]
+    packed(tmp_path, 2, values, language="de")
+    packed(tmp_path, 3, values, start="0" * 16)
+    found = frame.read(tmp_path)
+    assert set(found["model"]) == {*names} and set(found["task"]) == {"mini-xnli"}
+    kept = found[found["model"] == names[0]].set_index(["measure", "language"])["value"].to_dict()
+    assert kept == {("accuracy", k): v for k, v in many.items()} | {("doc", k): v for k, v in few.items()}
+    (damaged,) = tmp_path.glob(f"{names[0]}.json")
+    damaged.write_text(damaged.read_text().replace("0.7", "0.8"))
+    with pytest.raises(StoreError, match=f"{names[0]}.json is not as it was written"):
+        frame.read(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError, match="has no records; expected those that `xlgen record` writes"):
+        frame.read(tmp_path / "empty")

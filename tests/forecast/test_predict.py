@@ -158,6 +158,14 @@ def test_records_of_the_model_itself_are_not_learnt_from(trained):
     pd.testing.assert_frame_equal(one.table, other.table)
 
 
+def test_a_model_of_which_no_estimator_is_recorded_is_not_learnt_from(trained):
+    run, where = trained
+    bare = records(4).query("model != 'm3' or measure == 'accuracy'")
+    known = records(4).query("model != 'm3'")
+    one, other = (xlgen.predict(run, languages=("de",), records=each, options=where) for each in (bare, known))
+    pd.testing.assert_frame_equal(one.table, other.table)
+
+
 def test_records_of_other_tasks_give_the_direct_estimator_its_interval(trained):
     run, where = trained
     known = records(4, "mini-xnli", slope=0.7)

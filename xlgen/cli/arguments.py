@@ -139,7 +139,9 @@ def _add_predict(commands) -> None:
         help="languages whose labels may be used; unless given those that are labelled in --data, and none otherwise",
     )
     predict.add_argument(
-        "--records", type=Path, help="numbers of other models, as `xlgen measure --out` writes them (.csv, .parquet)"
+        "--records",
+        type=Path,
+        help="numbers of other models: a folder of records, or what `xlgen measure --out` writes (.csv, .parquet)",
     )
     predict.add_argument("--split", default="test", help="of the task's own data: dev or test (the default)")
     predict.add_argument(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -124,7 +124,7 @@ def basis_of(
         return Basis(ridge, here, fitted, how, ("language",), task.metric)
     same = None if records is None else records[records["task"] == task.name]
     if same is not None and len(same):
-        rows = pd.concat([frames.wide(same, _those(same, DEFAULT)), here], ignore_index=True)
+        rows = pd.concat([_rows(same, DEFAULT), here], ignore_index=True)
         n = rows["model"].nunique()
         words = f"ridge regression on {features}, fitted on {len(rows)} labelled results of {n} models of {task.name}"
         how = f"CV+ at {level:.0%}: each model forecast from the others, with the language left out where it is new"
@@ -142,7 +142,7 @@ def basis_of(
         metric, words = "accuracy", words + "; it forecasts the accuracy of words, not F1"
     alike = None if records is None else records[records["task"].map(frames.target) == "accuracy"]  # which it forecasts
     if alike is not None and metric == task.metric and len(alike):
-        rows = frames.wide(alike, _those(alike, (estimator,)))
+        rows = _rows(alike, (estimator,))
         how = f"CV+ at {level:.0%}: its errors in {len(rows)} labelled results of other tasks"
         return Basis(direct, rows, words, how, ("task", "model")[rows["task"].nunique() < 2 :][:1], metric)
     how = "no intervals: nothing here tells how far off it is in other languages; label some, or give records"
@@ -150,11 +150,11 @@ def basis_of(
     return Basis(direct, nothing, words, how, (), metric)
 
 
-def _those(records: pd.DataFrame, features: Iterable[str]) -> tuple[str, ...]:
-    """The features, if the records have them."""
+def _rows(records: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
+    """The rows of the records that have a feature."""
     if missing := sorted(set(features) - set(records["measure"])):
         raise DataError(
             f"the records have no {', '.join(missing)}; write them with `xlgen measure --measures accuracy,"
             f"{','.join(dict.fromkeys([*DEFAULT, *DIRECT.values()]))} --out FILE.csv`."
         )
-    return tuple(features)
+    return frames.wide(records, features).dropna(subset=list(features), how="all")

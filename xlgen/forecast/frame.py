@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xlgen.core.config import RunConfig
 from xlgen.core.errors import DataError, UnknownName, what_is_wrong
+from xlgen.core.packed import unpack
 from xlgen.data.catalogue import TASKS
 from xlgen.measures import ALL, LABEL_FREE, measure
 from xlgen.measures.logits import Kept
@@ -63,15 +65,21 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def read(path: Path) -> pd.DataFrame:
-    """A table in a CSV or Parquet file, as :func:`tidy` returns it.
+    """A table in a CSV or Parquet file, or of a folder of records (:func:`of_records`), as :func:`tidy` returns it.
 
     Raises:
-        DataError: the file cannot be read; or as :func:`tidy`.
+        DataError: the file cannot be read; or as :func:`tidy` and :func:`of_records`.
+        StoreError: a record is damaged.
     """
+    if path.is_dir():
+        return of_records(path)
     readers = {".csv": pd.read_csv, ".parquet": pd.read_parquet}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise DataError(f"records {path}: expected a .csv or .parquet file, as `xlgen measure --out` writes it.")
+        raise DataError(
+            f"records {path}: expected a .csv or .parquet file, as `xlgen measure --out` writes it, or a folder of "
+            "records."
+        )
     try:
         # "nan", the code of Min Nan, is a language; and a run named 00000123 is no number
         texts = dict.fromkeys(("run", "task", "model", "language", "measure"), str)
@@ -79,6 +87,37 @@ def read(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise DataError(f"records {path} cannot be read ({what_is_wrong(error)}); write them again.") from None
     return tidy(frame)
+
+
+def of_records(folder: Path) -> pd.DataFrame:
+    """The table of a folder of records, a file a model (:mod:`xlgen.core.packed`): what was measured on test examples.
+
+    Models that have seen labels of a target language are left out: trained in one, or begun from another run. Where a
+    measure was taken more than once, that of the most examples counts.
+
+    Raises:
+        DataError: there are no records of other models in the folder.
+        StoreError: a record is damaged.
+    """
+    most: dict[tuple[str, ...], tuple[int, dict[str, Any]]] = {}
+    for path in sorted(folder.glob("*.json")):
+        run, *measured = unpack(path, keep=False)
+        trained = RunConfig.from_dict(run.read("config"))
+        if trained.language or trained.start:
+            continue
+        for result in measured:
+            asked = result.read("config")
+            if asked["split"] != "test":
+                continue
+            (name,) = asked["names"]
+            for language, value in result.read("values").items():
+                key = (trained.task, run.name, language, name)
+                if value["n"] > most.get(key, (-1, {}))[0]:
+                    row = dict(zip([*KEYS, "measure"], key, strict=True))
+                    most[key] = value["n"], row | {"value": value["value"], "status": value["status"]}
+    if not most:
+        raise DataError(f"records {folder}: the folder has no records; expected those that `xlgen record` writes.")
+    return tidy([row for _, row in most.values()])
 
 
 def of_kept(kept: Sequence[Kept], names: Iterable[str] = (), split: str = "test", size: int = 0) -> pd.DataFrame:

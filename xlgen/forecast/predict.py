@@ -125,7 +125,8 @@ def predict(
         columns: of the user's files, where they are not to be guessed.
         labelled: languages whose labels may be used; unless given those that are labelled in the user's files, and none
             of the task's own data.
-        records: other models' measured numbers: a table or a CSV or Parquet file (:mod:`xlgen.forecast.frame`).
+        records: other models' measured numbers: a table, a CSV or Parquet file, or a folder of records
+            (:mod:`xlgen.forecast.frame`).
         split: of the task's own data.
         size: rows of each language of the task's own data; 0 is all.
         batch_size: rows of a forward pass.
