@@ -235,7 +235,7 @@ say(real_model=f"{of_real[0]} points, the mean of the others {of_real[1]}", real
 for scale, frame in (("mini", several[several.task == "mini-xnli"]), ("real", real)):
     known = frame is not None and frame.model.nunique() > 1
     gain = closer(frame, LINE, SURE, "model") if known else None
-    say(**{f"{scale}_gain": f"{gain:+.2f} (over {gain.n} models)" if gain else "(not recorded)"})
+    say(**{f"{scale}_gain": f"{gain:+.2f}" if gain else "(not recorded)"})
 head = ("left out", "forecast by", "error [points]", "covered", "groups")
 chapters.table(
     head, body, f"What {level:.0%} intervals cover; one error a group, and as many trials as groups", dense=True
@@ -271,8 +271,8 @@ chapters.table(head, body, "Each task forecast by a line through the languages o
 # instead.
 #
 # Between models of one task it matters what is made of the confidence. Each model is too sure by another amount, which
-# {eq}`eq-predict-doc` takes off. For a model of which nothing but English is labelled, the line from DoC misses by
-# {glue:text}`predict-real-gain` points more than the line from the confidence in real data (less, if negative), and by
+# {eq}`eq-predict-doc` takes off. The error of the line from DoC minus that of the line from the confidence, for a model of
+# which nothing but English is labelled, is {glue:text}`predict-real-gain` points in real data and
 # {glue:text}`predict-mini-gain` in the miniature. That is why `xlgen predict` fits DoC. It was chosen with these records in
 # sight, so that the gain flatters itself; the reason does not rest on them.
 #
