@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from xlgen.analysis import Interval, interval_of_mean
 from xlgen.forecast import frame as frames
 from xlgen.forecast.evaluate import evaluate, left_out
 from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
+from xlgen.forecast.jackknife import jackknife_plus
 
 LINE = Forecaster("DoC and thresholded entropy", DEFAULT)
 """What ``xlgen predict`` fits."""
@@ -24,6 +26,9 @@ DOC = Forecaster("DoC as it is", ("doc",), "as is")
 ATC = Forecaster("ATC as it is", ("atc",), "as is")
 OF_THE_PAPERS = ("fisher_trace", "sharpness_difference", "dev_margin")
 """Measures beside those without labels; those of the very predictions that accuracy counts are no forecasts."""
+CHOSEN = "2026-11-30T10:53"
+"""When :data:`LINE` was chosen over :data:`SURE`, with the records of that time in sight: those of later models, which
+had no part in it, are the fair test."""
 HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", "covered", *NOISE_HEAD)
 
 
@@ -84,6 +89,37 @@ def closer(frame: pd.DataFrame, one: Forecaster, other: Forecaster, leave: str) 
         for found in (left_out(frame, each, leave) for each in (one, other))
     )
     return interval_of_mean(first - second)
+
+
+def afterwards(rows: pd.DataFrame, forecasters: Sequence[Forecaster], level: float) -> pd.DataFrame:
+    """Models that were trained after :data:`CHOSEN`, forecast from those of before.
+
+    Args:
+        rows: of the records, of one task and encoder.
+        forecasters: which.
+        level: of the intervals.
+
+    Returns:
+        A row for each model and forecaster: ``objective``, ``seed``, ``forecaster``, the mean absolute error ``off``
+        over target languages [points] and the share ``inside`` of them whose interval holds the truth (``nan`` where
+        there is none). No rows where fewer than two models are older or none is younger.
+    """
+    frame, about = frames.tidy(rows), rows.groupby("key")[["objective", "seed", "created"]].first()
+    found = []
+    for one in forecasters:
+        table = frames.wide(frame, one.measures).dropna(subset=list(one.measures))
+        late = table["model"].map(about["created"]) > CHOSEN
+        old, new = table[~late], table[late]
+        if old["model"].nunique() < 2 or new.empty:
+            continue
+        x, y = one.features(old), old[frames.TRUTH].to_numpy()
+        band = jackknife_plus(one.fit, x, y, one.features(new), [old["model"].tolist()], level)
+        off, known = 100 * (band.value - new[frames.TRUTH]).abs(), np.isfinite(band.high - band.low)
+        inside = new[frames.TRUTH].between(band.low, band.high).where(known)
+        by_model = new.assign(off=off, inside=inside.astype(float)).groupby("model")[["off", "inside"]].mean()
+        found.append(about.join(by_model, how="inner").assign(forecaster=one.name))
+    columns = ["objective", "seed", "forecaster", "off", "inside"]
+    return pd.concat(found)[columns] if found else pd.DataFrame(columns=columns)
 
 
 def share(covered: float) -> str:

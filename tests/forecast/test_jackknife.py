@@ -1,4 +1,4 @@
-"""jackknife+ and CV+: the theorem, a naive loop, and what cannot be done; labels that are worth a forecast."""
+"""jackknife+, of rows and of groups: the theorem, a naive loop, and what cannot be done; what a forecast is worth."""
 
 import math
 
@@ -20,7 +20,7 @@ def line(x, y):
 
 
 def naive(fit, x, y, new, apart, level):
-    """The definition, a row at a time, in words of the paper."""
+    """The definition, a row at a time, in words of the paper; of groups, as many are needed as of rows."""
     n, lows, highs = len(y), [], []
     for i in range(n):
         rest = [j for j in range(n) if all(labels[j] != labels[i] for labels in apart)]
@@ -29,9 +29,9 @@ def naive(fit, x, y, new, apart, level):
         lows.append(predictor(new)[0] - residual)
         highs.append(predictor(new)[0] + residual)
     alpha = 1 - level
-    k = math.ceil((1 - alpha) * (n + 1) - 1e-9)
-    if k > n:
+    if math.ceil((1 - alpha) * (len(set(apart[0])) + 1) - 1e-9) > len(set(apart[0])):
         return -math.inf, math.inf
+    k = math.ceil((1 - alpha) * (n + 1) - 1e-9)
     return -sorted(-low for low in lows)[k - 1], sorted(highs)[k - 1]
 
 
@@ -84,6 +84,25 @@ def test_intervals_are_infinite_until_there_are_rows_enough():
         x, y = rng.normal(size=(n, 1)), rng.normal(size=n)
         found = jackknife_plus(line, x, y, x[:1])
         assert np.isfinite(found.high[0]) == np.isfinite(found.low[0]) == (n == 9)
+
+
+@pytest.mark.parametrize("spread", [0.5, 3.0])
+def test_a_new_group_is_covered_though_its_rows_share_an_error(spread):
+    """Nine models of fourteen languages, whose errors differ between models by ``spread`` of those within one."""
+    rng, inside, tries = np.random.default_rng(7), 0.0, 300
+    models = np.repeat(range(10), 14)
+    known = models < 9
+    for _ in range(tries):
+        y = np.repeat(spread * rng.normal(size=10), 14) + rng.normal(size=140)
+        found = jackknife_plus(mean, np.zeros((126, 0)), y[known], np.zeros((1, 0)), [models[known].tolist()])
+        inside += ((found.low <= y[~known]) & (y[~known] <= found.high)).mean() / tries
+    assert inside > 0.8 and inside == pytest.approx(0.9, abs=0.06)
+
+
+def test_rows_are_no_substitute_for_groups():
+    y, models = np.random.default_rng(8).normal(size=160), np.repeat(range(8), 20).tolist()
+    found = jackknife_plus(mean, np.zeros((160, 0)), y, np.zeros((1, 0)), [models])
+    assert np.isinf([found.low, found.high]).all() and np.isfinite(found.held).all()
 
 
 def test_the_order_of_rows_does_not_matter():

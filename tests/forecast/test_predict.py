@@ -141,13 +141,16 @@ def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_
     monkeypatch.setattr(
         basis, "jackknife_plus", lambda *given, **more: seen.append(len(given[4])) or plus(*given, **more)
     )
-    known = records(5, languages=tuple(code for code in CODES if code != "ko"))
+    known = records(9, languages=tuple(code for code in CODES if code != "ko"))
     found = xlgen.predict(run, languages=("de", "ko"), records=known, options=where)
-    assert seen[:2] == [1, 2] and "50 labelled results of 5 models" in found.basis
+    assert seen[:2] == [1, 2] and "90 labelled results of 9 models" in found.basis
     table = found.table.set_index("language")
     expected = 0.2 + 0.3 * (table["doc"] + table["atc_entropy"])  # alike in the records, so each bears a half
     assert table["forecast"].to_numpy() == pytest.approx(expected.clip(0, 1).to_numpy(), abs=0.05)
     assert (table["low"] < table["forecast"]).all() and (table["forecast"] < table["high"]).all()
+    few = xlgen.predict(run, languages=("de",), records=records(8), options=where)
+    assert few.table[["low", "high"]].isna().all(axis=None) and math.isfinite(few.error)
+    assert few.interval == "no intervals: at 90% they need 9 models, and the records have 8"
 
 
 def test_records_of_the_model_itself_are_not_learnt_from(trained):
@@ -168,13 +171,17 @@ def test_a_model_of_which_no_estimator_is_recorded_is_not_learnt_from(trained):
 
 def test_records_of_other_tasks_give_the_direct_estimator_its_interval(trained):
     run, where = trained
-    known = records(4, "mini-xnli", slope=0.7)
+    known = pd.concat([records(2, f"task{n}", slope=0.7) for n in range(9)])
     tagged = records(2, "mini-wikiann").replace("accuracy", "f1")  # of which DoC is no forecast
     found = xlgen.predict(run, languages=("de",), records=pd.concat([known, tagged]), options=where)
-    assert "44 labelled results" in found.interval
+    assert "its errors in 198 labelled results of 9 other tasks" in found.interval
     row = found.table.iloc[0]
     assert row["forecast"] == row["doc"] and row["low"] < row["forecast"] < row["high"]
-    assert "other tasks" in found.interval
+    for n in (1, 8):
+        few = known[known["task"].isin([f"task{k}" for k in range(n)])]
+        found = xlgen.predict(run, languages=("de",), records=few, options=where)
+        assert found.interval == f"no intervals: at 90% they need 9 other tasks, and the records have {n}"
+        assert found.table["low"].isna().all() and math.isfinite(found.error)
 
 
 def test_outside_is_where_an_estimator_is_beyond_all_that_was_fitted(trained):

@@ -86,3 +86,25 @@ def test_by_how_much_a_forecaster_is_closer_is_over_models_and_has_a_sign():
     other = forecasts.closer(frame, forecasts.MEAN, forecasts.LINE, "language")
     assert one.n == 3 and one.high < 0 and (one.value, one.low) == pytest.approx((-other.value, -other.high))
     assert forecasts.closer(frame, forecasts.LINE, forecasts.LINE, "model").value == 0
+
+
+def models(before, after):
+    """Rows of models of before and after the choice; those of after are 10 points better than they are sure of."""
+    rows = []
+    for m in range(before + after):
+        late = m >= before
+        one = recorded(noise=0.01).assign(key=f"m{m}", model=f"m{m}", objective="sam", seed=m)
+        one["value"] += 0.1 * (late & (one["measure"] == "accuracy")) + 1e-3 * m
+        rows.append(one.assign(created="2999-01-01" if late else "2000-01-01"))
+    return pd.concat(rows, ignore_index=True)
+
+
+def test_models_of_after_the_choice_are_forecast_from_those_of_before():
+    both = (forecasts.LINE, forecasts.MEAN)
+    found = forecasts.afterwards(models(9, 2), both, 0.9).set_index(["seed", "forecaster"])
+    assert set(found.index) == {(seed, one.name) for seed in (9, 10) for one in both}
+    line = found.xs(forecasts.LINE.name, level="forecaster")
+    assert line["off"].to_numpy() == pytest.approx(10, abs=1.5) and (line["inside"] < 0.2).all()
+    few = forecasts.afterwards(models(8, 1), both, 0.9)
+    assert few["off"].notna().all() and few["inside"].isna().all()  # eight are too few for an interval
+    assert forecasts.afterwards(models(9, 0), both, 0.9).empty and forecasts.afterwards(models(1, 2), both, 0.9).empty

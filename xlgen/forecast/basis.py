@@ -128,8 +128,8 @@ def basis_of(
         n = rows["model"].nunique()
         words = f"ridge regression on {features}, fitted on {len(rows)} labelled results of {n} models of {task.name}"
         how = f"CV+ at {level:.0%}: each model forecast from the others, with the language left out where it is new"
-        if n < 2:
-            how = "no intervals: the records are of a single model, which cannot tell how far models are apart"
+        if n < enough:
+            how = f"no intervals: at {level:.0%} they need {enough} models, and the records have {n}"
         return Basis(ridge, rows, words, how, ("model", "language") if n > 1 else (), task.metric)
     if len(here) >= FEWEST:
         how = f"no intervals: at {level:.0%} they need {enough} labelled languages"
@@ -143,8 +143,11 @@ def basis_of(
     alike = None if records is None else records[records["task"].map(frames.target) == "accuracy"]  # which it forecasts
     if alike is not None and metric == task.metric and len(alike):
         rows = _rows(alike, (estimator,))
-        how = f"CV+ at {level:.0%}: its errors in {len(rows)} labelled results of other tasks"
-        return Basis(direct, rows, words, how, ("task", "model")[rows["task"].nunique() < 2 :][:1], metric)
+        n = rows["task"].nunique()
+        how = f"CV+ at {level:.0%}: its errors in {len(rows)} labelled results of {n} other tasks"
+        if n < enough:
+            how = f"no intervals: at {level:.0%} they need {enough} other tasks, and the records have {n}"
+        return Basis(direct, rows, words, how, ("task",) if n > 1 else (), metric)
     how = "no intervals: nothing here tells how far off it is in other languages; label some, or give records"
     nothing = own.iloc[:0]
     return Basis(direct, nothing, words, how, (), metric)

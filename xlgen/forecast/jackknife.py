@@ -1,4 +1,4 @@
-r"""Intervals of predictions that assume no distribution: jackknife+ and CV+ [barber2021predictive].
+r"""Intervals of predictions that assume no distribution: jackknife+ [barber2021predictive], also of groups of rows.
 
 With :math:`\hat\mu_{-i}` fitted without row i (and without the rows that are left out with it), and
 :math:`R_i = |y_i - \hat\mu_{-i}(x_i)|`, the interval at x is
@@ -7,8 +7,12 @@ With :math:`\hat\mu_{-i}` fitted without row i (and without the rows that are le
 
 where :math:`q^+_{n,\alpha}` is the :math:`\lceil (1-\alpha)(n+1) \rceil`-th smallest of n values, infinite where there
 are fewer, and :math:`q^-_{n,\alpha}\{v_i\} = -q^+_{n,\alpha}\{-v_i\}`. Where the rows are exchangeable it covers a new
-one with a probability of at least 1 - 2α, and mostly of about 1 - α. Rows of one model, or of related languages, are
-not quite that: :mod:`xlgen.forecast.evaluate` measures what is covered.
+one with a probability of at least 1 - 2α, and mostly of about 1 - α.
+
+Rows of one model share an error: what is exchangeable are the models. All rows are ranked together nevertheless (the
+pooling of dunn2022distribution), which covers about 1 - α over many new models, and of one model all rows or few. It
+takes as many groups as it takes rows: with three groups whose errors differ it would cover far less. Languages that are
+related are not quite exchangeable either: :mod:`xlgen.forecast.evaluate` measures what is covered.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ class Band:
 
     Attributes:
         value: (M,) by the fit on all rows.
-        low: (M,) ends of the intervals, -∞ where there are too few rows for one.
+        low: (M,) ends of the intervals, -∞ where there are too few groups for one (:func:`fewest`).
         high: (M,) as ``low``, +∞.
         held: (N,) predictions of the rows themselves, by fits without them.
     """
@@ -65,7 +69,7 @@ def jackknife_plus(
         new: (M, K) features of the rows to predict.
         apart: labelings of the N rows. A row is predicted by a fit without the rows that share one of its labels: with
             the languages, leave one language out; with the models, leave one model out; with both, what a new language
-            of a new model meets. Without, each row is left out by itself (jackknife+); otherwise this is CV+.
+            of a new model meets. The first labeling has the groups that are exchangeable. Without any, each row is one.
         level: 1 - α.
 
     Raises:
@@ -89,15 +93,17 @@ def jackknife_plus(
         held[out], there[out] = predictor(x[out]), predictor(new)
     residual = np.abs(y - held)[:, None]
     low, high = -_upper(-(there - residual), level), _upper(there + residual, level)
+    if len({*labels[0]}) < fewest(level):
+        low, high = np.full_like(low, -np.inf), np.full_like(high, np.inf)
     return Band(fit(x, y)(new), low, high, held)
 
 
 def fewest(level: float = LEVEL) -> int:
-    """Rows without which no interval of that level is finite: n >= level / (1 - level)."""
+    """Rows, or groups of rows, without which no interval of that level is finite: n >= level / (1 - level)."""
     return math.ceil(level / (1 - level) - 1e-9)
 
 
 def _upper(values: NDArray, level: float) -> NDArray:
     """The ⌈level (n + 1)⌉-th smallest of each column of (n, M)."""
     n, place = len(values), math.ceil(level * (len(values) + 1) - 1e-9)
-    return np.sort(values, axis=0)[place - 1] if place <= n else np.full(values.shape[1], np.inf)
+    return np.sort(values, axis=0)[min(place, n) - 1]

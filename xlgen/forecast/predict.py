@@ -103,10 +103,11 @@ def predict(
     (:mod:`xlgen.measures.atc`). What forecasts from them depends on the labels there are, from strong to weak:
 
     - labelled target languages, 9 or more at the 90 % level: a ridge regression on them; intervals by jackknife+;
-    - records of other models of the task: a regression on those (and on what is labelled); intervals by CV+, a model
-      left out at a time, and its language with it where the language is in the records of none;
+    - records of other models of the task: a regression on those (and on what is labelled); from 9 models on, intervals
+      by CV+, a model left out at a time, and its language with it where the language is in the records of none;
     - labelled target languages, 3 to 8: a regression on them, without intervals;
-    - records of other tasks alone: an estimator calibrated on the source language; intervals from its errors there;
+    - records of other tasks alone: an estimator calibrated on the source language; from 9 tasks on, intervals from its
+      errors there;
     - nothing but the source language: that estimator, without intervals. It forecasts the accuracy of single words also
       where a task is scored by F1.
 
