@@ -69,7 +69,8 @@ def jackknife_plus(
         new: (M, K) features of the rows to predict.
         apart: labelings of the N rows. A row is predicted by a fit without the rows that share one of its labels: with
             the languages, leave one language out; with the models, leave one model out; with both, what a new language
-            of a new model meets. The first labeling has the groups that are exchangeable. Without any, each row is one.
+            of a new model meets. The first labeling has the groups that are exchangeable. Without any, each row is one
+            (jackknife+); otherwise this is CV+.
         level: 1 - α.
 
     Raises:
