@@ -231,7 +231,7 @@ for what, where, frame, leave in splits:
 say(model_error=error["a model", LINE.name], task_error=error["a task", LINE.name])
 say(task_doc=error["a task", DOC.name], task_atc=error["a task", ATC.name])
 of_real = [error.get(("a real model", one.name), "not recorded") for one in (LINE, MEAN)]
-say(real_model=f"{of_real[0]} points, the mean of the others {of_real[1]}", real_model_error=of_real[0])
+say(real_model_error=of_real[0])
 for scale, frame in (("mini", several[several.task == "mini-xnli"]), ("real", real)):
     known = frame is not None and frame.model.nunique() > 1
     gain = closer(frame, LINE, SURE, "model") if known else None
@@ -287,10 +287,16 @@ for short, one in (("line", LINE), ("sure", SURE)):
     there = one.name in means.index
     say(**{f"late_{short}": f"{means.off[one.name]:.1f}" if there else "(not recorded)"})
     say(**{f"late_{short}_covered": share(means.inside[one.name]) if there else "(not recorded)"})
-say(late_models=late[["objective", "seed"]].drop_duplicates().shape[0])
+trained_since = late[["objective", "seed"]].drop_duplicates().shape[0]
+since = (
+    f"; {trained_since} trained since the choice: {means.off[LINE.name]:.1f}, {means.off[MEAN.name]:.1f}"
+    if body
+    else ""
+)
+say(late_models=trained_since, real_model=f"{of_real[0]} points, the mean of the others {of_real[1]}{since}")
 
 # %% [markdown]
-# Over these {glue:text}`predict-late-models` the line from DoC misses by {glue:text}`predict-late-line` points in the mean,
+# Over these {glue:text}`predict-late-models` models the line from DoC misses by {glue:text}`predict-late-line` points in the mean,
 # that from the confidence by {glue:text}`predict-late-sure`; the intervals cover {glue:text}`predict-late-line-covered`
 # and {glue:text}`predict-late-sure-covered`. All languages of a model share its error: of one model an interval holds
 # nearly all, of another few. What it says holds over many models, and it takes nine.
