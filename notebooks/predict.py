@@ -289,7 +289,7 @@ for short, one in (("line", LINE), ("sure", SURE)):
     say(**{f"late_{short}_covered": share(means.inside[one.name]) if there else "(not recorded)"})
 trained_since = late[["objective", "seed"]].drop_duplicates().shape[0]
 since = (
-    f"; {trained_since} trained since the choice: {means.off[LINE.name]:.1f}, {means.off[MEAN.name]:.1f}"
+    f"; of the {trained_since} trained since the choice {means.off[LINE.name]:.1f} and {means.off[MEAN.name]:.1f}"
     if body
     else ""
 )
