@@ -458,7 +458,8 @@ if unlabelled:
         "models; mean absolute errors with 95 % intervals)."
     )
     more = f"The errors of the papers' measures, in points: {'; '.join(dear)}." if dear else ""
-    scale = f"On real XNLI, with {n_real} model{'s' * (n_real != 1)} of multilingual E5 small: {real_said}."
+    n_best = best_real["models"] if best_real else 0  # not all that are recorded have every measure
+    scale = f"On real XNLI, with {n_best} model{'s' * (n_best != 1)} of multilingual E5 small: {real_said}."
     text = [part for part in (text, more, scale) if part]
     glue("which_language-answer", chapters.box("important", "Will it transfer?", *text), display=False)
     short = (
