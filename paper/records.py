@@ -116,7 +116,8 @@ def correct_only(row: Mapping[str, Any]) -> dict[str, Any]:
     n, status = extra["n_correct"], "ok" if extra["n_correct"] else "none_correct"
     value, stderr = extra["correct_only"], extra["correct_only_stderr"]
     new = {"measure": f"{row['measure']}_correct", "value": value, "stderr": stderr, "n": n, "status": status}
-    return dict(row) | new | {"on": f"{row['on']}, correctly classified", "extra": {}}
+    parts = {"blocks": extra["correct_only_blocks"]} if "correct_only_blocks" in extra else {}
+    return dict(row) | new | {"on": f"{row['on']}, correctly classified", "extra": parts}
 
 
 def default_folder() -> Path:

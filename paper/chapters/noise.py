@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from paper import records
 from paper.chapters.rows import with_both_errors
 from xlgen.analysis import MIN_POINTS, disattenuated
 from xlgen.analysis.correlation import is_constant
-from xlgen.analysis.reliability import Disattenuated
+from xlgen.analysis.reliability import Disattenuated, in_common
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +45,7 @@ def noise(
 
     frame = pd.DataFrame(rows)
     frame = frame[(frame.status == "ok") & (frame.language != source) & frame.measure.isin([measure, "accuracy"])]
-    if "stderr_kind" in frame:
-        frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), columns=frame.columns)
+    frame = with_errors_apart(frame)
     squares = frame.assign(stderr=frame.stderr.astype(float) ** 2)
     means = squares.groupby(["measure", "language"], sort=False)[["value", "stderr"]].mean()
     parts = [means.loc[name] for name in (measure, "accuracy") if name in means.index.levels[0]]
@@ -51,6 +53,48 @@ def noise(
         return None
     x, x_square, y, y_square = pd.concat(parts, axis=1, join="inner").astype(float).dropna().to_numpy().T
     return noise_of(x, np.sqrt(x_square), y, np.sqrt(y_square), resamples) if x_square.any() else None
+
+
+def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
+    r"""Rows whose standard error is what sets a language apart from the others: :math:`s \sqrt{1 - c}`.
+
+    Languages of parallel data have the share c of their errors in common
+    (:func:`xlgen.analysis.reliability.in_common`), by measure: of these models, or, where no block of examples of
+    theirs is known, of the recorded models of the same task; 0 where there are none.
+
+    Args:
+        frame: as of :func:`noise`, of target languages only; without columns ``task``, ``key`` and ``extra`` nothing is
+            known of blocks.
+    """
+    import pandas as pd
+
+    if "stderr_kind" in frame:
+        frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), columns=frame.columns)
+    if frame.empty or not {"extra", "task", "key"} <= {*frame.columns}:
+        return frame
+    own, shares = blocks(frame), {}
+    for task, measure in dict.fromkeys(zip(frame.task, frame.measure, strict=True)):
+        c = in_common(own.get((task, measure)) or blocks_of_recorded(task).get((task, measure), ()))
+        shares[task, measure] = 0.0 if math.isnan(c) else max(c, 0.0)
+    kept = [math.sqrt(1 - shares[key]) for key in zip(frame.task, frame.measure, strict=True)]
+    return frame.assign(stderr=frame.stderr.astype(float) * kept)
+
+
+def blocks(frame: pd.DataFrame) -> dict[tuple[str, str], list[NDArray]]:
+    """By task and measure, the (L, K) :func:`~xlgen.measures.sampling.blocks` of each model that has them."""
+    there = frame[[isinstance(extra, Mapping) and "blocks" in extra for extra in frame.extra]]
+    found: dict[tuple[str, str], list[NDArray]] = {}
+    for (task, measure, _), rows in there.groupby(["task", "measure", "key"], sort=False):
+        if len(rows) >= 2:
+            found.setdefault((task, measure), []).append(np.array([extra["blocks"] for extra in rows.extra]))
+    return found
+
+
+@cache
+def blocks_of_recorded(task: str) -> dict[tuple[str, str], list[NDArray]]:
+    """:func:`blocks` of the target languages of the task's recorded models."""
+    frame = records.recorded(task=task)
+    return blocks(frame[frame.language != "en"]) if len(frame) else {}
 
 
 def noise_of(

@@ -1,13 +1,14 @@
 """Reliability and disattenuated correlations: classical test theory, where the true scores are known."""
 
 import math
+from itertools import combinations
 
 import numpy as np
 import pytest
 from scipy import stats
 
 from xlgen.analysis import AnalysisError, disattenuated
-from xlgen.analysis.reliability import FEW, NOISY, from_errors, split_half
+from xlgen.analysis.reliability import FEW, NOISY, apart, from_errors, in_common
 
 
 def scores(n, r, seed):
@@ -15,15 +16,47 @@ def scores(n, r, seed):
     return np.random.default_rng(seed).multivariate_normal([0, 0], [[1, r], [r, 1]], size=n).T
 
 
+def in_blocks(truth, error, shared, k, seed):
+    """Values (L,) with errors of that size, ``shared`` of their variance in common, and by how much blocks differ."""
+    rng = np.random.default_rng(seed)
+    own, all_alike = rng.normal(size=(len(truth), k)), rng.normal(size=k)
+    x = truth[:, None] + error * math.sqrt(k) * (math.sqrt(1 - shared) * own + math.sqrt(shared) * all_alike)
+    return x.mean(axis=1), x - x.mean(axis=1, keepdims=True)
+
+
 @pytest.mark.parametrize("error", [0.3, 0.7, 1.0])
 def test_both_reliabilities_are_the_true_scores_share_of_the_variance(error):
-    rng, (truth, _) = np.random.default_rng(1), scores(40_000, 0, 1)
+    truth, _ = scores(40_000, 0, 1)
     share = 1 / (1 + error**2)
-    whole = truth + error * rng.normal(size=truth.shape)
+    whole, blocks = in_blocks(truth, error, 0, 4, 1)
     assert from_errors(whole, np.full(truth.shape, error)) == pytest.approx(share, abs=0.01)
-    # half of the examples: twice the variance of the error
-    halves = [truth + math.sqrt(2) * error * rng.normal(size=truth.shape) for _ in range(2)]
-    assert split_half(*halves) == pytest.approx(share, abs=0.01)
+    assert 1 - apart(blocks) / whole.var(ddof=1) == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.5, 0.8])
+def test_errors_that_all_languages_share_set_none_apart(shared):
+    """14 languages and 8 blocks, as in a record: what 400 models say together is the truth."""
+    tables = [in_blocks(np.arange(14.0), 0.3, shared, 8, seed)[1] for seed in range(400)]
+    assert np.mean([apart(table) for table in tables]) == pytest.approx(0.3**2 * (1 - shared), rel=0.02)
+    assert in_common(tables) == pytest.approx(shared, abs=0.02)
+    assert in_common([10 * table for table in tables]) == pytest.approx(in_common(tables))  # it has no unit
+
+
+def test_what_moves_all_languages_alike_is_no_part_of_it():
+    _, blocks = in_blocks(np.arange(5.0), 0.3, 0, 6, 7)
+    assert apart(blocks + [3, -2, -1, 5, -5, 0]) == pytest.approx(apart(blocks))
+    assert apart(np.tile([1.0, -1.0], (5, 1))) == 0 and in_common([np.tile([1.0, -1.0], (5, 1))]) == 1
+
+
+def test_it_is_cronbachs_alpha_and_the_mean_over_all_ways_to_make_two_halves():
+    values, blocks = in_blocks(scores(14, 0, 3)[0], 0.6, 0.4, 6, 8)
+    x = values[:, None] + blocks
+    k, of_sum = x.shape[1], x.sum(axis=1).var(ddof=1)
+    reliability = 1 - apart(blocks) / values.var(ddof=1)
+    assert reliability == pytest.approx(k / (k - 1) * (1 - x.var(axis=0, ddof=1).sum() / of_sum))
+    halves = [(x[:, some].sum(axis=1), x.sum(axis=1) - x[:, some].sum(axis=1)) for some in combinations(range(6), 3)]
+    rulon = [2 * (1 - (a.var(ddof=1) + b.var(ddof=1)) / of_sum) for a, b in halves]
+    assert reliability == pytest.approx(np.mean(rulon))
 
 
 @pytest.mark.parametrize("r", [-0.8, 0.0, 0.5])
@@ -50,10 +83,10 @@ def test_without_errors_nothing_is_corrected():
     assert found.reliability_x == found.reliability_y == 1
 
 
-def test_halves_by_hand():
-    assert split_half([1, 2, 3], [2, 4, 6]) == pytest.approx(1)
-    first, second = [1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0]  # r = 0.8
-    assert split_half(first, second) == pytest.approx(1.6 / 1.8)
+def test_errors_by_hand():
+    assert apart([[1, -1], [-1, 1]]) == pytest.approx(4 / 2)  # four squared deviations of 1, one degree of freedom
+    assert in_common([[[1, -1], [-1, 1]]]) == pytest.approx(1 - 2 / (4 / 4))  # errors that go against each other
+    assert math.isnan(in_common([])) and math.isnan(in_common([np.zeros((3, 4))]))
     assert from_errors([0.0, 2.0], [1.0, 1.0]) == pytest.approx(0.5)  # variance 2, mean squared error 1
 
 
@@ -98,8 +131,9 @@ def test_resamples_that_tell_nothing_make_the_interval_wide():
         (lambda: from_errors([1, math.nan], [1, 1]), r"values\[1\] is nan"),
         (lambda: from_errors([1], [1]), "at least two"),
         (lambda: from_errors([2, 2, 2], [1, 1, 1]), "languages that differ"),
-        (lambda: split_half([1, 2], [3, 3]), "languages that differ"),
-        (lambda: split_half([1, 2], [2, 1]), "each other's opposite"),
+        (lambda: apart([1.0, 2.0]), r"blocks \(2,\); expected a row a language"),
+        (lambda: in_common([[[1.0], [2.0]]]), r"blocks \(2, 1\)"),
+        (lambda: in_common([[[1.0, 2.0], [math.nan, 1.0]]]), r"blocks\[2\] is nan"),
         (lambda: disattenuated([1, 2, 3], [0] * 3, [1, 2, 3], [0] * 3), "at least 4"),
         (lambda: disattenuated([1, 2, 3, 4], [0] * 4, [1, 2, 3, 4, 5], [0] * 5), "4 and 5 languages"),
     ],

@@ -14,7 +14,7 @@ from xlgen.measures import LABEL_FREE, MEASURES, Subject, measure
 from xlgen.measures.base import Predictions
 from xlgen.measures.hessian import curvatures
 from xlgen.measures.margin import percentile_and_error
-from xlgen.measures.sampling import RESAMPLES, clustered, design_effect, resampled
+from xlgen.measures.sampling import BLOCKS, RESAMPLES, blocks, clustered, design_effect, resampled
 from xlgen.measures.sharpness_alpha import CRITERIA
 from xlgen.models import perturb
 
@@ -101,7 +101,7 @@ def test_intervals_over_sentences_hold_what_they_promise(statistic, truth):
             errors.append(clustered(x, example))
             naive.append(clustered(x, alone))
         else:
-            value, error = percentile_and_error(x, example)
+            value, error, _ = percentile_and_error(x, example)
             values.append(value)
             errors.append(error)
             naive.append(percentile_and_error(x, alone)[1])
@@ -271,3 +271,43 @@ def test_the_error_of_the_eigenvalue_is_that_of_other_samples(world):
         found.append(MEASURES["hessian_eigenvalue"](subject, **settings)["en"])
     spread = torch.tensor([value.value for value in found]).std().item()
     assert torch.tensor([value.stderr for value in found]).mean().item() == pytest.approx(spread, rel=0.35)
+
+
+# --- blocks -----------------------------------------------------------------------------------------------------------
+
+BLOCKWISE = (*(name for name in MEANS if name != "sharpness_alpha"), "confidence", "entropy", "entropy_of_mean")
+BLOCKWISE += ("nuclear_norm", "fisher_trace")
+
+
+@pytest.mark.parametrize("name", BLOCKWISE)
+def test_blocks_of_examples_differ_as_much_as_the_error_says(name):
+    found = measure(tagged(words=2, sentences=4000), [name], SETTINGS)[name]["en"]
+    d, error = torch.tensor(found.extra["blocks"]), found.extra.get("stderr_examples", found.stderr)
+    assert len(d) == BLOCKS and abs(d.mean()) <= 1e-3 * d.abs().max()
+    assert 0.4 <= (d.square().sum() / (BLOCKS * (BLOCKS - 1))).sqrt() / error <= 1.9  # χ² with 7: 99.9 % lie within
+
+
+def test_a_block_says_what_its_own_examples_would_have_given():
+    x = normal(803)
+    (d,) = blocks(x, torch.arange(803)).values()
+    own = [x[torch.arange(803) * BLOCKS // 803 == k] for k in range(BLOCKS)]
+    for deviation, part in zip(d, own, strict=True):
+        assert deviation == pytest.approx((part - x.mean()).sum().item() * BLOCKS / 803, rel=1e-3)
+        assert deviation == pytest.approx((part.mean() - x.mean()).item(), rel=0.02)  # blocks of 100 or 101
+    assert blocks(x[:7], torch.arange(7)) == {}
+
+
+def test_a_search_for_alpha_tells_its_blocks_apart():
+    """A quadratic whose examples bend the same way, but for one block in which they bend four times as much."""
+    found = {}
+    for bent in (0, 3):
+        subject = Subject(Toy().double().eval(), tagged(1, 80).batches, labels=("O", "B-X", "I-X"))
+        rows = torch.arange(80) * BLOCKS // 80
+        for batch in subject.batches["en"]:
+            batch.inputs["x"] *= torch.where(rows[batch.index] == bent, 4.0, 1.0)[:, None, None]
+        settings = {"sharpness_alpha": {**ALPHA, "criterion": "loss_deviation"}}
+        found[bent] = measure(subject, ["sharpness_alpha"], settings)["sharpness_alpha"]["en"]
+    for bent, value in found.items():
+        d = value.extra["blocks"]
+        assert len(d) == BLOCKS and abs(sum(d)) <= 1e-3 * max(map(abs, d))
+        assert max(d) == d[bent] > 0  # the sharper block

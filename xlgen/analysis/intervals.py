@@ -160,6 +160,6 @@ def finite(values: ArrayLike, name: str) -> NDArray:
     if not np.isfinite(values).all():
         where = int(np.flatnonzero(~np.isfinite(values))[0])
         raise AnalysisError(
-            f"{name}[{where}] is {values[where]}; expected finite numbers, or a status that is not 'ok'."
+            f"{name}[{where}] is {values.flat[where]}; expected finite numbers, or a status that is not 'ok'."
         )
     return values

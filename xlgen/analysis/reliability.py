@@ -13,6 +13,7 @@ go the same way, dividing by that root promises too much.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,7 +31,8 @@ def from_errors(values: ArrayLike, stderr: ArrayLike) -> float:
     .. math:: \rho_x = 1 - \frac{\frac1L \sum_\ell s_\ell^2}{\frac1{L-1} \sum_\ell (x_\ell - \bar x)^2}
 
     Languages that are translations of the same examples share a part of their errors, which moves all of them and none
-    against another: the reliability is then higher than this.
+    against another: of such errors ``stderr`` has what is left without that part (:func:`in_common`), or the
+    reliability is higher than this.
 
     Args:
         values: (L,) of a measure, by language.
@@ -49,31 +51,56 @@ def from_errors(values: ArrayLike, stderr: ArrayLike) -> float:
     return float(1 - np.mean(stderr**2) / values.var(ddof=1))
 
 
-def split_half(first: ArrayLike, second: ArrayLike) -> float:
-    r"""Reliability from two halves of the examples, by Spearman and Brown [spearman1910correlation, brown1910some].
+def apart(blocks: ArrayLike) -> float:
+    r"""Mean squared error of a language's value against those of the others, from blocks of parallel examples.
 
-    .. math:: \rho_x = \frac{2 r}{1 + r}
+    .. math:: s^2 = \frac{1}{(L-1)(K-1) K} \sum_{\ell, k} \Big( d_{\ell k} - \frac1L \sum_m d_{m k} \Big)^2
 
-    with r the correlation over languages of a measure on one half of the examples and on the other. A measure on twice
-    as many examples has twice the variance of the true scores for each of the errors.
+    the interaction of languages and blocks in the analysis of variance of :math:`x_\ell + d_{\ell k}`. What a block
+    does to all languages alike is no part of it. With it :math:`1 - s^2 / \operatorname{var}(x)` is Hoyt's reliability
+    [hoyt1941test], which is Cronbach's α [cronbach1951coefficient] and with that the mean over all ways to make two
+    halves of the blocks.
 
     Args:
-        first: (L,) the measure on one half, by language.
-        second: (L,) on the other, which shares no example with it.
-
-    Returns:
-        At most 1; 0 or less where the halves do not agree.
+        blocks: (L, K) by how much the value of each language is another in each of K blocks of examples, the same
+            ones in all languages (:func:`xlgen.measures.sampling.blocks`).
 
     Raises:
-        AnalysisError: as :func:`from_errors`, or r is -1.
+        AnalysisError: numbers that are not finite, or fewer than two languages or blocks.
     """
-    first, second = _pair(first, second, "first", "second")
-    if is_constant(first) or is_constant(second):
-        raise AnalysisError("a half has the same value in all languages; expected languages that differ.")
-    r = float(pearson(first, second))
-    if r <= -1:
-        raise AnalysisError("the halves are each other's opposite (r = -1), which has no reliability.")
-    return 2 * r / (1 + r)
+    return _interaction(_blocks(blocks))
+
+
+def in_common(tables: Iterable[ArrayLike]) -> float:
+    r"""Share of the sampling error that all languages have in common, from the blocks of several models.
+
+    .. math:: c = 1 - \frac{\sum s^2}{\sum \bar s^2}, \qquad
+        \bar s^2 = \frac{1}{L (K-1) K} \sum_{\ell, k} d_{\ell k}^2
+
+    with :math:`s^2` of :func:`apart` and both sums over the models. It is the mean correlation of two languages'
+    errors where all have the same variance: 0, but for chance, where each language has examples of its own.
+
+    Args:
+        tables: of each model the (L, K) of :func:`apart`.
+
+    Returns:
+        At most 1; ``nan`` where no block differs from another, or there is no table.
+    """
+    found = [_blocks(table) for table in tables]
+    whole = sum((d**2).sum() / (d.shape[0] * (d.shape[1] - 1) * d.shape[1]) for d in found)
+    return float(1 - sum(map(_interaction, found)) / whole) if whole else math.nan
+
+
+def _interaction(d: NDArray) -> float:
+    languages, k = d.shape
+    return float(((d - d.mean(axis=0)) ** 2).sum() / ((languages - 1) * (k - 1) * k))
+
+
+def _blocks(table: ArrayLike) -> NDArray:
+    d = finite(table, "blocks")
+    if d.ndim != 2 or min(d.shape) < 2:
+        raise AnalysisError(f"blocks {d.shape}; expected a row a language and a column a block, two of each or more.")
+    return d
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ independent, so in tagging the standard error is clustered by sentence.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 from xlgen.models.evaluate import losses
 
 
@@ -30,7 +31,7 @@ def accuracy(subject: Subject) -> dict[str, Value]:
         share = right.mean().item()
         binomial = math.sqrt(share * (1 - share) / n)
         error = binomial if subject.kind == "sequence" else clustered(right, predictions.example)
-        result[language] = _value(share, error, n, subject)
+        result[language] = _value(share, error, n, subject, blocks(right, predictions.example))
     return result
 
 
@@ -42,9 +43,10 @@ def loss(subject: Subject) -> dict[str, Value]:
         per_unit = losses(predictions)
         n = len(per_unit)
         error = clustered(per_unit, predictions.example)
-        result[language] = _value(per_unit.mean().item(), error, n, subject)
+        extra = blocks(per_unit, predictions.example)
+        result[language] = _value(per_unit.mean().item(), error, n, subject, extra)
     return result
 
 
-def _value(value: float, error: float | None, n: int, subject: Subject) -> Value:
-    return Value(value, error, n, f"{subject.split}, true labels, eval mode", "examples")
+def _value(value: float, error: float | None, n: int, subject: Subject, extra: dict[str, Any]) -> Value:
+    return Value(value, error, n, f"{subject.split}, true labels, eval mode", "examples", extra=extra)

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
 from xlgen.measures.entropy import entropies
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 RESAMPLES = 200
 """Bootstrap samples of the source's examples: the threshold's part of the standard error is then good to some 5 %."""
@@ -91,4 +91,5 @@ def at_threshold(score: Tensor, predictions: Predictions, t: float, drawn: Tenso
         error = math.hypot(error, shares.std().item())
     elif drawn is None:
         error = None
-    return Value(reached.mean().item(), error, len(score), on, "examples", extra={"threshold": t})
+    extra = {"threshold": t} | blocks(reached, predictions.example)
+    return Value(reached.mean().item(), error, len(score), on, "examples", extra=extra)

@@ -8,7 +8,7 @@ Read as a forecast of accuracy it is right where the model is calibrated, and to
 from __future__ import annotations
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 
 @MEASURES.register("confidence")
@@ -23,5 +23,6 @@ def confidence(subject: Subject) -> dict[str, Value]:
     for language, predictions in subject.predictions.items():
         largest = predictions.log_probs.amax(dim=1).exp()
         error, on = clustered(largest, predictions.example), f"{subject.split}, no labels, eval mode"
-        result[language] = Value(largest.mean().item(), error, len(largest), on, "examples")
+        extra = blocks(largest, predictions.example)
+        result[language] = Value(largest.mean().item(), error, len(largest), on, "examples", extra=extra)
     return result

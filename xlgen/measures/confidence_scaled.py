@@ -14,7 +14,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 
 @MEASURES.register("confidence_scaled")
@@ -50,7 +50,8 @@ def confidence_scaled(subject: Subject, *, calibration: str = "") -> dict[str, V
         ahead = predictions.logits.gather(1, best[:, None])[:, 0] - (p * predictions.logits).sum(1)
         slope, error = (largest * ahead).mean().item(), clustered(largest, predictions.example)
         total = None if error is None or beta_error is None else math.hypot(error, slope * beta_error)
-        result[language] = Value(largest.mean().item(), total, len(largest), on, "examples", extra=extra)
+        parts = blocks(largest, predictions.example)
+        result[language] = Value(largest.mean().item(), total, len(largest), on, "examples", extra=extra | parts)
     return result
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 
 @MEASURES.register("doc")
@@ -40,5 +40,6 @@ def doc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
         largest = predictions.log_probs.amax(dim=1).exp()
         error = clustered(largest, predictions.example)
         total = None if error is None or gap_error is None else math.hypot(error, gap_error)
-        result[language] = Value(largest.mean().item() + gap, total, len(largest), on, "examples", extra={"gap": gap})
+        extra = {"gap": gap} | blocks(largest, predictions.example)
+        result[language] = Value(largest.mean().item() + gap, total, len(largest), on, "examples", extra=extra)
     return result

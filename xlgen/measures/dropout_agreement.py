@@ -16,7 +16,7 @@ from xlgen.core.device import forked, seed_of
 from xlgen.core.errors import ConfigError, ModelError
 from xlgen.data.batch import scored
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 from xlgen.models.evaluate import Predictions, evaluating, gather
 
 
@@ -48,9 +48,8 @@ def dropout_agreement(subject: Subject, *, masks: int = 4, seed: int = 0) -> dic
         passes = [_pass(model, batches, language, seed_of("dropout", seed, language, k)) for k in range(masks)]
         agreed = agreement([p.logits.argmax(dim=1) for p in passes])
         on = f"{subject.split}, no labels, {masks} dropout masks"
-        result[language] = Value(
-            agreed.mean().item(), clustered(agreed, passes[0].example), len(agreed), on, "examples"
-        )
+        error, extra = clustered(agreed, passes[0].example), blocks(agreed, passes[0].example)
+        result[language] = Value(agreed.mean().item(), error, len(agreed), on, "examples", extra=extra)
     return result
 
 

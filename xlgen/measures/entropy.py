@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 
 def entropies(predictions: Predictions) -> Tensor:
@@ -56,4 +56,5 @@ def entropy_of_mean(subject: Subject) -> dict[str, Value]:
 
 def _value(value: float, per_unit: Tensor, predictions: Predictions, subject: Subject) -> Value:
     on = f"{subject.split}, no labels, eval mode"
-    return Value(value, clustered(per_unit, predictions.example), len(per_unit), on, "examples")
+    error, extra = clustered(per_unit, predictions.example), blocks(per_unit, predictions.example)
+    return Value(value, error, len(per_unit), on, "examples", extra=extra)

@@ -20,6 +20,7 @@ from xlgen.core.errors import ConfigError
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.sampling import blocks
 
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 """Scripts without spaces between words, as the names of their characters begin."""
@@ -39,12 +40,12 @@ def fertility(subject: Subject) -> dict[str, Value]:
     for language, rows in _texts(subject).items():
         sub_words, _ = _segmented(rows, subject.tokenizer)
         words, characters, unspaced = _counted(rows)
-        value, error = ratio(sub_words, words)
+        value, error, parts = ratio(sub_words, words)
         extra = {"per_character": ratio(sub_words, characters)[0]}
         status = "unspaced" if unspaced else "ok"
         if unspaced:
-            value, error = math.nan, None
-        result[language] = Value(value, error, len(rows), f"{subject.split}, text", "examples", status, extra)
+            value, error, parts = math.nan, None, {}
+        result[language] = Value(value, error, len(rows), f"{subject.split}, text", "examples", status, extra | parts)
     return result
 
 
@@ -59,16 +60,21 @@ def unknown_rate(subject: Subject) -> dict[str, Value]:
     result = {}
     for language, rows in _texts(subject).items():
         sub_words, unknown = _segmented(rows, subject.tokenizer)
-        value, error = ratio(unknown, sub_words)
-        result[language] = Value(value, error, len(rows), f"{subject.split}, text", "examples")
+        value, error, parts = ratio(unknown, sub_words)
+        result[language] = Value(value, error, len(rows), f"{subject.split}, text", "examples", extra=parts)
     return result
 
 
-def ratio(x: Tensor, y: Tensor) -> tuple[float, float | None]:
-    """R = Σ x_i / Σ y_i and its linearised error √(N/(N-1) Σ_i (x_i - R y_i)²) / Σ y_i, ``None`` with one example."""
+def ratio(x: Tensor, y: Tensor) -> tuple[float, float | None, dict[str, list[float]]]:
+    """R = Σ x_i / Σ y_i, its linearised error √(N/(N-1) Σ_i (x_i - R y_i)²) / Σ y_i, and its blocks.
+
+    The error is ``None`` with one example.
+    """
     n, total = len(x), y.sum().item()
     value = x.sum().item() / total
-    return value, math.sqrt(n / (n - 1) * (x - value * y).square().sum().item()) / total if n > 1 else None
+    residuals = x - value * y
+    error = math.sqrt(n / (n - 1) * residuals.square().sum().item()) / total if n > 1 else None
+    return value, error, blocks(residuals * n / total, torch.arange(n))
 
 
 def _texts(subject: Subject) -> dict[str, Rows | TaggedRows]:

@@ -29,6 +29,7 @@ from xlgen.data.batch import Batch, scored
 from xlgen.fisher import trace
 from xlgen.fisher.labels import LABELS, draw
 from xlgen.measures.base import MEASURES, Subject, Value
+from xlgen.measures.sampling import blocks
 from xlgen.models.evaluate import differentiable, evaluating, subset
 from xlgen.models.perturb import norm
 
@@ -74,6 +75,7 @@ def fisher_trace(
         part = subset(batches, examples)
         traced = trace(subject.model, part, labels, generator=torch.Generator().manual_seed(seed))
         extra: dict[str, Any] = {"per_unit": traced.values.sum().item() / sum(batch.units for batch in part)}
+        extra |= blocks(traced.values, traced.index)
         if proxy:
             kind = "true" if labels == "true" else "sample"
             extra |= _proxy(subject.model, part, kind, torch.Generator().manual_seed(seed))

@@ -32,7 +32,7 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, Positive
 from xlgen.core.errors import ModelError, TrainingError
 from xlgen.data.batch import Batch, count, scored
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 from xlgen.models.evaluate import differentiable, evaluating, losses, predict, subset
 from xlgen.models.perturb import gaussian, inner, norm, restored, weights
 
@@ -94,6 +94,7 @@ def hessian_eigenvalue(
         before = subject.predictions[language].first(examples or subject.predictions[language].examples)
         per_example = curvatures(subject.model, few, parameters, v, losses(before), max(ends.largest, -ends.smallest))
         stderr = clustered(per_example, before.example)
+        extra |= blocks(per_example, before.example)
         on = f"{subject.split}, first {before.examples} examples, true labels, eval mode, all parameters"
         kind = "" if stderr is None else "examples"
         result[language] = Value(ends.largest, stderr, len(before), on, kind, status, extra)

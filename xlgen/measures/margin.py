@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.sampling import clustered, design_effect
+from xlgen.measures.sampling import blocks, clustered, design_effect
 
 PERCENTILE = 0.1
 
@@ -34,25 +34,28 @@ def margins(predictions: Predictions, space: str) -> Tensor:
     return scores.gather(1, true)[:, 0] - best_other
 
 
-def mean_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None]:
-    """Mean and its standard error, clustered by example (`xlgen.measures.sampling.clustered`)."""
-    return gamma.mean().item(), clustered(gamma, example)
+def mean_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None, dict]:
+    """Mean, its standard error, clustered by example, and its :func:`~xlgen.measures.sampling.blocks`."""
+    return gamma.mean().item(), clustered(gamma, example), blocks(gamma, example)
 
 
-def percentile_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None]:
-    r"""10th percentile Q(q) and its standard error (Q(q + δ) - Q(q - δ)) / 2; ``None`` with one example.
+def percentile_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None, dict]:
+    r"""10th percentile Q(q), its standard error (Q(q + δ) - Q(q - δ)) / 2 and blocks; ``None`` with one example.
 
     .. math:: \delta = \sqrt{q (1 - q) D / U}
 
     is the error of the share of the U units below the percentile, with D the design effect of that share
-    (:func:`xlgen.measures.sampling.design_effect`), 1 where every example has one unit (woodruff1952quantiles).
+    (:func:`xlgen.measures.sampling.design_effect`), 1 where every example has one unit (woodruff1952quantiles). By the
+    same slope the percentile of a block falls with the share of its units below the whole's.
     """
     value = torch.quantile(gamma, PERCENTILE)
-    effect = design_effect((gamma <= value).double(), example)
+    below = (gamma <= value).double()
+    effect = design_effect(below, example)
     delta = math.sqrt(PERCENTILE * (1 - PERCENTILE) / len(gamma) * (effect or 0.0))
     at = torch.tensor([PERCENTILE, max(PERCENTILE - delta, 0.0), min(PERCENTILE + delta, 1.0)], dtype=gamma.dtype)
     value, low, high = torch.quantile(gamma, at).tolist()
-    return value, None if effect is None else (high - low) / 2
+    parts = blocks(-below * (high - low) / (2 * delta), example) if delta else {}
+    return value, None if effect is None else (high - low) / 2, parts
 
 
 @MEASURES.register("margin")
@@ -85,11 +88,14 @@ def _measure(subject: Subject, space: str, reduce: str) -> dict[str, Value]:
     result = {}
     for language, predictions in subject.predictions.items():
         gamma = margins(predictions, space)
-        value, stderr = statistic(gamma, predictions.example)
+        value, stderr, parts = statistic(gamma, predictions.example)
         right = gamma > 0
         n_correct = int(right.sum())
-        only, only_stderr = statistic(gamma[right], predictions.example[right]) if n_correct else (math.nan, None)
-        extra = {"correct_only": only, "correct_only_stderr": only_stderr, "n_correct": n_correct}
+        only, only_stderr, of_only = (
+            statistic(gamma[right], predictions.example[right]) if n_correct else (math.nan, None, {})
+        )
+        extra = {"correct_only": only, "correct_only_stderr": only_stderr, "n_correct": n_correct} | parts
+        extra |= {f"correct_only_{name}": part for name, part in of_only.items()}
         on = f"{subject.split}, true labels, eval mode"
         result[language] = Value(value, stderr, len(gamma), on, "examples", extra=extra)
     return result

@@ -11,7 +11,7 @@ import math
 import torch
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 
 @MEASURES.register("nuclear_norm")
@@ -33,7 +33,6 @@ def nuclear_norm(subject: Subject) -> dict[str, Value]:
         there = singular > singular[0] * 1e-12
         per_unit = (p @ right[there].T).square() @ (1 / singular[there]) * (units / (2 * scale))
         on = f"{subject.split}, no labels, eval mode"
-        result[language] = Value(
-            singular.sum().item() / scale, clustered(per_unit, predictions.example), units, on, "examples"
-        )
+        error, extra = clustered(per_unit, predictions.example), blocks(per_unit, predictions.example)
+        result[language] = Value(singular.sum().item() / scale, error, units, on, "examples", extra=extra)
     return result

@@ -12,7 +12,10 @@ from __future__ import annotations
 
 import math
 
+import torch
+
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.sampling import blocks
 from xlgen.models.representations import pooled
 
 
@@ -45,5 +48,6 @@ def representation_distance(subject: Subject, *, calibration: str = "") -> dict[
         error = None
         if min(len(here), len(there)) > 1:
             error = math.sqrt(sum((x.var() / len(x)).item() for x in (here, there)))
-        result[language] = Value(length.item() / spread, error, len(r), on, "examples")
+        extra = blocks(here, torch.arange(len(here)))
+        result[language] = Value(length.item() / spread, error, len(r), on, "examples", extra=extra)
     return result

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from xlgen.core.coerce import AtLeast0, AtLeast1, Positive
 from xlgen.data.batch import Batch
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 from xlgen.models.evaluate import losses, predict, predictions_and_gradient, subset
 from xlgen.models.perturb import norm, restored, weights
 
@@ -131,5 +131,6 @@ def _value(ascent: Ascent, before: Predictions, tolerance: float, on: str) -> Va
         "rises": ascent.rises,
         "loss": losses(before).mean().item(),
         "units": len(ascent.rises) + 1 / 3,
+        **blocks(ascent.best, before.example),
     }
     return Value(value, clustered(ascent.best, before.example), n, on, "examples", status, extra)

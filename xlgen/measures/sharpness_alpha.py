@@ -19,7 +19,7 @@ from xlgen.core.errors import ConfigError
 from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
 from xlgen.measures.frobenius import shared_weights
-from xlgen.measures.sampling import resampled, totals
+from xlgen.measures.sampling import BLOCKS, resampled, totals
 from xlgen.models.evaluate import losses, subset
 from xlgen.models.perturb import distance, restored, weights
 
@@ -167,6 +167,8 @@ def sharpness_alpha(
             extra = {"alpha": low, "alpha_above": high, "search": attack.tried, "units": attack.units}
             extra |= {"threshold": threshold if count is None else count / len(before), "threshold_count": count}
             error, extra["alpha_interval"] = _bootstrap(attack, alpha_min) if status == "ok" else (None, None)
+            if error is not None and n >= BLOCKS:
+                extra["blocks"] = [float(f"{-2 / low**2 * d:.4g}") for d in _blocks(attack, alpha_min)]
             stderr = None if error is None else 2 / low**2 * error
             if moved is not None:
                 extra |= {"distance": moved, "phi": moved**2 / (4 * low**2)}
@@ -187,7 +189,26 @@ def _bootstrap(attack: Attack, alpha_min: float) -> tuple[float | None, list[flo
     units = totals(torch.ones(len(example)), example)
     if len(units) < 2:
         return None, None
-    counts = torch.stack([draw.bincount(minlength=len(units)) for draw in resampled(len(units))]).double()  # (R, N)
+    counts = torch.stack([draw.bincount(minlength=len(units)) for draw in resampled(len(units))]).double()
+    ends = torch.tensor([0.025, 0.975], dtype=torch.float64)
+    low, high = _alphas(attack, counts, alpha_min).quantile(ends).tolist()
+    return math.log(high / low) / (2 * 1.96), [low, high]
+
+
+def _blocks(attack: Attack, alpha_min: float) -> list[float]:
+    """By how much log α is another in each block of examples: the jackknife's, from α without the block."""
+    n = attack.before.examples
+    block = torch.arange(n) * BLOCKS // n
+    occurring = attack.before.example.unique()
+    counts = torch.stack([(block[occurring] != k).double() for k in range(BLOCKS)])
+    without = _alphas(attack, counts, alpha_min).log()
+    return ((BLOCKS - 1) * (without.mean() - without)).tolist()
+
+
+def _alphas(attack: Attack, counts: Tensor, alpha_min: float) -> Tensor:
+    """α of samples in which the N examples occur so many times each, (R, N): (R,)."""
+    example = attack.before.example
+    units = totals(torch.ones(len(example)), example)
     worst = {0.0: counts @ totals(attack.deviation(attack.before, attack.before), example)}  # by α, of each sample
     for alpha, deviations in attack.met:
         sums = (
@@ -198,9 +219,7 @@ def _bootstrap(attack: Attack, alpha_min: float) -> tuple[float | None, list[flo
         worst[alpha] = torch.maximum(worst[alpha], sums) if alpha in worst else sums
     alphas = torch.tensor(sorted(worst), dtype=torch.float64)
     deviation = torch.stack([worst[alpha] for alpha in alphas.tolist()]) / (counts @ units)
-    alpha = _crossing(alphas, deviation.cummax(dim=0).values, attack.threshold).clamp(min=alpha_min)
-    low, high = alpha.quantile(torch.tensor([0.025, 0.975], dtype=torch.float64)).tolist()
-    return math.log(high / low) / (2 * 1.96), [low, high]
+    return _crossing(alphas, deviation.cummax(dim=0).values, attack.threshold).clamp(min=alpha_min)
 
 
 def _crossing(x: Tensor, y: Tensor, level: float) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from xlgen.core.coerce import Different, NotNegative, Positive
 from xlgen.data.batch import Batch
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 from xlgen.models.evaluate import loss_and_gradient, losses, predict
 from xlgen.models.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
 
@@ -193,6 +193,7 @@ def _value(draws: Sequence[Draw], at_optimum: Predictions, on: str, shared: Mapp
         "clipped": sum(draw.clipped for draw in draws) / len(draws),
         "loss": losses(at_optimum).mean().item(),
         "stderr_examples": sampling,
+        **blocks(rises, at_optimum.example),
     }
     if draws[0].noise_rise is not None:
         extra["phi_noise"] = [draw.noise_rise for draw in draws]

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from xlgen.measures.atc import at_threshold, threshold, thresholds
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
-from xlgen.measures.sampling import clustered
+from xlgen.measures.sampling import blocks, clustered
 
 
 @MEASURES.register("cot")
@@ -47,7 +47,8 @@ def cot(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
         errors = clustered(costs, predictions.example), clustered(counts, source.example)
         error = None if None in errors else math.hypot(*errors)
         value = 1 - (plan * cost).sum().item()
-        result[language] = Value(value, error, len(cost), on, "examples")
+        extra = blocks(-costs, predictions.example)
+        result[language] = Value(value, error, len(cost), on, "examples", extra=extra)
     return result
 
 
