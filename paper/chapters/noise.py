@@ -81,7 +81,7 @@ def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def blocks(frame: pd.DataFrame) -> dict[tuple[str, str], list[NDArray]]:
-    """By task and measure, the (L, K) :func:`~xlgen.measures.sampling.blocks` of each model that has them."""
+    """By task and measure, the (L, K) :func:`~xlgen.measures.blocks.blocks` of each model that has them."""
     there = frame[[isinstance(extra, Mapping) and "blocks" in extra for extra in frame.extra]]
     found: dict[tuple[str, str], list[NDArray]] = {}
     for (task, measure, _), rows in there.groupby(["task", "measure", "key"], sort=False):

@@ -12,9 +12,10 @@ from paper import chapters, protocols
 from xlgen.data.batch import Batch
 from xlgen.measures import LABEL_FREE, MEASURES, Subject, measure
 from xlgen.measures.base import Predictions
+from xlgen.measures.blocks import BLOCKS, blocks
 from xlgen.measures.hessian import curvatures
 from xlgen.measures.margin import percentile_and_error
-from xlgen.measures.sampling import BLOCKS, RESAMPLES, blocks, clustered, design_effect, resampled
+from xlgen.measures.sampling import RESAMPLES, clustered, design_effect, resampled
 from xlgen.measures.sharpness_alpha import CRITERIA
 from xlgen.models import perturb
 

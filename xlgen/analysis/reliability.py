@@ -63,7 +63,7 @@ def apart(blocks: ArrayLike) -> float:
 
     Args:
         blocks: (L, K) by how much the value of each language is another in each of K blocks of examples, the same
-            ones in all languages (:func:`xlgen.measures.sampling.blocks`).
+            ones in all languages (:func:`xlgen.measures.blocks.blocks`).
 
     Raises:
         AnalysisError: numbers that are not finite, or fewer than two languages or blocks.

@@ -66,11 +66,13 @@ NEUTRAL = frozenset(
         *(f"core.{name}" for name in "code coerce config errors files hyper packed registry result store".split()),
         *(f"data.{name}" for name in "catalogue mini mini.grammar mini.lexicon mini.world".split()),
         *(f"data.{name}" for name in "parallel read_pairs read_tagged task text token_cache".split()),
+        "measures.blocks",
         *(f"models.{name}" for name in "catalogue locate messages".split()),
         *(f"training.{name}" for name in "checkpoint presets".split()),
     )
 )
-"""Modules without a part: they find, check, keep and name, or read what names cover by its contents."""
+"""Modules without a part: they find, check, keep and name, say more of a value and do not change it, or read what names
+cover by its contents."""
 
 OPTIONAL = MappingProxyType({"data.segment": "needs_views", "training.anchors": "needs_anchors"})
 """What training imports for some objectives alone, and the attribute that they have."""

@@ -10,7 +10,8 @@ import math
 from typing import Any
 
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 from xlgen.models.evaluate import losses
 
 

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
+from xlgen.measures.blocks import blocks
 from xlgen.measures.entropy import entropies
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.sampling import clustered
 
 RESAMPLES = 200
 """Bootstrap samples of the source's examples: the threshold's part of the standard error is then good to some 5 %."""

@@ -8,7 +8,8 @@ Read as a forecast of accuracy it is right where the model is calibrated, and to
 from __future__ import annotations
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("confidence")

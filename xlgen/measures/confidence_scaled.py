@@ -14,7 +14,8 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("confidence_scaled")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("doc")

@@ -16,7 +16,8 @@ from xlgen.core.device import forked, seed_of
 from xlgen.core.errors import ConfigError, ModelError
 from xlgen.data.batch import scored
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 from xlgen.models.evaluate import Predictions, evaluating, gather
 
 

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 
 
 def entropies(predictions: Predictions) -> Tensor:

@@ -20,7 +20,7 @@ from xlgen.core.errors import ConfigError
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import blocks
+from xlgen.measures.blocks import blocks
 
 UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
 """Scripts without spaces between words, as the names of their characters begin."""

@@ -29,7 +29,7 @@ from xlgen.data.batch import Batch, scored
 from xlgen.fisher import trace
 from xlgen.fisher.labels import LABELS, draw
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.measures.sampling import blocks
+from xlgen.measures.blocks import blocks
 from xlgen.models.evaluate import differentiable, evaluating, subset
 from xlgen.models.perturb import norm
 

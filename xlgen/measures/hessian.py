@@ -32,7 +32,8 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, Positive
 from xlgen.core.errors import ModelError, TrainingError
 from xlgen.data.batch import Batch, count, scored
 from xlgen.measures.base import MEASURES, Subject, Value
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 from xlgen.models.evaluate import differentiable, evaluating, losses, predict, subset
 from xlgen.models.perturb import gaussian, inner, norm, restored, weights
 

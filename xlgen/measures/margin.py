@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.sampling import blocks, clustered, design_effect
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered, design_effect
 
 PERCENTILE = 0.1
 
@@ -35,7 +36,7 @@ def margins(predictions: Predictions, space: str) -> Tensor:
 
 
 def mean_and_error(gamma: Tensor, example: Tensor) -> tuple[float, float | None, dict]:
-    """Mean, its standard error, clustered by example, and its :func:`~xlgen.measures.sampling.blocks`."""
+    """Mean, its standard error, clustered by example, and its :func:`~xlgen.measures.blocks.blocks`."""
     return gamma.mean().item(), clustered(gamma, example), blocks(gamma, example)
 
 

@@ -11,7 +11,8 @@ import math
 import torch
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("nuclear_norm")

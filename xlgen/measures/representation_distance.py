@@ -15,7 +15,7 @@ import math
 import torch
 
 from xlgen.measures.base import MEASURES, Subject, Value, label_free
-from xlgen.measures.sampling import blocks
+from xlgen.measures.blocks import blocks
 from xlgen.models.representations import pooled
 
 

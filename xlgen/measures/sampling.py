@@ -15,9 +15,6 @@ from torch import Tensor
 RESAMPLES = 500
 """Bootstrap samples: a standard error itself is then good to some 3 %."""
 
-BLOCKS = 8
-"""Blocks of examples: of 14 languages, what sets their errors apart is then known to some 15 %."""
-
 
 def clustered(values: Tensor, example: Tensor) -> float | None:
     r"""Standard error of the mean of ``each`` over U units in N examples as clusters; ``None`` with one example.
@@ -47,27 +44,6 @@ def design_effect(values: Tensor, example: Tensor) -> float | None:
     if n < 2:
         return None
     return n * (u - 1) / ((n - 1) * u) * (sums.square().sum().item() / units) if units else 1.0
-
-
-def blocks(values: Tensor, example: Tensor) -> dict[str, list[float]]:
-    r"""By how much the mean of U units is another in each of K = :data:`BLOCKS` blocks of neighbouring examples.
-
-    .. math:: d_k = \frac{K}{U} \sum_{i \in k} \sum_{u \in i} (x_u - \bar x), \qquad \sum_k d_k = 0
-
-    with block k the examples from (k - 1) N / K to k N / K. Of parallel languages it holds the same ones in all, so
-    that the blocks tell the errors that languages have in common from those that set them apart
-    (:func:`xlgen.analysis.reliability.apart`). Arguments as `clustered`; for a statistic that is no mean, the values
-    are those that its linearised error is computed from.
-
-    Returns:
-        ``{"blocks": [d_1, …, d_K]}`` to four digits, for a value's ``extra``; nothing with fewer examples than blocks.
-    """
-    n = int(example[-1]) + 1
-    if n < BLOCKS:
-        return {}
-    deviations = values.double() - values.double().mean()
-    sums = torch.zeros(BLOCKS, dtype=torch.float64).index_add_(0, example * BLOCKS // n, deviations)
-    return {"blocks": [float(f"{d:.4g}") for d in (sums * (BLOCKS / len(values))).tolist()]}
 
 
 def resampled(n: int) -> Tensor:

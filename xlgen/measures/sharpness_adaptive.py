@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from xlgen.core.coerce import AtLeast0, AtLeast1, Positive
 from xlgen.data.batch import Batch
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 from xlgen.models.evaluate import losses, predict, predictions_and_gradient, subset
 from xlgen.models.perturb import norm, restored, weights
 

@@ -18,8 +18,9 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, NotNegative, Positive
 from xlgen.core.errors import ConfigError
 from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
+from xlgen.measures.blocks import BLOCKS
 from xlgen.measures.frobenius import shared_weights
-from xlgen.measures.sampling import BLOCKS, resampled, totals
+from xlgen.measures.sampling import resampled, totals
 from xlgen.models.evaluate import losses, subset
 from xlgen.models.perturb import distance, restored, weights
 

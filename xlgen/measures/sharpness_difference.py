@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from xlgen.core.coerce import Different, NotNegative, Positive
 from xlgen.data.batch import Batch
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 from xlgen.models.evaluate import loss_and_gradient, losses, predict
 from xlgen.models.perturb import distance, gaussian, gaussian_left_out, norm, restored, weights
 

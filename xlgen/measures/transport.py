@@ -21,7 +21,8 @@ from torch import Tensor
 
 from xlgen.measures.atc import at_threshold, threshold, thresholds
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value, label_free
-from xlgen.measures.sampling import blocks, clustered
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
 
 
 @MEASURES.register("cot")
