@@ -324,7 +324,8 @@ say(encoder=chapters.facts(found)["encoder"])
 # - test set, loss of the task: {glue:text}`frechet-summary-task`.
 #
 # *Reliability* is the share of a distance's variance over the languages that its jackknife errors do not explain, and
-# noise alone draws a coefficient towards 0 by its root. With {glue:text}`frechet-task` it is
+# noise alone draws a coefficient towards 0 by its root. It is at least that: what translations of one text have in common
+# of these errors is not known, and counts as noise. With {glue:text}`frechet-task` it is
 # {glue:text}`frechet-reliable`.
 #
 # Both rows of the paper's table go into the {doc}`ledger <ledger>`, the second one with the masked-language-model loss.

@@ -217,7 +217,7 @@ chapters.table(
     "real data, a bootstrap over languages. The paper's intervals are not printed: they follow from r if it is over "
     f"{TABLE.n} languages. Ours on {n_of['accuracy', english]:,.0f} examples a language, sharpness on "
     f"{n_of['sharpness_difference', english]:,.0f}. Reliability of margin / of sharpness: the share of the variance over "
-    "languages that standard errors do not explain; r without noise: divided by the root of both reliabilities",
+    "languages that other examples would not change; r without noise: divided by the root of both reliabilities",
 )
 
 # %% tags=["remove-input"]

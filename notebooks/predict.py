@@ -174,9 +174,10 @@ for scale, table in whole.items():
 #
 # *As it is* takes the estimator for the forecast, which needs labels in English alone; the others are regressions on the
 # labelled languages. *Passes* is the cost in forward passes over the text. *Reliability* is the share of a measure's
-# variance over languages that is not noise of the examples, $\rho = 1 - \overline{s^2} / \operatorname{var}(x)$, and the
-# correlation without noise is $r / \sqrt{\rho_x \rho_y}$ {cite:p}`spearman1904proof`. Where the interval of $r$ holds 0 the
-# last column says why: too few languages (measure more of them), or too noisy a measure (measure more examples).
+# variance over languages that is not noise of the examples, $\rho = 1 - \overline{s^2} / \operatorname{var}(x)$ with $s$
+# the part of the standard error that sets a language apart (translations err together), and the correlation without
+# noise is $r / \sqrt{\rho_x \rho_y}$ {cite:p}`spearman1904proof`. Where the interval of $r$ holds 0 the last column says
+# why: too few languages (measure more of them), or too noisy a measure (measure more examples).
 
 # %% tags=["remove-input"]
 bodies = {scale: contest(frame, every[every.key == frame.model.iloc[0]], level) for scale, frame in both.items()}

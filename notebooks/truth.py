@@ -273,8 +273,9 @@ plt.show()
 # {glue:text}`truth-miniature-only`. The other way round: {glue:text}`truth-real-only`. Neither can say:
 # {glue:text}`truth-neither`. Not asked of real data yet: {glue:text}`truth-unasked`.
 #
-# The last column has the *reliability* of a measure over languages, miniature / real: the share of its variance that its
-# standard errors do not explain. Where it is small on the real side, "cannot say" is about the noise of the measure, and
+# The last column has the *reliability* of a measure over languages, miniature / real: the share of its variance that
+# other examples would not change. What they would do to all languages alike is no part of it, as far as a recorded model
+# of the task says what that is ({doc}`xnli`). Where it is small on the real side, "cannot say" is about the noise of the measure, and
 # not about the languages: the sharpness by difference (whose errors are those of its noise and of its examples) and Tr F are
 # computed on few examples. Below 0, errors are larger than all differences between languages.
 #

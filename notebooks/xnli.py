@@ -439,11 +439,23 @@ noise = {chapters.NAMES[name]: chapters.noise(of_shown, name, english) for name 
 caption = f"Correlations with test accuracy over the {len(targets)} target languages"
 chapters.correlation_table(by_title, caption, noise)
 
+# %% tags=["remove-input"]
+shared = {name: c for (_, name), c in chapters.shares(models.frame[models.frame.language != english]).items()}
+words = {"accuracy": "accuracy", "margin": "dev_margin", "sharpness": "sharpness_difference"}
+say(**{f"shared_{word}": f"{shared[name]:.2f}" for word, name in words.items()})
+
 # %% [markdown]
-# *Reliability* is the share of a measure's variance over the languages that its standard errors do not explain, and *r
-# without noise* the coefficient divided by the root of both reliabilities (that of accuracy too): what it would be if
+# *Reliability* is the share of a measure's variance over the languages that other examples would not have changed, and
+# *r without noise* the coefficient divided by the root of both reliabilities (that of accuracy too): what it would be if
 # both were known exactly ({mod}`xlgen.analysis.reliability`). The last column says why a sign cannot be said: too few
 # languages, or too noisy a measure.
+#
+# The languages of this test set are translations of each other. A hard example is hard in many of them: it moves all
+# languages alike, which is part of every standard error and sets no language apart. Of the squared error of accuracy the
+# languages have the share {glue:text}`xnli-shared-accuracy` in common, of that of the margin
+# {glue:text}`xnli-shared-margin` and of the sharpness by difference {glue:text}`xnli-shared-sharpness`
+# ({func}`~xlgen.analysis.reliability.in_common`; 0, but for chance, if every language had examples of its own). Only
+# the rest counts against a measure's reliability {cite:p}`hoyt1941test`.
 
 # %% [markdown]
 # The same measures of a real encoder, fine-tuned on English pairs of MultiNLI and scored on all test pairs of XNLI, as

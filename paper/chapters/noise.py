@@ -69,15 +69,21 @@ def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
     import pandas as pd
 
     if "stderr_kind" in frame:
-        frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), columns=frame.columns)
+        frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), frame.index, frame.columns)
     if frame.empty or not {"extra", "task", "key"} <= {*frame.columns}:
         return frame
-    own, shares = blocks(frame), {}
+    shared = shares(frame)
+    kept = [math.sqrt(1 - shared[key]) for key in zip(frame.task, frame.measure, strict=True)]
+    return frame.assign(stderr=frame.stderr.astype(float) * kept)
+
+
+def shares(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """By task and measure, the share of the squared error that languages have in common: :func:`with_errors_apart`."""
+    own, found = blocks(frame), {}
     for task, measure in dict.fromkeys(zip(frame.task, frame.measure, strict=True)):
         c = in_common(own.get((task, measure)) or blocks_of_recorded(task).get((task, measure), ()))
-        shares[task, measure] = 0.0 if math.isnan(c) else max(c, 0.0)
-    kept = [math.sqrt(1 - shares[key]) for key in zip(frame.task, frame.measure, strict=True)]
-    return frame.assign(stderr=frame.stderr.astype(float) * kept)
+        found[task, measure] = 0.0 if math.isnan(c) else max(c, 0.0)
+    return found
 
 
 def blocks(frame: pd.DataFrame) -> dict[tuple[str, str], list[NDArray]]:

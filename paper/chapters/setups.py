@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from paper.chapters.noise import noise_of
+from paper.chapters.noise import noise_of, with_errors_apart
 from paper.chapters.rows import with_both_errors
 from paper.records import Obtained
 from xlgen.analysis import RESAMPLES, Clustered, clustered
@@ -29,12 +29,17 @@ class Setup:
         y: (seeds, languages) of the other.
         x_stderr: (languages,) of its mean over the seeds: that of one of them, which have the same examples.
         y_stderr: (languages,).
+        x_apart: (languages,) of ``x_stderr``, what sets a language apart from the others
+            (:func:`paper.chapters.noise.with_errors_apart`).
+        y_apart: (languages,).
     """
 
     x: pd.DataFrame
     y: pd.DataFrame
     x_stderr: pd.Series
     y_stderr: pd.Series
+    x_apart: pd.Series
+    y_apart: pd.Series
 
     def points(self) -> tuple[NDArray, NDArray]:
         """The mean over the seeds, by language."""
@@ -47,7 +52,7 @@ class Setup:
     def noise(self, resamples: int = RESAMPLES) -> Disattenuated | None:
         """Reliability, and r without noise, of the means over the seeds; ``None`` where no error is known."""
         x, y = self.points()
-        columns = np.array([x, self.x_stderr, y, self.y_stderr], dtype=float)
+        columns = np.array([x, self.x_apart, y, self.y_apart], dtype=float)
         columns = columns[:, np.isfinite(columns).all(axis=0)]
         return noise_of(*columns, resamples) if columns[1].any() else None
 
@@ -95,16 +100,16 @@ def setups_of(
         numbers = [float(np.mean(extra[entry])) if entry in extra else np.nan for extra in frame.extra]
         other = frame.measure == y
         frame = frame.assign(value=frame.value.where(other, numbers), stderr=frame.stderr.where(other, np.nan))
-    usable = frame.status == "ok"
-    frame = frame.assign(value=frame.value.where(usable).astype(float), square=frame.stderr.astype(float) ** 2)
+    usable, apart = frame.status == "ok", with_errors_apart(frame).stderr
+    squares = {"square": frame.stderr.astype(float) ** 2, "apart": apart.astype(float) ** 2}
+    frame = frame.assign(value=frame.value.where(usable).astype(float), **squares)
     keys: dict[str, list[Hashable]] = {}
     for key, run in found.runs.items():
         keys.setdefault(named(key), []).append(run.key)
     setups = {}
     for name, some in keys.items():
-        wide = frame[frame.key.isin(some)].pivot(
-            index="key", columns=["measure", "language"], values=["value", "square"]
-        )
+        columns = {"columns": ["measure", "language"], "values": ["value", *squares]}
+        wide = frame[frame.key.isin(some)].pivot(index="key", **columns)
         if not {("value", measure), ("value", y)} <= {column[:2] for column in wide.columns}:
             continue
         values = {each: wide["value"][each].dropna(how="all") for each in (measure, y)}
@@ -112,6 +117,6 @@ def setups_of(
         codes = [code for code in values[y].columns if code in values[measure].columns]
         if len(both):
             tables = (values[each].loc[both, codes] for each in (measure, y))
-            errors = (wide["square"][each].loc[both, codes].mean() ** 0.5 for each in (measure, y))
+            errors = (wide[kind][each].loc[both, codes].mean() ** 0.5 for kind in squares for each in (measure, y))
             setups[name] = Setup(*tables, *errors)
     return setups

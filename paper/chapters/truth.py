@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from paper import ledger, protocols, records
+from paper.chapters.noise import with_errors_apart
 from paper.chapters.real import ENCODER, SEEDS, rows_of
 from paper.protocols.base import OBJECTIVES, name_of
 from xlgen.analysis import (
@@ -71,7 +72,8 @@ class Side:
 
     Attributes:
         tables: by measure, a row a model (its objective and seed) and a column a target language; ``nan`` for bounds.
-        errors: the standard errors of ``tables``.
+        errors: the standard errors of ``tables``, of a language against the others
+            (:func:`paper.chapters.noise.with_errors_apart`).
         whole: by measure, one number a model for what knows no language.
     """
 
@@ -84,11 +86,8 @@ class Side:
             return
         import pandas as pd
 
-        # the sharpness by difference keeps the error of its examples beside that of its noise
-        of_examples = [extra.get("stderr_examples", 0.0) for extra in frame.extra]
-        frame = frame.assign(
-            value=frame.value.where(frame.status == "ok"), stderr=np.hypot(frame.stderr.astype(float), of_examples)
-        )
+        apart = with_errors_apart(frame[frame.language != source]).stderr
+        frame = frame.assign(value=frame.value.where(frame.status == "ok"), stderr=apart.reindex(frame.index))
         models = pd.MultiIndex.from_frame(frame[["objective", "seed"]].drop_duplicates())
         for measure, rows in frame.groupby("measure", sort=False):
             of_model = rows[rows.language == "all"].set_index(["objective", "seed"]).value

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import forecasts
-from paper.chapters.noise import noise, noise_of
+from paper.chapters.noise import blocks, noise, noise_of
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis.reliability import NOISY
 from xlgen.forecast import frame as frames
@@ -42,6 +42,40 @@ def test_noise_that_is_as_large_as_the_spread_is_called_so():
     sure = rows["measure"] == "confidence"
     rows.loc[sure, "value"] = np.random.default_rng(2).normal(size=sure.sum())
     assert noise(rows, "confidence", resamples=99).why_not == NOISY
+
+
+def in_blocks(rows, shared, seed=0):
+    """Rows whose blocks say that the languages have this share of their errors in common."""
+    rng, d = np.random.default_rng(seed), {}
+    for measure in rows["measure"].unique():
+        own, alike = rng.normal(size=(len(CODES) + 1, 999)), rng.normal(size=999)
+        d[measure] = iter(((1 - shared) ** 0.5 * own + shared**0.5 * alike).tolist())
+    return rows.assign(extra=[{"blocks": next(d[measure])} for measure in rows["measure"]])
+
+
+def test_errors_that_the_languages_share_take_nothing_from_reliability(monkeypatch):
+    monkeypatch.setitem(noise.__globals__, "blocks_of_recorded", lambda task: {})
+    rows = recorded(stderr=0.1).assign(key="one", stderr_kind="examples")
+    without = noise(rows.assign(extra=[{}] * len(rows)), "confidence", resamples=99)
+    lost = 1 - without.reliability_x
+    assert 0.2 < lost < 0.9
+    for shared in (0.0, 0.6):
+        found = noise(in_blocks(rows, shared), "confidence", resamples=99)
+        assert 1 - found.reliability_x == pytest.approx((1 - shared) * lost, rel=0.1)
+        assert 1 - found.reliability_y == pytest.approx((1 - shared) * (1 - without.reliability_y), rel=0.1)
+
+
+def test_what_languages_share_is_read_from_other_models_of_the_task_where_these_do_not_say(monkeypatch):
+    rows = recorded(stderr=0.1).assign(key="one", stderr_kind="examples", extra=[{}] * 65)
+    other = in_blocks(rows.assign(key="other"), 0.6)
+    of_recorded = blocks(other[other["language"] != "en"])
+    assert {table.shape for tables in of_recorded.values() for table in tables} == {(len(CODES), 999)}
+    monkeypatch.setitem(noise.__globals__, "blocks_of_recorded", lambda task: of_recorded if task == "xnli" else {})
+    own = noise(other, "confidence", resamples=99)
+    assert noise(rows, "confidence", resamples=99) == own
+    two = pd.concat([rows, in_blocks(rows.assign(key="two"), 0.0)])  # a second seed that says another thing of itself
+    assert noise(two, "confidence", resamples=99).reliability_x < own.reliability_x - 0.1
+    assert noise(rows.assign(task="pawsx"), "confidence", resamples=99).reliability_x < own.reliability_x - 0.1
 
 
 def test_a_column_that_is_known_exactly_is_reliable_and_a_constant_has_no_coefficient():

@@ -44,6 +44,17 @@ def test_a_point_is_the_mean_over_seeds_and_a_bound_has_none(two_seeds):
     assert not setups_of(two_seeds, "margin", by_name) and not setups_of(obtained(), "margin", by_name)
 
 
+def test_bars_are_whole_errors_and_reliability_is_lost_to_what_sets_languages_apart(two_seeds):
+    rng, alike = np.random.default_rng(0), np.random.default_rng(1).normal(size=999)
+    parts = [{"blocks": (0.6 * alike + 0.8 * rng.normal(size=999)).tolist()} for _ in range(len(two_seeds.frame))]
+    vars(two_seeds)["frame"] = two_seeds.frame.assign(extra=parts)
+    vanilla, _ = setups_of(two_seeds, "sharpness_difference", by_name).values()
+    assert vanilla.x_stderr.to_numpy() == pytest.approx(0.01) == vanilla.y_stderr.to_numpy()
+    assert vanilla.x_apart.to_numpy() == pytest.approx(0.008, rel=0.05) == vanilla.y_apart.to_numpy()
+    spread = vanilla.points()[1][:-1].var(ddof=1)
+    assert 1 - vanilla.noise(99).reliability_y == pytest.approx(0.64 * 0.01**2 / spread, rel=0.1)
+
+
 def test_panels_stand_in_rows_of_measures_with_every_language_by_its_code(two_seeds, drawn):
     setups = setups_of(two_seeds, "sharpness_difference", by_name)
     accuracy = setups_of(two_seeds, "accuracy", by_name)

@@ -141,7 +141,7 @@ def test_reliability_is_what_standard_errors_do_not_explain():
     values = one.tables["margin"].iloc[0]
     assert one.reliability("margin") == pytest.approx(1 - 0.01**2 / values.var(ddof=1), rel=0.02)
     noisy = frame(ALL[:1])
-    noisy["extra"] = [{"stderr_examples": 0.03}] * len(noisy)
+    noisy["extra"], noisy["stderr_kind"] = [{"stderr_examples": 0.03}] * len(noisy), "noise"
     assert Side(noisy, "en", "real data").reliability("margin") == pytest.approx(1 - 0.001 / values.var(ddof=1))
     bound = frame(ALL[:1])
     bound.loc[bound.language == "de", "stderr"] = math.nan
