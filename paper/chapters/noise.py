@@ -58,18 +58,15 @@ def noise(
 def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
     r"""Rows whose standard error is what sets a language apart from the others: :math:`s \sqrt{1 - c}`.
 
-    Languages of parallel data have the share c of their errors in common
-    (:func:`xlgen.analysis.reliability.in_common`), by measure: of these models, or, where no block of examples of
-    theirs is known, of the recorded models of the same task; 0 where there are none.
+    Languages have the share c of their squared errors in common (:func:`xlgen.analysis.reliability.in_common`), by
+    measure: of these models, or, where no blocks of examples of theirs are known, of the recorded models of the same
+    task; 0 where there are none.
 
     Args:
         frame: as of :func:`noise`, of target languages only; without columns ``task``, ``key`` and ``extra`` nothing is
             known of blocks.
     """
-    import pandas as pd
-
-    if "stderr_kind" in frame:
-        frame = pd.DataFrame(with_both_errors(frame.to_dict("records")), frame.index, frame.columns)
+    frame = _with_both(frame)
     if frame.empty or not {"extra", "task", "key"} <= {*frame.columns}:
         return frame
     shared = shares(frame)
@@ -78,29 +75,46 @@ def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
-    """By task and measure, the share of the squared error that languages have in common: :func:`with_errors_apart`."""
-    own, found = blocks(frame), {}
+    """By task and measure, the share of the squared error that languages have in common: :func:`with_errors_apart`.
+
+    Where they seem to have less than nothing in common, by chance or because the errors are too small, it is 0.
+    """
+    frame, found = _with_both(frame), {}
+    own = blocks(frame)
     for task, measure in dict.fromkeys(zip(frame.task, frame.measure, strict=True)):
         c = in_common(own.get((task, measure)) or blocks_of_recorded(task).get((task, measure), ()))
         found[task, measure] = 0.0 if math.isnan(c) else max(c, 0.0)
     return found
 
 
-def blocks(frame: pd.DataFrame) -> dict[tuple[str, str], list[NDArray]]:
-    """By task and measure, the (L, K) :func:`~xlgen.measures.blocks.blocks` of each model that has them."""
-    there = frame[[isinstance(extra, Mapping) and "blocks" in extra for extra in frame.extra]]
-    found: dict[tuple[str, str], list[NDArray]] = {}
+def blocks(frame: pd.DataFrame) -> dict[tuple[str, str], list[tuple[NDArray, NDArray]]]:
+    """By task and measure, of each model that has :func:`~xlgen.measures.blocks.blocks`: those (L, K), and errors (L,).
+
+    Args:
+        frame: as of :func:`with_errors_apart`.
+    """
+    known = np.array([isinstance(extra, Mapping) and "blocks" in extra for extra in frame.extra], dtype=bool)
+    there = frame[frame.stderr.notna() & known]
+    found: dict[tuple[str, str], list[tuple[NDArray, NDArray]]] = {}
     for (task, measure, _), rows in there.groupby(["task", "measure", "key"], sort=False):
         if len(rows) >= 2:
-            found.setdefault((task, measure), []).append(np.array([extra["blocks"] for extra in rows.extra]))
+            table = np.array([extra["blocks"] for extra in rows.extra])
+            found.setdefault((task, measure), []).append((table, rows.stderr.to_numpy(float)))
     return found
 
 
+def _with_both(frame: pd.DataFrame) -> pd.DataFrame:
+    if "stderr_kind" not in frame:
+        return frame
+    rows = with_both_errors(frame.to_dict("records"))
+    return frame.assign(stderr=[row["stderr"] for row in rows], stderr_kind=[row["stderr_kind"] for row in rows])
+
+
 @cache
-def blocks_of_recorded(task: str) -> dict[tuple[str, str], list[NDArray]]:
+def blocks_of_recorded(task: str) -> dict[tuple[str, str], list[tuple[NDArray, NDArray]]]:
     """:func:`blocks` of the target languages of the task's recorded models."""
     frame = records.recorded(task=task)
-    return blocks(frame[frame.language != "en"]) if len(frame) else {}
+    return blocks(_with_both(frame[frame.language != "en"])) if len(frame) else {}
 
 
 def noise_of(

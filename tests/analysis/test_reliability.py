@@ -38,14 +38,19 @@ def test_errors_that_all_languages_share_set_none_apart(shared):
     """14 languages and 8 blocks, as in a record: what 400 models say together is the truth."""
     tables = [in_blocks(np.arange(14.0), 0.3, shared, 8, seed)[1] for seed in range(400)]
     assert np.mean([apart(table) for table in tables]) == pytest.approx(0.3**2 * (1 - shared), rel=0.02)
-    assert in_common(tables) == pytest.approx(shared, abs=0.02)
-    assert in_common([10 * table for table in tables]) == pytest.approx(in_common(tables))  # it has no unit
+    errors = np.full(14, 0.3)
+    assert in_common((table, errors) for table in tables) == pytest.approx(shared, abs=0.02)
+    in_other_units = ((10 * table, 10 * errors) for table in tables)
+    assert in_common(in_other_units) == pytest.approx(in_common((table, errors) for table in tables))
+    wider = np.hypot(errors, 0.4)  # by what all languages have from elsewhere
+    alone = 0.3**2 * (1 - shared)
+    assert in_common((table, wider) for table in tables) == pytest.approx(1 - alone / 0.25, abs=0.02)
 
 
 def test_what_moves_all_languages_alike_is_no_part_of_it():
     _, blocks = in_blocks(np.arange(5.0), 0.3, 0, 6, 7)
     assert apart(blocks + [3, -2, -1, 5, -5, 0]) == pytest.approx(apart(blocks))
-    assert apart(np.tile([1.0, -1.0], (5, 1))) == 0 and in_common([np.tile([1.0, -1.0], (5, 1))]) == 1
+    assert apart(np.tile([1.0, -1.0], (5, 1))) == 0 and in_common([(np.tile([1.0, -1.0], (5, 1)), np.ones(5))]) == 1
 
 
 def test_it_is_cronbachs_alpha_and_the_mean_over_all_ways_to_make_two_halves():
@@ -85,8 +90,8 @@ def test_without_errors_nothing_is_corrected():
 
 def test_errors_by_hand():
     assert apart([[1, -1], [-1, 1]]) == pytest.approx(4 / 2)  # four squared deviations of 1, one degree of freedom
-    assert in_common([[[1, -1], [-1, 1]]]) == pytest.approx(1 - 2 / (4 / 4))  # errors that go against each other
-    assert math.isnan(in_common([])) and math.isnan(in_common([np.zeros((3, 4))]))
+    assert in_common([([[1, -1], [-1, 1]], [1, 1])]) == pytest.approx(1 - 2 / 1)  # errors that go against each other
+    assert math.isnan(in_common([])) and math.isnan(in_common([(np.zeros((3, 4)), np.zeros(3))]))
     assert from_errors([0.0, 2.0], [1.0, 1.0]) == pytest.approx(0.5)  # variance 2, mean squared error 1
 
 
@@ -132,8 +137,9 @@ def test_resamples_that_tell_nothing_make_the_interval_wide():
         (lambda: from_errors([1], [1]), "at least two"),
         (lambda: from_errors([2, 2, 2], [1, 1, 1]), "languages that differ"),
         (lambda: apart([1.0, 2.0]), r"blocks \(2,\); expected a row a language"),
-        (lambda: in_common([[[1.0], [2.0]]]), r"blocks \(2, 1\)"),
-        (lambda: in_common([[[1.0, 2.0], [math.nan, 1.0]]]), r"blocks\[2\] is nan"),
+        (lambda: in_common([([[1.0], [2.0]], [1, 1])]), r"blocks \(2, 1\)"),
+        (lambda: in_common([([[1.0, 2.0], [math.nan, 1.0]], [1, 1])]), r"blocks\[2\] is nan"),
+        (lambda: in_common([([[1.0, 2.0], [2.0, 1.0]], [1.0])]), r"blocks \(2, 2\) and stderr \(1,\)"),
         (lambda: disattenuated([1, 2, 3], [0] * 3, [1, 2, 3], [0] * 3), "at least 4"),
         (lambda: disattenuated([1, 2, 3, 4], [0] * 4, [1, 2, 3, 4, 5], [0] * 5), "4 and 5 languages"),
     ],

@@ -45,11 +45,12 @@ def test_noise_that_is_as_large_as_the_spread_is_called_so():
 
 
 def in_blocks(rows, shared, seed=0):
-    """Rows whose blocks say that the languages have this share of their errors in common."""
+    """Rows with errors of 0.1 whose blocks say that the languages have this share of them in common."""
     rng, d = np.random.default_rng(seed), {}
     for measure in rows["measure"].unique():
         own, alike = rng.normal(size=(len(CODES) + 1, 999)), rng.normal(size=999)
-        d[measure] = iter(((1 - shared) ** 0.5 * own + shared**0.5 * alike).tolist())
+        blocks_of = 0.1 * 999**0.5 * ((1 - shared) ** 0.5 * own + shared**0.5 * alike)
+        d[measure] = iter(blocks_of.tolist())
     return rows.assign(extra=[{"blocks": next(d[measure])} for measure in rows["measure"]])
 
 
@@ -69,7 +70,7 @@ def test_what_languages_share_is_read_from_other_models_of_the_task_where_these_
     rows = recorded(stderr=0.1).assign(key="one", stderr_kind="examples", extra=[{}] * 65)
     other = in_blocks(rows.assign(key="other"), 0.6)
     of_recorded = blocks(other[other["language"] != "en"])
-    assert {table.shape for tables in of_recorded.values() for table in tables} == {(len(CODES), 999)}
+    assert {table.shape for found in of_recorded.values() for table, _ in found} == {(len(CODES), 999)}
     monkeypatch.setitem(noise.__globals__, "blocks_of_recorded", lambda task: of_recorded if task == "xnli" else {})
     own = noise(other, "confidence", resamples=99)
     assert noise(rows, "confidence", resamples=99) == own

@@ -45,8 +45,9 @@ def test_a_point_is_the_mean_over_seeds_and_a_bound_has_none(two_seeds):
 
 
 def test_bars_are_whole_errors_and_reliability_is_lost_to_what_sets_languages_apart(two_seeds):
-    rng, alike = np.random.default_rng(0), np.random.default_rng(1).normal(size=999)
-    parts = [{"blocks": (0.6 * alike + 0.8 * rng.normal(size=999)).tolist()} for _ in range(len(two_seeds.frame))]
+    rng, alike = np.random.default_rng(0), 0.6 * np.random.default_rng(1).normal(size=999)
+    drawn = (0.01 * 999**0.5 * (alike + 0.8 * rng.normal(size=999)) for _ in range(len(two_seeds.frame)))
+    parts = [{"blocks": d.tolist()} for d in drawn]
     vars(two_seeds)["frame"] = two_seeds.frame.assign(extra=parts)
     vanilla, _ = setups_of(two_seeds, "sharpness_difference", by_name).values()
     assert vanilla.x_stderr.to_numpy() == pytest.approx(0.01) == vanilla.y_stderr.to_numpy()

@@ -71,24 +71,32 @@ def apart(blocks: ArrayLike) -> float:
     return _interaction(_blocks(blocks))
 
 
-def in_common(tables: Iterable[ArrayLike]) -> float:
-    r"""Share of the sampling error that all languages have in common, from the blocks of several models.
+def in_common(models: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
+    r"""Share of the squared standard error that all languages have in common, from the blocks of several models.
 
-    .. math:: c = 1 - \frac{\sum s^2}{\sum \bar s^2}, \qquad
-        \bar s^2 = \frac{1}{L (K-1) K} \sum_{\ell, k} d_{\ell k}^2
+    .. math:: c = 1 - \frac{\sum s^2}{\sum \frac1L \sum_\ell s_\ell^2}
 
-    with :math:`s^2` of :func:`apart` and both sums over the models. It is the mean correlation of two languages'
-    errors where all have the same variance: 0, but for chance, where each language has examples of its own.
+    with :math:`s^2` of :func:`apart` and the outer sums over the models. Where the errors are those of the examples it
+    is the mean correlation of two languages' errors: 0, but for chance, where each language has examples of its own.
+    What else is in them and the same for all languages, such as the examples that a forecast is calibrated on, is in
+    common too.
 
     Args:
-        tables: of each model the (L, K) of :func:`apart`.
+        models: of each the (L, K) blocks of :func:`apart` and the (L,) standard errors.
 
     Returns:
-        At most 1; ``nan`` where no block differs from another, or there is no table.
+        At most 1; ``nan`` where there is no error, or no model.
+
+    Raises:
+        AnalysisError: as :func:`apart`, or there is not one error a language.
     """
-    found = [_blocks(table) for table in tables]
-    whole = sum((d**2).sum() / (d.shape[0] * (d.shape[1] - 1) * d.shape[1]) for d in found)
-    return float(1 - sum(map(_interaction, found)) / whole) if whole else math.nan
+    alone = whole = 0.0
+    for blocks, stderr in models:
+        d, s = _blocks(blocks), finite(stderr, "stderr")
+        if s.shape != d.shape[:1]:
+            raise AnalysisError(f"blocks {d.shape} and stderr {s.shape}; expected one error a language.")
+        alone, whole = alone + _interaction(d), whole + float(np.mean(s**2))
+    return 1 - alone / whole if whole else math.nan
 
 
 def _interaction(d: NDArray) -> float:
