@@ -5,7 +5,7 @@ Every chapter measures with :func:`study_measures`, so that a model that two cha
 
 from paper.chapters.comparison import Comparison, means_table, score_frame
 from paper.chapters.evidence import Evidence
-from paper.chapters.noise import NOISE_HEAD, noise, noise_cells, noise_of, shares
+from paper.chapters.noise import NOISE_HEAD, errors_apart, noise, noise_cells, noise_of, shares
 from paper.chapters.page import (
     NAMES,
     adds,
@@ -70,6 +70,7 @@ __all__ = [
     "commonest",
     "conflicts",
     "constant_tag",
+    "errors_apart",
     "correlation_table",
     "facts",
     "given",

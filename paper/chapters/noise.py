@@ -74,6 +74,17 @@ def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(stderr=frame.stderr.astype(float) * kept)
 
 
+def errors_apart(stderr: pd.Series, blocks: pd.Series) -> pd.Series:
+    """Of the standard errors (L,) of one measure, what sets a language apart, by its blocks.
+
+    Args:
+        stderr: by language.
+        blocks: by language, of :func:`xlgen.measures.blocks.blocks`; where one is missing, the errors stay whole.
+    """
+    c = in_common([(np.array(blocks.tolist()), stderr)]) if blocks.notna().all() else math.nan
+    return stderr * math.sqrt(1 - (0.0 if math.isnan(c) else max(c, 0.0)))
+
+
 def shares(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     """By task and measure, the share of the squared error that languages have in common: :func:`with_errors_apart`.
 

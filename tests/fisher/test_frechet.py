@@ -10,6 +10,7 @@ import torch
 from tiny import ToyTask, config, options, save_family
 
 from xlgen import cli, models
+from xlgen.analysis.reliability import in_common
 from xlgen.core.errors import ConfigError, ModelError, UnknownName
 from xlgen.core.store import Store
 from xlgen.data.batch import Batch
@@ -70,6 +71,26 @@ def test_many_tiny_entries_count():
     one, two = torch.full((n,), 1e-20), torch.full((n,), 1e-20)
     two[: n // 4] = 9e-20  # affinity (3/4 + 3/4) / √(1 · 3) = √3 / 2
     assert d2({"w": one}, {"w": two})[0, 1].item() == pytest.approx(1 - math.sqrt(3) / 2, abs=1e-7)
+
+
+def test_folds_say_how_far_apart_they_are_and_the_source_moves_all_languages():
+    """English counts other weights than the rest, who count the same: half of each squared error is English's own."""
+    base, models = torch.linspace(0.1, 2, 2_000, dtype=torch.float64), []
+    for seed in range(4):
+        draw = torch.Generator().manual_seed(seed)
+        own = {"en": base.roll(900)} | dict.fromkeys(["de", "fr", "sw", "ur", "zh", "hi"], base)
+        folds = {
+            code: [{"w": F * torch.rand(len(F), generator=draw, dtype=torch.float64)} for _ in range(60)]
+            for code, F in own.items()
+        }
+        found = distances(folds)
+        d = found.blocks["d2"]
+        torch.testing.assert_close(d.square().sum(dim=0).div(60 * 59).sqrt(), found.stderr, rtol=1e-12, atol=1e-15)
+        torch.testing.assert_close(d.mean(dim=0), torch.zeros_like(found.stderr), rtol=0, atol=1e-13)
+        models.append((d[:, 0, 1:].T.numpy(), found.stderr[0, 1:].numpy()))
+    assert in_common(models) == pytest.approx(0.5, abs=0.1)
+    assert not distances({code: fold[:1] for code, fold in folds.items()}).blocks
+    assert found.blocks.keys() == {"d2", *found.stderr_of_parts}
 
 
 def test_layers_are_normalised_by_themselves():

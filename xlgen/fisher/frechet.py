@@ -46,6 +46,9 @@ class Distances:
         by_layer: (L, L) of each numbered block, of the embedding tables, and of the rest.
         stderr_of_parts: (L, L), the jackknife's standard errors of ``without_embeddings`` and of each layer, by these
             names; empty without folds.
+        blocks: (K, L, L) by ``d2`` and the same names, by how much each of K folds has it another: the jackknife's
+            pseudo-values, without their mean. They tell what the languages have in common of their errors, that of the
+            language they are compared with above all (:func:`xlgen.analysis.reliability.apart`); empty without folds.
         trace: (L,) Tr F of each language.
     """
 
@@ -56,6 +59,7 @@ class Distances:
     without_embeddings: Tensor
     by_layer: Mapping[str, Tensor]
     stderr_of_parts: Mapping[str, Tensor]
+    blocks: Mapping[str, Tensor]
     trace: Tensor
 
     def rows(self) -> list[dict[str, Any]]:
@@ -122,6 +126,7 @@ def distances(
         without_embeddings=parts["without_embeddings"][0],
         by_layer={layer: parts[layer][0] for layer in layers},
         stderr_of_parts={name: _jackknife(part) for name, part in parts.items()} if k else {},
+        blocks={name: _apart(part) for name, part in {"d2": samples, **parts}.items()} if k else {},
         trace=trace,
     )
 
@@ -155,6 +160,12 @@ def _jackknife(samples: Tensor) -> Tensor:
     """Standard errors from (1 + K, …) estimates: with all folds first, then with all but the k-th."""
     dropped, k = samples[1:], len(samples) - 1
     return ((k - 1) / k * (dropped - dropped.mean(dim=0)).square().sum(dim=0)).sqrt()
+
+
+def _apart(samples: Tensor) -> Tensor:
+    """Pseudo-values without their mean, (K, …), from the same."""
+    dropped = samples[1:]
+    return (len(dropped) - 1) * (dropped.mean(dim=0) - dropped)
 
 
 def _d2(grams: Tensor) -> Tensor:

@@ -114,5 +114,6 @@ def _value(d: Distances, source: int, language: int, n: int, on: str, size: int)
     if d.stderr is None:
         return Value(d.d2[source, language].item(), None, n, on, "", "ok", extra)
     extra["bias"] = d.bias[source, language].item()
+    extra["blocks"] = [float(f"{x:.4g}") for x in d.blocks["d2"][:, source, language].tolist()]
     stderr = d.stderr[source, language].item()
     return Value(d.d2[source, language].item(), stderr, n, on, "examples", "ok", extra)
