@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import forecasts
-from paper.chapters.noise import blocks, noise, noise_of
+from paper.chapters.noise import blocks, errors_apart, noise, noise_of
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis.reliability import NOISY
 from xlgen.forecast import frame as frames
@@ -77,6 +77,15 @@ def test_what_languages_share_is_read_from_other_models_of_the_task_where_these_
     two = pd.concat([rows, in_blocks(rows.assign(key="two"), 0.0)])  # a second seed that says another thing of itself
     assert noise(two, "confidence", resamples=99).reliability_x < own.reliability_x - 0.1
     assert noise(rows.assign(task="pawsx"), "confidence", resamples=99).reliability_x < own.reliability_x - 0.1
+
+
+def test_errors_of_one_column_lose_what_its_blocks_have_in_common_and_stay_whole_without_blocks():
+    rows = in_blocks(recorded(stderr=0.1), 0.6)
+    rows = rows[(rows["measure"] == "confidence") & (rows["language"] != "en")].set_index("language")
+    parts = rows["extra"].map(lambda extra: extra["blocks"])
+    assert errors_apart(rows["stderr"], parts).to_numpy() == pytest.approx(0.1 * 0.4**0.5, rel=0.05)
+    without = parts.where(parts.index != "sw", None)
+    assert (errors_apart(rows["stderr"], without) == 0.1).all()
 
 
 def test_a_column_that_is_known_exactly_is_reliable_and_a_constant_has_no_coefficient():
