@@ -56,6 +56,7 @@ from paper.chapters.truth import (
 from paper.notebook import provenance
 from xlgen.analysis import CANNOT_SAY, DISAGREES, NOTHING, correlate, kendall, signed
 from xlgen.analysis.agreement import cohens_kappa, effective_number, kappa_interval
+from xlgen.analysis.reliability import examples_for
 from xlgen.analysis.verdicts import difference_of_z
 
 figures.use_style()
@@ -242,6 +243,20 @@ caption = f"""Mean r with test accuracy over languages [95 %], objectives {", ".
 5 % (not corrected, languages taken for independent). † from the predictions that accuracy is computed from: not counted"""
 chapters.table(head, rows, caption, dense=True)
 
+
+def enough(measure: str) -> str:
+    """On how many examples of real data a measure would have the reliability 0.8."""
+    needed = examples_for(real.reliability(measure), real.counts[measure])
+    return f"{named(measure)} {needed:,.0f} (of {real.counts[measure]})" if needed < np.inf else ""
+
+
+unsteady = {m: real.reliability(m) for m in relations if m in real.tables and real.counts[m]}
+unsteady = {m: rho for m, rho in unsteady.items() if rho < 0.8}
+say(
+    enough="; ".join(filter(None, map(enough, unsteady))) or "none",
+    never=", ".join(named(m) for m, rho in unsteady.items() if rho <= 0) or "none",
+)
+
 # %% mystnb={"figure": {"name": "fig-truth-measures", "caption": "Correlation of each measure with test accuracy over the target languages: miniature against real data, one point a measure, with 95 % bootstrap intervals over languages of both. On the line the two say the same; in the shaded quarters they have opposite signs. Hollow: an interval includes 0. †: from the very predictions that accuracy is computed from."}, "image": {"alt": "Scatter plot of correlations in the miniature against those in real data with error bars in both directions, points numbered by measure, the names beside it, a diagonal line, and shaded upper left and lower right quarters."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(9.6, 6.4))
 ax.axvspan(-1.1, 0, ymin=0.5, color="0.94", lw=0, zorder=0)
@@ -278,6 +293,9 @@ plt.show()
 # of the task says what that is ({doc}`xnli`). Where it is small on the real side, "cannot say" is about the noise of the measure, and
 # not about the languages: the sharpness by difference (whose errors are those of its noise and of its examples) and Tr F are
 # computed on few examples. Below 0, errors are larger than all differences between languages.
+# The examples of each language on which a measure of real data that has less would have a reliability of 0.8, by Spearman
+# and Brown ({func}`~xlgen.analysis.reliability.examples_for`), and those that it was taken on:
+# {glue:text}`truth-enough`. Nothing but noise, so that nobody can tell: {glue:text}`truth-never`.
 #
 # ### How many measures are these?
 #

@@ -75,6 +75,7 @@ class Side:
         errors: the standard errors of ``tables``, of a language against the others
             (:func:`paper.chapters.noise.with_errors_apart`).
         whole: by measure, one number a model for what knows no language.
+        counts: by measure, the examples of each language, in the median; 0 where that is not known.
     """
 
     def __init__(self, frame: pd.DataFrame, source: str, scale: str, resamples: int = RESAMPLES):
@@ -82,10 +83,12 @@ class Side:
         self.tables: dict[str, pd.DataFrame] = {}
         self.errors: dict[str, pd.DataFrame] = {}
         self.whole: dict[str, pd.Series] = {}
+        self.counts: dict[str, int] = {}
         if frame.empty:
             return
         import pandas as pd
 
+        frame = frame.reset_index(drop=True)
         apart = with_errors_apart(frame[frame.language != source]).stderr
         frame = frame.assign(value=frame.value.where(frame.status == "ok"), stderr=apart.reindex(frame.index))
         models = pd.MultiIndex.from_frame(frame[["objective", "seed"]].drop_duplicates())
@@ -99,6 +102,7 @@ class Side:
             self.tables[measure] = wide.reindex(models)
             errors = targets.pivot(index=["objective", "seed"], columns="language", values="stderr")
             self.errors[measure] = errors.reindex(models)
+            self.counts[measure] = int(targets.n.median()) if "n" in targets else 0
 
     @cached_property
     def accuracy(self) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from xlgen.analysis import AnalysisError, disattenuated
-from xlgen.analysis.reliability import FEW, NOISY, apart, from_errors, in_common
+from xlgen.analysis.reliability import FEW, NOISY, apart, examples_for, from_errors, in_common
 
 
 def scores(n, r, seed):
@@ -95,6 +95,21 @@ def test_errors_by_hand():
     assert from_errors([0.0, 2.0], [1.0, 1.0]) == pytest.approx(0.5)  # variance 2, mean squared error 1
 
 
+@pytest.mark.parametrize("m", [2, 5])
+def test_more_examples_have_the_reliability_that_they_are_asked_for(m):
+    """True scores of variance 1 and errors of variance 2 / n: by theory, and as Cronbach's α of simulated blocks."""
+    before, after = (1 / (1 + 2 / n) for n in (3, 3 * m))
+    assert examples_for(before, 3, after) == pytest.approx(3 * m)
+    truth = scores(40_000, 0, 5)[0]
+    values, blocks = in_blocks(truth, math.sqrt(2 / (3 * m)), 0.3, 4, 6)
+    found = 1 - apart(blocks) / values.var(ddof=1)
+    expected = 1 / (1 + 0.7 * 2 / (3 * m))  # what the blocks share is no noise
+    assert found == pytest.approx(expected, abs=0.01)
+    assert examples_for(expected, 3 * m, 1 / (1 + 0.7 * 2 / 3)) == pytest.approx(3)
+    assert examples_for(0.8, 64) == pytest.approx(64) and examples_for(0.5, 64) == pytest.approx(256)
+    assert examples_for(1, 64) == 0 and examples_for(-0.2, 64) == math.inf
+
+
 def test_scale_and_origin_do_not_matter_and_sign_follows():
     x, y = scores(20, 0.4, 5)
     errors = np.full(20, 0.4)
@@ -136,6 +151,8 @@ def test_resamples_that_tell_nothing_make_the_interval_wide():
         (lambda: from_errors([1, math.nan], [1, 1]), r"values\[1\] is nan"),
         (lambda: from_errors([1], [1]), "at least two"),
         (lambda: from_errors([2, 2, 2], [1, 1, 1]), "languages that differ"),
+        (lambda: examples_for(0.5, 64, 1.0), "wanted 1.0"),
+        (lambda: examples_for(math.nan, 64), "reliability nan"),
         (lambda: apart([1.0, 2.0]), r"blocks \(2,\); expected a row a language"),
         (lambda: in_common([([[1.0], [2.0]], [1, 1])]), r"blocks \(2, 1\)"),
         (lambda: in_common([([[1.0, 2.0], [math.nan, 1.0]], [1, 1])]), r"blocks\[2\] is nan"),

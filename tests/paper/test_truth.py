@@ -143,6 +143,10 @@ def test_reliability_is_what_standard_errors_do_not_explain():
     noisy = frame(ALL[:1])
     noisy["extra"], noisy["stderr_kind"] = [{"stderr_examples": 0.03}] * len(noisy), "noise"
     assert Side(noisy, "en", "real data").reliability("margin") == pytest.approx(1 - 0.001 / values.var(ddof=1))
+    parts = pd.concat([frame([key]) for key in ALL[:2]])  # of two tables, whose rows have the same numbers
+    assert Side(parts, "en", "real data").reliability("margin") == pytest.approx(one.reliability("margin"))
+    assert one.counts["margin"] == 0
+    assert Side(frame(ALL[:1]).assign(n=64), "en", "real data").counts["margin"] == 64
     bound = frame(ALL[:1])
     bound.loc[bound.language == "de", "stderr"] = math.nan
     assert math.isnan(Side(bound, "en", "real data").reliability("margin"))

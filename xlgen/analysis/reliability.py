@@ -99,6 +99,30 @@ def in_common(models: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
     return 1 - alone / whole if whole else math.nan
 
 
+def examples_for(reliability: float, n: float, wanted: float = 0.8) -> float:
+    r"""How many examples would give a measure another reliability, by Spearman and Brown.
+
+    .. math:: n^* = n \, \frac{\rho^* (1 - \rho)}{\rho (1 - \rho^*)}
+
+    [spearman1910correlation, brown1910some]: m times as many examples have m times the variance of the true scores for
+    each of the errors.
+
+    Args:
+        reliability: ρ of the measure on
+        n: examples of each language.
+        wanted: ρ*, in (0, 1).
+
+    Returns:
+        n*, not rounded; infinite where ρ is not above 0, because nothing but noise is seen yet.
+
+    Raises:
+        AnalysisError: ``wanted`` is not in (0, 1), or ρ is above 1 or not a number.
+    """
+    if not 0 < wanted < 1 or not reliability <= 1:
+        raise AnalysisError(f"wanted {wanted!r}, reliability {reliability!r}; expected 0 < wanted < 1 and ρ <= 1.")
+    return n * wanted * (1 - reliability) / (reliability * (1 - wanted)) if reliability > 0 else math.inf
+
+
 def _interaction(d: NDArray) -> float:
     languages, k = d.shape
     return float(((d - d.mean(axis=0)) ** 2).sum() / ((languages - 1) * (k - 1) * k))
