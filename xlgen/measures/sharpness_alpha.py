@@ -18,7 +18,7 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, NotNegative, Positive
 from xlgen.core.errors import ConfigError
 from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.blocks import BLOCKS
+from xlgen.measures.blocks import BLOCKS, block_of
 from xlgen.measures.frobenius import shared_weights
 from xlgen.measures.sampling import resampled, totals
 from xlgen.models.evaluate import losses, subset
@@ -198,10 +198,8 @@ def _bootstrap(attack: Attack, alpha_min: float) -> tuple[float | None, list[flo
 
 def _blocks(attack: Attack, alpha_min: float) -> list[float]:
     """By how much log α is another in each block of examples: the jackknife's, from α without the block."""
-    n = attack.before.examples
-    block = torch.arange(n) * BLOCKS // n
-    occurring = attack.before.example.unique()
-    counts = torch.stack([(block[occurring] != k).double() for k in range(BLOCKS)])
+    block = block_of(attack.before.examples)[attack.before.example.unique()]
+    counts = torch.stack([(block != k).double() for k in range(BLOCKS)])
     without = _alphas(attack, counts, alpha_min).log()
     return ((BLOCKS - 1) * (without.mean() - without)).tolist()
 
