@@ -225,7 +225,7 @@ say(unasked=", ".join(named(m) for m in relations if m not in both) or "none")
 def steady(measure: str) -> str:
     """Reliability over languages on either side."""
     known = [side.reliability(measure) if measure in side.tables else np.nan for side in (mini, real)]
-    return " / ".join("–" if np.isnan(x) else signed(x, 2) for x in known)
+    return " / ".join("–" if np.isnan(x) else chapters.reliability_text(x) for x in known)
 
 
 rows = []

@@ -5,7 +5,7 @@ Every chapter measures with :func:`study_measures`, so that a model that two cha
 
 from paper.chapters.comparison import Comparison, means_table, score_frame
 from paper.chapters.evidence import Evidence
-from paper.chapters.noise import NOISE_HEAD, errors_apart, noise, noise_cells, noise_of, shares
+from paper.chapters.noise import NOISE_HEAD, errors_apart, noise, noise_cells, noise_of, reliability_text, shares
 from paper.chapters.page import (
     NAMES,
     adds,
@@ -101,6 +101,7 @@ __all__ = [
     "score_frame",
     "score_table",
     "setups_of",
+    "reliability_text",
     "shares",
     "show",
     "spoken",

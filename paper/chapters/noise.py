@@ -149,4 +149,9 @@ def noise_cells(found: Disattenuated | None) -> tuple[str, str, str]:
     if found is None:
         return "", "", ""
     corrected = "" if np.isnan(found.corrected.value) else f"{found.corrected:.2f}"
-    return f"{found.reliability_x:.2f}".replace("-", "−"), corrected, found.why_not
+    return reliability_text(found.reliability_x), corrected, found.why_not
+
+
+def reliability_text(reliability: float) -> str:
+    """Two digits; below 0, where the errors are larger than all differences between languages, how far says nothing."""
+    return "< 0" if reliability < 0 else f"{reliability:.2f}"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from paper.chapters import forecasts
-from paper.chapters.noise import blocks, errors_apart, noise, noise_of
+from paper.chapters.noise import blocks, errors_apart, noise, noise_cells, noise_of
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis.reliability import NOISY
 from xlgen.forecast import frame as frames
@@ -38,10 +38,12 @@ def test_noise_leaves_the_source_out_and_pairs_by_language():
 
 
 def test_noise_that_is_as_large_as_the_spread_is_called_so():
-    rows = recorded(stderr=1.0)
+    rows = recorded(stderr=2.0)
     sure = rows["measure"] == "confidence"
     rows.loc[sure, "value"] = np.random.default_rng(2).normal(size=sure.sum())
-    assert noise(rows, "confidence", resamples=99).why_not == NOISY
+    found = noise(rows, "confidence", resamples=99)
+    assert found.why_not == NOISY and found.reliability_x < 0
+    assert noise_cells(found) == ("< 0", "", NOISY) and noise_cells(None) == ("", "", "")
 
 
 def in_blocks(rows, shared, seed=0):
