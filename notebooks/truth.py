@@ -228,6 +228,19 @@ def steady(measure: str) -> str:
     return " / ".join("–" if np.isnan(x) else chapters.reliability_text(x) for x in known)
 
 
+def enough(measure: str) -> str:
+    """On how many examples of real data a measure would have the reliability 0.8."""
+    needed = examples_for(real.reliability(measure), real.counts[measure])
+    return f"{named(measure)} {needed:,.0f} (of {real.counts[measure]})" if needed < np.inf else ""
+
+
+unsteady = {m: real.reliability(m) for m in relations if m in real.tables and real.counts[m]}
+unsteady = {m: rho for m, rho in unsteady.items() if rho < 0.8}
+say(
+    enough="; ".join(filter(None, map(enough, unsteady))) or "none",
+    never=", ".join(named(m) for m, rho in unsteady.items() if rho <= 0) or "none",
+)
+
 rows = []
 for m, (a, b) in relations.items():
     if m not in both:
@@ -242,20 +255,6 @@ head = ("", "r, miniature", "r, real", "z of difference", "miniature", "real", "
 caption = f"""Mean r with test accuracy over languages [95 %], objectives {", ".join(shared)}; a star: the two differ at \
 5 % (not corrected, languages taken for independent). † from the predictions that accuracy is computed from: not counted"""
 chapters.table(head, rows, caption, dense=True)
-
-
-def enough(measure: str) -> str:
-    """On how many examples of real data a measure would have the reliability 0.8."""
-    needed = examples_for(real.reliability(measure), real.counts[measure])
-    return f"{named(measure)} {needed:,.0f} (of {real.counts[measure]})" if needed < np.inf else ""
-
-
-unsteady = {m: real.reliability(m) for m in relations if m in real.tables and real.counts[m]}
-unsteady = {m: rho for m, rho in unsteady.items() if rho < 0.8}
-say(
-    enough="; ".join(filter(None, map(enough, unsteady))) or "none",
-    never=", ".join(named(m) for m, rho in unsteady.items() if rho <= 0) or "none",
-)
 
 # %% mystnb={"figure": {"name": "fig-truth-measures", "caption": "Correlation of each measure with test accuracy over the target languages: miniature against real data, one point a measure, with 95 % bootstrap intervals over languages of both. On the line the two say the same; in the shaded quarters they have opposite signs. Hollow: an interval includes 0. †: from the very predictions that accuracy is computed from."}, "image": {"alt": "Scatter plot of correlations in the miniature against those in real data with error bars in both directions, points numbered by measure, the names beside it, a diagonal line, and shaded upper left and lower right quarters."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(9.6, 6.4))

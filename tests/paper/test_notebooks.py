@@ -10,6 +10,7 @@ import nbformat
 import papermill
 import pytest
 
+from paper import chapters as paper_chapters
 from paper import notebook
 from xlgen.core.errors import ConfigError, UnknownName, XlgenError
 from xlgen.core.registry import Registry
@@ -103,6 +104,29 @@ def test_every_figure_has_name_caption_and_alternative_text(source):
             figure, image = options.get("figure", {}), options.get("image", {})
             assert figure.get("name", "").startswith("fig-"), cell.source
             assert figure.get("caption") and image.get("alt"), figure["name"]
+
+
+def lost(source: str) -> list[str]:
+    """Names of what a cell makes for the page and then drops, because its last line alone is shown."""
+    statements = ast.parse("\n".join(line for line in source.splitlines() if not line.startswith(("%", "!")))).body
+    calls = [s.value for s in statements[:-1] if isinstance(s, ast.Expr) and isinstance(s.value, ast.Call)]
+    functions = [
+        getattr(paper_chapters, c.func.attr, None) for c in calls if ast.unparse(c.func).startswith("chapters.")
+    ]
+    return [f.__name__ for f in functions if f and "HTML" in str(f.__annotations__.get("return"))]
+
+
+@chapters
+def test_no_table_is_made_and_dropped(source):
+    for cell in notebook.read(source).cells:
+        if cell.cell_type == "code":
+            assert not lost(cell.source), cell.source
+
+
+def test_a_table_before_the_last_line_is_dropped():
+    assert lost("chapters.table((), (), 'x')\nsay(n=1)") == ["table"]
+    assert not lost("say(n=1)\nchapters.table((), (), 'x')")
+    assert not lost("display(chapters.table((), (), 'x'))\nsay(n=1)")
 
 
 def test_figures_and_labels_are_unique_in_the_book():
