@@ -15,6 +15,7 @@ from paper.chapters.rows import with_both_errors
 from xlgen.analysis import MIN_POINTS, disattenuated
 from xlgen.analysis.correlation import is_constant
 from xlgen.analysis.reliability import Disattenuated, in_common
+from xlgen.data.catalogue import TASKS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,8 +82,7 @@ def errors_apart(stderr: pd.Series, blocks: pd.Series) -> pd.Series:
         stderr: by language.
         blocks: by language, of :func:`xlgen.measures.blocks.blocks`; where one is missing, the errors stay whole.
     """
-    c = in_common([(np.array(blocks.tolist()), stderr)]) if blocks.notna().all() else math.nan
-    return stderr * math.sqrt(1 - (0.0 if math.isnan(c) else max(c, 0.0)))
+    return stderr * math.sqrt(1 - _share([(np.array(blocks.tolist()), stderr)] if blocks.notna().all() else ()))
 
 
 def shares(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
@@ -93,9 +93,13 @@ def shares(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     frame, found = _with_both(frame), {}
     own = blocks(frame)
     for task, measure in dict.fromkeys(zip(frame.task, frame.measure, strict=True)):
-        c = in_common(own.get((task, measure)) or blocks_of_recorded(task).get((task, measure), ()))
-        found[task, measure] = 0.0 if math.isnan(c) else max(c, 0.0)
+        found[task, measure] = _share(own.get((task, measure)) or blocks_of_recorded(task).get((task, measure), ()))
     return found
+
+
+def _share(models: Iterable[tuple[ArrayLike, ArrayLike]]) -> float:
+    c = in_common(models)
+    return 0.0 if math.isnan(c) else max(c, 0.0)
 
 
 def blocks(frame: pd.DataFrame) -> dict[tuple[str, str], list[tuple[NDArray, NDArray]]]:
@@ -125,7 +129,7 @@ def _with_both(frame: pd.DataFrame) -> pd.DataFrame:
 def blocks_of_recorded(task: str) -> dict[tuple[str, str], list[tuple[NDArray, NDArray]]]:
     """:func:`blocks` of the target languages of the task's recorded models."""
     frame = records.recorded(task=task)
-    return blocks(_with_both(frame[frame.language != "en"])) if len(frame) else {}
+    return blocks(_with_both(frame[frame.language != TASKS[task].source_language])) if len(frame) else {}
 
 
 def noise_of(

@@ -43,4 +43,9 @@ def blocks(values: Tensor, example: Tensor) -> dict[str, list[float]]:
         return {}
     deviations = values.double() - values.double().mean()
     sums = torch.zeros(BLOCKS, dtype=torch.float64).index_add_(0, block_of(n)[example], deviations)
-    return {"blocks": [float(f"{d:.4g}") for d in (sums * (BLOCKS / len(values))).tolist()]}
+    return kept(sums * (BLOCKS / len(values)))
+
+
+def kept(deviations: Tensor) -> dict[str, list[float]]:
+    """The entry of a value's ``extra`` with these deviations (K,) of blocks, to four digits."""
+    return {"blocks": [float(f"{d:.4g}") for d in deviations.tolist()]}

@@ -18,6 +18,7 @@ from xlgen.fisher import diagonal
 from xlgen.fisher.frechet import Distances, distances
 from xlgen.fisher.labels import LABELS
 from xlgen.measures.base import MEASURES, Subject, Value, together
+from xlgen.measures.blocks import kept
 from xlgen.models.evaluate import subset
 from xlgen.models.layers import embedding_tables, encoder, layer_of
 from xlgen.models.vocabulary import whole_shape
@@ -114,6 +115,6 @@ def _value(d: Distances, source: int, language: int, n: int, on: str, size: int)
     if d.stderr is None:
         return Value(d.d2[source, language].item(), None, n, on, "", "ok", extra)
     extra["bias"] = d.bias[source, language].item()
-    extra["blocks"] = [float(f"{x:.4g}") for x in d.blocks["d2"][:, source, language].tolist()]
+    extra |= kept(d.blocks["d2"][:, source, language])
     stderr = d.stderr[source, language].item()
     return Value(d.d2[source, language].item(), stderr, n, on, "examples", "ok", extra)

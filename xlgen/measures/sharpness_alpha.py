@@ -18,7 +18,7 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, NotNegative, Positive
 from xlgen.core.errors import ConfigError
 from xlgen.measures.attack import Attack, Bracket, bisect, guide
 from xlgen.measures.base import MEASURES, Predictions, Subject, Value
-from xlgen.measures.blocks import BLOCKS, block_of
+from xlgen.measures.blocks import BLOCKS, block_of, kept
 from xlgen.measures.frobenius import shared_weights
 from xlgen.measures.sampling import resampled, totals
 from xlgen.models.evaluate import losses, subset
@@ -169,7 +169,7 @@ def sharpness_alpha(
             extra |= {"threshold": threshold if count is None else count / len(before), "threshold_count": count}
             error, extra["alpha_interval"] = _bootstrap(attack, alpha_min) if status == "ok" else (None, None)
             if error is not None and n >= BLOCKS:
-                extra["blocks"] = [float(f"{-2 / low**2 * d:.4g}") for d in _blocks(attack, alpha_min)]
+                extra |= kept(-2 / low**2 * _blocks(attack, alpha_min))
             stderr = None if error is None else 2 / low**2 * error
             if moved is not None:
                 extra |= {"distance": moved, "phi": moved**2 / (4 * low**2)}
@@ -196,12 +196,12 @@ def _bootstrap(attack: Attack, alpha_min: float) -> tuple[float | None, list[flo
     return math.log(high / low) / (2 * 1.96), [low, high]
 
 
-def _blocks(attack: Attack, alpha_min: float) -> list[float]:
+def _blocks(attack: Attack, alpha_min: float) -> Tensor:
     """By how much log α is another in each block of examples: the jackknife's, from α without the block."""
     block = block_of(attack.before.examples)[attack.before.example.unique()]
     counts = torch.stack([(block != k).double() for k in range(BLOCKS)])
     without = _alphas(attack, counts, alpha_min).log()
-    return ((BLOCKS - 1) * (without.mean() - without)).tolist()
+    return (BLOCKS - 1) * (without.mean() - without)
 
 
 def _alphas(attack: Attack, counts: Tensor, alpha_min: float) -> Tensor:
