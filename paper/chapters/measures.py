@@ -48,6 +48,7 @@ NAMES_OF_ALL = NAMES | {
     "cot": "optimal transport of confidence (COT)",
     "cott": "thresholded transport (COTT)",
     "dropout_agreement": "agreement of dropout masks",
+    "noise_divergence": "divergence under noise [nats]",
     "representation_distance": "distance of representations from English",
     "fertility": "sub-words a word",
     "unknown_rate": "share of unknown sub-words",

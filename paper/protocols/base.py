@@ -46,8 +46,9 @@ LABEL_FREE_MEASURES = (
     "unknown_rate",
     "pretraining_share",
 )
-"""Measures that need no label of the language, but `typological_distance`, which needs a database: all of one subject
-cost eight forward passes (one shared, one for the representations, four with dropout, and the source's two)."""
+"""Measures that need no label of the language, but `typological_distance`, which needs a database, and
+`noise_divergence`, which the protocol ``divergence`` has at several sizes of the noise: all of one subject cost eight
+forward passes (one shared, one for the representations, four with dropout, and the source's two)."""
 
 
 @dataclass(frozen=True)

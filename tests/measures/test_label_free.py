@@ -93,7 +93,7 @@ def of_probabilities(p, labels=None) -> Predictions:
 
 
 def test_the_label_free_measures_are_named_in_one_place():
-    assert set(LABEL_FREE_MEASURES) | {"typological_distance"} == LABEL_FREE
+    assert set(LABEL_FREE_MEASURES) | {"typological_distance", "noise_divergence"} == LABEL_FREE
     assert len(LABEL_FREE_MEASURES) == len(set(LABEL_FREE_MEASURES))
     assert not LABEL_FREE & {"accuracy", "loss", "f1", "margin"}
     assert {name for name in LABEL_FREE if "calibration" in settings_of(name)} == CALIBRATED
@@ -655,7 +655,7 @@ def test_what_is_kept_is_not_computed_again_and_other_rows_replace_it(trained, m
 def test_kept_logits_refuse_what_they_cannot_answer(trained, tmp_path):
     (runs, where) = trained
     kept = logits.read(logits.keep(runs["toy"], where))
-    for name in ("dropout_agreement", "representation_distance", "fisher_trace", "fertility"):
+    for name in ("dropout_agreement", "representation_distance", "fisher_trace", "fertility", "noise_divergence"):
         with pytest.raises((ModelError, ConfigError), match="kept logits have no model|lacks|without"):
             MEASURES[name](kept.subject())
     with pytest.raises(DataError, match="no logits of test/de are kept"):

@@ -234,7 +234,12 @@ def test_unknown_search_and_tolerance_are_explained():
 
 # --- what all must leave untouched ------------------------------------------------------------------------------------
 
-MOVING = [("sharpness_adaptive", {}), ("sharpness_difference", {}), ("sharpness_alpha", {"search": "guided"})]
+MOVING = [
+    ("sharpness_adaptive", {}),
+    ("sharpness_difference", {}),
+    ("sharpness_alpha", {"search": "guided"}),
+    ("noise_divergence", {}),
+]
 
 
 @pytest.mark.parametrize(("name", "settings"), MOVING)

@@ -25,6 +25,7 @@ PASSES = {
     "frechet": 3,
     "frobenius": 0,
     "hessian_eigenvalue": 240,
+    "noise_divergence": 9,
     "pretraining_share": 0,
     "sharpness_adaptive": 31,
     "sharpness_alpha": 288,

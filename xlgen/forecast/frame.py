@@ -27,7 +27,7 @@ KEYS = ["task", "model", "language"]
 TRUTH, SOURCE = "truth", "source"
 """Columns of :func:`wide`: what is forecast, and the same of the model in the source language."""
 
-NEEDS_MODEL = ("dropout_agreement", "representation_distance", "fertility", "unknown_rate")
+NEEDS_MODEL = ("dropout_agreement", "noise_divergence", "representation_distance", "fertility", "unknown_rate")
 """Label-free measures that kept logits are not enough for."""
 
 

@@ -1,0 +1,101 @@
+r"""Divergence under noise: how far the predictions move when Gaussian noise is laid on the weights.
+
+.. math::
+
+    D_\sigma = E_{\varepsilon \sim N(0, \sigma^2 I)}\, E_x\, \mathrm{KL}[p_\theta \| p_{\theta + \varepsilon}]
+             = \tfrac12 \sigma^2\, \mathrm{Tr} F + O(\sigma^4)
+
+with KL averaged over units, and Tr F a unit. It is what training with consistency under noise adds to the loss, and
+what the trace of the Fisher information stands for [stickland2021regularising, section 2], at a size of the noise
+rather than in its limit. It takes forward passes alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from xlgen.core.coerce import Different, Positive
+from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.blocks import blocks
+from xlgen.measures.sampling import clustered
+from xlgen.models.evaluate import Predictions, predict
+from xlgen.models.perturb import gaussian, restored, weights
+
+log = logging.getLogger(__name__)
+
+
+@MEASURES.register("noise_divergence")
+@label_free
+def noise_divergence(
+    subject: Subject,
+    *,
+    noise_scale: Positive = 0.001,
+    noise_seeds: Annotated[Sequence[int], *Different] = (0, 1, 2, 3),
+) -> dict[str, Value]:
+    r"""Compute :math:`D_\sigma` per language, of all parameters in eval mode.
+
+    Each seed gives a pair :math:`\pm\varepsilon`, over which the odd orders of the expansion cancel. The same pairs, up
+    to their scale, are used for every language and every :math:`\sigma`, so that differences between them are paired.
+    The divergence is computed as :math:`\sum_y p_\theta(y) (e^{d_y} - 1 - d_y)` with :math:`d_y` the change of
+    :math:`\log p(y)`: see :func:`xlgen.fisher.exact.kl`. What is left of rounding is that of the logits.
+
+    Args:
+        subject: model and examples; the weights are restored exactly.
+        noise_scale: :math:`\sigma`, standard deviation of the noise, > 0 [parameter units].
+        noise_seeds: one pair of :math:`\pm\varepsilon` for each.
+
+    Returns:
+        Per language :math:`D_\sigma` [nats], the Monte-Carlo standard error over the pairs (with one pair that over
+        examples, and then ``stderr_kind`` says so), and in ``extra`` ``pairs``, the mean of each; ``seeds``; and
+        ``stderr_examples``, the standard error over examples given the noise (in tagging clustered by sentence).
+
+    Raises:
+        ConfigError: a setting is out of its range.
+        TrainingError: a logit is not finite.
+    """
+    before, parameters = subject.predictions, weights(subject.model)
+    pairs: dict[str, list[Tensor]] = {language: [] for language in subject.batches}
+    with restored(parameters) as origin:
+        for seed in noise_seeds:
+            log.info("noise_divergence: noise %d of scale %g", seed, noise_scale)
+            epsilon = gaussian(parameters, noise_scale, torch.Generator().manual_seed(seed))
+            moved: dict[str, list[Tensor]] = {language: [] for language in pairs}
+            for sign in (1, -1):
+                _move(parameters, origin, epsilon, sign)
+                for language, batches in subject.batches.items():
+                    after = predict(subject.model, batches, language)
+                    moved[language].append(divergences(before[language], after))
+            for language, both in moved.items():
+                pairs[language].append(torch.stack(both).mean(dim=0))
+    on = f"{subject.split}, no labels, eval mode, all parameters"
+    return {language: _value(drawn, before[language], on, list(noise_seeds)) for language, drawn in pairs.items()}
+
+
+def divergences(before: Predictions, after: Predictions) -> Tensor:
+    """KL[before ‖ after] of each unit, (U,), float64 [nats]."""
+    d = after.log_probs - before.log_probs
+    return (before.log_probs.exp() * (torch.expm1(d) - d)).sum(dim=-1)
+
+
+@torch.no_grad()
+def _move(
+    parameters: Mapping[str, Tensor], origin: Mapping[str, Tensor], epsilon: Mapping[str, Tensor], sign: int
+) -> None:
+    for name, p in parameters.items():
+        torch.add(origin[name], epsilon[name].to(p), alpha=sign, out=p)
+
+
+def _value(pairs: Sequence[Tensor], before: Predictions, on: str, seeds: list[int]) -> Value:
+    """The mean over the pairs of one language."""
+    means, units = torch.stack([pair.mean() for pair in pairs]), torch.stack(list(pairs)).mean(dim=0)
+    sampling = clustered(units, before.example)
+    extra = {"pairs": means.tolist(), "seeds": seeds, "stderr_examples": sampling, **blocks(units, before.example)}
+    noise = means.std().item() / math.sqrt(len(means)) if len(means) > 1 else None
+    kind = "examples" if noise is None else "noise"
+    return Value(means.mean().item(), sampling if noise is None else noise, len(before), on, kind, extra=extra)
