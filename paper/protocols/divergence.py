@@ -8,7 +8,7 @@ from typing import Any
 from paper.protocols.base import FEW, OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, Protocol, config, name_of, uniform
 from xlgen.measures.measuring import MeasureConfig
 
-SIGMAS = (0.0003, 0.001, 0.003, 0.01, 0.03)
+SIGMAS = (0.001, 0.003, 0.01, 0.03)
 """Standard deviations of the noise [parameter units]: 0.001 is the noise of the sharpness by difference, 0.01 that of
 training with consistency."""
 
