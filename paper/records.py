@@ -109,6 +109,17 @@ class Obtained:
         both = ([row, correct_only(row)] if "correct_only" in row["extra"] else [row] for row in rows)
         return list(chain.from_iterable(both))
 
+    def whole(self) -> Obtained:
+        """The models that have all that was asked: :func:`committed` gives those with a part of it too."""
+        there = [
+            key
+            for key, parts in self.measured.items()
+            if all({*one.names} <= {*part} for one, part in zip(self.measures[key], parts, strict=True))
+        ]
+        runs, measured, measures = ({k: one[k] for k in there} for one in (self.runs, self.measured, self.measures))
+        compared = tuple(one for one in self.comparison if one.key in runs)
+        return Obtained(runs, measured, measures, self.live & {*there}, compared, self.names)
+
 
 def correct_only(row: Mapping[str, Any]) -> dict[str, Any]:
     """The row of a margin over the correctly classified examples, from that over all."""

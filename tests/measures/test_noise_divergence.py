@@ -62,6 +62,18 @@ def test_what_a_pair_leaves_of_the_quadratic_form_is_of_fourth_order(toy, data):
     assert 3.8 < slope < 4.2
 
 
+def test_the_form_of_a_pair_is_the_quadratic_form_of_its_noise(toy, data):
+    logits, theta, vector = flat(toy, data[0])
+    F, seeds = exact.fisher(logits, theta), (4, 1, 7)
+    value = measured(subject_of(toy, *data, size=7), noise_scale=1e-3, noise_seeds=seeds)["de"]
+    exactly = [(1e-6 * vector(e) @ F @ vector(e) / 2).item() for e in draws(toy, seeds)]
+    assert value.extra["forms"] == pytest.approx(exactly, rel=1e-4)
+    assert value.extra["pairs"] == pytest.approx(exactly, rel=1e-4)
+    assert len(set(exactly)) == 3 and max(exactly) > 1.2 * min(exactly), "the pairs do differ"
+    large = measured(subject_of(toy, *data), noise_scale=1.0, noise_seeds=seeds)["de"]
+    assert abs(large.value / (1e6 * np.mean(exactly)) - 1) > 0.02, "at this size it is not quadratic"
+
+
 def test_over_many_draws_it_is_half_the_trace(toy, data):
     subject, scale = subject_of(toy, *data), 1e-3
     found = measure(subject, ["noise_divergence", "fisher_trace"], {"noise_divergence": {"noise_seeds": range(300)}})
