@@ -231,6 +231,30 @@ chapters.table(head, body, caption, dense=True)
 # {glue:text}`details-compared` findings, {glue:text}`details-same` have the same settled sign at both rates,
 # {glue:text}`details-opposite` the opposite one, and {glue:text}`details-one-only` are settled at one rate alone.
 #
+# ## The same on real text
+#
+# Each option takes a training of its own: of a real encoder {glue:text}`details-real-options` of them are recorded. What
+# is recorded are two choices that are in no equation either, the learning rate and the number of epochs. The first is
+# judged on the English development examples that it was chosen on, and no other language had a part in it.
+
+# %% tags=["remove-input", "reads:records"]
+real = records.committed(protocols.details("real", seeds=chapters.SEEDS))
+rates = records.committed(protocols.rates("real"))
+lengths = records.committed(protocols.checks("real", tasks=(), seeds=(0,)))  # of each length
+optional = {(group, option) for group, option, _ in real.runs} & {*pairs}
+say(real_options=f"{len(optional)} of {len(pairs)}")
+body = [(f"{lr:g}", f"{100 * run.summary['dev_accuracy']:.1f}") for (lr,), run in sorted(rates.runs.items())]
+chapters.show(chapters.real_box(real, rates, lengths))
+chapters.show(
+    chapters.table(("learning rate", "English dev [%]"), body, "Plain fine-tuning of a real encoder") if body else None
+)
+chapters.show(
+    chapters.real_table(
+        lengths, "Accuracy [%] of a real encoder by the number of epochs", lambda key: f"{key[1]:g} × the usual epochs"
+    )
+)
+
+# %% [markdown]
 # ```{admonition} Concept check: two papers disagree about "sharpness", so one of them is wrong. True?
 # :class: dropdown
 # *False.* The misconception is that a name fixes a number. Radius, projection, labels and criterion are part of a

@@ -574,15 +574,16 @@ print("the order changes at alpha =", ", ".join(f"{r:.3f}" for r in roots) or "(
 #
 # So far $F$ was a matrix that fits on a page. An encoder has millions of parameters and runs in float32, and the size of
 # the noise is not ours to choose: the sharpness by difference ({doc}`sharpness`) takes $\sigma = 0.001$, training with
-# consistency $\sigma = 0.01$. Is $\mathrm{Tr}\, F$ what they see? Two measures that share no code say it: for each
-# language `noise_divergence` takes the left side of {eq}`eq-theory-consistency` from pairs $\pm\varepsilon$ and forward
-# passes alone, and `fisher_trace` the right one, on the same examples, from gradients. Before you look: at which of the
-# two sizes would you expect the ratio to have left 1?
+# consistency $\sigma = 0.01$. The measure `noise_divergence` computes $D_\sigma$, the left side of
+# {eq}`eq-theory-consistency`, for each language, from pairs $\pm\varepsilon$ and forward passes alone. Half the difference
+# of a pair's two changes of $\log p$ is the score along $\varepsilon$, which gives $\frac12 \varepsilon^\top F
+# \varepsilon$ of the same draw, without the matrix. $\mathrm{Tr}\, F$ of the same examples comes from gradients,
+# by other code. Before you look: at which of the two sizes does the form still stand for the divergence?
 
 # %% tags=["hide-cell", "reads:records"]
-asked = protocols.divergence("mini")
-options = chapters.options_for(store)
-found = records.obtain(asked, options, workers=workers, live=chapters.how_many(live))
+found = records.obtain(
+    protocols.divergence("mini"), chapters.options_for(store), workers=workers, live=chapters.how_many(live)
+)
 real = records.committed(protocols.divergence("real", seeds=chapters.SEEDS)).whole()
 
 # %% tags=["remove-input"]
@@ -591,79 +592,92 @@ chapters.show(chapters.real_box(real))
 
 
 # %%
-def shares(models: records.Obtained) -> dict:
-    """By model and σ: D / (½ σ² Tr F) of each language and pair of draws, and the rank correlation of D and Tr F."""
+def compared(models: records.Obtained) -> dict:
+    """By model and σ, over the languages: D / ½ ε'Fε and D / ½ σ² Tr F, the latter by pair, and their order by D and Tr F."""
     result = {}
     for key, (first, *others) in models.measured.items():
-        traces = {language: value.value for language, value in first["fisher_trace"].items()}
+        traces = np.array([value.value for value in first["fisher_trace"].values()])
+        forms = None
         for one, part in zip(models.measures[key][1:], others, strict=True):
-            level, values = one.settings["noise_divergence"]["noise_scale"], part["noise_divergence"]
-            each = np.array([values[language].extra["pairs"] for language in traces])  # (languages, pairs)
-            ratio = each / (0.5 * level**2 * np.array([*traces.values()])[:, None])
-            result[key, level] = ratio, spearman(each.mean(axis=1), [*traces.values()])
+            level = one.settings["noise_divergence"]["noise_scale"]
+            each = [part["noise_divergence"][language].extra for language in first["fisher_trace"]]
+            pairs = np.array([extra["pairs"] for extra in each]) / level**2  # (languages, pairs)
+            if forms is None:  # of the smallest noise: theirs is exact to its square
+                forms = np.array([extra["forms"] for extra in each]).mean(axis=1) / level**2
+            by_pair = (2 * pairs / traces[:, None]).mean(axis=0)
+            result[key, level] = pairs.mean(axis=1) / forms, by_pair, spearman(pairs.mean(axis=1), traces)
     return result
 
 
-scales = {"miniature": shares(found), "real data": shares(real)}
-drawn = {scale: {key: ratio.mean(axis=0) for key, (ratio, _) in some.items()} for scale, some in scales.items()}
-sizes = sorted({level for some in scales.values() for _, level in some})
+scales = {"miniature": compared(found), "real data": compared(real)}
+sizes = protocols.SIGMAS
 
-# %% mystnb={"figure": {"name": "fig-theory-encoders", "caption": "Divergence under noise over half of σ² Tr F, mean over the languages, against the size of the noise, with one Monte-Carlo standard error; a line a model, whose points share their noise up to its size. Filled: the miniature. Hollow, dashed: e5-small on XNLI. Dotted: the noise of the sharpness by difference and that of training with consistency."}, "image": {"alt": "Lines that lie near one at the two smallest sizes of the noise and leave it at the largest, those of the real encoder upwards by a multiple."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-theory-encoders", "caption": "Divergence under noise over the quadratic form of the same noise, against the size of the noise: mean over the languages, with bars from the smallest to the largest language; a line a model. Filled: the miniature. Hollow, dashed: e5-small on XNLI. Dotted: the noise of the sharpness by difference, and that of training with consistency."}, "image": {"alt": "Lines that lie on one at the smallest size of the noise and leave it at the largest, some of them by a multiple."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 4.2))
-for scale, filled in (("miniature", True), ("real data", False)):
-    for objective, number in dict.fromkeys(key for key, _ in drawn[scale]):
-        points = [drawn[scale][(objective, number), level] for level in sizes]
-        look, label = figures.look(objective), f"{objective}, {scale}, seed {number}"
-        errors = [pair.std(ddof=1) / math.sqrt(len(pair)) for pair in points]
-        style = {"fmt": look.marker + ("-" if filled else "--"), "mfc": look.colour if filled else "none"}
-        means = [pair.mean() for pair in points]
-        ax.errorbar(sizes, means, yerr=errors, color=look.colour, label=label, lw=1, capsize=2, **style)
+lines = [(scale, key) for scale, some in scales.items() for key in dict.fromkeys(key for key, _ in some)]
+for place, (scale, key) in enumerate(lines):
+    ratios = [scales[scale][key, level][0] for level in sizes]
+    look, filled = figures.look(key[0]), scale == "miniature"
+    style = {"fmt": look.marker + ("-" if filled else "--"), "mfc": look.colour if filled else "none"}
+    means = np.array([ratio.mean() for ratio in ratios])
+    ends = [means - [ratio.min() for ratio in ratios], [ratio.max() for ratio in ratios] - means]
+    beside = np.array(sizes) * 1.04 ** (place - (len(lines) - 1) / 2)
+    label = f"{key[0]}, {scale}, seed {key[1]}"
+    ax.errorbar(beside, means, yerr=ends, color=look.colour, label=label, lw=1, capsize=2, **style)
 ax.axhline(1, color=figures.FAINT, lw=0.8)
 for level in (0.001, 0.01):
     ax.axvline(level, color=figures.FAINT, lw=0.8, ls=":")
+ticks = [0.125, 0.25, 0.5, 1, 2, 4, 8]
 ax.set(xscale="log", yscale="log", xlabel=r"noise $\sigma$ [parameter units]")
-ax.set_ylabel(r"$D_\sigma\;/\;\frac{1}{2}\sigma^2\,\mathrm{Tr}\,F$")
-ax.legend(fontsize="small")
+ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+ax.minorticks_off()
+ax.set_ylabel(r"$D_\sigma\;/\;\frac{1}{2}\varepsilon^\top F\,\varepsilon$")
+ax.legend(fontsize="small", loc="upper left")
 plt.show()
 
 # %% tags=["remove-input"]
 body = []
-for scale, some in scales.items():
-    for model in dict.fromkeys(key for key, _ in some):
-        cells = []
-        for level in sizes:
-            pairs = drawn[scale][model, level]
-            cells += [f"{pairs.mean():.2f} ± {pairs.std(ddof=1) / math.sqrt(len(pairs)):.2f}"]
-            if level > sizes[0]:
-                cells += [f"{pairs.mean() / drawn[scale][model, sizes[0]].mean():.2f}"]
-        orders = " ".join(f"{some[model, level][1]:.2f}" for level in sizes)
-        body.append((f"{scale}: {model[0]}, seed {model[1]}", *cells, orders))
-head = ["", f"σ = {sizes[0]:g}"]
-head += [title for level in sizes[1:] for title in (f"σ = {level:g}", f"over {sizes[0]:g}")] + ["order of languages"]
+for scale, key in lines:
+    some = [scales[scale][key, level] for level in sizes]
+    spans = (f"{ratio.mean():.2f} ({ratio.min():.2f} to {ratio.max():.2f})" for ratio, *_ in some)
+    pairs = some[0][1]
+    trace = f"{pairs.mean():.2f} ± {pairs.std(ddof=1) / math.sqrt(len(pairs)):.2f}"
+    body.append((f"{scale}: {key[0]}, seed {key[1]}", *spans, trace, " ".join(f"{order:.2f}" for *_, order in some)))
+head = ("", *(f"σ = {level:g}" for level in sizes), f"over ½ σ² Tr F, σ = {sizes[0]:g}", "order of languages")
 caption = (
-    r"Divergence under noise over ½ σ² Tr F, mean over the languages ± one Monte-Carlo standard error; the same over its "
-    "value at the smallest size, with the same draws; and the rank correlation of the divergence and Tr F over the "
+    "Divergence under noise over the form ½ ε'Fε of the same draws, mean over the languages (smallest to largest); over "
+    "½ σ² Tr F, ± one Monte-Carlo standard error; and the rank correlation of the divergence and Tr F over the "
     "languages, at each size"
 )
 chapters.show(chapters.table(head, body, caption, dense=True))
+
+
+def ends(scale: str, value) -> str:
+    """From the smallest to the largest over the models of a scale."""
+    numbers = [value(scales[scale], key) for one, key in lines if one == scale]
+    return " to ".join(dict.fromkeys(f"{f(numbers):.2f}" for f in (min, max))) if numbers else "(not run)"
+
+
 for scale, name in (("miniature", "mini"), ("real data", "real")):
-    models = list(dict.fromkeys(key for key, _ in scales[scale]))
-    for level in sizes:
-        grown = [drawn[scale][m, level].mean() / drawn[scale][m, sizes[0]].mean() for m in models]
-        ratio = [drawn[scale][m, level].mean() for m in models]
-        order = [scales[scale][m, level][1] for m in models]
-        for what, numbers in (("ratio", ratio), ("grown", grown), ("order", order)):
-            ends = " to ".join(dict.fromkeys(f"{end:.2f}" for end in (min(numbers), max(numbers)))) if numbers else ""
-            say(**{f"{name}_{what}_{sizes.index(level)}": ends or "(not run)"})
+    say(**{f"{name}_trace": ends(scale, lambda some, key: some[key, sizes[0]][1].mean())})
+    for place, level in enumerate(sizes):
+        say(**{f"{name}_form_{place}": ends(scale, lambda some, key, at=level: some[key, at][0].mean())})
+        of_all = [scales[scale][key, level][0] for one, key in lines if one == scale]
+        span = f"{min(map(np.min, of_all)):.2f} to {max(map(np.max, of_all)):.2f}" if of_all else "(not run)"
+        say(**{f"{name}_span_{place}": span})
+        say(**{f"{name}_order_{place}": ends(scale, lambda some, key, at=level: some[key, at][2])})
 
 # %% [markdown]
-# **What it shows.** If {eq}`eq-theory-consistency` holds with its factor of one half, the ratio is 1. At $\sigma = 0.001$ it
-# is {glue:text}`theory-mini-ratio-0` over the models of the miniature and {glue:text}`theory-real-ratio-0` over the real
-# ones, with the errors of four pairs of draws that the table has. What a larger noise changes needs no such caution,
-# because the draws are the same: relative to 0.001 the ratio is {glue:text}`theory-mini-grown-2` at $\sigma = 0.01$ and
-# {glue:text}`theory-mini-grown-3` at 0.03 in the miniature, {glue:text}`theory-real-grown-2` and
-# {glue:text}`theory-real-grown-3` on real data. Where that is far from 1, training with consistency does not penalise
-# the trace any more, but a finite step.
+# **What it shows.** If {eq}`eq-theory-quadratic` holds, the ratio is 1. At $\sigma = 0.001$ it is
+# {glue:text}`theory-mini-form-0` over the models of the miniature and {glue:text}`theory-real-form-0` over the real
+# ones, each a mean over the languages; at 0.01 it is {glue:text}`theory-mini-form-2` and {glue:text}`theory-real-form-2`,
+# at 0.03 {glue:text}`theory-mini-form-3` and {glue:text}`theory-real-form-3`. Single languages lie much farther apart: at
+# 0.01 from {glue:text}`theory-mini-span-2` and from {glue:text}`theory-real-span-2`. Where the ratio is far from 1, training
+# with consistency does not penalise the trace any more, but a finite step.
+#
+# The form of four draws is not yet the trace. Over $\frac12 \sigma^2\, \mathrm{Tr}\, F$ the divergence at 0.001 is
+# {glue:text}`theory-mini-trace` and {glue:text}`theory-real-trace`. All models have the same draws, so that these deviations
+# from 1 are one chance and not many; a few examples have much of the trace, and their draws are far from normal.
 #
 # The last column asks what a comparison of languages asks: are those with the larger trace those whose predictions
 # noise moves most? At 0.001 the rank correlation is {glue:text}`theory-mini-order-0` in the miniature and

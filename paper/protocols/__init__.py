@@ -13,7 +13,7 @@ The miniature's models of these protocols are trained on 3,000 examples: they ar
 from paper.protocols.base import PROTOCOLS, SMALL, Protocol, few, name_of, uniform
 from paper.protocols.checks import checks
 from paper.protocols.details import AS_IT_IS, DETAILS, MEASURED, details
-from paper.protocols.divergence import divergence
+from paper.protocols.divergence import SIGMAS, divergence
 from paper.protocols.domains import domains
 from paper.protocols.forecasts import forecasts
 from paper.protocols.penalties import penalties, stages
@@ -32,6 +32,7 @@ __all__ = [
     "PROTOCOLS",
     "SCALES",
     "SETUPS",
+    "SIGMAS",
     "SMALL",
     "VANILLA",
     "Protocol",
