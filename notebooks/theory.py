@@ -12,7 +12,8 @@
 # Consistency training, the Fisher penalty and sharpness-aware training look like three methods. This chapter derives
 # what connects them, on models so small that every expectation is a finite sum and every claim can be checked to
 # rounding: the KL divergence between a model and its perturbed copy is, to leading order, a quadratic form in the
-# Fisher information matrix, and noise turns that form into a trace. It ends with a warning about what a flat model is.
+# Fisher information matrix, and noise turns that form into a trace. It goes on with a warning about what a flat model is,
+# and ends with encoders, which are asked the same at the sizes of noise that the methods take.
 #
 # ```{admonition} What you will learn
 # :class: tip
@@ -677,7 +678,8 @@ for scale, name in (("miniature", "mini"), ("real data", "real")):
 #
 # The form of four draws is not yet the trace. Over $\frac12 \sigma^2\, \mathrm{Tr}\, F$ the divergence at 0.001 is
 # {glue:text}`theory-mini-trace` and {glue:text}`theory-real-trace`. All models have the same draws, so that these deviations
-# from 1 are one chance and not many; a few examples have much of the trace, and their draws are far from normal.
+# from 1 are one chance and not many; where a few examples hold much of the trace, the form is skewed, and the standard
+# error of four draws too small.
 #
 # The last column asks what a comparison of languages asks: are those with the larger trace those whose predictions
 # noise moves most? At 0.001 the rank correlation is {glue:text}`theory-mini-order-0` in the miniature and
@@ -699,6 +701,9 @@ for scale, name in (("miniature", "mini"), ("real data", "real")):
 #   by the information equality.
 # - Gaussian noise of small $\sigma$ measures $\frac12\sigma^2\, \mathrm{Tr}\, F$, and so does, in the mean, the Fisher
 #   penalty with labels drawn from the model. The empirical Fisher is a different quantity.
+# - Of an encoder the form stands for the divergence at $\sigma = 0.001$ (their ratio is {glue:text}`theory-mini-form-0`, on
+#   real data {glue:text}`theory-real-form-0`). At 0.01, which training with consistency takes, it is from
+#   {glue:text}`theory-mini-span-2` in single languages, on real data from {glue:text}`theory-real-span-2`.
 # - One function can have a $\mathrm{Tr}\, F$ that differs by a factor of {glue:text}`theory-trace-factor`. Flatness
 #   compares functions only where the scale of the layers is pinned down or divided out.
 # ```
