@@ -39,7 +39,7 @@ def noise_divergence(
     noise_scale: Positive = 0.001,
     noise_seeds: Annotated[Sequence[int], *Different] = (0, 1, 2, 3),
 ) -> dict[str, Value]:
-    r"""Compute :math:`D_\sigma` per language, of all parameters in eval mode.
+    r"""Average KL[p_θ ‖ p_{θ+ε}] over the units and Gaussian noise ε on all weights [nats].
 
     Each seed gives a pair :math:`\pm\varepsilon`, over which the odd orders of the expansion cancel. The same pairs, up
     to their scale, are used for every language and every :math:`\sigma`, so that differences between them are paired.
