@@ -643,7 +643,7 @@ for scale, key in lines:
     spans = (f"{ratio.mean():.2f} ({ratio.min():.2f} to {ratio.max():.2f})" for ratio, *_ in some)
     pairs = some[0][1]
     trace = f"{pairs.mean():.2f} ± {pairs.std(ddof=1) / math.sqrt(len(pairs)):.2f}"
-    body.append((f"{scale}: {key[0]}, seed {key[1]}", *spans, trace, " ".join(f"{order:.2f}" for *_, order in some)))
+    body.append((f"{scale}: {key[0]}, seed {key[1]}", *spans, trace, " ".join(signed(order, 2) for *_, order in some)))
 head = ("", *(f"σ = {level:g}" for level in sizes), f"over ½ σ² Tr F, σ = {sizes[0]:g}", "order of languages")
 caption = (
     "Divergence under noise over the form ½ ε'Fε of the same draws, mean over the languages (smallest to largest); over "
@@ -656,7 +656,7 @@ chapters.show(chapters.table(head, body, caption, dense=True))
 def ends(scale: str, value) -> str:
     """From the smallest to the largest over the models of a scale."""
     numbers = [value(scales[scale], key) for one, key in lines if one == scale]
-    return " to ".join(dict.fromkeys(f"{f(numbers):.2f}" for f in (min, max))) if numbers else "(not run)"
+    return " to ".join(dict.fromkeys(signed(f(numbers), 2) for f in (min, max))) if numbers else "(not run)"
 
 
 for scale, name in (("miniature", "mini"), ("real data", "real")):
