@@ -45,7 +45,7 @@ from torch import nn
 from paper import chapters, figures, protocols, records
 from paper.live import divergence as live_divergence
 from paper.notebook import provenance, shows_error
-from xlgen.analysis import signed, spearman
+from xlgen.analysis import signed
 from xlgen.fisher.exact import empirical_fisher, fisher, flat, kl, scores
 
 figures.use_style()
@@ -591,40 +591,22 @@ real = records.committed(protocols.divergence("real", seeds=chapters.SEEDS)).who
 chapters.show(chapters.records_box(found))
 chapters.show(chapters.real_box(real))
 
-
 # %%
-def compared(models: records.Obtained) -> dict:
-    """By model and σ, over the languages: D / ½ ε'Fε and D / ½ σ² Tr F, the latter by pair, and their order by D and Tr F."""
-    result = {}
-    for key, (first, *others) in models.measured.items():
-        traces = np.array([value.value for value in first["fisher_trace"].values()])
-        forms = None
-        for one, part in zip(models.measures[key][1:], others, strict=True):
-            level = one.settings["noise_divergence"]["noise_scale"]
-            each = [part["noise_divergence"][language].extra for language in first["fisher_trace"]]
-            pairs = np.array([extra["pairs"] for extra in each]) / level**2  # (languages, pairs)
-            if forms is None:  # of the smallest noise: theirs is exact to its square
-                forms = np.array([extra["forms"] for extra in each]).mean(axis=1) / level**2
-            by_pair = (2 * pairs / traces[:, None]).mean(axis=0)
-            result[key, level] = pairs.mean(axis=1) / forms, by_pair, spearman(pairs.mean(axis=1), traces)
-    return result
-
-
-scales = {"miniature": compared(found), "real data": compared(real)}
+scales = {"miniature": chapters.quadratic(found), "real data": chapters.quadratic(real)}
 sizes = protocols.SIGMAS
 
 # %% mystnb={"figure": {"name": "fig-theory-encoders", "caption": "Divergence under noise over the quadratic form of the same noise, against the size of the noise: mean over the languages, with bars from the smallest to the largest language; a line a model. Filled: the miniature. Hollow, dashed: e5-small on XNLI. Dotted: the noise of the sharpness by difference, and that of training with consistency."}, "image": {"alt": "Lines that lie on one at the smallest size of the noise and leave it at the largest, some of them by a multiple."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 4.2))
 lines = [(scale, key) for scale, some in scales.items() for key in dict.fromkeys(key for key, _ in some)]
 for place, (scale, key) in enumerate(lines):
-    ratios = [scales[scale][key, level][0] for level in sizes]
+    ratios = [scales[scale][key, level].form for level in sizes]
     look, filled = figures.look(key[0]), scale == "miniature"
     style = {"fmt": look.marker + ("-" if filled else "--"), "mfc": look.colour if filled else "none"}
     means = np.array([ratio.mean() for ratio in ratios])
-    ends = [means - [ratio.min() for ratio in ratios], [ratio.max() for ratio in ratios] - means]
+    bars = [means - [ratio.min() for ratio in ratios], [ratio.max() for ratio in ratios] - means]
     beside = np.array(sizes) * 1.04 ** (place - (len(lines) - 1) / 2)
     label = f"{key[0]}, {scale}, seed {key[1]}"
-    ax.errorbar(beside, means, yerr=ends, color=look.colour, label=label, lw=1, capsize=2, **style)
+    ax.errorbar(beside, means, yerr=bars, color=look.colour, label=label, lw=1, capsize=2, **style)
 ax.axhline(1, color=figures.FAINT, lw=0.8)
 for level in (0.001, 0.01):
     ax.axvline(level, color=figures.FAINT, lw=0.8, ls=":")
@@ -640,10 +622,9 @@ plt.show()
 body = []
 for scale, key in lines:
     some = [scales[scale][key, level] for level in sizes]
-    spans = (f"{ratio.mean():.2f} ({ratio.min():.2f} to {ratio.max():.2f})" for ratio, *_ in some)
-    pairs = some[0][1]
-    trace = f"{pairs.mean():.2f} ± {pairs.std(ddof=1) / math.sqrt(len(pairs)):.2f}"
-    body.append((f"{scale}: {key[0]}, seed {key[1]}", *spans, trace, " ".join(signed(order, 2) for *_, order in some)))
+    spans = (f"{one.form.mean():.2f} ({one.form.min():.2f} to {one.form.max():.2f})" for one in some)
+    trace = f"{some[0].trace.mean():.2f} ± {some[0].trace_stderr:.2f}"
+    body.append((f"{scale}: {key[0]}, seed {key[1]}", *spans, trace, " ".join(signed(one.order, 2) for one in some)))
 head = ("", *(f"σ = {level:g}" for level in sizes), f"over ½ σ² Tr F, σ = {sizes[0]:g}", "order of languages")
 caption = (
     "Divergence under noise over the form ½ ε'Fε of the same draws, mean over the languages (smallest to largest); over "
@@ -653,20 +634,19 @@ caption = (
 chapters.show(chapters.table(head, body, caption, dense=True))
 
 
-def ends(scale: str, value) -> str:
-    """From the smallest to the largest over the models of a scale."""
-    numbers = [value(scales[scale], key) for one, key in lines if one == scale]
+def ends(numbers: list[float]) -> str:
+    """From the smallest to the largest."""
     return " to ".join(dict.fromkeys(signed(f(numbers), 2) for f in (min, max))) if numbers else "(not run)"
 
 
 for scale, name in (("miniature", "mini"), ("real data", "real")):
-    say(**{f"{name}_trace": ends(scale, lambda some, key: some[key, sizes[0]][1].mean())})
+    keys = [key for one, key in lines if one == scale]
+    say(**{f"{name}_trace": ends([scales[scale][key, sizes[0]].trace.mean() for key in keys])})
     for place, level in enumerate(sizes):
-        say(**{f"{name}_form_{place}": ends(scale, lambda some, key, at=level: some[key, at][0].mean())})
-        of_all = [scales[scale][key, level][0] for one, key in lines if one == scale]
-        span = f"{min(map(np.min, of_all)):.2f} to {max(map(np.max, of_all)):.2f}" if of_all else "(not run)"
-        say(**{f"{name}_span_{place}": span})
-        say(**{f"{name}_order_{place}": ends(scale, lambda some, key, at=level: some[key, at][2])})
+        some = [scales[scale][key, level] for key in keys]
+        say(**{f"{name}_form_{place}": ends([one.form.mean() for one in some])})
+        say(**{f"{name}_span_{place}": ends([ratio for one in some for ratio in one.form])})
+        say(**{f"{name}_order_{place}": ends([one.order for one in some])})
 
 # %% [markdown]
 # **What it shows.** If {eq}`eq-theory-quadratic` holds, the ratio is 1. At $\sigma = 0.001$ it is
@@ -677,9 +657,9 @@ for scale, name in (("miniature", "mini"), ("real data", "real")):
 # with consistency does not penalise the trace any more, but a finite step.
 #
 # The form of four draws is not yet the trace. Over $\frac12 \sigma^2\, \mathrm{Tr}\, F$ the divergence at 0.001 is
-# {glue:text}`theory-mini-trace` and {glue:text}`theory-real-trace`. All models have the same draws, so that these deviations
-# from 1 are one chance and not many; where a few examples hold much of the trace, the form is skewed, and the standard
-# error of four draws too small.
+# {glue:text}`theory-mini-trace` and {glue:text}`theory-real-trace`. All models of an encoder have the same draws, so that
+# these deviations from 1 are one chance and not many; where a few examples hold much of the trace, the form is skewed,
+# and the standard error of four draws too small.
 #
 # The last column asks what a comparison of languages asks: are those with the larger trace those whose predictions
 # noise moves most? At 0.001 the rank correlation is {glue:text}`theory-mini-order-0` in the miniature and

@@ -23,6 +23,7 @@ from paper.chapters.page import (
     unlearnt,
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, options_for, scale_of, spoken, words
+from paper.chapters.quadratic import Quadratic, quadratic
 from paper.chapters.real import (
     ENCODER,
     SEEDS,
@@ -59,6 +60,7 @@ __all__ = [
     "SEEDS",
     "Comparison",
     "Evidence",
+    "Quadratic",
     "Say",
     "adds",
     "beside",
@@ -85,6 +87,7 @@ __all__ = [
     "own_contradictions",
     "partial",
     "published",
+    "quadratic",
     "real_box",
     "real_models",
     "real_order",
