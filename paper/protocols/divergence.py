@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import FEW, OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, Protocol, config, name_of, uniform
+from paper.protocols.base import OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, Protocol, config, few, name_of, uniform
+from paper.protocols.seeds import DEAR
 from xlgen.measures.measuring import MeasureConfig
 
 SIGMAS = (0.001, 0.003, 0.01, 0.03)
@@ -34,7 +35,7 @@ def divergence(
         overrides: settings of a run, by name.
     """
     task = task or name_of("xnli", preset)
-    size, examples = (REAL_FEW, REAL_FEW) if preset == REAL else (FEW, 48)
+    examples = REAL_FEW if preset == REAL else DEAR["fisher_trace"]["examples"]
     trace = {"fisher_trace": {"examples": examples, "proxy": False}}
     configs = {
         (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
@@ -43,7 +44,7 @@ def divergence(
     }
     return uniform(
         configs,
-        MeasureConfig(("fisher_trace",), (), "test", size, trace),
+        MeasureConfig(("fisher_trace",), (), "test", few(preset), trace),
         *(at(sigma, examples) for sigma in sigmas),
         names=("objective", "seed"),
     )
