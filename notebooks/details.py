@@ -244,15 +244,10 @@ lengths = records.committed(protocols.checks("real", tasks=(), seeds=(0,)))  # o
 optional = {(group, option) for group, option, _ in real.runs} & {*pairs}
 say(real_options=f"{len(optional)} of {len(pairs)}")
 body = [(f"{lr:g}", f"{100 * run.summary['dev_accuracy']:.1f}") for (lr,), run in sorted(rates.runs.items())]
-chapters.show(chapters.real_box(real, rates, lengths))
-chapters.show(
-    chapters.table(("learning rate", "English dev [%]"), body, "Plain fine-tuning of a real encoder") if body else None
-)
-chapters.show(
-    chapters.real_table(
-        lengths, "Accuracy [%] of a real encoder by the number of epochs", lambda key: f"{key[1]:g} × the usual epochs"
-    )
-)
+head, caption = ("learning rate", "English dev [%]"), "Plain fine-tuning of a real encoder, by learning rate"
+chapters.show(chapters.real_box(rates, lengths), chapters.table(head, body, caption, dense=True) if body else None)
+caption = "Accuracy [%] of a real encoder by the number of epochs"
+chapters.show(chapters.real_table(lengths, caption, lambda key: f"{key[1]:g} × the usual epochs"))
 
 # %% [markdown]
 # ```{admonition} Concept check: two papers disagree about "sharpness", so one of them is wrong. True?
