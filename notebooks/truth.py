@@ -389,19 +389,25 @@ chapters.table(head, rows, "Claims of the first paper, on both sides")
 kappa_claims = agreement(verdicts)
 same_verdict = sum(a == b for a, b in verdicts.values())
 settled = [pair for pair in verdicts.values() if CANNOT_SAY not in pair]
-against = sum((DISAGREES in pair) and pair[0] != pair[1] for pair in settled)
+against = [
+    f"{claim.item}, “{claim.sentence.rstrip('.')}” (the miniature: {pair[0]}; real data: {pair[1]})"
+    for claim in asked()
+    if (pair := verdicts.get(claim.id)) in settled and DISAGREES in pair and pair[0] != pair[1]
+]
 say(claims=len(asked()), claims_both=len(verdicts), same_verdict=f"{same_verdict} of {len(verdicts)}")
 say(
     kappa_claims=f"{kappa_claims:.2f}" if kappa_claims.n else "not computed of fewer than six",
     settled_both=len(settled),
-    against=against,
+    against=len(against),
+    against_claims="; ".join(against) or "none",
 )
 
 # %% [markdown]
 # Of {glue:text}`truth-claims` claims, {glue:text}`truth-claims-both` could be put to both sides. The verdict is the same in
 # {glue:text}`truth-same-verdict` ($\kappa$ = {glue:text}`truth-kappa-claims`). Settled on both sides are
 # {glue:text}`truth-settled-both`, and in {glue:text}`truth-against` of these one side agrees with the paper and the other
-# does not. Claims of one paper share models and languages, so that these are no independent cases either.
+# does not: {glue:text}`truth-against-claims`. Claims of one paper share models and languages, so that these are no
+# independent cases either.
 
 # %% tags=["remove-input"]
 free = [m for m in fair if "true labels" not in recorded[recorded.measure == m].on.iloc[0]]
@@ -422,7 +428,7 @@ if both:
     of_the_rest = (
         f"What an objective changes against the baseline has the same sign on both sides in {gains_alike}; real data settle "
         f"{len(settled_gains)} of these changes. Claims of the first paper with the same verdict on both sides: "
-        f"{same_verdict} of {len(verdicts)}."
+        f"{same_verdict} of {len(verdicts)}; settled on both sides and opposite: {'; '.join(against) or 'none'}."
     )
     say(real_firm=f"{len(firm)} of {len(free)}{'; the strongest: ' + strongest if firm else ''}")
     say(real_signs=f"{same_sign} of {len(fair)}")
@@ -643,7 +649,8 @@ print(f"settled: {power:.0%}; two copies say the same: {power**2 + (1 - power) *
 #   {glue:text}`truth-same-sign`, $\kappa$ = {glue:text}`truth-kappa-signs`; these count for about
 #   {glue:text}`truth-effective-real` unrelated measures. Settled and opposite: {glue:text}`truth-opposite`.
 # - Objectives, order on both sides: {glue:text}`truth-order`.
-# - Claims with the same verdict: {glue:text}`truth-same-verdict`, of {glue:text}`truth-claims` that could be asked.
+# - Claims with the same verdict: {glue:text}`truth-same-verdict`, of {glue:text}`truth-claims` that could be asked. Settled
+#   and opposite: {glue:text}`truth-against-claims`.
 # ```
 #
 # ```{admonition} Your turn

@@ -19,6 +19,7 @@ ANSWER = {
     "Measures without labels that go along with its accuracy over the languages": "truth-real-firm",
     "Measures to which the miniature had given the same sign": "truth-real-signs",
     "Objectives whose change against the baseline has the sign that it has in the miniature": "truth-gains-alike",
+    "Claims of the first paper that both settle, and differently": "truth-against-claims",
     "**The miniature:** measures that go along with accuracy over languages": "which_language-first-count",
     "Measures that go along with accuracy over the models, in one language": "which_model-second-count",
     "Best forecast of a language that was left out, with labels in it": "which_language-best-labelled",
