@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +78,17 @@ def name_of(task: str, preset: str) -> str:
 def config(preset: str, task: str, overrides: Mapping[str, Any], **settings: Any) -> RunConfig:
     """What is asked for comes before the protocol's own settings, and those before the preset's."""
     return config_for(preset, task, **{**SMALL.get(preset, {}), **settings, **overrides})
+
+
+def crossed(
+    preset: str, task: str, objectives: Sequence[str], seeds: Sequence[int], overrides: Mapping[str, Any]
+) -> dict[Hashable, RunConfig]:
+    """Each objective with each seed, by (objective, seed), seed after seed."""
+    return {
+        (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
+        for seed in seeds
+        for objective in objectives
+    }
 
 
 def few(preset: str) -> int:

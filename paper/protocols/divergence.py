@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, Protocol, config, few, name_of, uniform
+from paper.protocols.base import OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, Protocol, crossed, few, name_of, uniform
 from paper.protocols.seeds import DEAR
 from xlgen.measures.measuring import MeasureConfig
 
@@ -37,11 +37,7 @@ def divergence(
     task = task or name_of("xnli", preset)
     examples = REAL_FEW if preset == REAL else DEAR["fisher_trace"]["examples"]
     trace = {"fisher_trace": {"examples": examples, "proxy": False}}
-    configs = {
-        (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
-        for seed in seeds
-        for objective in objectives
-    }
+    configs = crossed(preset, task, objectives, seeds, overrides)
     return uniform(
         configs,
         MeasureConfig(("fisher_trace",), (), "test", few(preset), trace),

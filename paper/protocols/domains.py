@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from paper.protocols.base import FEW, OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, SIZE, Protocol, config, name_of, uniform
+from paper.protocols.base import FEW, OBJECTIVES, PROTOCOLS, REAL, REAL_FEW, SIZE, Protocol, crossed, name_of, uniform
 from xlgen.data.catalogue import TASKS
 from xlgen.data.task import SHIFTED
 from xlgen.measures.measuring import MeasureConfig
@@ -41,11 +41,7 @@ def domains(
         "sharpness_difference": {"noise_scale": 0.001, "noise_seeds": (0, 1, 2)},
         "fisher_trace": {"examples": 64 if preset == REAL else 48, "proxy": False},
     }
-    configs = {
-        (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
-        for seed in seeds
-        for objective in objectives
-    }
+    configs = crossed(preset, task, objectives, seeds, overrides)
     measures = [
         one
         for languages, split in (((), "test"), (english, SHIFTED))

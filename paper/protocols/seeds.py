@@ -18,7 +18,7 @@ from paper.protocols.base import (
     SIZE,
     Protocol,
     at_real,
-    config,
+    crossed,
     name_of,
 )
 from xlgen.measures.measuring import MeasureConfig
@@ -58,11 +58,7 @@ def seeds(
         overrides: settings of a run, by name.
     """
     task = task or name_of("xnli", preset)
-    configs = {
-        (objective, seed): config(preset, task, overrides, objective=objective, seed=seed)
-        for seed in seeds
-        for objective in objectives
-    }
+    configs = crossed(preset, task, objectives, seeds, overrides)
     if preset == REAL:
         measures = {key: _real(size, thorough=key[1] in thorough) for key in configs}
         return Protocol(configs, measures, ("objective", "seed"))
