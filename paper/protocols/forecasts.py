@@ -9,7 +9,7 @@ from paper.protocols.base import PROTOCOLS, SIZE, Protocol, config, name_of, uni
 from paper.protocols.transfer import SETUPS
 from xlgen.measures.measuring import MeasureConfig
 
-ONE_PASS = ("confidence", "confidence_scaled", "doc", "atc", "atc_entropy", "entropy", "nuclear_norm")
+ONE_PASS = ("confidence", "confidence_scaled", "doc", "atc", "atc_entropy", "cot", "entropy", "nuclear_norm")
 """What one forward pass over unlabelled text gives."""
 
 

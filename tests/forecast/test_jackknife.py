@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 
 from xlgen.analysis import AnalysisError
-from xlgen.forecast.forecasters import mean, ridge
+from xlgen.forecast.forecasters import mean
 from xlgen.forecast.jackknife import fewest, jackknife_plus
 from xlgen.forecast.labels import error_of_labels, labels_worth
+from xlgen.forecast.ridge import ridge
 
 
 def line(x, y):
@@ -134,7 +135,7 @@ def test_ridge_is_scikit_learns_pipeline_and_a_missing_feature_counts_as_the_mea
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from xlgen.forecast.forecasters import LAMS
+    from xlgen.forecast.ridge import LAMS
 
     rng = np.random.default_rng(5)
     x = rng.normal(size=(12, 2)) * [1, 100] + [0, 1000]

@@ -18,8 +18,9 @@ from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
 from xlgen.data.catalogue import TASKS
 from xlgen.forecast import basis
 from xlgen.forecast import predict as module
+from xlgen.forecast import scores as tallies
 from xlgen.forecast.forecasters import DEFAULT
-from xlgen.forecast.scores import MEANS, scores
+from xlgen.forecast.scores import ESTIMATORS, scores
 from xlgen.measures import measuring
 
 torch.set_num_threads(1)
@@ -203,10 +204,31 @@ def test_sums_over_chunks_are_the_measures(trained, monkeypatch, chunk):
     run, where = trained
     monkeypatch.setattr(module, "CHUNK", chunk)
     table = xlgen.predict(run, languages=("de", "ko"), options=where).table.set_index("language")
-    values = measuring.measure(run, measuring.MeasureConfig(MEANS, ("de", "ko")), where)
-    for name in MEANS:
+    values = measuring.measure(run, measuring.MeasureConfig(ESTIMATORS, ("de", "ko")), where)
+    for name in ESTIMATORS:
         for language in ("de", "ko"):
             assert table.loc[language, name] == pytest.approx(values[name][language].value, abs=1e-6), name
+
+
+def test_transport_of_more_units_than_are_kept_is_that_of_all_but_for_the_draw(monkeypatch):
+    torch.manual_seed(0)
+    logits, labels = 2 * torch.randn(4000, 3).double(), torch.randint(3, (500,))
+    logits[:2000, 0] += 2  # the first half of the text favours a class: what is kept must be of both
+    found = []
+    for kept in (4000, 500):
+        monkeypatch.setattr(tallies, "KEPT", kept)
+        tally = tallies.Tally()
+        for chunk in logits.split(300):
+            tally.add(
+                module.Predictions(chunk, torch.zeros(len(chunk)).long()), {"confidence": tallies.sure}, len(chunk)
+            )
+        assert len(tally.drawn) == kept
+        found.append(tally.estimates(labels))
+    assert found[0]["confidence"] == found[1]["confidence"]
+    assert 0 < abs(found[0]["cot"] - found[1]["cot"]) < 0.01
+    first_half = tallies.Tally()
+    first_half.add(module.Predictions(logits[:500], torch.zeros(500).long()), {"confidence": tallies.sure}, 500)
+    assert found[0]["cot"] - first_half.estimates(labels)["cot"] > 0.02
 
 
 def test_atc_is_right_by_hand():

@@ -212,7 +212,9 @@ def transported(cost: np.ndarray, weights: np.ndarray) -> float:
     return linprog(cost.ravel(), A_eq=equal, b_eq=np.r_[np.full(n, 1 / n), weights], method="highs").fun
 
 
-@pytest.mark.parametrize(("n", "m", "classes"), [(1, 1, 2), (30, 17, 3), (50, 40, 7), (200, 90, 2), (8, 300, 5)])
+@pytest.mark.parametrize(
+    ("n", "m", "classes"), [(1, 1, 2), (30, 17, 3), (50, 40, 7), (200, 90, 2), (8, 300, 5), (1500, 100, 3)]
+)
 def test_transport_equals_linear_programming(n, m, classes):
     for seed in range(5):
         rng = np.random.default_rng(seed)

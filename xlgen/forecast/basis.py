@@ -49,12 +49,10 @@ class Basis:
     def forecasts(self, own: pd.DataFrame, level: float) -> dict[str, NDArray]:
         """``forecast``, ``low`` and ``high`` of each row; a row that was fitted is forecast from the others."""
         fitted = set(zip(self.rows["model"], self.rows["language"], strict=True))
-        languages = set(self.rows["language"])
         groups: dict[tuple, list[int]] = {}
         for i, (model, language) in enumerate(zip(own["model"], own["language"], strict=True)):
             here = (model, language) if (model, language) in fitted else None
-            known = len(self.apart) > 1 and language in languages  # of another model
-            groups.setdefault((here, self.apart[:1] if known else self.apart), []).append(i)
+            groups.setdefault((here, self._apart(language)), []).append(i)
         found = np.empty((len(own), 3))
         for (here, apart), places in groups.items():
             same = [pair == here for pair in zip(self.rows["model"], self.rows["language"], strict=True)]
@@ -87,16 +85,28 @@ class Basis:
             found.append("; ".join(why))
         return found
 
-    def error(self, own: pd.DataFrame, level: float) -> float:
-        """Mean absolute error of such forecasts of the rows they rest on, each left out; ``nan`` if it is unknown."""
+    def errors(self, own: pd.DataFrame, level: float) -> list[float]:
+        """By row, the mean absolute error of such forecasts of what they rest on; ``nan`` if it is unknown.
+
+        What they rest on is left out as for the row's interval: a model, and with it the language where it is new.
+        """
         if self.rows.empty or not self.apart and len(self.rows) < FEWEST:
-            return math.nan
+            return [math.nan] * len(own)
         x, y = self.forecaster.features(self.rows), self.rows[frames.TRUTH].to_numpy(dtype=float)
-        apart = self.apart or ("language",)
-        if self.rows[apart[0]].nunique() < 2:
-            return math.nan
-        band = jackknife_plus(self.forecaster.fit, x, y, x[:1], [self.rows[apart[0]].tolist()], level)
-        return float(np.abs(band.held - y).mean())
+
+        def error(apart: Sequence[str]) -> float:
+            if any(self.rows[name].nunique() < 2 for name in apart):
+                return math.nan
+            band = jackknife_plus(self.forecaster.fit, x, y, x[:1], [self.rows[name].tolist() for name in apart], level)
+            return float(np.abs(band.held - y).mean())
+
+        ways = [self._apart(language) or ("language",) for language in own["language"]]
+        found = {apart: error(apart) for apart in dict.fromkeys(ways)}
+        return [found[apart] for apart in ways]
+
+    def _apart(self, language: str) -> tuple[str, ...]:
+        """What is left out together where this language is forecast: not the language, if other models have it."""
+        return self.apart[:1] if len(self.apart) > 1 and language in set(self.rows["language"]) else self.apart
 
 
 def basis_of(
@@ -117,7 +127,7 @@ def basis_of(
         DataError: the records lack an estimator that the forecast is made from.
     """
     ridge, here, enough = Forecaster("ridge", DEFAULT), own.dropna(subset=frames.TRUTH), fewest(level)
-    features, known = " and ".join(DEFAULT), ", ".join(labelled)
+    features, known = f"{', '.join(DEFAULT[:-1])} and {DEFAULT[-1]}", ", ".join(labelled)
     fitted = f"ridge regression on {features}, fitted on {len(here)} labelled languages of this model ({known})"
     if len(here) >= enough:
         how = f"jackknife+ at {level:.0%}: each labelled language forecast from the others"
@@ -126,11 +136,15 @@ def basis_of(
     if same is not None and len(same):
         rows = pd.concat([_rows(same, DEFAULT), here], ignore_index=True)
         n = rows["model"].nunique()
-        words = f"ridge regression on {features}, fitted on {len(rows)} labelled results of {n} models of {task.name}"
+        words = (
+            f"regression on {features}, fitted on {len(rows)} labelled results of {n} models of {task.name}; in a "
+            "language that they have, on how the model differs from them"
+        )
         how = f"CV+ at {level:.0%}: each model forecast from the others, with the language left out where it is new"
         if n < enough:
             how = f"no intervals: at {level:.0%} they need {enough} models, and the records have {n}"
-        return Basis(ridge, rows, words, how, ("model", "language") if n > 1 else (), task.metric)
+        within = Forecaster("within languages", DEFAULT, "within")
+        return Basis(within, rows, words, how, ("model", "language") if n > 1 else (), task.metric)
     if len(here) >= FEWEST:
         how = f"no intervals: at {level:.0%} they need {enough} labelled languages"
         return Basis(ridge, here, fitted, how, (), task.metric)

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from xlgen.forecast.frame import SOURCE
 from xlgen.forecast.jackknife import Fit, Predictor
+from xlgen.forecast.ridge import ridge
+from xlgen.forecast.within import numbers, within
 from xlgen.measures import LABEL_FREE
-
-LAMS = tuple(float(lam) for lam in np.geomspace(1e-3, 1e2, 11))
-"""Strengths of the ridge that are chosen from, for standardised features and a sum of squares."""
 
 PASSES = {
     "accuracy": 1,
@@ -45,13 +44,14 @@ class Forecaster:
     Attributes:
         name: in tables.
         measures: the features.
-        how: ``"ridge"`` regresses on them, ``"as is"`` takes the only one for the forecast, ``"mean"`` the mean of the
-            labelled rows.
+        how: ``"ridge"`` regresses on them, ``"within"`` on how they differ from other models' in the same language
+            where there are any, ``"as is"`` takes the only one for the forecast, ``"mean"`` the mean of the labelled
+            rows. Within languages, without measures, is the mean of other models in the same language.
     """
 
     name: str
     measures: tuple[str, ...] = ()
-    how: Literal["ridge", "as is", "mean"] = "ridge"
+    how: Literal["ridge", "within", "as is", "mean"] = "ridge"
 
     @property
     def passes(self) -> int:
@@ -65,36 +65,12 @@ class Forecaster:
 
     @property
     def fit(self) -> Fit:
-        return {"ridge": ridge, "as is": as_is, "mean": mean}[self.how]
+        return {"ridge": ridge, "within": within, "as is": as_is, "mean": mean}[self.how]
 
     def features(self, table: pd.DataFrame) -> NDArray:
-        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`."""
-        return table[list(self.measures)].to_numpy(dtype=float)
-
-
-def ridge(x: NDArray, y: NDArray) -> Predictor:
-    """Ridge regression on standardised features [hoerl1970ridge], its strength chosen by leaving one row out.
-
-    A feature that a row lacks (``nan``) counts as its mean over the others. Forecasts are shares, and are cut to
-    [0, 1].
-    """
-    from sklearn import config_context
-    from sklearn.linear_model import RidgeCV
-
-    if len(y) < 2:
-        return mean(x, y)
-    there = np.isfinite(x)
-    counts = np.maximum(there.sum(axis=0), 1)
-    centre = np.where(there, x, 0).sum(axis=0) / counts
-    scale = np.sqrt(np.where(there, np.square(x - centre), 0).sum(axis=0) / counts)
-    scale = np.where(scale > 1e-12 * np.abs(centre), scale, np.inf)
-
-    def standardised(x: NDArray) -> NDArray:
-        return np.where(np.isfinite(x), (x - centre) / scale, 0)
-
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # which takes longer than the fit
-        model = RidgeCV(alphas=LAMS).fit(standardised(x), y)
-    return lambda new: (model.intercept_ + standardised(new) @ model.coef_).clip(0, 1)
+        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`, and a column for the language within languages."""
+        x = table[list(self.measures)].to_numpy(dtype=float)
+        return np.column_stack([x, numbers(table["language"])]) if self.how == "within" else x
 
 
 def as_is(x: NDArray, y: NDArray) -> Predictor:
@@ -131,7 +107,7 @@ def rivals(measures: Iterable[str]) -> list[Forecaster]:
     return found
 
 
-DEFAULT = ("doc", "atc_entropy")
-"""Measures that `predict` regresses on. Within a model DoC is the mean confidence plus a constant: a line from one is a
-line from the other. Between models the constant takes off what each is too sure by in its source language; without
-that, confidences of several models cannot be compared."""
+DEFAULT = ("confidence", "doc", "cot", "atc_entropy")
+"""Measures that `predict` regresses on, all from one pass. Within a model DoC is the mean confidence plus a constant:
+what the model is too sure by in its source language. Between models that constant has a slope of its own, because it is
+known from the development examples alone. COT takes off what the shares of the predicted classes are wrong by."""

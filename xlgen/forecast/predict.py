@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 import torch
 from pydantic import Field
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from xlgen import models
@@ -31,7 +33,7 @@ from xlgen.forecast import frame as frames
 from xlgen.forecast.basis import basis_of
 from xlgen.forecast.jackknife import LEVEL
 from xlgen.forecast.labels import labels_worth
-from xlgen.forecast.scores import MEANS, Score, Tally, scores
+from xlgen.forecast.scores import ESTIMATORS, Score, Tally, scores
 from xlgen.measures.asked import Checkpoint
 from xlgen.models import class_order
 from xlgen.models.evaluate import Predictions
@@ -59,7 +61,8 @@ class Forecast:
         basis: what the forecasts rest on, in words.
         interval: what the intervals rest on, in words, or why there are none.
         level: of the intervals.
-        error: mean absolute error of such forecasts of what was left out; ``nan`` if it could not be measured.
+        error: mean absolute error of such forecasts of what was left out, the mean over the table's languages; ``nan``
+            if it could not be measured.
         source: accuracy (or F1) on the development examples of the source language.
         fitted: model, language, features and truth of the rows that the forecast was fitted on.
         features: the estimators that it was made from.
@@ -98,13 +101,15 @@ def predict(
 ) -> Forecast:
     """Forecast a fine-tuned model's accuracy (F1, where the task is scored by it) in languages without labels.
 
-    One forward pass over the text gives the mean confidence, of which is taken what the model is too sure by in the
-    source language (:mod:`xlgen.measures.doc`), and the share of units above a threshold that is found there
+    One forward pass over the text gives the mean confidence, the same less what the model is too sure by in the source
+    language (:mod:`xlgen.measures.doc`), less what it costs to have as many of each class as there
+    (:mod:`xlgen.measures.transport`), and the share of units above a threshold that is found there
     (:mod:`xlgen.measures.atc`). What forecasts from them depends on the labels there are, from strong to weak:
 
     - labelled target languages, 9 or more at the 90 % level: a ridge regression on them; intervals by jackknife+;
-    - records of other models of the task: a regression on those (and on what is labelled); from 9 models on, intervals
-      by CV+, a model left out at a time, and its language with it where the language is in the records of none;
+    - records of other models of the task: a regression on those (and on what is labelled), in a language that they have
+      from how the model differs from theirs there (:mod:`xlgen.forecast.within`); from 9 models on, intervals by CV+, a
+      model left out at a time, and its language with it where the language is in the records of none;
     - labelled target languages, 3 to 8: a regression on them, without intervals;
     - records of other tasks alone: an estimator calibrated on the source language; from 9 tasks on, intervals from its
       errors there;
@@ -154,12 +159,15 @@ def predict(
     known = None if records is None else _records(records, source)
     wanted, labelled = _languages(found, languages, labelled)
     with threads(options.threads):
-        tallies, at_home = _tallies(found, source, wanted, labelled, split, size, batch_size, precision, options)
+        tallies, at_home, labels = _tallies(
+            found, source, wanted, labelled, split, size, batch_size, precision, options
+        )
     if not tallies:
         raise DataError(
             f"there is no text to forecast from but in {found.source_language!r}; expected another language."
         )
-    return _forecast(found, source, tallies, at_home, labelled, known, level)
+    estimates = {language: tally.estimates(labels) for language, tally in tallies.items()}
+    return _forecast(found, source, tallies, estimates, at_home, labelled, known, level)
 
 
 def _records(records: pd.DataFrame | Path | str, source: Run | Checkpoint) -> pd.DataFrame:
@@ -216,8 +224,8 @@ def _tallies(
     batch_size: int,
     precision: str,
     options: RunOptions,
-) -> tuple[dict[str, Tally], Tally]:
-    """Go through the text once: a tally a language, and that of the source's development examples."""
+) -> tuple[dict[str, Tally], Tally, Tensor]:
+    """Go through the text once: a tally per language; that of the source's development examples, and their labels."""
     total, chunks = _chunks(task, languages, split, size, options)
     dev = task.rows(task.source_language, "dev", options.data_dir)
     if not dev.labelled:
@@ -253,13 +261,14 @@ def _tallies(
             if language in labelled:
                 tallies[language].add_labels(found, names, task.kind)
             bar.update(len(rows))
-    return tallies, at_home
+    return tallies, at_home, calibration.labels
 
 
 def _forecast(
     task: Task,
     source: Run | Checkpoint,
     tallies: Mapping[str, Tally],
+    estimates: Mapping[str, Mapping[str, float]],
     at_home: Tally,
     labelled: Sequence[str],
     records: pd.DataFrame | None,
@@ -267,7 +276,7 @@ def _forecast(
 ) -> Forecast:
     own = pd.DataFrame(
         [
-            {"task": task.name, "model": source.key, "language": language, **tally.means()}
+            {"task": task.name, "model": source.key, "language": language, **estimates[language]}
             | {frames.TRUTH: tally.truth(task.metric) if language in labelled else math.nan}
             for language, tally in tallies.items()
         ]
@@ -282,16 +291,19 @@ def _forecast(
         measured=own[frames.TRUTH],
         rows=[tally.rows for tally in tallies.values()],
     )
-    error = basis.error(own, level)
-    worth = [labels_worth(error, min(max(p, 0), 1)) if 0 < error <= 1 else math.nan for p in table["forecast"]]
+    errors = basis.errors(own, level)
+    worth = [
+        labels_worth(error, min(max(p, 0), 1)) if 0 < error <= 1 else math.nan
+        for error, p in zip(errors, table["forecast"], strict=True)
+    ]
     return Forecast(
-        table=table.assign(labels=worth, **{name: own[name] for name in MEANS}),
+        table=table.assign(labels=worth, **{name: own[name] for name in ESTIMATORS}),
         model=source.model,
         task=task.name,
         basis=basis.words,
         interval=basis.interval,
         level=level,
-        error=error,
+        error=float(np.mean(errors)),
         source=at_home.truth(task.metric),
         fitted=basis.rows[["model", "language", *basis.forecaster.measures, frames.TRUTH]],
         features=basis.forecaster.measures,

@@ -1,7 +1,14 @@
-"""Estimators of texts without labels in constant memory: means over units, summed up a piece of the text at a time.
+r"""Estimators of texts without labels in constant memory: means over units, summed up a piece of the text at a time.
 
 Every measure in :data:`MEANS` is the mean of a score of each unit, given what is known of the source's development
 examples. Scores are summed chunk by chunk and the logits are dropped, so that memory does not grow with the text.
+
+Confidence optimal transport (:mod:`xlgen.measures.transport`) is no mean: it takes all units at once. Of at most
+:data:`KEPT` of them it is exact; of more, units are drawn, and what the text has in confidence beyond these is added,
+
+.. math:: \mathrm{cot} = \bar c - (\bar c_{\text{drawn}} - \mathrm{cot}_{\text{drawn}})
+
+because what transport takes off the confidence varies much less from draw to draw than the confidence itself.
 """
 
 from __future__ import annotations
@@ -15,10 +22,14 @@ from torch import Tensor
 
 from xlgen.measures.atc import threshold
 from xlgen.measures.entropy import entropies
+from xlgen.measures.transport import carried
 from xlgen.models.entity_f1 import chunk_counts, f1_of
 from xlgen.models.evaluate import Predictions
 
 MEANS = ("confidence", "doc", "atc", "atc_entropy", "entropy")
+ESTIMATORS = (*MEANS, "cot")
+KEPT = 10_000
+"""Units of a language that transport looks at."""
 
 Score = Callable[[Predictions], Tensor]
 
@@ -56,6 +67,9 @@ class Tally:
         sums: by measure, the sum of its scores.
         right: units whose most probable class is the label.
         chunks: (3,) right, predicted and true chunks, for F1.
+        drawn: probabilities (U, C) of at most :data:`KEPT` units, each as likely as any other.
+        ticket: (U,) of the drawn, random numbers in [0, 1): the lowest of all units stay.
+        lots: what draws them.
     """
 
     rows: int = 0
@@ -63,6 +77,9 @@ class Tally:
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(MEANS, 0.0))
     right: int = 0
     chunks: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.int64))
+    drawn: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64))
+    ticket: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
+    lots: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
 
     def add(self, predictions: Predictions, known: Mapping[str, Score], rows: int) -> None:
         """Count the predictions of some rows."""
@@ -70,6 +87,12 @@ class Tally:
         self.units += len(predictions)
         for name, score in known.items():
             self.sums[name] += score(predictions).sum().item()
+        p = predictions.log_probs.exp()
+        self.drawn = torch.cat([self.drawn.reshape(-1, p.shape[1]), p])
+        self.ticket = torch.cat([self.ticket, torch.rand(len(p), generator=self.lots, dtype=torch.float64)])
+        if len(self.drawn) > KEPT:
+            stay = self.ticket.topk(KEPT, largest=False).indices
+            self.drawn, self.ticket = self.drawn[stay], self.ticket[stay]
 
     def add_labels(self, predictions: Predictions, names: tuple[str, ...], kind: str) -> None:
         """Count what is right of predictions whose labels are known."""
@@ -77,9 +100,17 @@ class Tally:
         if kind == "token":
             self.chunks += chunk_counts(predictions, names).sum(dim=0)
 
-    def means(self) -> dict[str, float]:
-        """By measure, its value."""
-        return {name: total / self.units for name, total in self.sums.items()}
+    def estimates(self, labels: Tensor) -> dict[str, float]:
+        """By name in :data:`ESTIMATORS`, the value of the measure.
+
+        Args:
+            labels: (M,) of the source's development examples, whose frequencies transport carries to.
+        """
+        values = {name: total / self.units for name, total in self.sums.items()}
+        cost = 1 - self.drawn
+        plan, _ = carried(cost, labels)
+        taken_off = (plan * cost).sum() - cost.amin(dim=1).mean()
+        return values | {"cot": values["confidence"] - taken_off.item()}
 
     def truth(self, metric: str) -> float:
         """The accuracy, or F1; ``nan`` without units."""

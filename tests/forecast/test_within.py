@@ -1,0 +1,97 @@
+"""Regression within languages: the theorem of fixed effects, what is unknown, and what a look-up and a line miss."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xlgen.forecast import evaluate
+from xlgen.forecast.forecasters import Forecaster
+from xlgen.forecast.jackknife import jackknife_plus
+from xlgen.forecast.ridge import ridge
+from xlgen.forecast.within import numbers, within
+
+CODES = ("de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur")
+
+
+def world(models, noise=0.0, seed=0):
+    """Accuracies with an effect of the language that no feature has, and one of the model that all have."""
+    rng = np.random.default_rng(seed)
+    language, model = np.tile(np.arange(len(CODES)), models), np.repeat(np.arange(models), len(CODES))
+    level, shift = rng.uniform(0.4, 0.7, len(CODES)), rng.normal(0, 0.03, models)
+    apart = rng.normal(0, 0.02, (models, len(CODES)))
+    x = rng.uniform(0.3, 0.8, len(CODES))[language] + shift[model] + apart[model, language]
+    y = level[language] + 0.7 * (shift[model] + apart[model, language]) + noise * rng.normal(size=len(model))
+    return x, y, np.array(CODES)[language], model
+
+
+def test_it_is_the_regression_with_a_dummy_for_each_language():
+    """Frisch, Waugh and Lovell: deviations from languages' means have the slope that dummies would give."""
+    x, y, language, _ = world(8, noise=0.01)
+    found = within(np.column_stack([x, numbers(language)]), y)
+    dummies = (language[:, None] == np.array(CODES)).astype(float)
+    slope, *levels = np.linalg.lstsq(np.column_stack([x, dummies]), y, rcond=None)[0]
+    new = np.column_stack([np.full(len(CODES), 0.55), numbers(CODES)])
+    # the least ridge takes 1e-3 of a sum of squares of 80
+    assert found(new) == pytest.approx(np.array(levels) + slope * 0.55, abs=1e-4)
+
+
+def test_what_a_feature_cannot_know_of_a_language_is_looked_up():
+    x, y, language, model = world(12)
+    rows = np.column_stack([x, numbers(language)])
+    apart = [model.tolist()]
+    errors = {
+        name: np.abs(jackknife_plus(fit, given, y, given[:1], apart).held - y).mean()
+        for name, fit, given in (
+            ("within", within, rows),
+            ("line", ridge, x[:, None]),
+            ("look-up", within, rows[:, 1:]),
+        )
+    }
+    assert errors["within"] < 0.002 < 0.01 < min(errors["line"], errors["look-up"])
+
+
+def test_an_unknown_language_is_forecast_by_the_line():
+    x, y, language, _ = world(6, noise=0.01)
+    rows = np.column_stack([x, numbers(language)])
+    new = np.array([[0.5, numbers(["ko"])[0]], [0.5, numbers(["de"])[0]]])
+    assert within(rows, y)(new)[0] == ridge(rows[:, :1], y)(new[:, :1])[0]
+    assert within(rows, y)(new)[1] != ridge(rows[:, :1], y)(new[:, :1])[1]
+
+
+def test_one_row_a_language_has_no_differences_to_learn_from():
+    x, y, language, _ = world(1)
+    rows = np.column_stack([x, numbers(language)])
+    assert within(rows, y)(rows) == pytest.approx(ridge(rows[:, :1], y)(rows[:, :1]))
+
+
+def test_a_missing_feature_is_taken_not_to_differ():
+    x, y, language, _ = world(6)
+    rows = np.column_stack([x, x**2, numbers(language)])
+    gap, there = rows[:1].copy(), rows[:1].copy()
+    gap[0, 1] = np.nan
+    there[0, 1] = rows[language == language[0], 1].mean()
+    assert within(rows, y)(gap) == pytest.approx(within(rows, y)(there))
+
+
+def test_forecasts_are_shares():
+    x, y, language, _ = world(4)
+    rows = np.column_stack([x, numbers(language)])
+    assert set(within(rows, y)(np.column_stack([[-50, 50], rows[:2, 1]]))) == {0.0, 1.0}
+
+
+def test_numbers_tell_all_codes_apart_and_do_not_depend_on_the_table():
+    codes = [f"{a}{b}-{script}" for a in "abcdefghij" for b in "abcdefghij" for script in ("Hans", "Hant")]
+    assert len({*numbers(codes)}) == len(codes)
+    assert numbers(codes[::-1])[0] == numbers(codes)[-1] and numbers(codes).max() < 2**52
+
+
+def test_the_mean_of_the_language_is_a_forecaster_without_measures():
+    x, y, language, model = world(3)
+    rows = [
+        {"task": "mini-xnli", "model": f"m{m}", "language": code, "measure": "accuracy", "value": value}
+        for m, code, value in zip(model, language, y, strict=True)
+    ]
+    found = evaluate.left_out(pd.DataFrame(rows), Forecaster("mean of the language", (), "within"), "model")
+    others = pd.DataFrame(rows).groupby("language")["value"]
+    expected = (found["language"].map(others.sum()) - found["truth"]) / 2
+    assert found["value"].to_numpy() == pytest.approx(expected.to_numpy())
