@@ -19,7 +19,7 @@ def recorded(stderr=0.01, noise=0.0):
     for language in ["en", *CODES]:
         p = rng.uniform(0.4, 0.9)
         values = {"accuracy": p, "confidence": p + noise * rng.normal(), "atc_entropy": p, "dev_margin": 2 * p - 1}
-        values["doc"] = values["confidence"] - 0.1
+        values |= {"doc": values["confidence"] - 0.1, "cot": values["confidence"]}
         for measure, value in values.items():
             row = {"task": "xnli", "model": "m", "language": language, "measure": measure, "value": value}
             on = "dev, true labels" if measure == "dev_margin" else "test"
@@ -69,7 +69,8 @@ def test_errors_that_the_languages_share_take_nothing_from_reliability(monkeypat
 
 
 def test_what_languages_share_is_read_from_other_models_of_the_task_where_these_do_not_say(monkeypatch):
-    rows = recorded(stderr=0.1).assign(key="one", stderr_kind="examples", extra=[{}] * 65)
+    rows = recorded(stderr=0.1).assign(key="one", stderr_kind="examples")
+    rows["extra"] = [{}] * len(rows)
     other = in_blocks(rows.assign(key="other"), 0.6)
     of_recorded = blocks(other[other["language"] != "en"])
     assert {table.shape for found in of_recorded.values() for table, _ in found} == {(len(CODES), 999)}
@@ -112,6 +113,16 @@ def test_the_table_has_every_estimator_once_and_the_best_first():
     assert labels == {forecasts.named("dev_margin")}
 
 
+def test_a_measure_that_can_do_without_labels_is_not_said_to_need_them():
+    """The trace of the Fisher information is taken with the model's labels or with true ones; the records say which."""
+    rows = recorded(noise=0.05)
+    for on, said in (("test, model's labels", ""), ("test, true labels", "needed")):
+        trace = rows[rows["measure"] == "confidence"].assign(measure="fisher_trace", on=on)
+        table = pd.concat([rows, trace])
+        body = {row[0]: row for row in forecasts.contest(frames.tidy(table), table, 0.9)}
+        assert body[forecasts.named("fisher_trace")][1] == said
+
+
 def test_every_measure_without_labels_is_tried_by_itself():
     rows = recorded()
     some = [rows[rows["measure"] == "confidence"].assign(measure=name) for name in LABEL_FREE_MEASURES]
@@ -134,6 +145,26 @@ def test_by_how_much_a_forecaster_is_closer_is_over_models_and_has_a_sign():
     assert forecasts.closer(frame, forecasts.LINE, forecasts.LINE, "model").value == 0
 
 
+def test_an_error_of_few_groups_has_no_interval_and_none_is_below_zero():
+    row = pd.Series({"mae": 0.02, "mae_low": -0.01, "mae_high": 0.05, "groups": 6})
+    assert forecasts.points(row) == "2.0 [0.0, 5.0]"
+    assert forecasts.points(pd.Series({**row, "groups": forecasts.FEW - 1})) == "2.0"
+
+
+def test_a_new_language_of_a_new_model_has_part_in_none_of_its_forecasts():
+    rows = pd.concat([recorded(noise=0.05).assign(model=f"m{m}") for m in range(3)])
+    rows["value"] += 0.01 * np.random.default_rng(1).normal(size=len(rows))
+    frame = frames.tidy(rows)
+    found = forecasts.new_language(frame, forecasts.LINE)
+    table = frames.wide(frame, forecasts.LINE.measures)
+    x, y = forecasts.LINE.features(table), table["truth"].to_numpy()
+    off = []
+    for i in range(len(y)):
+        rest = ((table["model"] != table["model"][i]) & (table["language"] != table["language"][i])).to_numpy()
+        off.append(100 * abs(forecasts.LINE.fit(x[rest], y[rest])(x[i : i + 1])[0] - y[i]))
+    assert found.value == pytest.approx(np.mean(off)) and found.n == 3
+
+
 def models(before, after):
     """Rows of models of before and after the choice; those of after are 10 points better than they are sure of."""
     rows = []
@@ -145,12 +176,18 @@ def models(before, after):
     return pd.concat(rows, ignore_index=True)
 
 
+CHOSEN = "2020-01-01"
+
+
 def test_models_of_after_the_choice_are_forecast_from_those_of_before():
     both = (forecasts.LINE, forecasts.MEAN)
-    found = forecasts.afterwards(models(9, 2), both, 0.9).set_index(["seed", "forecaster"])
+    found = forecasts.afterwards(models(9, 2), both, 0.9, CHOSEN).set_index(["seed", "forecaster"])
     assert set(found.index) == {(seed, one.name) for seed in (9, 10) for one in both}
     line = found.xs(forecasts.LINE.name, level="forecaster")
     assert line["off"].to_numpy() == pytest.approx(10, abs=1.5) and (line["inside"] < 0.2).all()
-    few = forecasts.afterwards(models(8, 1), both, 0.9)
+    few = forecasts.afterwards(models(8, 1), both, 0.9, CHOSEN)
     assert few["off"].notna().all() and few["inside"].isna().all()  # eight are too few for an interval
-    assert forecasts.afterwards(models(9, 0), both, 0.9).empty and forecasts.afterwards(models(1, 2), both, 0.9).empty
+    assert (
+        forecasts.afterwards(models(9, 0), both, 0.9, CHOSEN).empty
+        and forecasts.afterwards(models(1, 2), both, 0.9, CHOSEN).empty
+    )
