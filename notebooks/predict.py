@@ -288,15 +288,17 @@ for scale in where:
         say(**{f"{scale}_{name}": error.get((scale, *key), "(not recorded)")})
     say(**{f"{scale}_new_mean": error.get((scale, MEAN.name, "new"), "(not recorded)")})
     gain = closer(worlds[scale], WITHIN, LOOKUP, "model") if scale in worlds else None
+    line = closer(worlds[scale], LINE, LOOKUP, "model") if scale in worlds else None
     say(**{f"{scale}_gain": f"{gain:+.2f}" if gain else "(not recorded)"})
+    say(**{f"{scale}_line_gain": f"{line:+.2f}" if line else "(not recorded)"})
 head = ("left out", "forecast by", "error [points]", "mean width of the interval [points]", "models")
 chapters.table(head, body, f"A model is forecast from the others (XNLI, {level:.0%} intervals)", dense=True)
 
 # %% [markdown]
 # The error of {eq}`eq-predict-within` minus that of the look-up is {glue:text}`predict-mini-gain` points in the miniature and
 # {glue:text}`predict-real-gain` in real data (95 % over models, each forecast from the others, so that they are not quite
-# independent). A line through all languages does no better than the look-up. Where no model has the language, the line is
-# what there is: off by {glue:text}`predict-mini-new` and {glue:text}`predict-real-new` points, against
+# independent); that of a line through all languages, {glue:text}`predict-mini-line-gain` and
+# {glue:text}`predict-real-line-gain`. Where no model has the language, the line is what there is: off by {glue:text}`predict-mini-new` and {glue:text}`predict-real-new` points, against
 # {glue:text}`predict-mini-new-mean` and {glue:text}`predict-real-new-mean` for the mean of all others.
 #
 # *Who chooses among forecasts by their errors flatters the winner.* `xlgen predict` has learnt that: its first choice, a line
