@@ -150,9 +150,8 @@ say(mini_lr=f"{next(iter(found.runs.values())).config.lr:g}", mini_best_lr=best[
 chapters.table(("", "miniature", f"real: {encoder} on XNLI"), rows, "What stands on either side")
 
 # %% [markdown]
-# The real side has {glue:text}`truth-real-models` so far (objectives: {glue:text}`truth-real-objectives`). Its languages
-# lie closer together: over the target languages accuracy has a standard deviation of {glue:text}`truth-real-spread`
-# points, in the miniature of {glue:text}`truth-mini-spread`. What hides a correlation is noise beside that spread: the
+# The real side has {glue:text}`truth-real-models` so far (objectives: {glue:text}`truth-real-objectives`). Over its target
+# languages accuracy has a standard deviation of {glue:text}`truth-real-spread` points, in the miniature of {glue:text}`truth-mini-spread`. What hides a correlation is noise beside that spread: the
 # standard error of an accuracy is {glue:text}`truth-real-noise` of it in real data and {glue:text}`truth-mini-noise` in the
 # miniature.
 #
