@@ -373,7 +373,7 @@ def settle_depends() -> None:
 
 # %% tags=["remove-input"]
 for claim, measure in (("bassi-f1-pooled", "margin"), ("bassi-f2-pooled", "accuracy")):
-    c = clustered(sharpness, tables[measure], how="pooled", resamples=resamples)
+    c = clustered(sharpness, tables[measure], how="pooled", rows_too=True, resamples=resamples)
     evidence.settle(claim, clipped(c), study.having("sharpness_difference"))
 for number, measure in ((3, "dev_margin"), (4, "sharpness_difference"), (7, "sharpness_alpha")):
     for o in (o for o in objectives if f"bassi-f{number}-{o}" in evidence.claims):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from paper.chapters.directions import MEANT
 from paper.chapters.measures import LOGARITHMIC
 from paper.chapters.truth import Side
 from xlgen.analysis import LEVEL, MIN_POINTS, NOTHING, RESAMPLES, Interval, interval_of_mean
@@ -16,8 +17,10 @@ from xlgen.data.task import SHIFTED
 if TYPE_CHECKING:
     import pandas as pd
 
-SIGNS: Mapping[str, int] = {"margin": 1, "confidence": 1, "sharpness_difference": -1, "fisher_trace": -1}
+SIGNS: Mapping[str, int] = {m: MEANT[m] for m in ("margin", "confidence", "sharpness_difference", "fisher_trace")}
 """Of the measures that are asked, how they should go with accuracy: the margin and the confidence along with it."""
+FEWEST_MODELS = 3
+"""Fewest models or seeds whose mean gets an interval: Student's t with one degree of freedom is too wide to read."""
 
 
 def right_order(x: ArrayLike, y: ArrayLike, sign: int) -> NDArray:
@@ -36,9 +39,7 @@ def right_order(x: ArrayLike, y: ArrayLike, sign: int) -> NDArray:
     return np.where(np.isnan(along), np.nan, (1 + along) / 2)
 
 
-def pairs_in_order(
-    side: Side, measure: str, objective: str, base: str = "", *, seed: int = 0, resamples: int = RESAMPLES
-) -> Interval:
+def pairs_in_order(side: Side, measure: str, objective: str, *, seed: int = 0, resamples: int = RESAMPLES) -> Interval:
     r"""Share of the pairs of target languages that a measure puts in the order of their accuracies.
 
     .. math:: C = \binom{L}{2}^{-1} \sum_{a < b} \mathbb{1}\big[(x_a - x_b)(y_a - y_b) > 0\big] = \frac{1 + \tau}{2}
@@ -50,31 +51,53 @@ def pairs_in_order(
         side: with the models.
         measure: one of :data:`SIGNS`.
         objective: of the models.
-        base: an objective whose share is taken off, of the same draws: how much the objective changes it.
         seed: of the bootstrap.
         resamples: bootstrap samples.
     """
-    found = [_orders(side, measure, name) for name in (objective, base) if name]
-    if any(one is None for one in found):
+    orders = _orders(side, measure, objective)
+    if not orders:
         return NOTHING
-    languages = len(found[0])
+    order = np.mean(list(orders.values()), axis=0)
+    languages = len(order)
     draws = np.random.default_rng(seed).multinomial(languages, np.full(languages, 1 / languages), resamples)
-    shares = [_share(one, np.vstack([np.ones(languages), draws])) for one in found]
-    value, *drawn = shares[0] - shares[1] if base else shares[0]
+    value, *drawn = _share(order, np.vstack([np.ones(languages), draws]))
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(value), min(float(low), float(value)), max(float(high), float(value)), languages)
 
 
-def _orders(side: Side, measure: str, objective: str) -> NDArray | None:
-    """:func:`right_order` of the objective's models that have the measure everywhere, their mean."""
-    if measure not in side.tables:
-        return None
+def change_of_order(side: Side, measure: str, objective: str, base: str = "baseline") -> Interval:
+    """How much larger an objective's :func:`pairs_in_order` is than another's, in these languages.
+
+    The mean difference over the seeds that both have, with :func:`over_models`: what an objective does has to come back
+    with another seed.
+
+    Args:
+        side: with the models.
+        measure: one of :data:`SIGNS`.
+        objective: of the models.
+        base: the other one.
+    """
+    ours, theirs = (_orders(side, measure, name) for name in (objective, base))
+    pairs = np.triu_indices(side.accuracy.shape[1], 1)
+    return over_models([float((ours[seed] - theirs[seed])[pairs].mean()) for seed in ours if seed in theirs])
+
+
+def over_models(values: Sequence[float]) -> Interval:
+    """Mean of one value a model or seed, with Student's t; no ends from fewer than :data:`FEWEST_MODELS`."""
+    if len(values) < FEWEST_MODELS:
+        return Interval(float(np.mean(values)), np.nan, np.nan, len(values)) if values else NOTHING
+    return interval_of_mean(values)
+
+
+def _orders(side: Side, measure: str, objective: str) -> dict[int, NDArray]:
+    """By seed, :func:`right_order` of the objective's models that have the measure in every language."""
+    if measure not in side.tables or side.accuracy.shape[1] < MIN_POINTS:
+        return {}
     x = side.tables[measure].reindex(index=side.accuracy.index, columns=side.accuracy.columns)
     models = [key for key in side.models if key[0] == objective and np.isfinite(x.loc[[key]]).all(axis=None)]
-    if not models or x.shape[1] < MIN_POINTS:
-        return None
-    each = (right_order(x.loc[[key]].iloc[0], side.accuracy.loc[[key]].iloc[0], SIGNS[measure]) for key in models)
-    return np.mean(list(each), axis=0)
+    return {
+        key[1]: right_order(x.loc[[key]].iloc[0], side.accuracy.loc[[key]].iloc[0], SIGNS[measure]) for key in models
+    }
 
 
 def _share(order: NDArray, counts: NDArray) -> NDArray:
@@ -124,7 +147,7 @@ class Shifted:
         return float(np.mean(each)) if each else np.nan
 
     def off(self, measure: str, objective: str) -> tuple[Interval, Interval, Interval]:
-        """Errors [points] in English of the other domain, with intervals over models: forecast minus accuracy.
+        """Errors [points] in English of the other domain, forecast minus accuracy, with :func:`over_models`.
 
         A measure of :data:`paper.chapters.measures.LOGARITHMIC` enters the line by its logarithm.
 
@@ -141,7 +164,7 @@ class Shifted:
             forecasts = (slope * at + constant, y.mean(), self.english("accuracy", key, shifted=False))
             for found, forecast in zip(errors, forecasts, strict=True):
                 found.append(100 * (forecast - truth))
-        line, mean, english = (interval_of_mean(found) if found else NOTHING for found in errors)
+        line, mean, english = map(over_models, errors)
         return line, mean, english
 
     def _columns(self, measure: str, objective: str):

@@ -15,6 +15,7 @@ from paper.chapters.real import ENCODER, SEEDS, rows_of
 from paper.protocols.base import OBJECTIVES, name_of
 from xlgen.analysis import (
     CANNOT_SAY,
+    DISAGREES,
     MIN_POINTS,
     NOTHING,
     RESAMPLES,
@@ -47,7 +48,8 @@ WITHIN: Mapping[str, str] = {
 TWICE = ("bassi-f3", "bassi-f4")
 """Those that claim the signs of what Table 1 has in numbers."""
 POOLED: Mapping[str, str] = {"bassi-f1-pooled": "margin", "bassi-f2-pooled": "accuracy"}
-"""Claims on the sharpness by difference against a measure, over all objectives and languages together."""
+"""Claims on the sharpness by difference against a measure, over all objectives and languages together: their intervals
+draw models and languages."""
 ORDERED: Mapping[str, str] = {
     "bassi-f1-flattest": "sharpness_difference",
     "bassi-f5-distance": "frobenius",
@@ -153,6 +155,11 @@ class Side:
                 each.append(from_errors(values, errors))
         return float(np.mean(each)) if each else math.nan
 
+    @property
+    def noise(self) -> float:
+        """The standard error of an accuracy, as a share of the standard deviation of the languages' mean accuracies."""
+        return float(np.nanmean(self.errors["accuracy"]) / self.accuracy.mean().std(ddof=1))
+
     def levels(self, measure: str) -> dict[str, dict[int, float]]:
         """By objective and seed, a measure's mean over the target languages; accuracy in per cent."""
         means = self.whole.get(measure)
@@ -184,6 +191,15 @@ class Side:
         seeds = tuple(sorted({seed for _, seed in self.rests_on(claim)}))
         return ledger.Record(claim.chapter, claim.id, **numbers, seeds=seeds, scale=self.scale)
 
+    def judged(self) -> dict[ledger.Group, ledger.Joint]:
+        """What the ledger says of each claim of :func:`asked` by these models alone: :func:`paper.ledger.joined`.
+
+        Claims that are one are judged once, and of what is tested with another criterion than the paper's the ledger
+        cannot say whether it holds. A claim that these models cannot be asked is left out.
+        """
+        found = filter(None, map(self.record, asked()))
+        return {joint.group: joint for joint in ledger.joined(ledger.rows(found)) if joint.scale}
+
     def rests_on(self, claim: ledger.Claim) -> list[tuple[str, int]]:
         """The models that a claim rests on: of the objectives that it names, those that have its measure.
 
@@ -204,7 +220,8 @@ class Side:
         if claim.id in POOLED and len(self.objectives) > 1 and measure in self.tables:
             x, y = (self.tables[m] for m in (measure, POOLED[claim.id]))
             y = y.reindex(index=x.index, columns=x.columns)
-            return numbers_of(clustered(x.to_numpy(), y.to_numpy(), how="pooled", resamples=self.resamples))
+            tables = x.to_numpy(), y.to_numpy()
+            return numbers_of(clustered(*tables, how="pooled", rows_too=True, resamples=self.resamples))
         if claim.id == WEAK and measure in self.whole:
             y = self.accuracy.mean(axis=1).reindex(self.whole[measure].index)
             return ledger.of(correlate(self.whole[measure], y)) if len(y) >= MIN_POINTS else None
@@ -227,6 +244,39 @@ def asked() -> list[ledger.Claim]:
         if claim.id in {*POOLED, *ORDERED, *SPREADS, WEAK}
         or (claim.id.rpartition("-")[0] in WITHIN.keys() - set(TWICE) and involved(claim) <= set(OBJECTIVES))
     ]
+
+
+def asked_once() -> list[ledger.Group]:
+    """The claims of :func:`asked`, those that are one joined, in the order of the papers' tables and figures."""
+    names = {claim.id for claim in asked()}
+    return [joint.group for joint in ledger.joined(ledger.rows(())) if joint.concerns(names)]
+
+
+def numbers_shown(joint: ledger.Joint, languages: int) -> str:
+    """The number that a verdict is about, and over how many languages where some are missing.
+
+    Args:
+        joint: of :meth:`Side.judged`.
+        languages: of the side.
+    """
+    row = joint.every[0]
+    missing = row.claim.kind == "correlation" and row.n < languages
+    return "; ".join(row.ours.split("\n")) + (f", n = {row.n}" if missing else "")
+
+
+def because_of(joint: ledger.Joint) -> str:
+    """Why an order of objectives does not hold, where some of its pairs are as claimed; empty otherwise."""
+    row = joint.every[0]
+    if not row.claim.pairs or joint.verdict != DISAGREES:
+        return ""
+    pairs = {pair: set(pair.split(" > ")) for pair in row.claim.pairs}
+    along = [pair for pair in pairs if row.record.value[pair] > 0]
+    if not along:
+        return ""
+    alone = set.intersection(*(names for pair, names in pairs.items() if pair not in along))
+    alone = alone.difference(*(pairs[pair] for pair in along))
+    start = f"because of {' and '.join(sorted(alone))} alone: " if alone else "though "
+    return start + f"{' and '.join(along)} {'has' if len(along) == 1 else 'have'} the claimed sign"
 
 
 def involved(claim: ledger.Claim) -> set[str]:

@@ -69,6 +69,26 @@ def test_the_interval_is_scipys_over_tables_put_together_from_drawn_columns(how)
     assert (found.low, found.high) == pytest.approx((theirs.low, theirs.high), abs=1e-9)
 
 
+def test_rows_are_drawn_as_well_where_that_is_asked_for():
+    """By hand: whole rows and whole columns copied, of the rows that have a point; missing points stay missing."""
+    x, y = table(groups=6, columns=9)
+    x[0, :3], x[5] = math.nan, math.nan
+    rng, drawn = np.random.default_rng(1), []
+    for _ in range(1_999):
+        some = np.ix_(rng.integers(5, size=5), rng.integers(9, size=9))
+        points = np.isfinite(x[some])
+        drawn.append(pearson(x[some][points], y[some][points]))
+    found = clustered(x, y, how="pooled", rows_too=True, resamples=1_999)
+    assert np.quantile(drawn, [0.025, 0.975]) == pytest.approx([found.low, found.high], abs=0.05)
+    assert found.value == clustered(x, y, how="pooled", resamples=99).value
+
+
+def test_what_differs_between_rows_is_sure_for_these_rows_and_not_for_others():
+    x, y = table(groups=5, columns=14, common=0.1)
+    these, others = (clustered(x, y, how="pooled", rows_too=both, resamples=499) for both in (False, True))
+    assert others.high - others.low > 2 * (these.high - these.low)
+
+
 def quick_value(x, y, how):
     if how == "mean":
         return np.nanmean([pearson(a, b) for a, b in zip(x, y, strict=True)])
@@ -181,6 +201,8 @@ def test_bad_tables_are_refused():
     for bad in (lambda: quick(x, y[:3]), lambda: quick(x[0], y[0]), lambda: quick(x, y, resamples=5)):
         with pytest.raises(AnalysisError):
             bad()
+    with pytest.raises(AnalysisError, match="rows are drawn of how='pooled' alone"):
+        quick(x, y, rows_too=True)
     with pytest.raises(AnalysisError, match="kendall is not defined for 'pooled'"):
         quick(x, y, how="pooled", coefficient="kendall")
 

@@ -10,9 +10,9 @@ import pytest
 from scipy.stats import kendalltau
 
 from paper import protocols
-from paper.chapters.questions import SIGNS, Shifted, pairs_in_order, right_order
+from paper.chapters.questions import SIGNS, Shifted, change_of_order, over_models, pairs_in_order, right_order
 from paper.chapters.truth import Side
-from xlgen.analysis import NOTHING
+from xlgen.analysis import NOTHING, interval_of_mean
 
 CODES = ("en", "de", "fr", "hi", "sw", "ur", "zh")
 ACCURACY = (0.9, 0.8, 0.75, 0.7, 0.6, 0.5, 0.4)
@@ -36,10 +36,14 @@ def frame(models=MODELS, seed=0):
     return pd.DataFrame(rows)
 
 
+def side_rows(models=MODELS):
+    rows = frame(models)
+    return rows[~rows.measure.str.startswith("shifted")]
+
+
 @pytest.fixture
 def side():
-    rows = frame()
-    return Side(rows[~rows.measure.str.startswith("shifted")], "en", "real data")
+    return Side(side_rows(), "en", "real data")
 
 
 def test_pairs_are_in_order_by_the_sign_of_the_measure_and_a_tie_is_half():
@@ -56,15 +60,38 @@ def test_the_share_of_pairs_is_half_of_one_plus_kendalls_tau(side):
     assert found.low < found.value < found.high <= 1
 
 
-def test_an_objective_is_compared_with_another_on_the_same_languages(side):
+def test_the_share_of_an_objective_has_the_ends_of_its_languages(side):
     assert pairs_in_order(side, "margin", "baseline", resamples=199).low == 1
     assert pairs_in_order(side, "margin", "sam", resamples=199).high == 0
-    apart = pairs_in_order(side, "margin", "sam", "baseline", resamples=199)
-    assert (apart.value, apart.low, apart.high) == (-1, -1, -1)
-    same = pairs_in_order(side, "sharpness_difference", "baseline", "baseline", resamples=199)
-    assert (same.value, same.low, same.high) == (0, 0, 0)
     for measure, objective in (("confidence", "baseline"), ("margin", "mvr")):
         assert pairs_in_order(side, measure, objective, resamples=199) == NOTHING
+
+
+def test_an_objective_is_compared_with_another_seed_by_seed():
+    """Each seed's own difference is one point; of one or two there is no interval."""
+    seeds = [(o, seed) for seed in range(4) for o in ("baseline", "sam")]
+    side = Side(side_rows([*seeds, ("sam", 4)]), "en", "real data")
+
+    def share(key):
+        x, y = (side.tables[name].loc[[key]].to_numpy()[0] for name in ("sharpness_difference", "accuracy"))
+        return np.mean([(x[a] - x[b]) * (y[a] - y[b]) < 0 for a, b in combinations(range(len(x)), 2)])
+
+    expected = interval_of_mean([share(("sam", seed)) - share(("baseline", seed)) for seed in range(4)])
+    found = change_of_order(side, "sharpness_difference", "sam")
+    assert (found.value, found.low, found.high) == pytest.approx((expected.value, expected.low, expected.high))
+    assert found.n == 4 and found.low < found.value
+    assert change_of_order(side, "margin", "sam").value == -1
+    assert change_of_order(side, "margin", "mvr") == change_of_order(side, "confidence", "sam") == NOTHING
+    one = change_of_order(Side(side_rows(), "en", "real data"), "margin", "sam")
+    assert (one.value, one.n) == (-1, 1) and np.isnan(one.low)
+
+
+def test_few_models_have_a_mean_and_no_interval():
+    assert over_models([]) == NOTHING
+    for few in ([1.0], [1.0, 2.0]):
+        mean = over_models(few)
+        assert (mean.value, mean.n) == (np.mean(few), len(few)) and np.isnan(mean.low) and np.isnan(mean.high)
+    assert over_models([1.0, 2.0, 4.0]) == interval_of_mean([1.0, 2.0, 4.0])
 
 
 def test_the_interval_draws_languages_and_not_pairs(side):
@@ -87,7 +114,7 @@ def test_another_domain_is_put_among_the_languages_and_forecast_from_them():
     assert shifted.in_order("margin", "sam") < 1
     line, mean, english = shifted.off("margin", "baseline")
     assert english.value == pytest.approx(100 * (0.9 - 0.65))
-    assert line.value == pytest.approx(2) and line.n == 2
+    assert line.value == pytest.approx(2) and line.n == 2 and np.isnan(line.low)
     assert mean.value == pytest.approx(100 * (np.mean(ACCURACY[1:]) - 0.65))
     assert shifted.off("confidence", "baseline") == (NOTHING, NOTHING, NOTHING)
     powers = frame()
@@ -103,8 +130,7 @@ def test_another_domain_is_put_among_the_languages_and_forecast_from_them():
 def test_where_nothing_is_recorded_nobody_is_asked():
     none = Shifted(pd.DataFrame(), "en", "real data")
     assert none.models("baseline") == [] and np.isnan(none.level("baseline", shifted=False))
-    rows = frame()
-    unshifted = Shifted(rows[~rows.measure.str.startswith("shifted")], "en", "real data")
+    unshifted = Shifted(side_rows(), "en", "real data")
     assert unshifted.models("baseline") == [] and np.isnan(unshifted.in_order("margin", "baseline"))
 
 

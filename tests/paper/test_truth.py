@@ -9,7 +9,7 @@ import pytest
 from paper import chapters, ledger, protocols, records
 from paper.chapters import truth
 from paper.chapters.truth import FALLS, RISES, UNSETTLED, Side, across, asked, parting, says
-from xlgen.analysis import NOTHING
+from xlgen.analysis import NOTHING, clustered
 from xlgen.core.config import RunOptions
 from xlgen.training import runs
 
@@ -94,6 +94,82 @@ def test_claims_are_judged_as_the_ledger_does():
     assert records["bassi-f5-distance"].value["fisher > sam"] == pytest.approx(1)
     assert outcome["bassi-f1-pooled"] == outcome["bassi-f2-pooled"] == ledger.AGREES
     assert records["bassi-f5-weak"].n == len(ALL) and records["bassi-t3-sam"] is None
+
+
+def with_alpha(models):
+    """1/α² that falls strictly with accuracy, of SAM in all languages but two."""
+    rows = frame(models)
+    alpha = rows[rows.measure == "sharpness_difference"].assign(measure="sharpness_alpha")
+    alpha.loc[(alpha.objective == "sam") & alpha.language.isin(["ar", "bg"]), "status"] = "hit_upper"
+    return pd.concat([rows, alpha], ignore_index=True)
+
+
+def test_a_claim_is_judged_once_and_what_has_another_criterion_than_the_papers_is_open():
+    """The coefficient of α-sharpness alone would settle it: Table 3 claims the sign that it has."""
+    one = Side(with_alpha(ALL), "en", "real data", resamples=199)
+    judged = one.judged()
+    assert set(judged) <= set(truth.asked_once())
+    alpha = {group.others[0]: joint for group, joint in judged.items() if group.others}
+    assert set(alpha) == {f"bassi-t3-{o}" for o in ("baseline", "sam", "mvr", "fisher")}
+    assert {joint.verdict for joint in alpha.values()} == {UNSETTLED}
+    claims = {claim.id: claim for claim in asked()}
+    assert ledger.verdict(claims["bassi-t3-mvr"], one.record(claims["bassi-t3-mvr"])).outcome != UNSETTLED
+    both = {tuple(claim.item for claim in group.claims) for group in judged}
+    assert ("Table 1", "Figure 3") in both and ("Table 3", "Figure 7") in both
+    assert side(ALL[:1]).judged().keys() < judged.keys() and not Side(pd.DataFrame(), "en", "real data").judged()
+
+
+def test_a_number_over_fewer_languages_than_there_are_says_so():
+    judged = Side(with_alpha(ALL), "en", "real data", resamples=199).judged()
+    shown = {group.claims[0].id: truth.numbers_shown(joint, len(LANGUAGES)) for group, joint in judged.items()}
+    assert shown["bassi-t3-sam"].endswith(f", n = {len(LANGUAGES) - 2}")
+    assert not any("n = " in text for name, text in shown.items() if name != "bassi-t3-sam")
+    assert shown["bassi-f6-best"].count(";") == 2
+
+
+def order(values):
+    """The claim of Figure 1 on which objectives are flattest, with these differences, all of them settled."""
+    claim = ledger.CLAIMS["bassi-f1-flattest"]
+    numbers = dict(zip(claim.pairs, values, strict=True))
+    ends = {"low": {p: v - 0.1 for p, v in numbers.items()}, "high": {p: v + 0.1 for p, v in numbers.items()}}
+    parts = {"value": numbers, **ends, "p": dict.fromkeys(claim.pairs, 1e-4), "n": 5}
+    record = ledger.Record(claim.chapter, claim.id, **parts, seeds=(0,), scale="real data")
+    (joint,) = (joint for joint in ledger.joined(ledger.rows([record])) if joint.scale)
+    return joint
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        (
+            [1, 1, -1, -1],
+            "because of mvr alone: baseline > sam and baseline > fisher have the claimed sign",
+        ),
+        ([1, -1, -1, -1], "though baseline > sam has the claimed sign"),
+        ([-1, -1, -1, -1], ""),
+        ([1, 1, 1, 1], ""),
+    ],
+)
+def test_an_order_that_does_not_hold_because_of_one_objective_names_it(values, words):
+    """Pairs: baseline > sam, baseline > fisher, mvr > sam, mvr > fisher."""
+    assert truth.because_of(order(values)) == words
+    (plain,) = (
+        joint for group, joint in side(ALL[:1]).judged().items() if group.claims[0].id == "bassi-t1-margin-baseline"
+    )
+    assert truth.because_of(plain) == ""
+
+
+def test_a_claim_over_all_models_and_languages_draws_both():
+    one, claims = side(ALL), {claim.id: claim for claim in asked()}
+    found = one.record(claims["bassi-f2-pooled"])
+    x, y = (one.tables[name].to_numpy() for name in ("sharpness_difference", "accuracy"))
+    both = clustered(x, y, how="pooled", rows_too=True, resamples=199)
+    assert (found.low, found.high) == (both.low, both.high)
+
+
+def test_noise_is_the_error_of_an_accuracy_beside_the_spread_of_the_languages():
+    one = side(ALL)
+    assert one.noise == pytest.approx(0.01 / one.accuracy.mean().std(ddof=1), rel=0.01)
 
 
 def test_the_chapters_claims_get_rows_of_real_data_from_the_models_that_they_name(tmp_path):

@@ -3,7 +3,8 @@
 A table has a group a row and a cluster a column: models down and languages across for "in which language is a model
 good?", languages down and models across for "which model is good in a language?". The points of a column come from the
 same language (or the same model) and go up and down together, so that columns, and not points, are what is drawn: the
-interval resamples whole columns and the p-value permutes whole columns.
+interval resamples whole columns and the p-value permutes whole columns. Where points of different rows are pooled, rows
+can be drawn as well.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from xlgen.analysis.correlation import BATCH, RESAMPLES, STATISTICS, bootstrap_ends, is_constant
-from xlgen.analysis.intervals import MIN_POINTS, AnalysisError, Interval
+from xlgen.analysis.intervals import LEVEL, MIN_POINTS, AnalysisError, Interval
 from xlgen.core.errors import UnknownName
 
 HOW = ("mean", "centred", "pooled")
@@ -68,6 +69,7 @@ def clustered(
     *,
     how: str = "mean",
     coefficient: str = "pearson",
+    rows_too: bool = False,
     seed: int = 0,
     resamples: int = RESAMPLES,
 ) -> Clustered:
@@ -90,6 +92,8 @@ def clustered(
         y: the same shape.
         how: see above.
         coefficient: ``"pearson"``, ``"spearman"`` or ``"kendall"`` (the last two for ``"mean"``).
+        rows_too: of ``"pooled"``, draw rows as well as columns, independently of each other (A. B. Owen, Annals of
+            Applied Statistics 1, 2007): the interval, of percentiles, then holds for other rows too.
         seed: of the resampling.
         resamples: bootstrap samples, and permutations.
 
@@ -109,6 +113,8 @@ def clustered(
         raise AnalysisError(f"x and y have shapes {x.shape} and {y.shape}; expected two tables of one shape.")
     if how != "mean" and coefficient != "pearson":
         raise AnalysisError(f"{coefficient} is not defined for {how!r}; expected 'pearson', or how='mean'.")
+    if rows_too and how != "pooled":
+        raise AnalysisError(f"rows are drawn of how='pooled' alone; {how!r} holds for the rows that there are.")
     if resamples < 99:
         raise AnalysisError(f"resamples is {resamples}; expected at least 99.")
     usable = np.isfinite(x) & np.isfinite(y)
@@ -133,9 +139,25 @@ def clustered(
         flat = _weighted(x, y, usable, drawn.reshape(-1, len(columns)), how, coefficient)
         return flat.reshape(drawn.shape[:-1])
 
-    low, high = bootstrap_ends(columns, columns, statistic, seed, resamples)
+    if rows_too:
+        low, high = _both_ways(x, y, usable, seed, resamples)
+    else:
+        low, high = bootstrap_ends(columns, columns, statistic, seed, resamples)
     p = math.nan if how == "pooled" else _permuted(x, y, usable, how, coefficient, seed, resamples)
     return Clustered(value, low, high, p, **counts)
+
+
+def _both_ways(x: NDArray, y: NDArray, usable: NDArray, seed: int, resamples: int) -> tuple[float, float]:
+    """Percentile interval of Pearson's r of all points, where a point counts as often as its row times its column."""
+    kept = usable.any(axis=1)
+    x, y, usable = (a[kept] for a in (x, y, usable))
+    rng = np.random.default_rng(seed)
+    rows, columns = (rng.multinomial(n, np.full(n, 1 / n), resamples).astype(float) for n in x.shape)
+    w = (rows[:, :, None] * columns[:, None] * usable).reshape(resamples, -1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        xy, xx, yy = _parts(x.ravel(), y.ravel(), w, "pearson")
+        low, high = np.nanquantile(xy / np.sqrt(xx * yy), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
 
 
 def _varies(x: NDArray, y: NDArray, usable: NDArray) -> bool:
