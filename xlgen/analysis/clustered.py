@@ -21,8 +21,8 @@ from xlgen.analysis.intervals import MIN_POINTS, AnalysisError, Interval
 from xlgen.core.errors import UnknownName
 
 HOW = ("mean", "centred", "pooled")
-ENOUGH = 1_000
-"""Permutations that reach the coefficient after which more are not drawn: p is then known to 1/√1000, 3 % of itself."""
+ENOUGH = 10_000
+"""Permutations that reach the coefficient after which no more are drawn: p is then known to 1/√10000, 1 % of itself."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def clustered(
     With :math:`r_g` the coefficient over the columns of row g, and :math:`S^g_{xy} = \sum_c (x_{gc} - \bar x_g)
     (y_{gc} - \bar y_g)`:
 
-    - ``"mean"``: :math:`\frac1G \sum_g r_g`, what one row gives in the mean;
+    - ``"mean"``: :math:`\frac1G \sum_g r_g`, what one row gives on average;
     - ``"centred"``: :math:`\sum_g S^g_{xy} / \sqrt{\sum_g S^g_{xx} \sum_g S^g_{yy}}`, one slope for all rows, each with
       a mean of its own;
     - ``"pooled"``: Pearson's r of all points, which mixes what is within rows with what is between them.
