@@ -121,10 +121,10 @@ study.answers(second, second_p, caption + each(len(tried)))
 
 # %% [markdown]
 # Over languages the difference of confidences is the mean confidence less a constant of the model: they count once.
-# {term}`Reliability` is itself an estimate, and that of one measure differs from page to page: here it is of the means over
-# the models with the errors of one, elsewhere of one model or the mean of each. Below 0 the errors exceed the differences
-# between languages; if $r$ is settled all the same, the errors are overestimated or $r$ is chance. *Cannot say* is blank
-# where the interval of $r$ excludes 0.
+# {term}`Reliability <reliability>` is itself an estimate, and that of one measure differs from page to page: here it is
+# of the means over the models with the errors of one, elsewhere of one model, or the mean of each. Below 0 the errors
+# exceed the differences between languages; if $r$ is settled all the same, the errors are overestimated or $r$ is chance.
+# *Cannot say* is blank where the interval of $r$ excludes 0.
 #
 # ## Within an objective, and across
 #
@@ -239,11 +239,11 @@ for m in distinct:
     words = "passes" if passes else "does not"
     labels = "needed" if study.needs_labels(m) else "not needed"
     body.append((named(m), labels, cell(c), p_text(p), gap, f"{study.bounds(m):.0%}", words))
+say(noisy=few(noisy))
 head = ("", "labels", "r over languages [95 %]", "corrected p", "error minus that of the mean [95 %]", "bounds", "")
 chapters.table(
     head, body, f"The four tests of an answer to “which language?”, of {len(distinct)} candidates", dense=True
 )
-say(noisy=few(noisy))
 
 # %% [markdown]
 # Reliability is no fifth test: noise alone would not go along with accuracy, and a reliability below 0 says that the

@@ -279,7 +279,8 @@ plt.show()
 # test examples that are also among those of the accuracy.
 #
 # Of the candidates, {glue:text}`which_language-first-count` are related to accuracy over languages (corrected p at most
-# 0.05, and an interval without 0), the strongest first: {glue:text}`which_language-first-list`.
+# 0.05, and an interval without 0), the strongest first: {glue:text}`which_language-first-list`
+# ({numref}`fig-which-language-forest`).
 #
 # ```{admonition} Concept check: With more seeds the interval of $r$ becomes as short as one likes. True?
 # :class: dropdown

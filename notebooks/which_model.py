@@ -194,11 +194,12 @@ plt.show()
 
 # %% [markdown]
 # Of the candidates, {glue:text}`which_model-second-count` are related to accuracy over models (Holm-corrected p at most
-# 0.05, and an interval without 0), the strongest first: {glue:text}`which_model-second-list`. Over languages it is
-# {glue:text}`which_model-first-count`, where the difference of confidences (DoC) and the mean confidence count once. Related
-# in both: {glue:text}`which_model-both`; with opposite signs: {glue:text}`which_model-flipped`. No p-value can be below
-# {glue:text}`which_model-least-p`, one over the number of permutations; where a corrected one is near 0.05 there are more of
-# them, so that no verdict hangs on their seed. With fewer than about eight models, intervals over models are not to be trusted.
+# 0.05, and an interval without 0), the strongest first: {glue:text}`which_model-second-list`
+# ({numref}`fig-which-model-forest`). Over languages it is {glue:text}`which_model-first-count`, where the difference of
+# confidences (DoC) and the mean confidence count once. Related in both: {glue:text}`which_model-both`; with opposite signs:
+# {glue:text}`which_model-flipped`. No p-value can be below {glue:text}`which_model-least-p`, one over the number of
+# permutations; where a corrected one is near 0.05 there are more of them, so that no verdict hangs on their seed. With fewer
+# than about eight models, intervals over models are not to be trusted.
 #
 # ```{admonition} Concept check: $r = 0.9$ over languages, so one keeps the model with the highest value. True?
 # :class: dropdown
@@ -267,8 +268,8 @@ caption = f"""Pearson's r with test accuracy over models for a fixed language, 9
 chapters.table(("", "over seeds of one objective, mean", "Holm", "over all models", "Holm"), body, caption, dense=True)
 
 # %% [markdown]
-# Over seeds alone, these are related to accuracy, the strongest first: {glue:text}`which_model-seeds-only`. Candidates with too few seeds for
-# the question: {glue:text}`which_model-seeds-unknown`.
+# Over seeds alone, these are related to accuracy, the strongest first: {glue:text}`which_model-seeds-only`.
+# Candidates with too few seeds for the question: {glue:text}`which_model-seeds-unknown`.
 #
 # ````{exercise} ★★ How much is there to tell?
 # :label: which-model-ex-ceiling
