@@ -42,8 +42,8 @@ from paper import chapters, figures, protocols, records
 from paper.chapters import questions
 from paper.chapters.checks import NAMES as CHECKS
 from paper.chapters.checks import Checked
-from paper.chapters.directions import beyond_chance, once, turned
-from paper.chapters.measures import TWINS, named
+from paper.chapters.directions import beyond_chance, turned
+from paper.chapters.measures import TWINS, named, once
 from paper.chapters.truth import (
     UNSETTLED,
     Side,

@@ -48,6 +48,7 @@ from myst_nb import glue
 from paper import chapters, figures, protocols
 from paper.chapters.contests import (
     BASES,
+    as_it_is,
     compared,
     error_forest,
     error_of,
@@ -56,11 +57,23 @@ from paper.chapters.contests import (
     real_error_forest,
     side_by_side,
 )
-from paper.chapters.measures import ALPHA, MeasureTables, beside_real, corrected, listed, named, p_text
+from paper.chapters.measures import (
+    ALPHA,
+    MeasureTables,
+    beside_real,
+    corrected,
+    few,
+    listed,
+    named,
+    once,
+    p_text,
+    tested,
+)
 from paper.live import picker
 from paper.notebook import provenance
 from xlgen.analysis import clustered, errors, holm, leave_one_out, mean_of_others, signed
 from xlgen.analysis.contest import contests
+from xlgen.forecast.forecasters import DIRECT
 
 figures.use_style()
 say, objectives = chapters.Say("which_language"), chapters.words(objectives)
@@ -74,7 +87,7 @@ chapters.records_box(found)
 
 # %% tags=["remove-input"]
 study = MeasureTables(found)
-keys, languages, tried, candidates = study.keys, study.languages, study.tried, study.candidates
+keys, languages, tried, candidates = study.keys, study.languages, once(study.tried), once(study.candidates)
 tables, facts, task = study.tables, chapters.facts(found), study.frame.task.iloc[0]
 accuracy = tables["accuracy"]  # (models, languages)
 n_examples, label_free = study.about.n["accuracy"], sum(not study.needs_labels(m) for m in tried)
@@ -82,7 +95,7 @@ say(models=len(keys), with_all=len(study.with_all), languages=len(languages), tr
 say(task=task, encoder=facts["encoder"], examples=f"{n_examples:,}", candidates=len(candidates))
 
 # %% tags=["remove-input"]
-first = {m: study.over_languages(m, resamples=resamples) for m in tried}
+first = tested(study.over_languages, tried, resamples)
 first_p = corrected(first)
 related = study.settled(first, first_p)
 say(first_count=f"{len(related)} of {len(candidates)}", first_list=listed(related, first))
@@ -95,22 +108,26 @@ free = {title: not any(map(study.needs_labels, measures)) for title, measures in
 ordered = sorted(results, key=lambda title: error_of(results[title]))
 best_free = next((title for title in ordered if free[title]), None)
 best_labelled = next((title for title in ordered if not free[title]), None)
-dropped = ", ".join(named(m) for m in varying if not study.mostly_there(m)) or "none"
+dropped = few(named(m) for m in varying if not study.mostly_there(m))
 say(best_free=compared(results, best_free), best_labelled=compared(results, best_labelled), dropped=dropped)
 say(best_free_english=compared(results, best_free, "English"))
 
 # %% tags=["remove-input"]
 real_rows = forecasts(real, facts["english"])
-best_real = min((r for r in real_rows if not r["needs_labels"]), key=lambda r: r["error"].value, default=None)
+counted_once = once(row["measure"] for row in real_rows)
+real_rows = [row for row in real_rows if row["measure"] in counted_once]
+looked_at = [row for row in real_rows if not row["needs_labels"]]
+best_real = min(looked_at, key=lambda r: r["error"].value, default=None)
 real_said, n_real = "no record yet", 0
 if best_real:
     gap = f"{best_real['error']:.1f} points, the mean of the others {best_real['baseline']:.1f}"
     real_said, n_real = f"{named(best_real['measure'])} {gap}", real.key.nunique()
 scored = real[real.measure == "accuracy"] if n_real else pd.DataFrame({"train_size": [0], "n": [0], "language": [""]})
 say(real_pairs=f"{scored.train_size.max():,}", real_rows=f"{scored.n.max():,}")
-say(real_languages=scored.language.nunique(), real_models=n_real, real_best=real_said)
+say(real_languages=scored.language.nunique(), real_models=n_real, real_best=real_said, real_tried=len(looked_at))
+say(real_row=f"{real_said}; the best of {len(looked_at)} that were looked at" if best_real else real_said)
 unknown = [m for m in candidates if m not in {row["measure"] for row in real_rows}]
-say(real_missing=", ".join(map(named, unknown)) or "none")
+say(real_missing=few(map(named, unknown)))
 
 # %% [markdown]
 # ## The forecasts, and what they cost
@@ -122,16 +139,33 @@ say(real_missing=", ".join(map(named, unknown)) or "none")
 # %% tags=["remove-input"]
 singles = {m: results[named(m)] for m in varying if named(m) in results}
 caption = f"""Errors in a language that was left out [points], with 95 % intervals over languages, of the miniature \
-({len(keys)} models; {len(study.with_all)} of them have the dear measures) and of real XNLI (e5-small; models: {n_real}); \
+({len(keys)} models; {len(study.with_all)} of them have the expensive measures) and of real XNLI (e5-small; models: {n_real}); \
 a blank: not recorded, or constant"""
 side_by_side(singles, real_rows, {m: study.needs_labels(m) for m in singles}, caption, BASES["language"]["mean"])
 
 # %% [markdown]
+# ```{admonition} What the rows are
+# :class: dropdown
+# - *COT*: share out the predictions so that the classes come out as often as in English, as cheaply as possible, where a
+#   prediction that gives a class the probability $p$ costs $1 - p$; the forecast is 1 minus the mean cost
+#   {cite:p}`lu2023characterizing`. *COTT*: the share of examples whose cost is below a threshold set on English.
+# - *ATC*: the share whose confidence, or negative entropy, is above such a threshold {cite:p}`garg2022leveraging`.
+# - *DoC*: the mean confidence less what it is too high by in English {cite:p}`guillory2021predicting`.
+# - *Nuclear norm*: large where predictions are certain and spread over the classes {cite:p}`deng2023confidence`.
+# - *Sub-words per word*: into how many pieces the tokenizer cuts a word. *Text in pretraining*: $\log_{10}$ of the amount
+#   of text that the encoder has seen, relative to English. Both are features of the language, and need no model.
+# ```
+#
+# *Mean confidence* stands for DoC too: within a model they differ by a constant, so that over languages they count once;
+# over models they are two measures. Other pages have other numbers for the same measure: here one slope is fitted to all
+# models, in {doc}`predict` a line to each; and each error is of the models that have the measure, fewer if it is expensive.
+#
 # Compare the rows of one pass with those of sixteen and more. On real text the best without labels is
-# {glue:text}`which_language-real-best`: chosen by looking, which flatters it. Models of multilingual E5 small recorded so far: {glue:text}`which_language-real-models`,
-# fine-tuned on at most {glue:text}`which_language-real-pairs` English pairs of MultiNLI and scored on
+# {glue:text}`which_language-real-best`: the best of {glue:text}`which_language-real-tried`, chosen by looking, which
+# flatters it. Models of multilingual E5 small recorded so far: {glue:text}`which_language-real-models`, fine-tuned on at
+# most {glue:text}`which_language-real-pairs` English pairs of MultiNLI and scored on
 # {glue:text}`which_language-real-rows` test pairs of XNLI in each of {glue:text}`which_language-real-languages` languages.
-# The last stage of its pretraining saw English NLI pairs, so its English is better than that of its size. Real languages
+# The last stage of its pretraining saw English NLI pairs, so its English is better than its size suggests. Real languages
 # lie closer together than those of the miniature, so that the mean of the others is harder to beat. Without a real
 # record: {glue:text}`which_language-real-missing`.
 #
@@ -167,11 +201,12 @@ say(spread_rest=f"{100 * np.sqrt(np.mean(rest**2)):.1f}", counting=f"{100 * coun
 
 # %% tags=["remove-input"]
 by_language = set(study.frame[study.frame.language.isin(languages)].measure)
+shown_first = [m for m in singles if m in by_language and not study.needs_labels(m)]
 picture = picker(
     pd.concat([study.frame.assign(scale="miniature"), real.assign(scale="real")]),
-    x="confidence",
-    labels={measure: named(measure) for measure in tried if measure in by_language},
-    caption="Any measure of any model against accuracy, one point a language; r with its interval, and the error of a "
+    x=min(shown_first, key=lambda m: error_of(singles[m]), default="confidence"),
+    labels={measure: named(measure) for measure in study.tried if measure in by_language},
+    caption="Any measure of any model against accuracy, one point per language; r with its interval, and the error of a "
     "line that has not seen the language.",
 )
 glue("which_language-picker", picture, display=False)
@@ -244,7 +279,8 @@ plt.show()
 # test examples that are also among those of the accuracy.
 #
 # Of the candidates, {glue:text}`which_language-first-count` are related to accuracy over languages (corrected p at most
-# 0.05, and an interval without 0): {glue:text}`which_language-first-list`.
+# 0.05, and an interval without 0), the strongest first: {glue:text}`which_language-first-list`
+# ({numref}`fig-which-language-forest`).
 #
 # ```{admonition} Concept check: With more seeds the interval of $r$ becomes as short as one likes. True?
 # :class: dropdown
@@ -320,7 +356,7 @@ plt.show()
 # same ones in all languages, translated, so that an unlucky choice of them is shared by the languages that are left out
 # and those that are learnt from, and no interval over languages contains it.
 
-# %% mystnb={"figure": {"name": "fig-which-language-predicted", "caption": "Predicted against measured accuracy of each target language, mean over models, by regressions that did not see the language. The line is where they are equal."}, "image": {"alt": "Scatter plots of measured against predicted accuracy, one panel a predictor, points labelled by language, with a diagonal line."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-which-language-predicted", "caption": "Predicted against measured accuracy of each target language, mean over models, by regressions that did not see the language. The line is where they are equal."}, "image": {"alt": "Scatter plots of measured against predicted accuracy, one panel per predictor, points labelled by language, with a diagonal line."}} tags=["hide-input"]
 whole = results.get("all together") or next(iter(results.values()))
 drawn = {"mean of other languages": (whole, "mean")}
 drawn |= {title: (results[title], "ours") for title in (best_free, best_labelled) if title is not None}
@@ -355,10 +391,16 @@ gap = 100 * (tables["confidence"] - accuracy)  # points
 print(f"as it is:    {np.abs(gap).mean():.1f} points; mean gap {gap.mean():+.1f}")
 print(f"with a line: {np.mean(list(missed.values())):.1f} points; slope {slope:.2f}")
 
+# %% tags=["remove-input"]
+off, bias = float(np.abs(gap).mean()), float(gap.mean())
+say(gap=signed(bias, 1), gap_sign=f"{'over' if bias > 0 else 'under'}-confidence on average")
+say(gap_share="most of the error comes from the slope" if abs(bias) < off / 2 else "it makes most of the error")
+
 # %% [markdown]
-# The mean gap is bias: a model that is surer of itself than it is right, everywhere. A slope below 1 says that confidence
-# exaggerates the differences between languages, one above 1 that it understates them. The line repairs both, and what it
-# needs is that somebody has labelled other languages.
+# The mean gap is bias: above 0 a model is surer than it is right, below 0 less sure. Here it is
+# {glue:text}`which_language-gap` points ({glue:text}`which_language-gap-sign`), and {glue:text}`which_language-gap-share`.
+# A slope below 1 says that confidence exaggerates the differences between languages, one above 1 that it understates
+# them. The line repairs both, and what it needs is that somebody has labelled other languages.
 #
 # ````{solution-end}
 # ````
@@ -433,7 +475,7 @@ chapters.table(head, body, caption, dense=True)
 #
 # A candidate passes if its corrected p-value is at most 0.05, its interval of $r$ excludes 0, its error in a new language
 # is smaller than that of the mean of the others (interval below 0), and no more than a tenth of its values are bounds.
-# {doc}`every_measure` has the four tests of each candidate, failed ones included.
+# {doc}`every_measure` has the four tests of each candidate, failed ones included, and says why reliability is none.
 
 # %% tags=["remove-input"]
 passing = [m for m in candidates if study.settles(m, first[m], first_p[m], results.get(named(m)))]
@@ -441,7 +483,7 @@ passing.sort(key=lambda m: error_of(results[named(m)]))
 for key, wanted in (("free", False), ("labelled", True)):
     some = [m for m in passing if study.needs_labels(m) == wanted and m != "dev_accuracy"]
     best = compared(results, named(some[0]) if some else None)
-    say(**{f"passing_{key}": ", ".join(map(named, some)) or "none", f"passing_{key}_best": best})
+    say(**{f"passing_{key}": few(map(named, some)), f"passing_{key}_best": best})
 counted = results.get(named("dev_accuracy"))
 say(counted=f"{error_of(counted):.1f}" if counted else "undefined", passing=f"{len(passing)} of {len(candidates)}")
 unlabelled = [m for m in passing if not study.needs_labels(m)]
@@ -450,21 +492,32 @@ if unlabelled:
     ours, mean = (results[named(best)].errors[who].mean for who in ("ours", "mean"))
     papers = {"fisher_trace": "Tr F", "frechet": "the Fréchet distance to English"}
     papers |= {"sharpness_difference": "the sharpness by difference, which needs labels"}
-    dear = [f"{words}: {error_of(singles[m]):.1f} ({passes(m)} passes)" for m, words in papers.items() if m in singles]
+    costly = [
+        f"{words}: {error_of(singles[m]):.1f} ({passes(m)} passes)" for m, words in papers.items() if m in singles
+    ]
+    others = f"where the other {len(languages) - 1} languages are labelled"
     text = (
         f"Without a label in the language and with {passes(best)} forward pass{'es' * (passes(best) != 1)} over its "
-        f"text, {named(best)} forecasts the accuracy of a language that it has not seen to {ours:.1f} points in the "
-        f"miniature. The mean of the other languages misses by {mean:.1f} ({len(languages)} languages, {len(keys)} "
+        f"text, but {others}, {named(best)} forecasts the accuracy of a language that it has not seen to {ours:.1f} "
+        f"points in the miniature. The mean of the other languages misses by {mean:.1f} ({len(languages)} languages, {len(keys)} "
         "models; mean absolute errors with 95 % intervals)."
     )
-    more = f"The errors of the papers' measures, in points: {'; '.join(dear)}." if dear else ""
+    more = f"The errors of the papers' measures, in points: {'; '.join(costly)}." if costly else ""
     n_best = best_real["models"] if best_real else 0  # not all that are recorded have every measure
     scale = f"On real XNLI, with {n_best} model{'s' * (n_best != 1)} of multilingual E5 small: {real_said}."
-    text = [part for part in (text, more, scale) if part]
+    alone = []
+    for m in dict.fromkeys(m for m in (best, "doc") if m in DIRECT):
+        here, there = (as_it_is(frame, m, facts["english"]) for frame in (study.frame, real))
+        if here:
+            alone.append(
+                f"{named(m)}{' misses' * (not alone)} by {here:.1f}" + (f" (real XNLI: {there:.1f})" if there else "")
+            )
+    unfitted = f"With labels in English alone there is no line: as it is, {', '.join(alone)}."
+    text = [part for part in (text, more, scale, unfitted * bool(alone)) if part]
     glue("which_language-answer", chapters.box("important", "Will it transfer?", *text), display=False)
     short = (
-        f"The best measure without labels, {named(best)}, is off by {ours:.1f} points in a language that it has not seen; the "
-        f"mean of the other languages is off by {mean:.1f} (miniature, {len(keys)} models)."
+        f"The best measure without labels, {named(best)}, is off by {ours:.1f} points in a language that it has not seen, "
+        f"{others}; the mean of the others is off by {mean:.1f} (miniature, {len(keys)} models)."
     )
     same = next((row for row in real_rows if row["measure"] == best), None)
     if same:

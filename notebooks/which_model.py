@@ -42,9 +42,22 @@ import numpy as np
 
 from paper import chapters, figures, protocols
 from paper.chapters.contests import BASES, compared, error_forest, error_of, forecasts, side_by_side
-from paper.chapters.measures import ALPHA, MeasureTables, beside_real, cell, corrected, listed, named, p_text
+from paper.chapters.measures import (
+    ALPHA,
+    TWINS,
+    MeasureTables,
+    beside_real,
+    cell,
+    corrected,
+    few,
+    listed,
+    named,
+    once,
+    p_text,
+    tested,
+)
 from paper.notebook import provenance
-from xlgen.analysis import clustered, holm
+from xlgen.analysis import MIN_POINTS, clustered, holm
 from xlgen.analysis.contest import contests
 
 figures.use_style()
@@ -69,15 +82,14 @@ by_model = np.std(accuracy.mean(axis=1), ddof=int(len(keys) > 1))
 say(spread_models=f"{100 * by_model:.1f}", spread_languages=f"{100 * np.std(accuracy.mean(axis=0), ddof=1):.1f}")
 
 # %% tags=["remove-input"]
-first, second = ({m: over(m, resamples=resamples) for m in tried} for over in (study.over_languages, study.over_models))
+first, second = tested(study.over_languages, once(tried), resamples), tested(study.over_models, tried, resamples)
 first_p, second_p = corrected(first), corrected(second)
 related = [study.settled(answer, p) for answer, p in ((first, first_p), (second, second_p))]
-in_both = [m for m in related[0] if m in related[1]]
-flipped = [m for m in in_both if first[m].value * second[m].value < 0]
-say(first_count=f"{len(related[0])} of {len(candidates)}")
+in_both = [m for m in related[1] if TWINS.get(m, m) in related[0]]
+flipped = [m for m in in_both if first[TWINS.get(m, m)].value * second[m].value < 0]
+say(first_count=f"{len(related[0])} of {len(once(candidates))}")
 say(second_count=f"{len(related[1])} of {len(candidates)}", second_list=listed(related[1], second))
-say(both=", ".join(map(named, in_both)) or "none", flipped=", ".join(map(named, flipped)) or "none")
-say(least_p=f"{1 / (resamples + 1):.1g}")
+say(both=f"{len(in_both)}", flipped=few(map(named, flipped)), least_p=f"{1 / (resamples + 1):.1g}")
 
 # %% tags=["remove-input"]
 entries = {named(m): [m] for m in candidates if np.isfinite(tables[m]).any()}
@@ -90,7 +102,9 @@ for base in BASES["model"]:
     gains = {title: result.gain("ours", base) for title, result in models_out.items()}
     better[base] = [title for title, gain in gains.items() if gain.difference.high < 0 and gain.p_flip <= ALPHA]
 best_model = min(models_out, key=lambda title: error_of(models_out[title]), default=None)
-say(across_better=f"{len(better['mean'])} of {len(models_out)}", across_english=len(better["English"]))
+n_beat = len(better["English"])
+beat_english = f"{n_beat} of the {len(models_out)} regressions {'beats' if n_beat == 1 else 'beat'} it"
+say(across_better=f"{len(better['mean'])} of {len(models_out)}", across_english=n_beat, beat_english=beat_english)
 say(across_free=sum(free[title] for title in better["mean"]), across=compared(models_out, best_model))
 say(across_level=f"{error_of(models_out[best_model], 'English'):.2f}" if best_model else "undefined")
 
@@ -98,27 +112,51 @@ say(across_level=f"{error_of(models_out[best_model], 'English'):.2f}" if best_mo
 # ## Forecasts of a new model
 #
 # Leave out a model with all its languages. In each language, fit a straight line from the measure to the accuracy of the
-# other models, and read off the one that was left out. The simplest guess needs no measure: what the language gives, in
-# the mean of the other models. **Before you look:** take the measure without labels that did best in the
+# other models, and read off the one that was left out. The simplest guess needs no measure: what the language gives on
+# average over the other models. **Before you look:** take the measure without labels that did best in the
 # [chapter before](which_language). Will it halve the error of the simplest guess here too?
 
 # %% tags=["remove-input"]
 real_rows, n_real = forecasts(real, facts["english"], "model"), real.key.nunique() if len(real) else 0
 singles = {m: models_out[named(m)] for m in candidates if named(m) in models_out}
 caption = f"""Errors of a model that was left out [points], with 95 % intervals over models, of the miniature ({len(keys)} \
-models; {len(study.with_all)} of them have the dear measures) and of real XNLI (e5-small; models: {n_real}; it takes 4); \
-a blank: too few models, or not recorded"""
+models; {len(study.with_all)} of them have the expensive measures) and of real XNLI (e5-small; models: {n_real}\
+{f"; it takes {MIN_POINTS}" * (n_real < MIN_POINTS)}); a blank: too few models, or not recorded"""
 labelled = {m: study.needs_labels(m) for m in singles}
-say(real_models=n_real)
+varying = {m: [m] for m in singles if m in first and first[m].status == "ok" and not labelled[m]}
+by_language = contests(varying, lambda measures: study.leave_out("language", measures))
+before = min(by_language, key=lambda m: error_of(by_language[m]), default=None)
+halved = "there is no such measure"
+if before in singles:
+    ours, base = (singles[before].errors[who].mean for who in ("ours", "mean"))
+    verb = "halves" if ours.value <= base.value / 2 else "does not halve"
+    halved = f"{named(before)} {verb} the error: {ours:.2f} points against {base:.2f}"
+beside = {row["measure"]: row for row in real_rows}
+if before in beside:
+    halved += (
+        f"; on real XNLI {beside[before]['error']:.2f} against {beside[before]['baseline']:.2f} of the same models"
+    )
+unlabelled = [row for row in real_rows if not row["needs_labels"]]
+real_read = f"Of real models {n_real} are recorded; the question takes at least {MIN_POINTS}."
+if unlabelled:
+    below = sum(row["error"].value < row["baseline"].value for row in unlabelled)
+    least = min(unlabelled, key=lambda row: row["error"].value)
+    real_read = (
+        f"In the real column {below} of {len(unlabelled)} measures without labels miss by less than the language's mean "
+        f"of the same models. The least error has {named(least['measure'])}, {least['error']:.2f} against "
+        f"{least['baseline']:.2f} ({least['models']} models): the best of {len(unlabelled)}, chosen by looking."
+    )
+say(halved=halved, real_read=real_read)
 side_by_side(singles, real_rows, labelled, caption, BASES["model"]["mean"])
 
 # %% [markdown]
-# {glue:text}`which_model-across-better` regressions, joint ones among them, beat the language's mean over the other models
-# (not corrected for their number); {glue:text}`which_model-across-free` of these need no label in the target language. The
-# smallest error: {glue:text}`which_model-across` models. A rival that needs no label in the target language is the model's
-# English accuracy: it misses by {glue:text}`which_model-across-level` points, and the number of regressions that beat it
-# is {glue:text}`which_model-across-english`. Real models recorded so far: {glue:text}`which_model-real-models`; the
-# question takes at least four.
+# The answer: {glue:text}`which_model-halved`. {glue:text}`which_model-real-read`
+#
+# In the miniature {glue:text}`which_model-across-better` regressions, joint ones among them, beat the language's mean over
+# the other models (not corrected for their number); {glue:text}`which_model-across-free` of these need no label in the
+# target language. The smallest error: {glue:text}`which_model-across` models. A rival that needs no label in the target
+# language is the model's English accuracy: it misses by {glue:text}`which_model-across-level` points, and
+# {glue:text}`which_model-beat-english`.
 #
 # ## Why it is harder
 #
@@ -151,15 +189,17 @@ print(f"from scratch: r = {mean_r(x, y):.3f}, p = {p:.2g}; xlgen: r = {c.value:.
 # %% mystnb={"figure": {"name": "fig-which-model-forest", "caption": "Mean correlation of each measure with test accuracy. Left: over languages, for a fixed model. Right: over models, for a fixed language. 95 % bootstrap intervals over languages (left) and over models (right). Filled circles: needs labels in the target language; hollow diamonds: needs none; grey crosses: from the very predictions that accuracy is computed from."}, "image": {"alt": "Two forest plots side by side with one row for each measure, showing its mean correlation with accuracy over languages and over models, with intervals."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 0.3 * len(tried) + 1.2), sharey=True)
 for ax, answer, over in zip(axes, (first, second), ("languages", "models"), strict=True):
-    study.forest(ax, answer, over)
+    study.forest(ax, answer, over, tried)
 plt.show()
 
 # %% [markdown]
 # Of the candidates, {glue:text}`which_model-second-count` are related to accuracy over models (Holm-corrected p at most
-# 0.05, and an interval without 0): {glue:text}`which_model-second-list`. Over languages it is
-# {glue:text}`which_model-first-count`. Related in both: {glue:text}`which_model-both`; with opposite signs:
+# 0.05, and an interval without 0), the strongest first: {glue:text}`which_model-second-list`
+# ({numref}`fig-which-model-forest`). Over languages it is {glue:text}`which_model-first-count`, where the difference of
+# confidences (DoC) and the mean confidence count once. Related in both: {glue:text}`which_model-both`; with opposite signs:
 # {glue:text}`which_model-flipped`. No p-value can be below {glue:text}`which_model-least-p`, one over the number of
-# permutations. With fewer than about eight models, intervals over models are not to be trusted.
+# permutations; where a corrected one is near 0.05 there are more of them, so that no verdict hangs on their seed. With fewer
+# than about eight models, intervals over models are not to be trusted.
 #
 # ```{admonition} Concept check: $r = 0.9$ over languages, so one keeps the model with the highest value. True?
 # :class: dropdown
@@ -205,14 +245,14 @@ print("Holm:         ", (holm(p) <= 0.05).sum())
 
 
 # %%
-def over_seeds(measure):
+def over_seeds(measure, **how):
     """Rows are an objective and a language; seeds are drawn."""
     order = [[keys.index((o, seed)) for seed in seeds] for o in objectives]
     x, y = (np.vstack([table[rows].T for rows in order]) for table in (tables[measure], accuracy))
-    return clustered(x, y, resamples=resamples)
+    return clustered(x, y, **how)
 
 
-by_seed = {m: over_seeds(m) for m in candidates}
+by_seed = tested(over_seeds, candidates, resamples)
 seed_p = corrected(by_seed)
 
 # %% tags=["remove-input"]
@@ -228,8 +268,8 @@ caption = f"""Pearson's r with test accuracy over models for a fixed language, 9
 chapters.table(("", "over seeds of one objective, mean", "Holm", "over all models", "Holm"), body, caption, dense=True)
 
 # %% [markdown]
-# Over seeds alone, these are related to accuracy: {glue:text}`which_model-seeds-only`. Candidates with too few seeds for
-# the question: {glue:text}`which_model-seeds-unknown`.
+# Over seeds alone, these are related to accuracy, the strongest first: {glue:text}`which_model-seeds-only`.
+# Candidates with too few seeds for the question: {glue:text}`which_model-seeds-unknown`.
 #
 # ````{exercise} ★★ How much is there to tell?
 # :label: which-model-ex-ceiling
@@ -243,7 +283,7 @@ chapters.table(("", "over seeds of one objective, mean", "Holm", "over all model
 # ````
 
 # %%
-of_counting = np.mean(accuracy * (1 - accuracy), axis=0) / n_examples  # a language each
+of_counting = np.mean(accuracy * (1 - accuracy), axis=0) / n_examples  # one per language
 ceiling = np.sqrt(np.maximum(0, 1 - of_counting / np.var(accuracy, axis=0, ddof=1)))
 for code, value in sorted(zip(languages, ceiling, strict=True), key=lambda pair: pair[1]):
     print(f"{code} {value:.2f}", end="  ")

@@ -14,7 +14,9 @@ from xlgen.core.errors import UnknownName
 PICTURE = ("which_language", "fig-which-language-errors")
 ANSWER = {
     "**Real text:** accuracy of `e5-small`, fine-tuned on English, in the languages of XNLI": "truth-real-level",
-    "Its best forecast of a language that was left out, without labels in it": "which_language-real-best",
+    "Its best forecast of a language that was left out, without labels in it, from the labelled others": (
+        "which_language-real-row"
+    ),
     "Its forecast of a model of which English alone is labelled, from models that are recorded": "predict-real-model",
     "Measures without labels that go along with its accuracy over the languages": "truth-real-firm",
     "Measures to which the miniature had given the same sign": "truth-real-signs",

@@ -11,7 +11,7 @@ from paper import figures
 from paper.chapters.measures import LOGARITHMIC, UNLABELLED, named
 from paper.chapters.page import table
 from paper.protocols.base import PREDICTED
-from xlgen.analysis import Interval, clustered
+from xlgen.analysis import Interval, clustered, errors
 from xlgen.analysis.contest import Contest, contest
 from xlgen.forecast.forecasters import Forecaster
 
@@ -68,6 +68,27 @@ def forecasts(frame: pd.DataFrame, source: str, leave: str = "language") -> list
     return rows
 
 
+def as_it_is(frame: pd.DataFrame, measure: str, source: str) -> Interval | None:
+    """Mean absolute error [points] of a measure that is a forecast of accuracy by itself, without a line.
+
+    It needs labels in the source language alone. Of each language the mean over the models, with the interval over
+    languages; ``None`` where no model has the measure in two languages.
+
+    Args:
+        frame: as of :func:`forecasts`.
+        measure: one of :data:`xlgen.forecast.forecasters.DIRECT`.
+        source: language of the training data, which is none of the targets.
+    """
+    if frame.empty:
+        return None
+    rows = frame[(frame.status == "ok") & (frame.language != source) & frame.measure.isin([measure, "accuracy"])]
+    wide = rows.pivot(index=["key", "language"], columns="measure", values="value").dropna()
+    if measure not in wide or wide.index.get_level_values("language").nunique() < 2:
+        return None
+    result = errors(wide[measure].clip(0, 1), wide.accuracy, list(wide.index.get_level_values("language")))
+    return result.mean
+
+
 def side_by_side(
     mini: Mapping[str, Contest],
     real: Sequence[Mapping[str, Any]],
@@ -97,7 +118,7 @@ def side_by_side(
 
 
 def contest_table(results: Mapping[str, Contest], bases: Mapping[str, str], unit: str, caption: str) -> HTML:
-    """Errors of predictors and their differences to baselines, a row a predictor.
+    """Errors of predictors and their differences to baselines, one row per predictor.
 
     Args:
         results: by title.

@@ -1,10 +1,9 @@
-"""Which measures count where two worlds are compared, and in which direction each is meant."""
+"""In which direction each measure is meant, and what signs that agree are worth once they are turned that way."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from paper.chapters.measures import TWINS
 from xlgen.analysis import Interval
 
 MEANT: Mapping[str, int] = {
@@ -45,14 +44,6 @@ MEANT: Mapping[str, int] = {
     "pretraining_share": 1,
 }
 """By measure, whether a larger value is meant to go with a higher accuracy (1) or with a lower one (−1)."""
-
-
-def once(measures: Collection[str]) -> list[str]:
-    """The measures that say something of their own where languages are compared.
-
-    Of :data:`~paper.chapters.measures.TWINS` the second is left out where the first is there.
-    """
-    return [measure for measure in measures if TWINS.get(measure) not in measures]
 
 
 def turned(signs: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:

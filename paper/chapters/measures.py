@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,14 +50,19 @@ NAMES_OF_ALL = NAMES | {
     "dropout_agreement": "agreement of dropout masks",
     "noise_divergence": "divergence under noise [nats]",
     "representation_distance": "distance of representations from English",
-    "fertility": "sub-words a word",
+    "fertility": "sub-words per word",
     "unknown_rate": "share of unknown sub-words",
     "pretraining_share": "text in pretraining [decades]",
 }
 """How the measures of the protocol ``seeds`` are named on a page."""
 TWINS = {"doc": "confidence"}
 """Measures that are another plus a constant within a model. Where languages are compared they are no second witness,
-and count once, under the name of the other; between models they differ."""
+and count once, under the name of the other (:func:`once`); between models they differ."""
+NEAR = 3
+"""By what factor a corrected p-value may be away from :data:`ALPHA` for the verdict to hang on the seed."""
+PERMUTATIONS = 400
+"""The most permutations for each bootstrap sample of such a measure: with 4,999 samples two millions, so that its p
+is known to 1 or 2 per cent of itself."""
 ALPHA = 0.05
 """The largest corrected p-value with which a measure is called related."""
 MISSING = 0.1
@@ -150,8 +155,8 @@ class MeasureTables:
         return {title: chosen for title, chosen in sets.items() if len(chosen) > 1}
 
     def settled(self, answer: Mapping[str, Clustered], p: Mapping[str, float]) -> list[str]:
-        """Candidates with a corrected p-value of at most 5 % and an interval without 0, the strongest first."""
-        passed = [m for m in self.candidates if p[m] <= ALPHA and 0 not in answer[m].interval]
+        """Candidates of the answer with a corrected p of at most 5 % and an interval without 0, the strongest first."""
+        passed = [m for m in self.candidates if m in p and p[m] <= ALPHA and 0 not in answer[m].interval]
         return sorted(passed, key=lambda m: -abs(answer[m].value))
 
     def settles(self, measure: str, c: Clustered, p: float, result: Contest | None) -> bool:
@@ -195,7 +200,7 @@ class MeasureTables:
         return clustered(self.tables[measure][rows].T, self.tables["accuracy"][rows].T, **how)
 
     def features(self, measures: Sequence[str]) -> NDArray:
-        """A row for each model and language, a column a measure."""
+        """A row for each model and language, a column for each measure."""
         columns = (np.log(self.tables[m]) if m in LOGARITHMIC else self.tables[m] for m in measures)
         return np.column_stack([column.ravel() for column in columns])
 
@@ -236,9 +241,19 @@ class MeasureTables:
             del within["English"]  # which is the same in all languages of a model: one line for all of them
         return contest(predictors, y, label[unit], within)
 
-    def forest(self, ax: Axes, answer: Mapping[str, Clustered], over: str) -> None:
-        """Draw the coefficient of each measure with its interval, in the order of :attr:`tried`."""
-        for height, (measure, c) in enumerate(answer.items()):
+    def forest(self, ax: Axes, answer: Mapping[str, Clustered], over: str, order: Sequence[str] = ()) -> None:
+        """Draw the coefficient of each measure with its interval.
+
+        Args:
+            ax: the axes.
+            answer: by measure.
+            over: what is drawn, in the plural.
+            order: measures from above, unless as in the answer; one without an answer is a gap.
+        """
+        order = order or [*answer]
+        for height, measure in enumerate(order):
+            if (c := answer.get(measure)) is None:
+                continue
             if c.status != "ok":
                 ax.text(0, height, "undefined", ha="center", va="center", color=figures.FAINT, fontsize=8)
                 continue
@@ -247,8 +262,8 @@ class MeasureTables:
                 marker, colour = "x", figures.FAINT
             figures.interval(ax, c.interval, height, marker, colour, 1.4, hollow=not self.needs_labels(measure))
         ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
-        ax.set_yticks(range(len(answer)), map(named, answer))
-        ax.set(xlim=(-1.05, 1.05), ylim=(len(answer) - 0.5, -0.5), xlabel=f"mean r with accuracy, over {over}")
+        ax.set_yticks(range(len(order)), map(named, order))
+        ax.set(xlim=(-1.05, 1.05), ylim=(len(order) - 0.5, -0.5), xlabel=f"mean r with accuracy, over {over}")
         ax.grid(visible=False, axis="y")
 
     def table(self, caption: str) -> HTML:
@@ -274,7 +289,7 @@ class MeasureTables:
         caption: str,
         quiet: bool = False,
     ) -> HTML:
-        """Coefficients with interval, p and corrected p, by coefficient, a row a measure.
+        """Coefficients with interval, p and corrected p, by coefficient, one row per measure.
 
         Args:
             answer: by coefficient and measure.
@@ -285,7 +300,7 @@ class MeasureTables:
         head = [cell for kind in answer for cell in (f"{kind.capitalize()} [95 %]", "p", "Holm")]
         head += NOISE_HEAD if quiet else ()
         rows = []
-        for m in self.tried:
+        for m in (m for m in self.tried if m in answer["pearson"]):
             c = answer["pearson"][m]
             row = [self._dagger(m)]
             if c.status != "ok":
@@ -306,7 +321,7 @@ class MeasureTables:
 
         rows = self.frame[(self.frame.measure == measure) & (self.frame.status == "ok")]
         wide = rows.pivot(index=["objective", "seed"], columns="language", values="value")
-        columns = ["all"] * len(self.languages) if "all" in wide else self.languages  # one number a model
+        columns = ["all"] * len(self.languages) if "all" in wide else self.languages  # one number per model
         return wide.reindex(index=pd.MultiIndex.from_tuples(self.keys), columns=columns).to_numpy(dtype=float)
 
     def _labels(self, measure: str) -> str:
@@ -316,14 +331,31 @@ class MeasureTables:
         return named(measure) + (" †" if self.same_predictions(measure) else "")
 
 
+def tested(over: Callable[..., Clustered], measures: Iterable[str], resamples: int, **how: Any) -> dict[str, Clustered]:
+    """Coefficients by measure, of a family whose verdicts do not hang on the seed of the permutations.
+
+    As many permutations as bootstrap samples tell which corrected p-values are within :data:`NEAR` times of
+    :data:`ALPHA`; these measures are tested again, with :data:`PERMUTATIONS` times as many.
+
+    Args:
+        over: of a measure, and keywords of :func:`xlgen.analysis.clustered`.
+        measures: that were tried.
+        resamples: bootstrap samples.
+        how: further keywords.
+    """
+    answer = {m: over(m, resamples=resamples, **how) for m in measures}
+    near = [m for m, p in corrected(answer).items() if ALPHA / NEAR <= p <= ALPHA * NEAR]
+    return answer | {m: over(m, resamples=resamples, permutations=PERMUTATIONS * resamples, **how) for m in near}
+
+
 def corrected(answer: Mapping[str, Clustered]) -> dict[str, float]:
     """Holm-adjusted p-values by measure."""
     return dict(zip(answer, map(float, holm([c.p for c in answer.values()])), strict=True))
 
 
-def cell(c: Clustered) -> str:
-    """A coefficient with its interval in a table."""
-    return str(c.interval) if c.status == "ok" else "undefined"
+def cell(c: Clustered, digits: int = 3) -> str:
+    """A coefficient with its interval in a table, with so many digits after the point."""
+    return f"{c.interval:.{digits}f}" if c.status == "ok" else "undefined"
 
 
 def named(measure: str) -> str:
@@ -331,9 +363,22 @@ def named(measure: str) -> str:
     return NAMES_OF_ALL.get(measure, measure)
 
 
+def once(measures: Iterable[str]) -> list[str]:
+    """Those that count where languages are compared: without :data:`TWINS` of another one among them."""
+    measures = list(measures)
+    return [m for m in measures if TWINS.get(m) not in measures]
+
+
+def few(names: Iterable[str], most: int = 3) -> str:
+    """The first names and how many more there are, for prose: the others are in a table or a figure."""
+    names = list(names)
+    more = len(names) - most
+    return (", ".join(names[:most]) + f" and {more} more" * (more > 0)) or "none"
+
+
 def listed(measures: Sequence[str], answer: Mapping[str, Clustered]) -> str:
-    """Measures with their coefficients, for prose."""
-    return ", ".join(f"{named(m)} ({signed(answer[m].value, 2)})" for m in measures) or "none"
+    """The first measures with their coefficients, for prose."""
+    return few(f"{named(m)} ({signed(answer[m].value, 2)})" for m in measures)
 
 
 def p_text(p: float) -> str:

@@ -25,7 +25,7 @@ def leave_out(
     source: str = "en",
     caption: str = "",
 ) -> Live:
-    """A scatter plot with one point a language; a click, or Enter, takes one out of the numbers and puts it back.
+    """A scatter plot with one point per language; a click, or Enter, takes one out of the numbers and puts it back.
 
     Args:
         frame: as of :func:`paper.live.picker`, of one task and scale; the models that differ in the objective can be
@@ -99,5 +99,5 @@ def leave_out(
         styled(chart.properties(height=300)),
         name=name,
         caption=caption,
-        alt=f"Scatter plot, one point a language: {x} across, {y} up, and a straight line through those that are in.",
+        alt=f"Scatter plot, one point per language: {x} across, {y} up, and a straight line through those that are in.",
     )

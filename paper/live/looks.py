@@ -40,8 +40,10 @@ def styled(chart: Any) -> Any:
     """The chart with the style of the book's figures."""
     return (
         chart.configure(background="white", font="system-ui, DejaVu Sans, sans-serif", padding=6)
-        .configure_axis(labelColor=INK, titleColor=INK, gridColor="#E3E3E3", domainColor=INK, labelFontSize=11)
-        .configure_axis(titleFontSize=12, titleFontWeight="normal", tickColor=FAINT)
+        .configure_axis(
+            **{"labelColor": INK, "titleColor": INK, "gridColor": "#E3E3E3", "domainColor": INK, "tickColor": FAINT},
+            **{"labelFontSize": 11, "titleFontSize": 12, "titleFontWeight": "normal"},
+        )
         .configure_view(stroke=None)
         .configure_title(anchor="start", color=INK, fontSize=13, fontWeight="normal")
         .configure_legend(labelColor=INK, titleColor=INK)

@@ -19,7 +19,7 @@ MEAN = "mean"
 
 
 def wide(frame: pd.DataFrame, *, y: str, source: str) -> pd.DataFrame:
-    """A row a model and language with a column a measure; for several seeds also their mean.
+    """A row per model and language with a column per measure; for several seeds also their mean.
 
     Args:
         frame: as :attr:`paper.records.Obtained.frame`; a column ``scale`` is kept, a missing one is ``"miniature"``.
@@ -47,7 +47,7 @@ def picker(
     labels: Mapping[str, str] | None = None,
     caption: str = "",
 ) -> Live:
-    """A scatter plot with one point a language, whose measure, model and scale of axis the reader picks.
+    """A scatter plot with one point per language, whose measure, model and scale of axis the reader picks.
 
     Args:
         frame: columns ``task``, ``objective``, ``seed``, ``language``, ``measure``, ``value`` and, for several
@@ -158,5 +158,5 @@ def picker(
         styled(chart),
         name=name,
         caption=caption,
-        alt=f"Scatter plot, one point a language: {words[x]} across and {y} up, with a straight line through them.",
+        alt=f"Scatter plot, one point per language: {words[x]} across and {y} up, with a straight line through them.",
     )

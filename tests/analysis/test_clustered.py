@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from xlgen.analysis import AnalysisError, clustered, holm, kendall, pearson, spearman
-from xlgen.analysis.clustered import _weighted
+from xlgen.analysis.clustered import ENOUGH, _weighted
 from xlgen.core.errors import UnknownName
 
 PLAIN = {"pearson": pearson, "spearman": spearman, "kendall": kendall}
@@ -140,6 +140,42 @@ def test_the_p_value_of_one_row_is_scipys_permutation_test(coefficient):
     exact = np.mean([abs(statistic(np.array(a), y[0])) >= r - 1e-12 for a in itertools.permutations(x[0])])
     found = clustered(x, y, coefficient=coefficient, resamples=9_999)
     assert found.p == pytest.approx(exact, abs=0.02)
+
+
+def test_no_verdict_near_its_threshold_hangs_on_the_seed():
+    """With p near 0.01 a few thousand permutations fall on either side of a threshold of 0.05 / 6."""
+    x, y = table(groups=8, slope=0.425)
+    few = [clustered(x, y, resamples=999, seed=seed).p for seed in range(12)]
+    many = [clustered(x, y, resamples=99, permutations=200_000, seed=seed).p for seed in range(6)]
+    p, threshold = np.mean(many), 0.05 / 6
+    assert len({one <= threshold for one in few}) == 2 and len({one <= threshold for one in many}) == 1
+    error = math.sqrt(p * (1 - p) / 200_000)
+    assert max(abs(one - p) for one in many) < 3 * error and abs(p - threshold) > 3 * error
+
+
+def test_more_permutations_end_where_enough_reach_the_coefficient():
+    x, y = table(slope=0)
+    once = clustered(x, y, resamples=36_000).p
+    assert once * 36_000 > ENOUGH and clustered(x, y, resamples=36_000, permutations=400_000).p == once
+    sure = clustered(*table(slope=2.0, common=0.2), resamples=99, permutations=20_000)
+    assert sure.p == pytest.approx(1 / 20_001)
+
+
+@pytest.mark.parametrize("coefficient", PLAIN)
+def test_rows_with_gaps_of_their_own_are_dealt_out_among_their_usable_columns(coefficient):
+    x, y = table(groups=4, columns=9)
+    x[0, 2], y[1, :2], x[3, 2] = math.nan, math.nan, math.nan
+    rows = [np.isfinite(a) & np.isfinite(b) for a, b in zip(x, y, strict=True)]
+    keys, statistic = np.random.default_rng(5).random((199, 9)), PLAIN[coefficient]
+    dealt = [
+        np.mean([statistic(a[k][np.argsort(key[k])], b[k]) for a, b, k in zip(x, y, rows, strict=True)]) for key in keys
+    ]
+    reached = np.sum(np.abs(dealt) >= abs(quick_value_of(x, y, rows, statistic)) - 1e-9)
+    assert clustered(x, y, coefficient=coefficient, seed=5, resamples=199).p == pytest.approx((1 + reached) / 200)
+
+
+def quick_value_of(x, y, rows, statistic):
+    return np.mean([statistic(a[k], b[k]) for a, b, k in zip(x, y, rows, strict=True)])
 
 
 # Missing points and rows

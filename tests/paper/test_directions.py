@@ -5,7 +5,7 @@ import pytest
 
 from paper import protocols
 from paper.chapters import truth
-from paper.chapters.directions import MEANT, beyond_chance, once, turned
+from paper.chapters.directions import MEANT, beyond_chance, turned
 from paper.chapters.questions import SIGNS
 from xlgen.analysis import NOTHING, Interval
 from xlgen.analysis.agreement import cohens_kappa
@@ -25,11 +25,6 @@ def test_a_forecast_of_accuracy_is_meant_to_be_high_whatever_its_name():
     low = "entropy loss dev_loss sharpness_alpha hessian_eigenvalue fisher_trace frechet fertility".split()
     assert [MEANT[name] for name in high + low] == [1] * len(high) + [-1] * len(low)
     assert SIGNS == {"margin": 1, "confidence": 1, "sharpness_difference": -1, "fisher_trace": -1}
-
-
-def test_a_twin_counts_where_the_other_is_missing_and_only_there():
-    assert once(["entropy", "confidence", "doc"]) == ["entropy", "confidence"]
-    assert once(["entropy", "doc"]) == ["entropy", "doc"]
 
 
 def test_the_twins_are_one_measure_over_the_languages_of_a_recorded_model():

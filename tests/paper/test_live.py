@@ -179,6 +179,34 @@ def test_the_picker_computes_what_numpy_does_for_every_choice(page):
 
 
 @needs_chromium
+def test_in_the_dark_theme_the_picker_is_dark_and_all_of_it_can_be_read(page):
+    table = frame()
+    browser = page(live.picker(table[table.objective == "sam"], x="margin"))
+    names = ("text-base", "text-muted", "surface", "background", "border")
+    theme = dict(zip(names, ("#ced6dd", "#9ca4af", "#29313d", "#14181e", "#48566b"), strict=True))
+    style = "".join(f"--pst-color-{name}: {colour};" for name, colour in theme.items())
+    browser.run(
+        f"(document.documentElement.style.cssText = {style!r}, document.documentElement.dataset.theme = 'dark')"
+    )
+    panel, svg = "document.querySelector('.live-panel')", "document.querySelector('.live-vega svg')"
+
+    def seen(elements: str, what: str) -> set[tuple[float, ...]]:
+        """Colours but those that let through what is below."""
+        said = browser.run(f"[...{elements}].map(e => getComputedStyle(e)[{what!r}])")
+        return {tuple(float(c) / 255 for c in one[4:-1].split(",")) for one in said if one.startswith("rgb(")}
+
+    below = luminance(to_rgb(theme["surface"]))
+    assert seen(f"[{panel}]", "backgroundColor") == {to_rgb(theme["surface"])} and not seen(
+        f"[{svg}]", "backgroundColor"
+    )
+    text = seen(f"{svg}.querySelectorAll('text')", "fill") | seen(f"{panel}.querySelectorAll('select')", "color")
+    points = seen("document.querySelectorAll('.points_marks path')", "fill")
+    assert text and points and seen(f"{svg}.querySelectorAll('.role-axis-grid line')", "stroke") == {to_rgb("#48566b")}
+    assert all((luminance(colour) + 0.05) / (below + 0.05) >= 4.5 for colour in text)
+    assert all((luminance(colour) + 0.05) / (below + 0.05) >= 3 for colour in points)
+
+
+@needs_chromium
 def test_the_picker_changes_from_the_miniature_to_real_data(page):
     table = frame()
     real = table.assign(task="xnli", scale="real", value=(table.value**2).round(4))

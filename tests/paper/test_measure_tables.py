@@ -89,6 +89,8 @@ def test_answers_say_how_reliable_a_measure_is_where_its_errors_are_known(study)
     assert f"|0.032|{quiet.reliability_x:.2f}|{quiet.corrected:.2f}|" in shown
     study.frame = study.frame.assign(stderr=None)
     assert "|0.032|margin, correct only (dev)|" in text(study.answers(*given, quiet=True))
+    del answer["dev_margin"]  # a measure that was not asked has no row
+    assert "margin (dev)" not in text(study.answers(*given))
 
 
 def test_settled_are_candidates_with_a_small_p_and_an_interval_without_0(study):
@@ -103,6 +105,38 @@ def test_settled_are_candidates_with_a_small_p_and_an_interval_without_0(study):
     assert study.settled(answer, p) == [names[1], names[0]]
     assert measures.listed(names[1:2], answer) == f"{measures.named(names[1])} (−0.80)"
     assert measures.listed([], answer) == "none"
+    assert study.settled({names[0]: answer[names[0]]}, {names[0]: 0.01}) == [
+        names[0]
+    ]  # of the measures that were asked
+
+
+def test_prose_names_three_and_counts_the_others():
+    assert measures.few("abcde") == "a, b, c and 2 more" and measures.few("abc") == "a, b, c"
+    assert measures.few([]) == "none" and measures.few("ab", most=1) == "a and 1 more"
+
+
+def test_a_measure_that_is_another_plus_a_constant_counts_once_over_languages():
+    assert measures.once(["doc", "atc", "confidence"]) == ["atc", "confidence"]
+    assert measures.once(["doc", "atc"]) == ["doc", "atc"]
+    rng = np.random.default_rng(0)
+    y, x = rng.normal(size=(2, 6, 9))
+    moved = x + rng.normal(size=(6, 1))  # a constant of each model
+    assert clustered(moved, y, resamples=99).value == pytest.approx(clustered(x, y, resamples=99).value)
+    assert clustered(moved.T, y.T, resamples=99).value != pytest.approx(clustered(x.T, y.T, resamples=99).value)
+
+
+def test_only_measures_whose_verdict_could_hang_on_the_seed_are_tested_again():
+    p, asked = {"sure": 0.001, "near": 0.02, "far": 0.6}, []
+
+    def over(m, **how):
+        asked.append((m, how.get("permutations", 0)))
+        return SimpleNamespace(p=0.026 if "permutations" in how else p[m], how=how)
+
+    answer = measures.tested(over, p, 99, coefficient="pearson")
+    assert asked == [("sure", 0), ("near", 0), ("far", 0), ("near", 99 * measures.PERMUTATIONS)]
+    assert {m: c.p for m, c in answer.items()} == {"sure": 0.001, "near": 0.026, "far": 0.6}
+    assert all(c.how["coefficient"] == "pearson" and c.how["resamples"] == 99 for c in answer.values())
+    assert measures.corrected(answer)["near"] > measures.ALPHA > 2 * p["near"]  # the verdict was another one
 
 
 def test_contests_are_told_with_error_baseline_and_difference():
@@ -194,7 +228,7 @@ def test_correlations_are_of_the_table_or_of_the_table_on_its_side(four):
     assert some == clustered(x[2:], y[2:], coefficient="kendall", resamples=99)
     answer = {"a": SimpleNamespace(p=0.01), "b": SimpleNamespace(p=0.04)}
     assert measures.corrected(answer) == {"a": 0.02, "b": 0.04}
-    assert measures.cell(some) == str(some.interval)
+    assert measures.cell(some) == str(some.interval) and measures.cell(some, 2) == f"{some.interval:.2f}"
     assert measures.cell(clustered(0 * x, y, resamples=99)) == "undefined"
 
 
@@ -226,6 +260,14 @@ def test_records_are_forecast_as_the_miniature_is_and_by_models_where_there_are_
     assert contests.forecasts(some, "en", "model") == [] != contests.forecasts(some, "en")
 
 
+def test_a_forecast_as_it_is_has_no_line(four, frame):
+    off = 100 * np.abs(four.tables["confidence"].clip(0, 1) - four.tables["accuracy"]).mean(axis=0)
+    found = contests.as_it_is(frame, "confidence", "en")
+    assert found.value == pytest.approx(off.mean()) and found.n == len(LANGUAGES)
+    assert contests.as_it_is(four.frame, "confidence", "en").value == pytest.approx(off.mean())
+    assert contests.as_it_is(frame, "cot", "en") is None and contests.as_it_is(pd.DataFrame(), "cot", "en") is None
+
+
 def test_both_scales_stand_side_by_side_with_the_cost_and_a_blank_where_nothing_is_recorded(four, frame):
     mini = {m: four.leave_out("language", [m]) for m in ("fisher_trace", "confidence")}
     real = contests.forecasts(frame[frame.measure != "fisher_trace"], "en")
@@ -246,6 +288,10 @@ def test_forests_have_a_row_a_measure_and_a_line_a_baseline(four):
     four.forest(left, answer, "languages")
     assert [tick.get_text() for tick in left.get_yticklabels()] == [measures.named(m) for m in answer]
     assert [line.get_text() for line in left.texts] == ["undefined"] and "over languages" in left.get_xlabel()
+    left.clear()
+    four.forest(left, {"confidence": answer["confidence"]}, "languages", ["doc", "confidence"])
+    assert [tick.get_text() for tick in left.get_yticklabels()] == [measures.named(m) for m in ("doc", "confidence")]
+    assert [line.get_xydata()[0, 1] for line in left.lines if len(line.get_xydata()) == 1] == [1]
     results = {name: four.leave_out("language", [name]) for name in ("confidence", "fisher_trace")}
     contests.error_forest(right, results, {"confidence": True, "fisher_trace": False}, contests.BASES["language"])
     assert [tick.get_text() for tick in right.get_yticklabels()] == ["fisher_trace", "confidence"]
