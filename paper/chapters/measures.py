@@ -56,8 +56,8 @@ NAMES_OF_ALL = NAMES | {
 }
 """How the measures of the protocol ``seeds`` are named on a page."""
 TWINS = {"doc": "confidence"}
-"""Measures that are another plus a constant within a model. Where languages are compared they are no second witness, and
-count once, under the name of the other; between models they differ."""
+"""Measures that are another plus a constant within a model. Where languages are compared they are no second witness,
+and count once, under the name of the other; between models they differ."""
 ALPHA = 0.05
 """The largest corrected p-value with which a measure is called related."""
 MISSING = 0.1
