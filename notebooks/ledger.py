@@ -64,7 +64,7 @@ ledger_grid(claims)
 # %% [markdown]
 # ## The claims
 #
-# One table a paper; "why" at the end of a line has the reason, the chapter and the runs.
+# One table per paper; "why" at the end of a line has the reason, the chapter and the runs.
 
 # %% tags=["remove-input"]
 

@@ -242,7 +242,7 @@ F = stats.f(n - 1, n - 1)
 power = F.sf(rho**2 * F.ppf(0.975)) + F.cdf(rho**2 * F.ppf(0.025))
 print(f"{n} runs find a ratio of {rho:.2f} in {power:.0%} of cases; 80 % takes {spread.runs_needed(rho)} runs each")
 
-# %% mystnb={"figure": {"name": "fig-stability-power", "caption": "Probability that a two-sided F test at the 5 % level finds a difference in spread, against the number of runs of each method, for the ratios of standard deviations of Table 3 (L2 to vanilla, zero-shot). Vertical lines: the runs that the papers have. Horizontal line: the usual 80 %."}, "image": {"alt": "Four rising curves against the number of runs on a logarithmic axis, one a task, with vertical lines at 5 and 8 runs."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-stability-power", "caption": "Probability that a two-sided F test at the 5 % level finds a difference in spread, against the number of runs of each method, for the ratios of standard deviations of Table 3 (L2 to vanilla, zero-shot). Vertical lines: the runs that the papers have. Horizontal line: the usual 80 %."}, "image": {"alt": "Four rising curves against the number of runs on a logarithmic axis, one per task, with vertical lines at 5 and 8 runs."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(7.2, 4))
 counts = np.unique(np.geomspace(3, 200, 120).astype(int))
 for (name, ratio), look in zip(ratios.items(), map(figures.look, figures.LOOKS), strict=True):
@@ -311,7 +311,7 @@ chapters.own_contradictions(sensitivity.PAPER, {3, 4, 10, 11, 12, 13, 14})
 # {glue:text}`stability-unlike` vanilla and L2 differ in more than the penalty; the ratios have a column without those.
 
 
-# %% mystnb={"figure": {"name": "fig-stability-settings", "caption": "Score of each of the five settings (by its number in Table 10), as the difference to the mean of vanilla fine-tuning; lines join the same setting; filled: mean and standard deviation over settings. Left of each panel: English. Right: mean of the other languages."}, "image": {"alt": "One panel a task with four columns of numbers: English with vanilla fine-tuning and with L2, zero-shot with vanilla fine-tuning and with L2; lines join the two numbers of one setting."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-stability-settings", "caption": "Score of each of the five settings (by its number in Table 10), as the difference to the mean of vanilla fine-tuning; lines join the same setting; filled: mean and standard deviation over settings. Left of each panel: English. Right: mean of the other languages."}, "image": {"alt": "One panel per task with four columns of numbers: English with vanilla fine-tuning and with L2, zero-shot with vanilla fine-tuning and with L2; lines join the two numbers of one setting."}} tags=["hide-input"]
 def over_settings(task: str, setup: str, code: str = "", numbers=tuple(settings)) -> np.ndarray:
     """Scores of the settings."""
     return np.array([score("settings", task, setup, number, code=code) for number in numbers])
@@ -439,7 +439,7 @@ evidence.table("Table 3", "Table 10")
 # "lower in 14 of 14 languages" is one observation of one set of five settings, and settles nothing. The share of languages
 # with a higher score is counted in each setting, but five are too few for an interval of their median, which takes six.
 
-# %% mystnb={"figure": {"name": "fig-stability-languages", "caption": "Standard deviation over five settings in each language other than English, with L2 against vanilla fine-tuning, on logarithmic axes; below the line L2 is steadier. Filled: ours. Hollow: the paper's Tables 4, 11, 12 and 13, the same languages."}, "image": {"alt": "One panel a task: filled and hollow marks around a diagonal line."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-stability-languages", "caption": "Standard deviation over five settings in each language other than English, with L2 against vanilla fine-tuning, on logarithmic axes; below the line L2 is steadier. Filled: ours. Hollow: the paper's Tables 4, 11, 12 and 13, the same languages."}, "image": {"alt": "One panel per task: filled and hollow marks around a diagonal line."}} tags=["hide-input"]
 for task, ax in figures.panels(of_settings, size=(4.2, 3.9)).items():
     ours = np.array([[over_settings(task, s, code).std(ddof=1) for s in SETUPS] for code in targets(task)])
     theirs = np.array(sensitivity.grid(task, targets(task), "std"))

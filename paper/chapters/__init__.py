@@ -26,6 +26,8 @@ from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, opt
 from paper.chapters.quadratic import Quadratic, quadratic
 from paper.chapters.readings import (
     first_order,
+    goes,
+    is_settled,
     least_spread,
     order_kept,
     reading,
@@ -99,6 +101,8 @@ __all__ = [
     "published",
     "quadratic",
     "first_order",
+    "goes",
+    "is_settled",
     "least_spread",
     "order_kept",
     "reading",

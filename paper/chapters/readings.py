@@ -13,7 +13,7 @@ from paper.chapters.comparison import VANILLA
 from paper.chapters.real import target_means
 from paper.chapters.setups import Setup, setups_of
 from paper.records import Obtained
-from xlgen.analysis import LEVEL, RESAMPLES, Interval, interval_of_mean, signed, spread
+from xlgen.analysis import FEWEST, LEVEL, RESAMPLES, Correlation, Interval, interval_of_mean, signed, spread
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -54,6 +54,18 @@ def least_spread(scores: Mapping[str, ArrayLike], base: str) -> str:
         f"No objective varies less than the {base}: its standard deviation, {least}, is the smallest of the "
         f"{len(scores)}; the next, that of {second}, is {times:.2f} times as large."
     )
+
+
+def goes(correlation: Correlation) -> str:
+    """How one number goes with another: rises with it, falls with it, or shows no settled relation to it."""
+    if not is_settled(correlation):
+        return "shows no settled relation to"
+    return "rises with" if correlation.pearson.value > 0 else "falls with"
+
+
+def is_settled(correlation: Correlation) -> bool:
+    """Whether its sign is, by the ledger's rule: the interval excludes 0, over :data:`xlgen.analysis.FEWEST` points."""
+    return correlation.status == "ok" and correlation.n >= FEWEST and 0 not in correlation.pearson
 
 
 def first_order(values: Mapping[str, float], slopes: Mapping[str, float]) -> str:

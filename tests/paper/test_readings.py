@@ -6,6 +6,7 @@ from recorded import L2, VANILLA, obtained
 from scipy import stats
 
 from paper.chapters import readings
+from xlgen.analysis import correlate
 
 KEYS = [("xnli", setup, seed) for setup in (VANILLA, L2) for seed in (0, 1)]
 
@@ -22,6 +23,20 @@ def test_no_quantity_is_compared_with_itself_where_the_baseline_varies_least():
     other = readings.least_spread(some | {"baseline": [0.0, 4.0, 8.0]}, "baseline")
     assert other.startswith("The smallest standard deviation is that of sam, 2.00 points; the baseline's is 2.00 [")
     assert readings.least_spread({"baseline": [1.0], "sam": [2.0]}, "baseline") == "One seed has no spread."
+
+
+def test_how_one_number_goes_with_another_is_said_only_where_it_is_settled():
+    x = np.arange(8.0)
+    noise = np.array([0.1, -0.1] * 4)
+    assert [readings.goes(correlate(x, y)) for y in (x + noise, noise - x)] == ["rises with", "falls with"]
+    assert {readings.goes(correlate(x, y)) for y in (noise, 0 * x)} == {"shows no settled relation to"}
+
+
+def test_four_points_settle_no_sign():
+    x = np.arange(5.0)
+    y = x + [0.0, 0.01, -0.01, 0.01, 0.0]
+    assert 0 not in correlate(x[:4], y[:4]).pearson and not readings.is_settled(correlate(x[:4], y[:4]))
+    assert readings.is_settled(correlate(x, y)) and not readings.is_settled(correlate(x, 0 * x))
 
 
 def test_a_step_that_is_too_long_for_first_order_is_said_to_be():
