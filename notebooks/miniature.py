@@ -498,8 +498,8 @@ caption = "Accuracy and the logarithm of the share of text, which is known exact
 chapters.correlation_table(resource, caption, quiet)
 
 # %% [markdown]
-# A caution that holds for real encoders too: script and word order differ between languages with much and with little
-# text, and a dozen points cannot hold all three apart.
+# ({doc}`xnli` says what reliability and r without noise are.) A caution that holds for real encoders too: script and
+# word order differ between languages with much and with little text, and a dozen points cannot hold all three apart.
 #
 # ## Readers that cannot read
 #
