@@ -80,7 +80,7 @@ def first_order(values: Mapping[str, float], slopes: Mapping[str, float]) -> str
     far = [code for code, ratio in times.items() if abs(ratio - 1) > FAR]
     if not far:
         return f"{ends} times its first order, beyond which there is little."
-    many = f"in {len(far)} of {len(times)} languages it is off by more than {FAR:.0%}"
+    many = f"in {len(far)} of {len(times)} languages it is off by more than {100 * FAR:.0f} %"
     return f"{ends} times its first order; {many}: there the step is too long."
 
 

@@ -42,7 +42,7 @@ def test_four_points_settle_no_sign():
 def test_a_step_that_is_too_long_for_first_order_is_said_to_be():
     slopes = {"en": 1.0, "de": 2.0, "sw": 4.0}
     said = readings.first_order({"en": 1.1, "de": 2.0, "sw": 1.0}, slopes)
-    assert said.startswith("0.25 (sw) to 1.10 (en) times") and "in 1 of 3 languages it is off by more than 20%" in said
+    assert said.startswith("0.25 (sw) to 1.10 (en) times") and "in 1 of 3 languages it is off by more than 20 %" in said
     short = readings.first_order(slopes, slopes)
     assert "too long" not in short and "there is little" in short
 
