@@ -66,7 +66,7 @@ def cells(row: Found, rows: Sequence[Found]) -> tuple[str, ...]:
 
 
 def _number(ratio: float) -> str:
-    return f"{ratio:.2f}" if abs(ratio) < 100 else f"{ratio:.0f}"
+    return f"{ratio:z.2f}" if abs(ratio) < 100 else f"{ratio:.0f}"
 
 
 def line(row: Found, rows: Sequence[Found]) -> str:

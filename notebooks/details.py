@@ -167,8 +167,9 @@ chapters.table(head, body, "Each measure with an option beside itself without, o
 # ## The learning rate
 #
 # One choice is in no equation either. Of three learning rates the miniature's own need not be the best on English
-# ({doc}`truth` has all three). Are its findings those of training that is too slow? The four objectives of bassi2024generalization
-# again, at {glue:text}`details-rate` in place of {glue:text}`details-own-rate`, with the same examples and seeds:
+# ({doc}`truth` has all three). Are its findings those of training that is too slow? The four objectives of
+# {cite:t}`bassi2024generalization` again, at {glue:text}`details-rate` in place of {glue:text}`details-own-rate`, with
+# the same examples and seeds:
 
 # %% tags=["hide-cell", "reads:records"]
 two_rates = protocols.faster(preset, task=task, seeds=seeds, size=size, **changed)

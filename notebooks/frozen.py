@@ -481,6 +481,7 @@ for name in ("xnli", "udpos"):
 paper = studies[first_task].paper
 chapters.show(chapters.real_box(real))
 chapters.show(*chapters.real_setups(evidence, real, parts, NAMES, paper, lambda key: called[key[1]]))
+chapters.show(chapters.reading(chapters.real_changes(real, lambda key: called[key[1]])))
 
 # %% [markdown]
 # ## Is the gap smaller?
@@ -488,7 +489,7 @@ chapters.show(*chapters.real_setups(evidence, real, parts, NAMES, paper, lambda 
 # The paper concludes that freezing "can result in better zero-shot performance in some cases", though English is
 # "slightly worse". Then the *transfer gap*, English minus zero-shot, should shrink.
 
-# %% mystnb={"figure": {"name": "fig-frozen-gap", "caption": "Transfer gap, English minus zero-shot, in points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Table 6."}, "image": {"alt": "One panel a task: the transfer gap of vanilla, L2, soft prompts, BitFit and adapters, ours as filled marks with intervals and the paper's as hollow marks."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-frozen-gap", "caption": "Transfer gap, English minus zero-shot, in points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Table 6."}, "image": {"alt": "One panel per task: the transfer gap of vanilla, L2, soft prompts, BitFit and adapters, ours as filled marks with intervals and the paper's as hollow marks."}} tags=["hide-input"]
 for task, ax in figures.panels(wanted, (4.8, 3.4)).items():
     for place, t in enumerate(NAMES):
         figures.marks(ax, [place - 0.1], [interval_of_mean(by_seed(task, t, "gap"))], figures.SETUPS[t])

@@ -165,7 +165,7 @@ have, differences with 95 % Student-t intervals; λ = {lam:g}"""
 chapters.means_table(studies.values(), caption)
 
 
-# %% mystnb={"figure": {"name": "fig-l2_ewc-languages", "caption": "Change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Tables 2 and 9 (mBERT, three seeds, no interval printed)."}, "image": {"alt": "Two panels, one a task: for each language the change of accuracy by L2 and by EWC, ours as filled marks with intervals and the paper's as hollow marks, around a line at zero."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-l2_ewc-languages", "caption": "Change of test accuracy against vanilla fine-tuning by language, in percentage points. Filled: ours, with the 95 % Student-t interval over seeds (none with one seed). Hollow: the paper's Tables 2 and 9 (mBERT, three seeds, no interval printed)."}, "image": {"alt": "Two panels, one per task: for each language the change of accuracy by L2 and by EWC, ours as filled marks with intervals and the paper's as hollow marks, around a line at zero."}} tags=["hide-input"]
 for task, ax in figures.panels(every_task, (9.6, 3.7), columns=1).items():
     studies[task].draw(ax, ["l2", "ewc"])
     ax.set(title="", ylabel=f"{task}:\nchange of accuracy [points]")
@@ -249,10 +249,10 @@ for kind in ("l2", "ewc"):
 say(strongest=f"{strengths[-1]:g}")
 
 # %% [markdown]
-# L2 is best at $\lambda =$ {glue:text}`l2_ewc-best-lam-l2`: {glue:text}`l2_ewc-best-l2` points over vanilla, and
-# {glue:text}`l2_ewc-best-english-l2` in English; EWC with text in {glue:text}`l2_ewc-focus` at $\lambda =$
-# {glue:text}`l2_ewc-best-lam-ewc`: {glue:text}`l2_ewc-best-ewc` points, and {glue:text}`l2_ewc-best-english-ewc` in
-# English. (The interval does not know that the best was chosen; beyond the sweep may lie a better one.) At the
+# L2's best $\lambda$, {glue:text}`l2_ewc-best-lam-l2`, changes the mean of the targets by {glue:text}`l2_ewc-best-l2` points
+# against vanilla, and English by {glue:text}`l2_ewc-best-english-l2`; that of EWC with text in
+# {glue:text}`l2_ewc-focus`, {glue:text}`l2_ewc-best-lam-ewc`, by {glue:text}`l2_ewc-best-ewc` points, and English by
+# {glue:text}`l2_ewc-best-english-ewc`. (The interval does not know that the best was chosen; beyond the sweep may lie a better one.) At the
 # strongest pull, $\lambda =$ {glue:text}`l2_ewc-strongest`, English accuracy changes by
 # {glue:text}`l2_ewc-strongest-l2` points with L2 and {glue:text}`l2_ewc-strongest-ewc` with EWC. The paper prints no numbers.
 #
@@ -307,15 +307,15 @@ short = {part: f"{part.rpartition('encoder.')[2]} ({share:.0%}" for part, share 
 tight, loose = short[min(kept, key=kept.get)], short[max(kept, key=kept.get)]
 say(far_vanilla=f"{far(VANILLA):.2f}", far_l2=f"{far(('L2', lam)):.2f}", far_ewc=f"{far((first, lam)):.2f}")
 say(far_share=f"{norms['relative']:.1%}", tight=f"{tight} of vanilla's)", loose=f"{loose})")
-say(penalised=len(sweep), above=f"{len(above)} ({', '.join(above) or 'none'})", dominated=len(lost))
+some = f"{len(above)} of the {len(sweep)} setups with a penalty ({', '.join(above)}) {'has' if len(above) == 1 else 'have'}"
+say(above=some if above else f"None of the {len(sweep)} setups with a penalty has", dominated=len(lost))
 
 # %% [markdown]
 # Vanilla fine-tuning moves the weights by {glue:text}`l2_ewc-far-vanilla` ({glue:text}`l2_ewc-far-share` of
 # $\|W_0\|_F$); at $\lambda =$ {glue:text}`l2_ewc-lam` L2 leaves {glue:text}`l2_ewc-far-l2` of it and EWC
 # {glue:text}`l2_ewc-far-ewc`. L2 holds all weights alike. EWC shortens the way most in the part
-# {glue:text}`l2_ewc-tight` and least in {glue:text}`l2_ewc-loose`. Of the {glue:text}`l2_ewc-penalised` setups with a
-# penalty, the number with a higher mean over the targets than vanilla is {glue:text}`l2_ewc-above`;
-# {glue:text}`l2_ewc-dominated` are no better in English and worse in the targets.
+# {glue:text}`l2_ewc-tight` and least in {glue:text}`l2_ewc-loose`. {glue:text}`l2_ewc-above` a higher mean over the
+# targets than vanilla; {glue:text}`l2_ewc-dominated` are no better in English and worse in the targets.
 #
 # ## What the Fisher information holds on to
 #
@@ -645,7 +645,7 @@ for strength in strengths:
 #
 # ```{admonition} Concept check: With the same $\lambda$, L2 and EWC pull equally hard. True?
 # :class: dropdown
-# *Only in the mean, and only here.* The misconception is that $\lambda$ alone is the strength. It is $\lambda F_i$, weight by
+# *Only on average, and only here.* The misconception is that $\lambda$ alone is the strength. It is $\lambda F_i$, weight by
 # weight; here $F$ has mean 1, and still EWC nails some weights down and leaves others free. Without that division the same
 # $\lambda$ is another experiment.
 # ```

@@ -45,19 +45,12 @@ pages = {name: f"{name}.html" for name in ledger.CHAPTERS if (root() / "notebook
 papers = {paper.name: paper for paper in published.PAPERS.values()}
 counts = ledger.counts(claims)
 
-
-def verdicts(of_claims: list) -> str:
-    """How many claims have which verdict, in words."""
-    by = Counter(claim.verdict for claim in of_claims)
-    return ", ".join(f"{by[word]} “{word}”" for word in ledger.OUTCOMES if by[word]) or "none"
-
-
 # %% tags=["remove-input"]
 n_live, items = sum(claim.row.live for claim in judged), {(claim.paper, item) for claim in ran for item in claim.items}
 joint = [claim for claim in claims if len(claim.every) > 1]
 say(rows=len(rows), claims=len(claims), joined=len(joint), parts=sum(len(claim.every) for claim in joint))
 say(run=len(ran), live=n_live, records=len(judged) - n_live, other=len(ran) - len(judged))
-say(items=sum(len(paper.items) for paper in papers.values()), items_run=len(items), counts=verdicts(claims))
+say(items=sum(len(paper.items) for paper in papers.values()), items_run=len(items), counts=ledger.in_words(claims))
 say(**{key: counts["scale"][word] for key, word in zip(("miniature", "real", "paper"), ledger.SCALES, strict=True)})
 
 # %% [markdown]
@@ -71,7 +64,7 @@ ledger_grid(claims)
 # %% [markdown]
 # ## The claims
 #
-# One table a paper; "why" at the end of a line has the reason, the chapter and the runs.
+# One table per paper; "why" at the end of a line has the reason, the chapter and the runs.
 
 # %% tags=["remove-input"]
 
@@ -79,7 +72,7 @@ ledger_grid(claims)
 def register(name: str):
     """All claims of a paper."""
     own = [claim for claim in claims if claim.paper == name]
-    return page.register(own, f"{name}: {len(own)} claims; {verdicts(own)}", pages)
+    return page.register(own, f"{name}: {len(own)} claims; {ledger.in_words(own)}", pages)
 
 
 for name in papers:
@@ -89,7 +82,7 @@ for name in papers:
 # ```{admonition} What you will learn
 # :class: tip
 # - Which claims of the papers hold in this setting, which do not, and which cannot be told with so little data.
-# - What makes a verdict, when the only honest one is "cannot say", and how many chance alone would hand out.
+# - How verdicts are made, when "cannot say" is the only honest one, and how many would arise by chance.
 # - Where the papers contradict themselves or each other, what was chosen, and how much the choice matters.
 # ```
 #
@@ -110,7 +103,7 @@ for name in papers:
 # criteria: {glue:text}`ledger-parts` of the ledger's {glue:text}`ledger-rows` rows. Counted one by one, the same data would
 # vote twice. All rows of a claim are judged by the number from the most models, and the least favourable of their
 # verdicts counts, in the order "does not agree", "cannot say", "agrees in sign only", "agrees". What each row says alone
-# is under "why".
+# is under "why". A procedure that was *carried out* as the paper describes it is no agreement: nothing is compared.
 #
 # A claim is tested with the paper's own criterion. The search of α stops at a loss of 0.1 there; where the loss is higher
 # at the optimum itself, no α passes, and the search ends at the lower end of its bracket, as {doc}`sharpness` shows step by
@@ -135,7 +128,7 @@ for name, about in ledger.CHAPTERS.items():
     done = [claim for claim in own if claim in judged]
     if own:
         live = sum(claim.row.live for claim in done)
-        body.append((about, len(own), len(done), live, len(done) - live, verdicts(done)))
+        body.append((about, len(own), len(done), live, len(done) - live, ledger.in_words(done)))
 caption = "Claims by chapter; one that two chapters test is in the line of both"
 page.fold("Claims by chapter", chapters.table(head, body, caption))
 
@@ -158,7 +151,8 @@ say(intervals=len(with_interval), settled=len(settled), chance=f"{0.05 * len(wit
 # too), and in {doc}`tagging` languages near the floor are left out of the counts (the counts with them stand beside). And
 # the models of {doc}`objectives` are trained on 3,000 pairs, to save time. Row by row, before rows of one claim were
 # joined, the preset's 6,000 pairs gave 24 "agrees", 7 "agrees in sign only", 6 "does not agree", 72 "cannot say" and 14
-# "not run"; 3,000 pairs gave 28, 5, 6, 70 and 14. That page says what the difference is due to.
+# "not run"; 3,000 pairs gave 28, 5, 6, 70 and 14 (three of the "agrees" were procedures). That page says what the
+# difference is due to.
 #
 # ## The rules
 #

@@ -73,7 +73,7 @@ for name in hyper:
 # \hat\varepsilon = \rho\, \nabla L(\theta) / \|\nabla L(\theta)\| . $$ (eq-objectives-sam)
 #
 # The **Fisher penalty** {cite:p}`jastrzebski2021catastrophic,stickland2021regularising` adds the squared norm of a
-# gradient whose labels are drawn from the model; in the mean it is $\mathrm{Tr}\, F / B$ ({doc}`theory`).
+# gradient whose labels are drawn from the model; on average it is $\mathrm{Tr}\, F / B$ ({doc}`theory`).
 #
 # $$ L(\theta) + \lambda \Big\| \frac1B \sum_i \nabla \ell(x_i, \tilde y_i) \Big\|^2, \qquad
 # \tilde y_i \sim p_\theta(\cdot \mid x_i) . $$ (eq-objectives-fisher)
@@ -327,7 +327,7 @@ say(within_mean=signed(average.mean), points=len(objectives) * len(targets))
 # %% [markdown]
 # Over all {glue:text}`objectives-points` points the correlation of sharpness with accuracy is
 # {glue:text}`objectives-pooled-accuracy` (with the margin {glue:text}`objectives-pooled-margin`); within the objectives
-# it is {glue:text}`objectives-within-mean` in the mean. The pooled coefficient mixes two questions: are flatter
+# it is {glue:text}`objectives-within-mean` on average. The pooled coefficient mixes two questions: are flatter
 # *languages* easier for a model, and are flatter *models* better? It gets no interval here, because the points are not
 # independent: the same languages come back with every model.
 #
@@ -365,10 +365,10 @@ print("four points, 0.8:", analysis.fisher_interval(0.8, 4))
 # %% [markdown]
 # ## Model by model
 #
-# Figures 3 and 4 of the paper, one panel an objective. Note the axes: each panel has its own.
+# Figures 3 and 4 of the paper, one panel per objective. Note the axes: each panel has its own.
 
 
-# %% mystnb={"figure": {"name": "fig-objectives-3", "caption": "Margin on the development split against accuracy on the test split, one panel an objective, one point a target language (compare Figure 3 of Bassi et al.). Bars: one standard error over examples."}, "image": {"alt": "Four scatter plots of test accuracy against development margin, points labelled by language."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-objectives-3", "caption": "Margin on the development split against accuracy on the test split, one panel per objective, one point per target language (compare Figure 3 of Bassi et al.). Bars: one standard error over examples."}, "image": {"alt": "Four scatter plots of test accuracy against development margin, points labelled by language."}} tags=["hide-input"]
 def side_by_side(measure: str, label: str, scale: str = "linear") -> None:
     """A scatter plot an objective, which its legend names."""
     for name, ax in figures.panels(objectives, size=(4.8, 4)).items():
@@ -380,7 +380,7 @@ def side_by_side(measure: str, label: str, scale: str = "linear") -> None:
 
 side_by_side("dev_margin", "margin (dev) [probability]")
 
-# %% mystnb={"figure": {"name": "fig-objectives-4", "caption": "Difference-based sharpness against accuracy on the test split, one panel an objective, one point a target language (compare Figure 4 of Bassi et al.). Bars: one standard error over examples, of the sharpness over the noise draws too."}, "image": {"alt": "Four scatter plots of test accuracy against sharpness, points labelled by language."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-objectives-4", "caption": "Difference-based sharpness against accuracy on the test split, one panel per objective, one point per target language (compare Figure 4 of Bassi et al.). Bars: one standard error over examples, of the sharpness over the noise draws too."}, "image": {"alt": "Four scatter plots of test accuracy against sharpness, points labelled by language."}} tags=["hide-input"]
 side_by_side("sharpness_difference", r"sharpness $\phi_\mathrm{difference}$ [nats]")
 
 # %% [markdown]
@@ -396,7 +396,7 @@ chapters.saturation(at_seed)
 # %% tags=["remove-input"]
 chapters.table(columns, compare("sharpness_alpha", "t3"), "Table 3 of Bassi et al. (mBERT on XNLI), and ours")
 
-# %% mystnb={"figure": {"name": "fig-objectives-7", "caption": "α-sharpness against accuracy on the test split, one panel an objective (compare Figure 7 of Bassi et al.). Logarithmic axis; Pearson's r is, as in the paper, that of the values themselves. Searches that ended at an end of the bracket are not drawn."}, "image": {"alt": "Four scatter plots of test accuracy against one over alpha squared on a logarithmic axis."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-objectives-7", "caption": "α-sharpness against accuracy on the test split, one panel per objective (compare Figure 7 of Bassi et al.). Logarithmic axis; Pearson's r is, as in the paper, that of the values themselves. Searches that ended at an end of the bracket are not drawn."}, "image": {"alt": "Four scatter plots of test accuracy against one over alpha squared on a logarithmic axis."}} tags=["hide-input"]
 side_by_side("sharpness_alpha", r"sharpness $1/\alpha^2$ [1 / parameter²]", scale="log")
 
 # %% [markdown]
@@ -446,12 +446,13 @@ for name in objectives:
     r = [r_at[scale][name, seed].pearson.value for scale in scales]
     spans.append(f"{name} {signed(min(r))} to {signed(max(r))}")
 orders = {tuple(sharpness[scale].mean(axis=1).sort_values().index) for scale in scales}
-say(spans="; ".join(spans), orders=len(orders), scales=len(scales))
+same = f"All {len(scales)} scales put the objectives in the same order by mean sharpness."
+other = f"They put the objectives in {len(orders)} different orders by mean sharpness."
+say(spans="; ".join(spans), orders=same if len(orders) == 1 else other, scales=len(scales))
 
 # %% [markdown]
 # Over the {glue:text}`objectives-scales` scales of {numref}`fig-objectives-scales` the correlation with accuracy
-# goes from {glue:text}`objectives-spans`. The number of different orders in which they put the objectives by mean sharpness
-# is {glue:text}`objectives-orders`.
+# goes from {glue:text}`objectives-spans`. {glue:text}`objectives-orders`
 #
 # ````{exercise} ★★★ Choosing a scale under the null
 # :label: objectives-ex-forking
@@ -488,7 +489,7 @@ print("(c) r between scales:", between_scales.round(2).tolist())
 # The reference was trained with several seeds: other initial heads, other dropout masks, another order of the same
 # examples. The paper's Table 1 has one coefficient a model. How far apart are those of models that differ in the seed alone?
 
-# %% mystnb={"figure": {"name": "fig-objectives-seeds", "caption": "Correlation of five measures with test accuracy over the target languages for the reference objective, one mark a seed, each with its 95 % interval over languages."}, "image": {"alt": "Forest plot with a group of marks for each measure, one mark with an interval for every seed."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-objectives-seeds", "caption": "Correlation of five measures with test accuracy over the target languages for the reference objective, one mark per seed, each with its 95 % interval over languages."}, "image": {"alt": "Forest plot with a group of marks for each measure, one mark with an interval for every seed."}} tags=["hide-input"]
 watched = ("dev_accuracy", "dev_margin", "dev_margin_correct", "sharpness_difference", "sharpness_alpha")
 of_reference = [row for row in rows if row["objective"] == reference]
 by_seed = {measure: list(correlations(of_reference, measure, without=(english,)).values()) for measure in watched}
@@ -578,7 +579,7 @@ chapters.table(
 margins_of_real = chapters.setups_of(real, "sharpness_difference", lambda key: key[0], "margin")
 chapters.show(chapters.real_box(real))
 
-# %% mystnb={"figure": {"name": "fig-objectives-real", "caption": "Real data: test accuracy against the margin on the development split (above; Figure 3 of Bassi et al.) and difference-based sharpness (below; their Figure 4), one point a target language, mean over the seeds. Each panel has its own axes. Bars: one standard error over examples, of the sharpness over the noise draws too. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Two rows of scatter plots, one column an objective: accuracy against margin above and against sharpness below, points labelled by language."}} tags=["remove-input", "reads:records"]
+# %% mystnb={"figure": {"name": "fig-objectives-real", "caption": "Real data: test accuracy against the margin on the development split (above; Figure 3 of Bassi et al.) and difference-based sharpness (below; their Figure 4), one point per target language, mean over the seeds. Each panel has its own axes. Bars: one standard error over examples, of the sharpness over the noise draws too. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Two rows of scatter plots, one column per objective: accuracy against margin above and against sharpness below, points labelled by language."}} tags=["remove-input", "reads:records"]
 labels = "margin (dev) [probability]", r"sharpness $\phi_\mathrm{difference}$ [nats]"
 chapters.real_scatter({label: of_real[measure] for label, measure in zip(labels, of_tables[:2], strict=True)})
 
@@ -586,7 +587,7 @@ chapters.real_scatter({label: of_real[measure] for label, measure in zip(labels,
 panels = (margins_of_real, "margin (test) [probability]"), (of_real["sharpness_difference"], "accuracy (test)")
 chapters.real_together({(labels[1], label): setups for setups, label in panels})
 
-# %% mystnb={"figure": {"name": "fig-objectives-real-models", "caption": "Real data: mean test accuracy of the target languages, one mark a model, against the distance from the pretrained weights (left; Figure 5 of Bassi et al.) and by objective (right; their Figure 6). Bars: one standard error over examples, as if all languages erred together, because their examples are translations of each other; between models much of it is common."}, "image": {"alt": "Left: a scatter plot of mean accuracy against the distance, a mark for each model in the colour of its objective. Right: the same accuracies in a column for each objective."}} tags=["remove-input", "reads:records"]
+# %% mystnb={"figure": {"name": "fig-objectives-real-models", "caption": "Real data: mean test accuracy of the target languages, one mark per model, against the distance from the pretrained weights (left; Figure 5 of Bassi et al.) and by objective (right; their Figure 6). Bars: one standard error over examples, as if all languages erred together, because their examples are translations of each other; between models much of it is common."}, "image": {"alt": "Left: a scatter plot of mean accuracy against the distance, a mark for each model in the colour of its objective. Right: the same accuracies in a column for each objective."}} tags=["remove-input", "reads:records"]
 chapters.real_models(real, "frobenius", r"$\|W - W_0\|_F$", lambda key: key[0])
 
 # %% tags=["remove-input", "reads:records"]
@@ -640,7 +641,7 @@ sentences = {
     "margin-split": "With the margin of the test split in place of the development split's, r with accuracy changes "
     f"most for {mover}, from {signed(dev[mover].pearson.value)} to {signed(test[mover].pearson.value)}; the verdict "
     f"changes for {', '.join(others) or 'no model'}.",
-    "flat-but-worse": f"Sharpness and accuracy: r = {signed(average.mean)} in the mean within the objectives, "
+    "flat-but-worse": f"Sharpness and accuracy: r = {signed(average.mean)} on average within the objectives, "
     f"{signed(pooled('accuracy'))} over all objectives and languages together.",
     "seeds-of-tables": f"r with accuracy over {len(means)} seeds of {reference}. {seed_spans}.",
     "alpha-measure": "Within one model the two are proportional. Over all objectives and languages together, r with "

@@ -215,7 +215,7 @@ chapters.table(
     body,
     "Pearson's r with test accuracy over languages and its 95 % interval: Fisher's z; where languages are drawn, and of "
     "real data, a bootstrap over languages. The paper's intervals are not printed: they follow from r if it is over "
-    f"{TABLE.n} languages. Ours on {n_of['accuracy', english]:,.0f} examples a language, sharpness on "
+    f"{TABLE.n} languages. Ours on {n_of['accuracy', english]:,.0f} examples per language, sharpness on "
     f"{n_of['sharpness_difference', english]:,.0f}. Reliability of margin / of sharpness: the share of the variance over "
     "languages that other examples would not change; r without noise: divided by the root of both reliabilities",
 )
@@ -227,7 +227,7 @@ for name, one in at_real.items():
         caption = f"Accuracy [%] of {name} on PAWS-X itself, means over the recorded seeds"
         chapters.show(chapters.real_table(one, caption, lambda key: key[0]))
 
-# %% mystnb={"figure": {"name": "fig-pawsx-real", "caption": "Real data: test accuracy on PAWS-X itself against the margin on the development split (above) and difference-based sharpness (below), a multilingual encoder and one that has read English alone; one point a target language, mean over the seeds. Bars: one standard error. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Scatter plots of test accuracy, a row for the margin and one for sharpness, a column an encoder, points labelled by language."}} tags=["remove-input", "reads:records"]
+# %% mystnb={"figure": {"name": "fig-pawsx-real", "caption": "Real data: test accuracy on PAWS-X itself against the margin on the development split (above) and difference-based sharpness (below), a multilingual encoder and one that has read English alone; one point per target language, mean over the seeds. Bars: one standard error. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Scatter plots of test accuracy, a row for the margin and one for sharpness, a column an encoder, points labelled by language."}} tags=["remove-input", "reads:records"]
 of_real = {
     label: {
         name: setup
@@ -433,7 +433,7 @@ noise = math.sqrt(chance * (1 - chance) / stages.runs[("none", 0.0), ""].manifes
 learnt = reached > chance + 1.96 * noise
 kept = learnt if learnt.sum() >= 5 else learnt | True  # with too few others all count
 
-# %% mystnb={"figure": {"name": "fig-pawsx-stages", "caption": "Increase of a language's accuracy by the second stage, against Tr F after English (development split, labels drawn from the model; logarithmic axis). One point a first stage: circle, no penalty; diamond, consistency loss; triangle, Fisher penalty; the number is the penalty's weight. Hollow: not above chance in English after the first stage. Bars: 95 % of a difference of two binomial shares, too wide because both models saw the same rows. Above: Pearson's r with log Tr F and its Fisher-z interval over the first stages that count."}, "image": {"alt": "One panel a language: the increase of accuracy by the second stage against the trace of the Fisher information after the first, on a logarithmic axis, one labelled point a first-stage model with an error bar."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-pawsx-stages", "caption": "Increase of a language's accuracy by the second stage, against Tr F after English (development split, labels drawn from the model; logarithmic axis). One point a first stage: circle, no penalty; diamond, consistency loss; triangle, Fisher penalty; the number is the penalty's weight. Hollow: not above chance in English after the first stage. Bars: 95 % of a difference of two binomial shares, too wide because both models saw the same rows. Above: Pearson's r with log Tr F and its Fisher-z interval over the first stages that count."}, "image": {"alt": "One panel per language: the increase of accuracy by the second stage against the trace of the Fisher information after the first, on a logarithmic axis, one labelled point a first-stage model with an error bar."}} tags=["hide-input"]
 LOOK = {"none": figures.look("baseline"), "kl": figures.look("mvr"), "fpen": figures.look("fisher")}
 BESIDE = {"none": ((6, 0), "left"), "kl": ((6, 6), "left"), "fpen": ((-6, 6), "right")}
 over_models = {code: correlate(curvature[kept], gain[code][kept]) for code in second}
@@ -537,10 +537,10 @@ for (kind, weight), code in (key for key in real_stages.runs if key[1]):
     told = real_stages.measured[(kind, weight), ""][2]["fisher_trace"][english].value
     shares = [f"{100 * end:.1f}" for end in ends]
     body.append((f"{kind} {weight:g}", code, f"{told:.3g}", *shares, signed(100 * (ends[1] - ends[0]), 1)))
-chapters.show(chapters.real_box(real_stages))
 if body:
+    chapters.show(chapters.real_box(real_stages))
     head = ("first stage", "second language", "Tr F [nats²]", "before", "after", "increase")
-    display(chapters.table(head, body, "Figure 2 on PAWS-X itself: accuracy [%] on the held half, a model a row"))
+    display(chapters.table(head, body, "Figure 2 on PAWS-X itself: accuracy [%] on the held half, a model per row"))
 
 # %% [markdown]
 # All languages together have r = {glue:text}`pawsx-pooled`. The paper shows points and prints no coefficient, and does

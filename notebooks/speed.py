@@ -9,7 +9,7 @@
 # %% [markdown]
 # # What it costs
 #
-# A measure that is dear is not used, and an objective that doubles the price of training has to be worth it. This page
+# A measure that is expensive is not used, and an objective that doubles the price of training has to be worth it. This page
 # shows what everything costs in units of a plain training step, what it would cost at best, and what other packages
 # take for the same number. Nothing is timed while the book is built: the tables were made by one command on one
 # machine, are kept in the repository, and are only shown here.

@@ -269,7 +269,7 @@ with shows_error():
 # ## Noise measures the trace
 #
 # Draw $\varepsilon$ at random, with independent entries of mean zero and variance $\sigma^2$. The mixed terms of
-# $\varepsilon^\top F \varepsilon$ vanish in the mean, and equation (1) of {cite:t}`stickland2021regularising` remains:
+# $\varepsilon^\top F \varepsilon$ vanish on average, and equation (1) of {cite:t}`stickland2021regularising` remains:
 #
 # $$ \mathbb{E}_\varepsilon[\varepsilon^\top F \varepsilon]
 # = \sum_{i,j} F_{ij}\, \mathbb{E}[\varepsilon_i \varepsilon_j] = \sigma^2\, \mathrm{Tr}\, F. $$ (eq-theory-trace)
@@ -361,7 +361,7 @@ plt.show()
 # = \frac1B\, \mathbb{E} \|g\|^2 + \Big(1 - \frac1B\Big) \|\mathbb{E}\, g\|^2 . $$ (eq-theory-penalty)
 #
 # If the labels are drawn from the model, $\mathbb{E}\, g = 0$ by {eq}`eq-theory-score`, and the penalty is
-# $\mathrm{Tr}\, F / B$ in the mean. So a consistency loss of weight $\lambda$ and a Fisher penalty of weight
+# $\mathrm{Tr}\, F / B$ on average. So a consistency loss of weight $\lambda$ and a Fisher penalty of weight
 # $\lambda B \sigma^2 / 2$ have the same leading term, which is why {cite:t}`stickland2021regularising` expect similar
 # effects of both. The limits of the argument are visible here. Other segmentations of a sentence, as in
 # {cite:t}`wang2021mvr`, are neither small nor independent Gaussian noise on the parameters: at best they penalise
@@ -595,7 +595,7 @@ chapters.show(chapters.real_box(real))
 scales = {"miniature": chapters.quadratic(found), "real data": chapters.quadratic(real)}
 sizes = protocols.SIGMAS
 
-# %% mystnb={"figure": {"name": "fig-theory-encoders", "caption": "Divergence under noise over the quadratic form of the same noise, against the size of the noise: mean over the languages, with bars from the smallest to the largest language; a line a model. Filled: the miniature. Hollow, dashed: e5-small on XNLI. Dotted: the noise of the sharpness by difference, and that of training with consistency."}, "image": {"alt": "Lines that lie on one at the smallest size of the noise and leave it at the largest, some of them by a multiple."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-theory-encoders", "caption": "Divergence under noise over the quadratic form of the same noise, against the size of the noise: mean over the languages, with bars from the smallest to the largest language; a line per model. Filled: the miniature. Hollow, dashed: e5-small on XNLI. Dotted: the noise of the sharpness by difference, and that of training with consistency."}, "image": {"alt": "Lines that lie on one at the smallest size of the noise and leave it at the largest, some of them by a multiple."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 4.2))
 lines = [(scale, key) for scale, some in scales.items() for key in dict.fromkeys(key for key, _ in some)]
 for place, (scale, key) in enumerate(lines):
@@ -679,7 +679,7 @@ for scale, name in (("miniature", "mini"), ("real data", "real")):
 # - $\mathrm{KL}[p_\theta \| p_{\theta+\varepsilon}] = \frac12 \varepsilon^\top F \varepsilon$ up to a remainder whose
 #   fitted slope is {glue:text}`theory-slope` ± {glue:text}`theory-slope-stderr`, because the score has mean zero and
 #   by the information equality.
-# - Gaussian noise of small $\sigma$ measures $\frac12\sigma^2\, \mathrm{Tr}\, F$, and so does, in the mean, the Fisher
+# - Gaussian noise of small $\sigma$ measures $\frac12\sigma^2\, \mathrm{Tr}\, F$, and so does, on average, the Fisher
 #   penalty with labels drawn from the model. The empirical Fisher is a different quantity.
 # - Of an encoder the form stands for the divergence at $\sigma = 0.001$ (their ratio is {glue:text}`theory-mini-form-0`, on
 #   real data {glue:text}`theory-real-form-0`). At 0.01, which training with consistency takes, it is from

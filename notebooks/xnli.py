@@ -154,7 +154,7 @@ say(
     accuracy_high=f"{accuracy[best_target]:.3f} ({best_target})",
     accuracy_n=f"{intervals[english].n:,}",
     chance=f"{chance:.3f}",
-    unlearnt=f"{unlearnt} of {len(targets)}",
+    unlearnt=f"{unlearnt or 'none'} of the {len(targets)}",
 )
 chapters.unlearnt([intervals[english]], chance, english)
 
@@ -165,9 +165,9 @@ plt.show()
 
 # %% [markdown]
 # In {numref}`fig-xnli-accuracy` English reaches {glue:text}`xnli-accuracy-english`; the {glue:text}`xnli-targets` other
-# languages reach {glue:text}`xnli-accuracy-mean` in the mean, from {glue:text}`xnli-accuracy-low` to
-# {glue:text}`xnli-accuracy-high`. In {glue:text}`xnli-unlearnt` of them the interval reaches down to the most frequent
-# label's share, {glue:text}`xnli-chance`. The intervals come from {glue:text}`xnli-accuracy-n` examples a language. They
+# languages reach {glue:text}`xnli-accuracy-mean` on average, from {glue:text}`xnli-accuracy-low` to
+# {glue:text}`xnli-accuracy-high`. In {glue:text}`xnli-unlearnt` the interval reaches down to the most frequent
+# label's share, {glue:text}`xnli-chance`. The intervals come from {glue:text}`xnli-accuracy-n` examples per language. They
 # say what other examples would give; what another seed would give comes at the end of the page.
 
 # %% [markdown]
@@ -184,7 +184,7 @@ plt.show()
 # from the test set, where the two are computed from the very same predictions and should agree better. English is left
 # out of the correlation: it was trained on, and the question is about the languages that were not.
 
-# %% mystnb={"figure": {"name": "fig-xnli-margin", "caption": "Margin against test accuracy, one point a target language. Left: margin on the development split, as in Figure 3 of Bassi et al. Right: margin on the test split. Bars: one standard error over examples. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Two scatter plots of accuracy against margin, one point for each target language with its code."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-xnli-margin", "caption": "Margin against test accuracy, one point per target language. Left: margin on the development split, as in Figure 3 of Bassi et al. Right: margin on the test split. Bars: one standard error over examples. Above: Pearson's r with its 95 % interval."}, "image": {"alt": "Two scatter plots of accuracy against margin, one point for each target language with its code."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 2, figsize=(9.6, 4.2))
 for ax, measure in zip(axes, ("dev_margin", "margin"), strict=True):
     pairs = paired(rows, measure, without=(english,))[shown]
@@ -298,7 +298,7 @@ say(
     phi_scale=f"{measures[-1].settings['sharpness_difference']['noise_scale']:g}",
 )
 
-# %% mystnb={"figure": {"name": "fig-xnli-sharpness", "caption": "Difference-based sharpness against test accuracy, one point a target language. Bars: one standard error over examples, of the sharpness over the noise draws too."}, "image": {"alt": "Scatter plot of test accuracy against sharpness, one point for each target language with its code."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-xnli-sharpness", "caption": "Difference-based sharpness against test accuracy, one point per target language. Bars: one standard error over examples, of the sharpness over the noise draws too."}, "image": {"alt": "Scatter plot of test accuracy against sharpness, one point for each target language with its code."}} tags=["hide-input"]
 pairs = paired(rows, "sharpness_difference", without=(english,))[shown]
 fig, ax = plt.subplots(figsize=(6.4, 4.4))
 figures.scatter_pairs(ax, pairs, r"sharpness $\phi_\mathrm{difference}$ [nats]", objective=objective)
@@ -328,11 +328,12 @@ print("sharpness at fixed loss ", f"{sharpness_beyond:.3f}")
 say(phi_beyond=f"{sharpness_beyond:.3f}")
 
 # %% [markdown]
-# At fixed development loss the partial correlation of sharpness with test accuracy is {glue:text}`xnli-phi-beyond`.
+# At fixed development loss the partial correlation of sharpness with test accuracy is {glue:text}`xnli-phi-beyond`. In
+# {doc}`sharpness` the same model has another coefficient: of fewer languages, English among them, and fewer examples.
 #
 # How much does one language carry? Guess which one, then take it out: a click, or Tab and Enter.
 
-# %% mystnb={"figure": {"name": "fig-xnli-leave-out", "caption": "Sharpness against test accuracy, one point a target language, in the mean over the seeds; the correlation and its interval without the languages that are taken out."}, "image": {"alt": "Scatter plot whose points can be taken out, with the correlation in words."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-xnli-leave-out", "caption": "Sharpness against test accuracy, one point per target language, in the mean over the seeds; the correlation and its interval without the languages that are taken out."}, "image": {"alt": "Scatter plot whose points can be taken out, with the correlation in words."}} tags=["hide-input"]
 live.leave_out(models.frame, x="sharpness_difference")
 
 # %% [markdown]
@@ -380,7 +381,7 @@ for code, ratio in sorted(ratios.items(), key=lambda item: item[1]):
 # %% tags=["remove-input"]
 chapters.saturation([row for row in rows if (row["objective"], row["seed"]) == shown])
 
-# %% mystnb={"figure": {"name": "fig-xnli-alpha", "caption": "α-sharpness against test accuracy, one point a target language (compare Figure 7 of Bassi et al.). Logarithmic axis; Pearson's r is, as in the paper, that of the values themselves. Searches that ended at an end of the bracket are not drawn. The standard errors of the search (bootstrap over its examples) are in the table; they are not drawn."}, "image": {"alt": "Scatter plot of test accuracy against one over alpha squared, one point for each target language whose search ended inside the bracket."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-xnli-alpha", "caption": "α-sharpness against test accuracy, one point per target language (compare Figure 7 of Bassi et al.). Logarithmic axis; Pearson's r is, as in the paper, that of the values themselves. Searches that ended at an end of the bracket are not drawn. The standard errors of the search (bootstrap over its examples) are in the table; they are not drawn."}, "image": {"alt": "Scatter plot of test accuracy against one over alpha squared, one point for each target language whose search ended inside the bracket."}} tags=["hide-input"]
 pairs = paired(rows, "sharpness_alpha", without=(english,))[shown]
 fig, ax = plt.subplots(figsize=(6.4, 4.4))
 ax.set_xscale("log")
@@ -468,7 +469,7 @@ caption = "Real data: correlations over the target languages, mean over seeds, 9
 chapters.show(chapters.real_box(real))
 chapters.show(chapters.real_table(real, "Accuracy [%] of the recorded models", lambda key: key[0]))
 
-# %% mystnb={"figure": {"name": "fig-xnli-real", "caption": "Real data: test accuracy against some of the measures, one point a target language, mean over the seeds. Bars: one standard error. Searches for α that ended at an end of the bracket are not drawn. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Scatter plots of test accuracy against a measure each, points labelled by language."}} tags=["remove-input", "reads:records"]
+# %% mystnb={"figure": {"name": "fig-xnli-real", "caption": "Real data: test accuracy against some of the measures, one point per target language, mean over the seeds. Bars: one standard error. Searches for α that ended at an end of the bracket are not drawn. Above: Pearson's r, 95 % bootstrap over languages."}, "image": {"alt": "Scatter plots of test accuracy against a measure each, points labelled by language."}} tags=["remove-input", "reads:records"]
 shown_measures = {
     "margin (dev) [probability]": "dev_margin",
     "confidence (no labels)": "confidence",
@@ -482,6 +483,7 @@ chapters.real_scatter(setups, logarithmic=[r"$1/\alpha^2$ [1 / parameter²]"], c
 
 # %% tags=["remove-input", "reads:records"]
 chapters.show(chapters.real_relations(real, title_of, caption, lambda key: key[0]))
+chapters.show(chapters.reading(chapters.real_settled(real, title_of, lambda key: key[0])))
 
 # %% [markdown]
 # Three cautions before any of these numbers is believed. The languages are not independent draws (related ones carry
@@ -541,22 +543,24 @@ print(f"interval [{signed(whole.low)}, {signed(whole.high)}]")
 # that: they are about other languages, given this model. Train with several seeds (`-y "seeds: [0, 1, 2]"`) to see how
 # far the coefficient of *these* languages depends on it.
 
-# %% mystnb={"figure": {"name": "fig-xnli-seeds", "caption": "Correlation of each measure with test accuracy over the target languages, one mark a seed. With several seeds the line goes from the smallest to the largest."}, "image": {"alt": "One row for each measure, with a mark for the correlation coefficient of every seed."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-xnli-seeds", "caption": "Correlation of each measure with test accuracy over the target languages, one mark per seed. The line goes from the smallest to the largest."}, "image": {"alt": "One row for each measure, with a mark for the correlation coefficient of every seed."}} tags=["hide-input"]
 per_seed = {name: list(correlations(rows, name, without=(english,)).values()) for name in names}
-fig, ax = plt.subplots(figsize=(7.2, 4.6))
-for height, cs in enumerate(per_seed.values()):
-    r = [c.pearson.value for c in cs]
-    ax.plot(r, [height] * len(r), "o-", color=figures.look(objective).colour, mfc="white", lw=1)
-ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
-ax.set_yticks(range(len(names)), [chapters.NAMES[name] for name in names])
-ax.set(xlim=(-1.05, 1.05), ylim=(len(names) - 0.5, -0.5), xlabel="Pearson's r with accuracy (test)")
-plt.show()
+if len(seeds) > 1:
+    fig, ax = plt.subplots(figsize=(7.2, 4.6))
+    for height, cs in enumerate(per_seed.values()):
+        r = [c.pearson.value for c in cs]
+        ax.plot(r, [height] * len(r), "o-", color=figures.look(objective).colour, mfc="white", lw=1)
+    ax.axvline(0, color=figures.FAINT, lw=0.8, zorder=0)
+    ax.set_yticks(range(len(names)), [chapters.NAMES[name] for name in names])
+    ax.set(xlim=(-1.05, 1.05), ylim=(len(names) - 0.5, -0.5), xlabel="Pearson's r with accuracy (test)")
+    plt.show()
 
 # %% tags=["remove-input"]
 mean_accuracy = [
     np.mean([row["value"] for row in chapters.column(rows, "accuracy", key, (english,)).values()]) for key in configs
 ]
-say(seeds_low=f"{min(mean_accuracy):.3f}", seeds_high=f"{max(mean_accuracy):.3f}")
+ends = f"the mean target accuracy lies between {min(mean_accuracy):.3f} and {max(mean_accuracy):.3f}"
+say(spread=f"Over {len(seeds)} seeds {ends}." if len(seeds) > 1 else "One seed alone says nothing of the spread.")
 across = {chapters.NAMES[name]: over_seeds(each_seed) for name, each_seed in per_seed.items()}
 chapters.table(
     ("", "mean over seeds", "smallest", "largest", "seeds", "undefined"),
@@ -568,9 +572,8 @@ chapters.table(
 ) if len(seeds) > 1 else None
 
 # %% [markdown]
-# {numref}`fig-xnli-seeds` has {glue:text}`xnli-seeds`; the mean target accuracy lies between {glue:text}`xnli-seeds-low`
-# and {glue:text}`xnli-seeds-high`. One seed alone says nothing of the spread; the chapter on
-# {doc}`objectives <objectives>` has three of the baseline.
+# This page has {glue:text}`xnli-seeds`. {glue:text}`xnli-spread` The chapter on {doc}`objectives <objectives>` has three of
+# the baseline.
 
 # %% [markdown]
 # ## All values

@@ -27,6 +27,7 @@ import xlgen
 from paper import citation, handout, house, notebook, pages, schedule, slides
 from paper.cli import LISTS
 from paper.live import embed
+from paper.published import with_names
 from paper.stale import ALONE, FOLDER, first_page, live_parameters, refresh, stored
 from xlgen.cli.listing import in_words
 from xlgen.core.errors import UnknownName, XlgenError
@@ -270,7 +271,7 @@ class House(SphinxDirective):
 
 def _words(name: str, *words: str) -> list[nodes.Node]:
     """Cells of a row: a name of the code, and text."""
-    return [nodes.literal("", name), *map(nodes.Text, words)]
+    return [nodes.literal("", name), *map(nodes.Text, map(with_names, words))]
 
 
 class Listing(SphinxDirective):
@@ -283,8 +284,7 @@ class Listing(SphinxDirective):
         if what not in LISTS:
             raise self.error(str(UnknownName("list", what, LISTS)))
         rows = [
-            (nodes.literal("", entry.name), nodes.Text(entry.about), nodes.Text(in_words(entry.settings)))
-            for entry in LISTS[what](Path())
+            (*_words(entry.name, entry.about), nodes.Text(in_words(entry.settings))) for entry in LISTS[what](Path())
         ]
         return [table(("Name", "What it is", "Settings and defaults"), (2, 4, 4), rows)]
 

@@ -178,6 +178,10 @@ def test_the_size_of_a_model_is_known_before_it_is_built(bench):
 # --- command and report ---------------------------------------------------------------------------------------------
 
 
+def test_a_ratio_just_below_zero_is_zero():
+    assert [report._number(ratio) for ratio in (-0.001, 0.004, -0.02, 123.4)] == ["0.00", "0.00", "-0.02", "123"]
+
+
 def test_an_interrupted_run_keeps_what_is_finished(tmp_path, monkeypatch):
     def measured(size, asked, facts):
         yield harness.finished("count", "xlgen", harness.Timing(1, 2, 2, 2, 1), goal=3.0)

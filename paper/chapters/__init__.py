@@ -24,6 +24,18 @@ from paper.chapters.page import (
 )
 from paper.chapters.parameters import MIN_TARGETS, by_name, given, how_many, options_for, scale_of, spoken, words
 from paper.chapters.quadratic import Quadratic, quadratic
+from paper.chapters.readings import (
+    first_order,
+    goes,
+    is_settled,
+    least_spread,
+    order_kept,
+    reading,
+    real_changes,
+    real_difference,
+    real_relation,
+    real_settled,
+)
 from paper.chapters.real import (
     ENCODER,
     SEEDS,
@@ -88,11 +100,21 @@ __all__ = [
     "partial",
     "published",
     "quadratic",
+    "first_order",
+    "goes",
+    "is_settled",
+    "least_spread",
+    "order_kept",
+    "reading",
     "real_box",
+    "real_changes",
+    "real_difference",
     "real_models",
     "real_order",
+    "real_relation",
     "real_relations",
     "real_scatter",
+    "real_settled",
     "real_setups",
     "real_table",
     "real_together",

@@ -87,6 +87,14 @@ def real_table(found: Obtained, caption: str, named: Callable[[Any], str]) -> HT
     return table(head, body, caption)
 
 
+def target_means(found: Obtained) -> dict[Hashable, float]:
+    """Of each recorded model, the mean score [%] over the target languages."""
+    return {
+        key: float(_scores(found, [key]).drop(columns=TASKS[run.task].source_language).iloc[0].mean())
+        for key, run in found.runs.items()
+    }
+
+
 def real_relations(
     found: Obtained,
     measures: Mapping[str, str | tuple[str, str]],
@@ -117,7 +125,7 @@ def real_relations(
         for setup, tables in setups_of(found, measure, named).items()
         if (r := tables.correlation(resamples)).status == "ok"
     ]
-    head = ("r with accuracy", "", "seeds", "r [95 %]", *NOISE_HEAD)
+    head = ("measure", "setup", "seeds", "r with accuracy [95 %]", *NOISE_HEAD)
     return table(head, body, caption) if body else None
 
 

@@ -18,25 +18,25 @@ from paper.ledger.choices import Choice, choice, choices
 from paper.ledger.claims import CHAPTERS, CLAIMS, KINDS, Claim, LedgerError, claims
 from paper.ledger.evidence import differences, of, of_pairs, share, spread_ratio, spreads, wins
 from paper.ledger.files import clear
-from paper.ledger.joined import Group, Joint, counts, joined
+from paper.ledger.joined import Group, Joint, counts, in_words, joined
 from paper.ledger.rates import Rate, error_rates
 from paper.ledger.records import SCALES, Record, load, not_run, record
-from paper.ledger.table import NOT_RUN, OUTCOMES, Row, rows, verdict
+from paper.ledger.table import CARRIED_OUT, NOT_RUN, OUTCOMES, Row, rows, verdict
 from xlgen.analysis import AGREES, Verdict
 
-__all__ = ["AGREES", "CHAPTERS", "CLAIMS", "KINDS", "NOT_RUN", "OUTCOMES", "SCALES", "Choice", "Claim", "Group"]
+__all__ = ["AGREES", "CARRIED_OUT", "CHAPTERS", "CLAIMS", "KINDS", "NOT_RUN", "OUTCOMES", "SCALES", "Choice"]
+__all__ += ["Claim", "Group", "Joint", "LedgerError", "Rate", "Record", "Row", "Verdict", "choice", "choices", "claims"]
 __all__ += [
-    "Joint",
-    "LedgerError",
-    "Rate",
-    "Record",
-    "Row",
-    "Verdict",
-    "choice",
-    "choices",
-    "claims",
     "clear",
     "counts",
+    "differences",
+    "error_rates",
+    "in_words",
+    "joined",
+    "load",
+    "not_run",
+    "of",
+    "of_pairs",
+    "record",
 ]
-__all__ += ["differences", "error_rates", "joined", "load", "not_run", "of", "of_pairs", "record", "rows", "share"]
-__all__ += ["spread_ratio", "spreads", "verdict", "wins"]
+__all__ += ["rows", "share", "spread_ratio", "spreads", "verdict", "wins"]

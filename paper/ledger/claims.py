@@ -104,8 +104,9 @@ KINDS: Mapping[str, Kind] = {
     "procedure": Kind(
         None,
         "carried out (1) or not (0)",
-        "agrees where the procedure could be carried out as described",
-        "carried out as described",
+        "carried out where it could be, as described; otherwise cannot say. It counts neither for the paper nor "
+        "against it, because nothing is compared",
+        "a procedure as described",
     ),
 }
 """By name."""

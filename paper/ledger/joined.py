@@ -13,10 +13,10 @@ from importlib import resources
 
 from paper.ledger.claims import CLAIMS, Claim, LedgerError
 from paper.ledger.records import SCALES
-from paper.ledger.table import NOT_RUN, Judged, Row, verdict
+from paper.ledger.table import CARRIED_OUT, NOT_RUN, OUTCOMES, Judged, Row, verdict
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY, Verdict
 
-FROM_WORST = (DISAGREES, CANNOT_SAY, SIGN_ONLY, AGREES)
+FROM_WORST = (DISAGREES, CANNOT_SAY, SIGN_ONLY, AGREES, CARRIED_OUT)
 """Of several verdicts on one number, the first of these that any of them has is that of all."""
 
 
@@ -163,6 +163,18 @@ def counts(joints: Iterable[Joint]) -> dict[str, Counter[str]]:
         "verdict": Counter(joint.verdict for joint in joints),
         "scale and verdict": Counter(f"{joint.scale or NOT_RUN}: {joint.verdict}" for joint in joints),
     }
+
+
+def in_words(joints: Iterable[Joint]) -> str:
+    """How many claims have which verdict, for a sentence; procedures that were carried out are named as what they are.
+
+    >>> in_words([])
+    'none'
+    """
+    by = counts(joints)["verdict"]
+    words = {word: f"“{word}”" for word in OUTCOMES}
+    words[CARRIED_OUT] = f"procedure{'s' * (by[CARRIED_OUT] != 1)} {CARRIED_OUT}"
+    return ", ".join(f"{by[word]} {words[word]}" for word in OUTCOMES if by[word]) or "none"
 
 
 def _joint(group: Group, rows: list[Row], others: list[Row]) -> Joint:

@@ -10,7 +10,7 @@ from paper.ledger.choices import Choice
 from paper.ledger.claims import CHAPTERS, KINDS
 from paper.ledger.joined import Joint
 from paper.ledger.rates import Rate
-from paper.ledger.table import NOT_RUN
+from paper.ledger.table import CARRIED_OUT, NOT_RUN
 from paper.published import PAPERS, Check, Contradiction
 from paper.templates import render
 from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY
@@ -23,6 +23,7 @@ LOOKS = {
     SIGN_ONLY: ("≈", "#56B4E9", "//"),
     DISAGREES: ("✗", "#D55E00", "xx"),
     CANNOT_SAY: ("?", "#BBBBBB", ""),
+    CARRIED_OUT: ("○", "#009E73", "--"),
     NOT_RUN: ("–", "#FFFFFF", ".."),
 }
 """Sign, colour and hatch of each verdict: no two are told apart by the colour alone."""

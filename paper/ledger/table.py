@@ -14,7 +14,9 @@ from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY, Verdict, si
 from xlgen.core.errors import UnknownName
 
 NOT_RUN = "not run"
-OUTCOMES = (AGREES, SIGN_ONLY, DISAGREES, CANNOT_SAY, NOT_RUN)
+CARRIED_OUT = "carried out"
+"""Of a procedure: nothing is compared in it, so that it counts neither for a paper nor against it."""
+OUTCOMES = (AGREES, SIGN_ONLY, DISAGREES, CANNOT_SAY, CARRIED_OUT, NOT_RUN)
 """Every verdict of the ledger."""
 
 
@@ -91,7 +93,7 @@ class Row(Judged):
         if record.reason:
             return ""
         if claim.kind == "procedure":
-            return "carried out" if record.value == 1 else "not carried out"
+            return CARRIED_OUT if record.value == 1 else f"not {CARRIED_OUT}"
         if claim.pairs:
             lines = ((pair, shown(record.value[pair], record.low[pair], record.high[pair])) for pair in claim.pairs)
             return "\n".join(f"{pair}: {number}" for pair, number in lines)
@@ -149,7 +151,8 @@ def verdict(claim: Claim, ours: Record | None) -> Verdict:
     if ours.reason:
         return Verdict(NOT_RUN, ours.reason)
     if claim.kind == "procedure":
-        return Verdict(AGREES, "carried out") if ours.value == 1 else Verdict(DISAGREES, "could not be carried out")
+        done = ours.value == 1
+        return Verdict(CARRIED_OUT, "as described") if done else Verdict(CANNOT_SAY, "could not be carried out")
     if claim.pairs:
         return verdict_of_pairs(ours.value, ours.low, ours.p)
     if claim.kind == "share" and math.isnan(ours.low):

@@ -12,7 +12,7 @@ from paper.ledger.table import NOT_RUN, OUTCOMES
 from paper.live.embed import Live
 from paper.published import PAPERS
 
-BLACK_ON = ("#56B4E9", "#D55E00", "#BBBBBB", "#FFFFFF")
+BLACK_ON = ("#56B4E9", "#D55E00", "#BBBBBB", "#009E73", "#FFFFFF")
 """Colours of :data:`paper.ledger.page.LOOKS` on which black text has the larger contrast; white has it on the rest."""
 
 

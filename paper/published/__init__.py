@@ -8,13 +8,13 @@ recomputed, :func:`contradictions` where the papers contradict themselves or eac
 from paper.published.by_language import BY_LANGUAGE, scores, setup_of
 from paper.published.conflicts import Contradiction, contradictions
 from paper.published.numbers import Number
-from paper.published.printed import PAPERS, Cell, Paper, PrintedTable, find, printed_table, tables
+from paper.published.printed import PAPERS, Cell, Paper, PrintedTable, find, printed_table, tables, with_names
 from paper.published.sums import Check, checks, discrepancies
 from paper.published.texts import Statement, statements
 
 __all__ = ["BY_LANGUAGE", "PAPERS", "TABLES", "Cell", "Check", "Contradiction", "Number", "Paper", "PrintedTable"]
 __all__ += ["Statement", "cell", "checks", "contradictions", "discrepancies", "find", "printed_table", "scores"]
-__all__ += ["setup_of", "statements", "tables"]
+__all__ += ["setup_of", "statements", "tables", "with_names"]
 
 BASSI = "bassi2024generalization"
 

@@ -56,6 +56,17 @@ PAPERS: dict[str, Paper] = {
 """By the key of the paper in the bibliography."""
 
 
+def with_names(text: str) -> str:
+    """A text with the papers' short names in place of their keys.
+
+    >>> with_names("Algorithm 1 of bassi2024generalization")
+    'Algorithm 1 of Bassi et al. (2024)'
+    """
+    for key, paper in PAPERS.items():
+        text = text.replace(key, paper.name)
+    return text
+
+
 @dataclass(frozen=True)
 class Cell:
     """A cell of a printed table, and which of its numbers is meant.

@@ -118,7 +118,7 @@ DONE = ledger.CLAIMS["l2-f2-steps"]
         (WEAK, 0.1, -0.3, 0.4, "agrees"), (WEAK, -0.8, -0.9, -0.6, "does not agree"),
         (WEAK, 0.7, 0.51, 0.9, "does not agree"),
         (WEAK, 0.1, -0.6, 0.6, "cannot say"), (WEAK, 0.1, NAN, NAN, "cannot say"),
-        (DONE, 1, NAN, NAN, "agrees"), (DONE, 0, NAN, NAN, "does not agree"),
+        (DONE, 1, NAN, NAN, "carried out"), (DONE, 0, NAN, NAN, "cannot say"),
     ],
 )  # fmt: skip
 def test_verdicts(claim, value, low, high, outcome):
@@ -266,7 +266,7 @@ def test_a_claim_that_cannot_be_tested_is_refused(facts, message):
 
 def test_only_one_module_has_the_words_of_a_verdict():
     words = {"agrees", "agrees in sign only", "does not agree", "cannot say"}
-    assert words | {"not run"} == set(ledger.OUTCOMES)
+    assert words | {"carried out", "not run"} == set(ledger.OUTCOMES)
     having = set()
     for package in ("xlgen", "paper"):
         for path in (ROOT / package).rglob("*.py"):

@@ -12,6 +12,7 @@ from xlgen.core.errors import UnknownName
 
 TABLE, FIGURE = (ledger.CLAIMS[f"bassi-{item}-baseline"] for item in ("t1-margin", "f3"))  # 0.801, and a direction
 OWN, OTHER = (ledger.CLAIMS[f"bassi-f7-extreme{end}"] for end in ("", "-deviation"))
+NAN = float("nan")
 
 
 def record(claim, value, low, high, models=1, scale="miniature"):
@@ -97,6 +98,14 @@ def test_what_is_tested_with_another_criterion_does_not_count():
     alone = joint_of(OWN, other)
     assert alone.verdict == "cannot say" and alone.row is None and "another criterion only" in alone.because
     assert "loss above 0.1" in alone.criterion
+
+
+def test_a_procedure_that_was_carried_out_is_no_agreement_and_counts_apart():
+    done = [record(ledger.CLAIMS[f"l2-{item}"], 1.0, NAN, NAN) for item in ("f2-steps", "t10-settings")]
+    joints = [joint for joint in ledger.joined(ledger.rows([record(TABLE, 0.8, 0.6, 0.9), *done])) if joint.scale]
+    assert ledger.counts(joints)["verdict"] == {"agrees": 1, "carried out": 2}
+    assert ledger.in_words(joints) == "1 “agrees”, 2 procedures carried out"
+    assert ledger.in_words(joints[-1:]) == "1 procedure carried out"
 
 
 def test_one_claim_with_two_verdicts_on_the_same_data_has_one_and_counts_once():

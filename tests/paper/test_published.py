@@ -3,10 +3,12 @@
 import csv
 import re
 from importlib import resources
+from pathlib import Path
 
 import pytest
 
-from paper import published
+from paper import published, sphinxext
+from paper.cli import LISTS
 from xlgen.analysis import AnalysisError
 from xlgen.core.errors import UnknownName
 
@@ -71,6 +73,15 @@ def test_find_by_the_names_of_the_project(task, measure, objective, printed):
 )
 def test_find_is_none_where_the_paper_prints_nothing(names):
     assert published.find(*names) is None
+
+
+def test_readers_see_the_names_of_papers_and_no_keys():
+    said = published.with_names("stickland2021regularising, Figure 1; anonymous2021frustratingly, Table 2")
+    assert said == "Stickland & Murray (2021), Figure 1; Anonymous, L2 and EWC (2021), Table 2"
+    shown = [entry for what in ("measures", "protocols") for entry in LISTS[what](Path())]
+    assert any(key in entry.about for entry in shown for key in published.PAPERS)
+    cells = [sphinxext._words(entry.name, entry.about)[1].astext() for entry in shown]
+    assert not [cell for cell in cells for key in published.PAPERS if key in cell]
 
 
 def test_find_only_points_at_cells_that_exist():
