@@ -24,19 +24,7 @@ from paper.ledger.records import SCALES, Record, load, not_run, record
 from paper.ledger.table import CARRIED_OUT, NOT_RUN, OUTCOMES, Row, rows, verdict
 from xlgen.analysis import AGREES, Verdict
 
-__all__ = ["AGREES", "CARRIED_OUT", "CHAPTERS", "CLAIMS", "KINDS", "NOT_RUN", "OUTCOMES", "SCALES", "Choice"]
-__all__ += ["Claim", "Group", "Joint", "LedgerError", "Rate", "Record", "Row", "Verdict", "choice", "choices", "claims"]
-__all__ += [
-    "clear",
-    "counts",
-    "differences",
-    "error_rates",
-    "in_words",
-    "joined",
-    "load",
-    "not_run",
-    "of",
-    "of_pairs",
-    "record",
-]
+__all__ = ["AGREES", "CARRIED_OUT", "CHAPTERS", "CLAIMS", "KINDS", "NOT_RUN", "OUTCOMES", "SCALES", "Choice", "Claim"]
+__all__ += ["Group", "Joint", "LedgerError", "Rate", "Record", "Row", "Verdict", "choice", "choices", "claims", "clear"]
+__all__ += ["counts", "differences", "error_rates", "in_words", "joined", "load", "not_run", "of", "of_pairs", "record"]
 __all__ += ["rows", "share", "spread_ratio", "spreads", "verdict", "wins"]

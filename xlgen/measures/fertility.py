@@ -1,4 +1,4 @@
-"""What the tokenizer makes of a language: sub-words a word, and the share of unknown ones [rust2021good].
+"""What the tokenizer makes of a language: sub-words per word, and the share of unknown ones [rust2021good].
 
 fertility = Σ_i s_i / Σ_i w_i,   unknown_rate = Σ_i n_i / Σ_i s_i
 
@@ -29,7 +29,7 @@ UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "T
 @MEASURES.register("fertility")
 @label_free
 def fertility(subject: Subject) -> dict[str, Value]:
-    """Count sub-words a word [1].
+    """Count sub-words per word [1].
 
     Returns:
         Per language, a value >= 1 with its standard error as a ratio of totals over examples. ``extra``:
