@@ -16,8 +16,7 @@
 # ```{admonition} What you will learn
 # :class: tip
 # - How to put an interval around a forecast without assuming a distribution, and what shows whether it keeps its word.
-# - Why the guess to beat is what other models reach in the same language, and what beats it.
-# - What a forecast is worth in labelled examples, and when to collect these instead.
+# - Why the guess to beat is what other models reach in the same language, and what a forecast is worth in labels.
 # - Why "cannot say" has two reasons, too few languages and too noisy a measure, with two different cures.
 # ```
 
