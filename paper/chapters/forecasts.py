@@ -118,6 +118,34 @@ def new_language(frame: pd.DataFrame, forecaster: Forecaster) -> Interval:
     return interval_of_mean(off.groupby(table["model"]).mean())
 
 
+def other_encoders(rows: pd.DataFrame, forecasters: Sequence[Forecaster]) -> pd.DataFrame:
+    """Models of each encoder, forecast from those of the task's other encoders.
+
+    Args:
+        rows: of the records, of any tasks.
+        forecasters: which.
+
+    Returns:
+        A row for each task, encoder ``model`` and forecaster: how many ``models`` are forecast and from how many
+        ``others``, the mean absolute error ``off`` over models and target languages, and the mean error ``bias``
+        [points]. None where all models of a task are of one encoder.
+    """
+    encoder, found = rows.groupby("key")["model"].first(), []
+    several = rows.groupby("task")["model"].transform("nunique") > 1
+    for task, some in rows[several].groupby("task"):
+        frame = frames.tidy(some)
+        for one in forecasters:
+            table = frames.wide(frame, one.measures).dropna(subset=list(one.measures))
+            own, y = table["model"].map(encoder), table[frames.TRUTH]
+            for name in own.unique():
+                new, rest = table[own == name], table[own != name]
+                forecast = one.fit(one.features(rest), y[own != name].to_numpy())(one.features(new))
+                row = {"task": task, "model": name, "forecaster": one.name, "models": new["model"].nunique()}
+                off = 100 * (forecast - y[own == name])
+                found.append(row | {"others": rest["model"].nunique(), "off": off.abs().mean(), "bias": off.mean()})
+    return pd.DataFrame(found)
+
+
 def afterwards(rows: pd.DataFrame, forecasters: Sequence[Forecaster], level: float, chosen: str) -> pd.DataFrame:
     """Models that were trained after a choice, forecast from those of before.
 

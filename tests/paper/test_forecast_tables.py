@@ -176,6 +176,17 @@ def models(before, after):
     return pd.concat(rows, ignore_index=True)
 
 
+def test_an_encoder_is_forecast_from_models_of_the_others_alone():
+    rows = models(4, 0).assign(run=lambda one: one["key"])
+    rows["model"] = rows["key"].map({"m0": "a", "m1": "a", "m2": "b", "m3": "b"})
+    rows.loc[(rows["model"] == "b") & (rows["measure"] == "accuracy"), "value"] -= 0.2
+    found = forecasts.other_encoders(rows, (forecasts.LOOKUP,)).set_index("model")
+    assert list(found["models"]) == list(found["others"]) == [2, 2]
+    assert found.loc["a", "bias"] == pytest.approx(-20, abs=1) and found.loc["b", "bias"] == pytest.approx(20, abs=1)
+    assert (found["off"] > 19).all()
+    assert forecasts.other_encoders(rows[rows["model"] == "a"], (forecasts.LOOKUP,)).empty
+
+
 CHOSEN = "2020-01-01"
 
 
