@@ -162,6 +162,24 @@ def test_records_of_the_model_itself_are_not_learnt_from(trained):
     pd.testing.assert_frame_equal(one.table, other.table)
 
 
+@pytest.mark.parametrize("given", [{}, {"pretrained": "encoder"}, {"max_length": 16}, {"model": "spelled"}, {"run": 1}])
+def test_what_was_measured_of_the_model_is_not_learnt_from_however_it_was_called(trained, tmp_path, given):
+    """`measure --out` of the model is its own, also with another key."""
+    run, where = trained
+    here = run.model
+    spelled = {"encoder": run.pretrained, "spelled": f"{here}/../model"}
+    changes = {key: spelled.get(value, value) for key, value in given.items() if key != "run"}
+    measured = run if "run" in given else measuring.Checkpoint(**{"model": here, "task": "toy", **changes})
+    own = measuring.frame([measured], [measuring.MeasureConfig(("accuracy", *DEFAULT), CODES)], where)
+    source = run if "model" in given else here
+    others = records(3).assign(run=lambda rows: rows["model"], status="ok")
+    one, other = (
+        xlgen.predict(source, "toy", languages=("de",), records=known, options=where)
+        for known in (others, pd.concat([others, own]))
+    )
+    pd.testing.assert_frame_equal(one.table, other.table)
+
+
 def test_a_model_of_which_no_estimator_is_recorded_is_not_learnt_from(trained):
     run, where = trained
     bare = records(4).query("model != 'm3' or measure == 'accuracy'")

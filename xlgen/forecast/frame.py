@@ -68,7 +68,16 @@ def read(path: Path) -> pd.DataFrame:
     """A table in a CSV or Parquet file, or of a folder of records (:func:`of_records`), as :func:`tidy` returns it.
 
     Raises:
-        DataError: the file cannot be read; or as :func:`tidy` and :func:`of_records`.
+        DataError, StoreError: as :func:`load` and :func:`tidy`.
+    """
+    return tidy(load(path))
+
+
+def load(path: Path) -> pd.DataFrame:
+    """The same as it is written, with all of its columns.
+
+    Raises:
+        DataError: the file cannot be read; or as :func:`of_records`.
         StoreError: a record is damaged.
     """
     if path.is_dir():
@@ -83,10 +92,9 @@ def read(path: Path) -> pd.DataFrame:
     try:
         # "nan", the code of Min Nan, is a language; and a run named 00000123 is no number
         texts = dict.fromkeys(("run", "task", "model", "language", "measure"), str)
-        frame = reader(path, dtype=texts, keep_default_na=False) if reader is pd.read_csv else reader(path)
+        return reader(path, dtype=texts, keep_default_na=False) if reader is pd.read_csv else reader(path)
     except (OSError, ValueError) as error:
         raise DataError(f"records {path} cannot be read ({what_is_wrong(error)}); write them again.") from None
-    return tidy(frame)
 
 
 def of_records(folder: Path) -> pd.DataFrame:

@@ -38,7 +38,7 @@ from xlgen.measures.asked import Checkpoint
 from xlgen.models import class_order
 from xlgen.models.evaluate import Predictions
 from xlgen.models.evaluate import predict as logits_of
-from xlgen.training.runs import Run
+from xlgen.training.runs import Run, run_of
 
 PRECISIONS = ("float32", "bf16")
 """Of the forward passes. bfloat16 has eight bits for a number's digits."""
@@ -172,8 +172,24 @@ def predict(
 
 def _records(records: pd.DataFrame | Path | str, source: Run | Checkpoint) -> pd.DataFrame:
     """The table, without what it has of the model itself."""
-    table = frames.tidy(records) if isinstance(records, pd.DataFrame) else frames.read(Path(records))
-    return table[~table["model"].isin({source.key, source.model})]
+    rows = (records if isinstance(records, pd.DataFrame) else frames.load(Path(records))).reset_index(drop=True)
+    table = frames.tidy(rows)
+    called = rows.loc[table.index, [name for name in ("run", "model") if name in rows]].astype(str)
+    own = {name for name in np.unique(called.to_numpy()) if _is_called(source, name)}
+    return table[~called.isin(own).any(axis=1)]
+
+
+def _is_called(source: Run | Checkpoint, name: str) -> bool:
+    """Whether records that name a run or a model so are of this one: by its key, or its folder however it is spelled.
+
+    The key of a checkpoint alone does not tell: with another ``pretrained`` or ``max_length`` it is another.
+    """
+    folder, other = Path(source.model).expanduser(), Path(name).expanduser()
+    if name in (source.key, source.model):
+        return True
+    if not folder.is_dir():
+        return False
+    return name == run_of(folder) or other.is_dir() and other.samefile(folder)
 
 
 def _languages(
