@@ -27,6 +27,9 @@ KEYS = ["task", "model", "language"]
 TRUTH, SOURCE = "truth", "source"
 """Columns of :func:`wide`: what is forecast, and the same of the model in the source language."""
 
+SHARES = ("accuracy", "f1")
+"""Measures whose values are shares of what is right."""
+
 NEEDS_MODEL = ("dropout_agreement", "noise_divergence", "representation_distance", "fertility", "unknown_rate")
 """Label-free measures that kept logits are not enough for."""
 
@@ -35,7 +38,7 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """The rows that can be used, with the columns :data:`COLUMNS`.
 
     Raises:
-        DataError: a column is missing, there are no rows, or two are about the same number.
+        DataError: a column is missing, there are no rows, two are about the same number, or a share is none.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     if "run" in frame:
@@ -53,6 +56,13 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         where = frame[strange].iloc[0]
         raise DataError(
             f"{where['measure']} of {where['language']!r} ({where['model']}) is {where['value']!r}; expected a number."
+        )
+    share = frame["measure"].isin(SHARES)
+    if (beyond := share & ~numbers.between(0, 1)).any():
+        where = frame[beyond].iloc[0]
+        raise DataError(
+            f"{where['measure']} of {where['language']!r} ({where['model']}) is {where['value']!r}; expected a share "
+            "in [0, 1], such as 0.55 for 55 %."
         )
     if frame.empty:
         raise DataError("the records have no rows with a number for a language; expected some.")
