@@ -25,7 +25,7 @@ from xlgen.core.result import MANIFEST, Result, manifest
 from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.models import tuning as tunings
-from xlgen.models.sentences import loss_of
+from xlgen.models.sentences import loss_of, unlisted
 from xlgen.objectives import create
 from xlgen.training import stages
 from xlgen.training.anchors import check, texts_for
@@ -117,6 +117,7 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
     check(config, objective)
     config = _all_of_them(stages.resolved(config, options), options)
     texts = [text.fingerprint for text in texts_for(config, objective, options)]
+    texts += unlisted(config.model) if texts else []
     task = TASKS[config.task]
     facts = [task.kind, task.metric, *task.labels]
     rows = [rows.fingerprint for rows in read(config, options)]
