@@ -18,7 +18,7 @@ from xlgen.objectives import OBJECTIVES
 
 def parts() -> list[str]:
     """Every part that a stored result can rest on, with a version of its own."""
-    found = {*code.of_text("contrastive"), *code.of_tokens()}
+    found = {*code.of_text("contrastive"), *code.of_tokens(), *code.YOUNGER}
     found |= {part for _, objective in OBJECTIVES.items() for part in code.of_run(objective, TUNINGS["full"])}
     found |= {part for _, tuning in TUNINGS.items() for part in code.of_run(OBJECTIVES["baseline"], tuning)}
     return sorted(found | {part for _, measure in MEASURES.items() for part in code.of_measure(measure)})

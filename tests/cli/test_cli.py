@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -73,6 +74,8 @@ def test_a_stored_configuration_reproduces_its_run_and_can_be_changed(xlgen_, tm
         (["--objective", "sam", "--set", "roh=3"], "Did you mean 'rho'"),
         (["--set", "epochs=many"], "epochs is 'many'; expected a whole number"),
         (["--set", "epochs=0"], "epochs is '0'; expected a whole number >= 1, such as 3."),
+        (["--set", "batch_size=1000000000000"], "expected a whole number >= 1, such as 32, and below 2147483648."),
+        (["--set", "seed=1e30"], "expected a whole number >= 0, such as 0, and below 9223372036854775808."),
         (["--set", "epochs"], "not of the form key=value"),
         (["--preset", "papr"], "Did you mean 'paper'"),
         (["--threads", "-1"], "threads is -1"),
@@ -216,6 +219,86 @@ def test_results_are_written_to_a_new_folder_and_nothing_is_measured_that_cannot
     untouched = tmp_path / "other.csv"
     assert xlgen_("measure", "--run", key, "--measures", "margn", "--out", untouched, *xlgen_.common)[0] == 2
     assert not untouched.exists()
+
+
+def test_a_refused_command_leaves_no_folder(xlgen_, tmp_path):
+    xlgen_.run()
+    out = tmp_path / "a" / "b" / "rows.csv"
+    key = stored(tmp_path)[0].hash
+    assert xlgen_("measure", "--run", key, "--measures", "margn", "--out", out, *xlgen_.common)[0] == 2
+    assert not (tmp_path / "a").exists()
+
+
+@pytest.mark.parametrize("command", ["measure", "predict", "frechet"])
+def test_tables_have_the_endings_that_are_read_again(xlgen_, tmp_path, command):
+    xlgen_.run()
+    source = ["--languages", "en,de"] if command == "frechet" else ["--run", stored(tmp_path)[0].hash]
+    code, out, err = xlgen_(command, *source, "--out", tmp_path / "table.xlsx", *xlgen_.common)
+    assert (code, out) == (2, "") and "table.xlsx: expected a name that ends in .csv or .parquet" in err
+
+
+def test_a_table_goes_where_a_link_leads_and_straight_into_a_pipe(xlgen_, tmp_path):
+    xlgen_.run()
+    measure = ["measure", "--run", stored(tmp_path)[0].hash, "--measures", "accuracy", *xlgen_.common]
+    there, link, pipe = tmp_path / "there.csv", tmp_path / "link-ko.csv", tmp_path / "pipe"
+    there.write_text("older")
+    link.symlink_to(there)
+    assert xlgen_(*measure, "--out", link)[0] == 0
+    assert link.is_symlink() and there.read_text().startswith("run,task,")
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+        assert xlgen_(*measure, "--out", pipe)[0] == 0
+        assert reader.communicate(timeout=60)[0] == there.read_text()
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--task", "mini-pawsx"], "is of 'toy', and --task is 'mini-pawsx'"),
+        (
+            ["--measures", "accuracy", "--set", "sharpness_difference.n=1"],
+            "and only accuracy is measured",
+        ),
+        (["--data", "mine-ko.csv", "--out", "mine-ko.csv"], "mine-ko.csv is in the data"),
+        (["--data", ".", "--out", "./new.csv"], "new.csv is in the data"),
+        (["--data", "mine-ko.csv", "--out", "link-ko.csv"], "link-ko.csv is in the data"),
+        (["--data", "mine-ko.csv", "--split", "nonsense"], "unknown split 'nonsense'"),
+        (["--data", "mine-ko.csv", "--columns", "first=a,second=a"], "first and second are both the column 'a'"),
+        (["--data", "mine-ko.csv", "--columns", "first=a,first=b"], "names a column twice"),
+    ],
+)
+def test_what_would_be_measured_or_written_wrongly_is_refused(xlgen_, tmp_path, monkeypatch, arguments, message):
+    xlgen_.run()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine-ko.csv").write_text("premise,hypothesis,label\nw1,w2,neutral\n")
+    (tmp_path / "link-ko.csv").symlink_to(tmp_path / "mine-ko.csv")
+    before = (tmp_path / "mine-ko.csv").read_text()
+    code, out, err = xlgen_("measure", "--run", stored(tmp_path)[0].hash, *arguments, *xlgen_.common)
+    assert (code, out) == (2, "") and message in err and err.count("\n") == 1
+    assert (tmp_path / "mine-ko.csv").read_text() == before and not (tmp_path / "new.csv").exists()
+
+
+@pytest.mark.parametrize("command", ["measure", "predict"])
+def test_no_model_is_no_run_either(xlgen_, command):
+    code, _, err = xlgen_(command, "--model", "", "--task", "toy", *xlgen_.common)
+    assert code == 2 and "--model is empty" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+        MemoryError(),
+    ],
+)
+def test_a_full_memory_is_one_line(xlgen_, monkeypatch, error):
+    from xlgen.measures import measuring
+
+    monkeypatch.setattr(measuring, "run", lambda *_: (_ for _ in ()).throw(error))
+    code, _, err = xlgen_.run()
+    assert code == 2 and "the memory is full" in err and "micro_batch_size" in err and err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

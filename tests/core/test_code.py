@@ -142,6 +142,17 @@ def test_a_changed_measure_has_another_version_and_the_others_keep_theirs(packag
     assert moved == {name for name in before if name.startswith("margin")}
 
 
+def test_what_hands_examples_to_measures_is_in_the_versions_of_all_once_it_changes(package):
+    before = {name: code.of_measure(measure) for name, measure in MEASURES.items()}
+    assert not any("measures.subjects" in versions for versions in before.values())
+    path = package / "measures" / "subjects.py"
+    path.write_text(path.read_text() + "\n\nANOTHER = 1\n")
+    forget()
+    for name, measure in MEASURES.items():
+        found = code.of_measure(measure)
+        assert found.pop("measures.subjects") == code.source("measures.subjects") and found == before[name]
+
+
 @pytest.mark.parametrize(
     ("file", "concerned"),
     [

@@ -102,6 +102,62 @@ def test_a_folder_holds_a_file_a_language_by_its_name(tmp_path):
     assert list(files.survey) == ["de", "ko"] and files.rows("ko").second == ("in ko",)
 
 
+@pytest.mark.parametrize(
+    ("name", "named", "code"),
+    [
+        ("pairs-pt-br.tsv", "", "pt-br"),
+        ("pairs-pt-br.tsv", "br", "br"),
+        ("pairs_pt_BR.tsv", "", "pt-BR"),
+        ("pairs_pt_BR.tsv", "pt-br", "pt-br"),
+        ("pairs-zh-Hans.tsv.gz", "", "zh-Hans"),
+        ("pairs-es-ar.tsv", "", "es-ar"),
+        ("xnli-en-de.tsv", "", "de"),
+        ("pairs-de.tsv", "sw", "de"),
+        ("up-ko.TSV", "", "ko"),
+        ("up-ko.tsv.GZ", "", "ko"),
+    ],
+)
+def test_the_end_of_a_name_is_a_code_also_of_a_region(tmp_path, name, named, code):
+    (gz if name.lower().endswith(".gz") else tsv)(tmp_path / name, [{"premise": "a", "hypothesis": "b"}])
+    assert list(OwnFiles(tmp_path / name, LABELS, language=named).survey) == [code]
+
+
+def test_names_that_begin_in_a_later_line_of_json_are_columns(tmp_path):
+    lines = [
+        {"premise": "a", "hypothesis": "b", "language": "ko"},
+        {"premise": "c", "hypothesis": "d", "language": "de"},
+    ]
+    jsonl(tmp_path / "a.jsonl", [lines[0], lines[1] | {"label": "neutral"}])
+    files = OwnFiles(tmp_path / "a.jsonl", LABELS)
+    assert {code: found.labelled for code, found in files.survey.items()} == {"ko": False, "de": True}
+    jsonl(tmp_path / "a.jsonl", [lines[0], lines[0] | {"label": "neutral"}])
+    with pytest.raises(DataError, match="line 1: no label in 'ko'"):
+        _ = OwnFiles(tmp_path / "a.jsonl", LABELS).survey
+
+
+@pytest.mark.parametrize("kind", ["sequence", "token"])
+def test_half_a_character_is_refused_with_its_line(tmp_path, kind):
+    cells = '"premise": "a \\ud800", "hypothesis": "b"' if kind == "sequence" else '"words": ["a", "\\ud800"]'
+    (tmp_path / "a-ko.jsonl").write_text(f"{{{cells}}}\n")
+    with pytest.raises(DataError, match="line 1, column .*halved characters"):
+        _ = OwnFiles(tmp_path / "a-ko.jsonl", LABELS, kind).survey
+
+
+def test_parquet_that_is_described_wrongly_is_refused(tmp_path):
+    from pyarrow import table
+    from pyarrow.parquet import write_table
+
+    found = table({"premise": ["a"], "hypothesis": ["b"]}).replace_schema_metadata({"huggingface": '{"info": 3}'})
+    write_table(found, tmp_path / "a-ko.parquet")
+    with pytest.raises(DataError, match="a-ko.parquet: its columns are not described"):
+        _ = OwnFiles(tmp_path / "a-ko.parquet", LABELS).survey
+
+
+def test_two_columns_are_not_one(tmp_path):
+    with pytest.raises(ConfigError, match="first and second are both the column 'a'"):
+        OwnFiles(tmp_path, LABELS, columns={"first": "a", "second": "a"})
+
+
 def test_labels_are_no_part_of_an_unlabelled_fingerprint_and_labelled_ones_keep_theirs():
     assert KOREAN.fingerprint == Rows(KOREAN.first, KOREAN.second, (2,), labelled=False).fingerprint
     assert KOREAN.fingerprint != Rows(KOREAN.first, KOREAN.second, (0,)).fingerprint

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tiny import ToyTask, config, options, save_family
 
 from xlgen import cli, models
 from xlgen.analysis.reliability import in_common
-from xlgen.core.errors import ConfigError, ModelError, UnknownName
+from xlgen.core.errors import ConfigError, DataError, ModelError, UnknownName
 from xlgen.core.store import Store
 from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
@@ -20,6 +21,7 @@ from xlgen.fisher import frechet, mlm, of_text
 from xlgen.fisher.frechet import distances
 from xlgen.fisher.of_text import Settings
 from xlgen.measures import Subject, measure, measuring
+from xlgen.training import runs
 
 torch.set_num_threads(1)
 
@@ -352,6 +354,17 @@ def test_text_of_too_few_languages_or_paragraphs_is_refused(encoder, tmp_path, t
     for languages, folds in ((["en"], 1), (["en", "en"], 1), (["en", "xx"], 0), (["en", "xx"], 11)):
         with pytest.raises(ConfigError):
             of_text.of_languages(str(encoder), languages, 10, folds, Settings(), opts)
+
+
+def test_one_file_is_no_text_of_several_languages(encoder, tmp_path, text_dir, toy_tasks):
+    """Each language would have the same text, and be at distance 0."""
+    opts = options(tmp_path, text_dir=text_dir / "en.txt")
+    with pytest.raises(DataError, match="one file, but text in en, xx"):
+        of_text.of_languages(str(encoder), ["en", "xx"], 10, 1, Settings(), opts)
+    for text, several in (("fr+en", True), ("mix fr-en", True), ("fr", False)):
+        wanted = config(encoder, objective="ewc", hyper={"text": text, "examples": 10})
+        with pytest.raises(DataError, match="one file, but text in fr, en") if several else nullcontext():
+            runs.resolve(wanted, opts)
 
 
 @pytest.mark.parametrize("family", ["roberta", "xlm-roberta", "xlm"])

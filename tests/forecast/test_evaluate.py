@@ -166,6 +166,7 @@ def broken(change):
         (lambda t: t.assign(value=math.inf), "expected a number"),
         (lambda t: t.assign(value="much"), "is 'much'; expected a number"),
         (lambda t: t.assign(status="hit_lower"), "no rows with a number"),
+        (lambda t: t.assign(value=100 * t["value"]), r"expected a share in \[0, 1\], such as 0.55 for 55 %"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(change, message):

@@ -16,7 +16,8 @@ import xlgen
 from xlgen import cli
 from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
 from xlgen.data.catalogue import TASKS
-from xlgen.forecast import basis
+from xlgen.forecast import basis, report
+from xlgen.forecast import frame as frames
 from xlgen.forecast import predict as module
 from xlgen.forecast import scores as tallies
 from xlgen.forecast.forecasters import DEFAULT
@@ -135,6 +136,25 @@ def test_few_labelled_languages_give_forecasts_without_intervals(trained):
     assert (found.table["labels"] >= 0).all()
 
 
+def test_a_low_level_needs_languages_and_models_enough_nevertheless(trained):
+    """One labelled language, or one model, is nothing to learn from, however rarely an interval has to hold."""
+    run, where = trained
+    found = xlgen.predict(run, labelled=CODES[:1], level=0.5, options=where)
+    assert "calibrated on 'en' alone" in found.basis
+    found = xlgen.predict(run, labelled=CODES[:3], level=0.5, options=where)
+    assert found.interval.startswith("jackknife+ at 50%") and found.table["low"].notna().all()
+    one, two = (xlgen.predict(run, languages=("de",), records=records(n), level=0.5, options=where) for n in (1, 2))
+    assert one.interval == "no intervals: at 50% they need 2 models, and the records have 1"
+    assert "CV+ at 50%" in two.interval and one.table["low"].isna().all() and two.table["low"].notna().all()
+
+
+def test_a_level_is_said_as_it_was_given(trained):
+    run, where = trained
+    found = xlgen.predict(run, labelled=CODES[:4], level=0.996, options=where)
+    assert "at 99.6% they need 249" in found.interval
+    assert "99.6% interval" in report.text(found) and "99.6% interval" in report.html(found)
+
+
 def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_the_model(trained, monkeypatch):
     run, where = trained
     seen = []
@@ -159,6 +179,24 @@ def test_records_of_the_model_itself_are_not_learnt_from(trained):
     own = records(1).assign(model=run.key)
     both = pd.concat([records(3), own])
     one, other = (xlgen.predict(run, languages=("de",), records=known, options=where) for known in (records(3), both))
+    pd.testing.assert_frame_equal(one.table, other.table)
+
+
+@pytest.mark.parametrize("given", [{}, {"pretrained": "encoder"}, {"max_length": 16}, {"model": "spelled"}, {"run": 1}])
+def test_what_was_measured_of_the_model_is_not_learnt_from_however_it_was_called(trained, tmp_path, given):
+    """`measure --out` of the model is its own, also with another key."""
+    run, where = trained
+    here = run.model
+    spelled = {"encoder": run.pretrained, "spelled": f"{here}/../model"}
+    changes = {key: spelled.get(value, value) for key, value in given.items() if key != "run"}
+    measured = run if "run" in given else measuring.Checkpoint(**{"model": here, "task": "toy", **changes})
+    own = measuring.frame([measured], [measuring.MeasureConfig(("accuracy", *DEFAULT), CODES)], where)
+    source = run if "model" in given else here
+    others = records(3).assign(run=lambda rows: rows["model"], status="ok")
+    one, other = (
+        xlgen.predict(source, "toy", languages=("de",), records=known, options=where)
+        for known in (others, pd.concat([others, own]))
+    )
     pd.testing.assert_frame_equal(one.table, other.table)
 
 
@@ -254,6 +292,24 @@ def test_f1_is_counted_over_chunks_as_the_measure_does(tmp_path, monkeypatch):
     assert row["confidence"] == pytest.approx(values["confidence"]["xx"].value)
     assert row["metric"] == "accuracy" and "not F1" in found.basis  # nothing but the source is known
     assert row["forecast"] == row["atc"] != row["doc"]  # of words
+    f1 = measuring.measure(run, measuring.MeasureConfig(("f1",), ("en",), "dev"), options(tmp_path))["f1"]["en"].value
+    assert found.source == pytest.approx(f1) and f"F1 {f1:.3f} on dev in the source" in report.text(found)
+    assert f"F1 {f1:.1%} on dev in the source" in report.html(found)
+
+
+def test_an_error_of_f1_is_worth_no_number_of_labels(tmp_path):
+    """F1 is no share of labelled examples; a tagged accuracy is one of words."""
+    run = measuring.run(config(save_encoder(tmp_path / "encoder"), task="tagged", epochs=1), options(tmp_path))
+    known = records(9, "tagged", ("de", "xx"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(frames, "target", lambda task: "accuracy")
+        found = xlgen.predict(run, records=known, options=options(tmp_path))
+        assert found.error > 0 and found.table["labels"].isna().all()
+        assert report.price(found) == f"Such forecasts are off by {found.error:.1%} of F1 on average."
+        patch.setitem(TASKS._entries, "tagged", TaggedToy(metric="accuracy"))
+        found = xlgen.predict(run, records=known, options=options(tmp_path))
+    assert found.table["labels"].notna().all()
+    assert "of accuracy on average" in report.price(found) and "labelled words of a language" in report.price(found)
 
 
 # --- a user's files ---------------------------------------------------------------------------------------------------
@@ -400,8 +456,6 @@ def test_a_task_of_the_users_own_is_forecast_without_code(trained, tmp_path, cap
 
 def test_a_report_escapes_what_others_wrote(trained):
     from dataclasses import replace
-
-    from xlgen.forecast import report
 
     run, where = trained
     found = xlgen.predict(run, labelled=CODES, options=where)

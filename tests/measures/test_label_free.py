@@ -509,6 +509,30 @@ def test_pretraining_share_of_known_encoders():
         assert {v.status for v in share(name).values()} == {"unknown_encoder"}
 
 
+def test_what_an_encoder_is_called_is_part_of_the_name_of_its_share(encoder, tmp_path):
+    """One encoder under two names has one key and two values; those of the list are called as they always were."""
+    here, other = tmp_path / "xlm-roberta-copy", tmp_path / "other"
+    for link in (here, other):
+        link.symlink_to(encoder)
+    both = ("pretraining_share", "accuracy")
+    wanted, names = measuring.MeasureConfig(both, settings=dict.fromkeys(both, {})), []
+    for name in (here, other):
+        source = asked.Checkpoint(str(here), "toy", pretrained=str(name))
+        names.append(asked.store_names(source, wanted))
+    assert names[0]["accuracy"] == names[1]["accuracy"]
+    assert names[0]["pretraining_share"] != names[1]["pretraining_share"]
+    called = MEASURES["pretraining_share"].called
+    assert called("") == called("mini") == called("e5-small") == called("FacebookAI/xlm-roberta-base") == []
+    assert called("/a/xlm-roberta-copy/") == ["xlm-roberta"] and called("mine") == [""]
+
+
+def test_a_source_without_spread_is_no_measure_of_distance(encoder, tmp_path):
+    run = measuring.run(config(encoder, epochs=1), options(tmp_path))
+    wanted = measuring.MeasureConfig(("representation_distance",), ("xx",), size=1)
+    found = measuring.measure(run, wanted, options(tmp_path))["representation_distance"]["xx"]
+    assert math.isnan(found.value) and found.stderr is None and found.status == "no_spread"
+
+
 def test_typological_distance_by_hand():
     subject = Subject(nn.Identity(), {x: [] for x in ("en", "de", "xxx", "qq")})
     found = MEASURES["typological_distance"](subject)

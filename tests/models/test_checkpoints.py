@@ -163,6 +163,40 @@ def test_settings_that_are_refused_with_their_reason(folder, family, file, chang
         logits(changed)
 
 
+@pytest.mark.parametrize("content", ["[]", "3"])
+@pytest.mark.parametrize("file", ["config.json", "tokenizer_config.json", "tokenizer.json", "added_tokens.json"])
+def test_files_of_another_kind_are_refused_by_name(folder, file, content):
+    path = folder() / file
+    path.write_text(content)
+    with pytest.raises(ModelError, match=f"{file} holds no settings by name"):
+        models.load_tokenizer(str(path.parent))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"id2label": list(LABELS)},
+        {"id2label": 3},
+        {"label2id": list(LABELS)},
+        {"dtype": "float99"},
+        {"num_attention_heads": 0},
+        {"pad_token_id": 10**9},
+        {"architectures": 3},
+        {"xlgen_tuning": "adapter"},
+        {"model_type": ["bert"]},
+        {"num_hidden_layers": 0},
+        {"num_hidden_layers": -1},
+    ],
+    ids=str,
+)
+def test_values_of_another_kind_are_refused_in_one_line(folder, changes):
+    path = folder()
+    edit(path, changes)
+    with pytest.raises(ModelError) as refused:
+        models.load_finetuned(str(path), 3)
+    assert len(str(refused.value).splitlines()) == 1
+
+
 @pytest.mark.parametrize("layers", [1, 3])
 @pytest.mark.parametrize("key", ["num_hidden_layers", "max_position_embeddings"])
 def test_training_does_not_begin_from_new_weights_inside_the_encoder(tmp_path, key, layers):

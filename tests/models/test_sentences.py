@@ -11,8 +11,9 @@ from transformers import AutoModel
 
 from xlgen import models
 from xlgen.core.errors import ModelError
+from xlgen.fisher import of_text
 from xlgen.measures import measuring
-from xlgen.models.sentences import E5, SENTENCES, Sentences, loss_of, sentences_of
+from xlgen.models.sentences import E5, SENTENCES, Sentences, loss_of, sentences_of, unlisted
 from xlgen.training import runs
 
 torch.set_num_threads(1)
@@ -145,3 +146,60 @@ def test_vectors_that_are_made_otherwise_are_refused(folder):
     (folder / "modules.json").write_text(json.dumps([*modules, dense]))
     with pytest.raises(ModelError, match="pass through Dense"):
         sentences_of(str(folder))
+
+
+@pytest.mark.parametrize(
+    ("pooling", "said"),
+    [
+        ({}, "by nothing"),
+        ({"pooling_mode": None}, "is None"),
+        ({"pooling_mode": 3}, "is 3"),
+        ({"pooling_mode": [[]]}, "is"),
+    ],
+)
+def test_a_pooling_that_says_nothing_is_not_the_mean(folder, pooling, said):
+    (folder / "1_Pooling" / "config.json").write_text(json.dumps(pooling))
+    with pytest.raises(ModelError, match=said):
+        sentences_of(str(folder))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"prompts": ["a"], "default_prompt_name": "q"},
+        {"prompts": {"q": None}, "default_prompt_name": "q"},
+        {"prompts": {"q": "x"}, "default_prompt_name": ["q"]},
+        {"prompts": {"q": "x"}, "default_prompt_name": "other"},
+    ],
+)
+def test_prompts_of_wrong_kinds_are_refused(folder, settings):
+    edit(folder / "config_sentence_transformers.json", **settings)
+    with pytest.raises(ModelError, match="config_sentence_transformers.json"):
+        sentences_of(str(folder))
+
+
+def test_what_names_in_the_store_have_to_say_of_an_encoder(folder, tmp_path):
+    assert unlisted("e5-small") == unlisted("minilm-en") == unlisted("mini") == []
+    assert unlisted(str(folder)) == [{"prefix": "", "temperature": 0.05}]
+    edit(folder / "config_sentence_transformers.json", prompts={"q": "query: "}, default_prompt_name="q")
+    assert unlisted(str(folder)) == [{"prefix": "query: ", "temperature": 0.05}]
+
+
+def test_another_prompt_is_another_fisher_information_and_another_run(tmp_path, toy_tasks):
+    """The prompt of an encoder that lies one folder below is in a file that its fingerprint does not cover."""
+    folder = save_sentences(tmp_path / "model", below="0_Transformer")
+    (tmp_path / "text").mkdir()
+    (tmp_path / "text" / "en-fr.tsv").write_text("".join(f"w{i} w{i + 1}\tw{i + 2} w{i}\n" for i in range(12)))
+    where = options(tmp_path, text_dir=tmp_path / "text")
+    wanted = config(folder, objective="ewc", hyper={"examples": 6})
+    prompts, pooling = folder / "config_sentence_transformers.json", folder / "1_Pooling" / "config.json"
+    text = of_text.read(str(folder), ["fr"], 6, where)
+    found = set()
+    for prefix in ("", "w7 "):
+        edit(prompts, prompts={"q": prefix}, default_prompt_name="q")
+        stored = of_text.of_text(str(folder), text, of_text.Settings(24), where)
+        found.add((stored.folder.name, runs.resolve(wanted, where).hash))
+    assert len({name for name, _ in found}) == len({key for _, key in found}) == 2
+    edit(pooling, pooling_mode_cls_token=True, pooling_mode_mean_tokens=False)
+    with pytest.raises(ModelError, match="by cls"):  # also where the store has one of the same weights
+        of_text.of_text(str(folder), text, of_text.Settings(24), where)

@@ -143,6 +143,30 @@ def test_where_unused_rows_move_nothing_is_cut(encoder, tmp_path, settings):
     assert type(loop.model.get_input_embeddings()) is nn.Embedding
 
 
+@pytest.mark.parametrize("objective", ["l2", "ewc"])
+def test_a_second_stage_is_pulled_back_also_where_its_own_text_has_no_word(encoder, tmp_path, whole, objective):
+    """The first stage has moved rows that occur in no text of the second: an anchor pulls them back."""
+    (tmp_path / "fr.txt").write_text("".join(f"w{i} w{i + 3} w{(7 * i) % 24}\n" for i in range(20)))
+    where = options(tmp_path, text_dir=tmp_path / "fr.txt")
+    first = run(config(encoder, epochs=2), where)
+    hyper = {"lam": 1.0} | ({"examples": 20} if objective == "ewc" else {})
+    settings = dict(objective=objective, hyper=hyper, start=first.key, language="xx", clip=0.0)
+    mine, found = trained(encoder, where, **settings)
+    other, expected = whole(trained, encoder, where, **settings)
+    moved = models.load_finetuned(first.model, 3).get_input_embeddings().weight
+    assert (other[TABLE][5:17] != moved[5:17]).any()
+    torch.testing.assert_close(mine[TABLE], other[TABLE], rtol=1e-5, atol=1e-6)
+    assert found.log[-1]["penalty"] == pytest.approx(expected.log[-1]["penalty"], rel=1e-5)
+
+
+def test_without_calibration_no_labelled_text_of_the_source_is_asked_for(encoder, tmp_path, monkeypatch):
+    source = run(config(encoder, epochs=1), options(tmp_path))
+    monkeypatch.setattr("xlgen.measures.subjects.source_rows", lambda *_: pytest.fail("asked for"))
+    measuring.subject(source, measuring.MeasureConfig(("accuracy", "margin"), ("xx",)), options(tmp_path))
+    with pytest.raises(pytest.fail.Exception, match="asked for"):
+        measuring.subject(source, measuring.MeasureConfig(("accuracy", "doc"), ("xx",)), options(tmp_path))
+
+
 def test_an_interrupted_run_ends_in_the_same_bits(encoder, tmp_path, monkeypatch):
     wanted = config(encoder)
     whole_run = train.train(wanted, options(tmp_path))

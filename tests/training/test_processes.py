@@ -535,5 +535,7 @@ def test_launchers_say_how_many_processes_there_are(monkeypatch):
     assert started() == 1
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "3")
     assert started() == 3
+    monkeypatch.setenv("WORLD_SIZE", "")  # as good as none
+    assert started() == 3
     monkeypatch.setenv("WORLD_SIZE", "4")
     assert started() == 4

@@ -21,11 +21,16 @@ from typing import TYPE_CHECKING, Any
 from xlgen.cli.arguments import parser
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
-from xlgen.core.errors import ConfigError, UnknownName, XlgenError, what_is_wrong
-from xlgen.core.files import atomic
+from xlgen.core.errors import ConfigError, UnknownName, XlgenError, first_line, what_is_wrong
+from xlgen.core.files import is_stream, put
 
 if TYPE_CHECKING:
     import pandas
+
+    from xlgen.data.task import Task
+
+TABLES = (".csv", ".parquet")
+"""How the names of tables end that are written."""
 
 Command = tuple[Callable, Callable]
 """What adds a command to argparse's sub-parsers, and what runs it."""
@@ -59,10 +64,25 @@ def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = M
             file=sys.stderr,
         )
         return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        print(
+            f"xlgen: the memory is full ({first_line(error)}). Take smaller batches: --batch-size, or of a run --set "
+            "micro_batch_size=8, which changes no number but by rounding.",
+            file=sys.stderr,
+        )
+        return 2
     except KeyboardInterrupt as end:
         print("xlgen: interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
         return 128 + (end.args[0] if end.args else signal.SIGINT)
     return 0
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether torch, on a device or on the CPU, or Python had no memory left."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or "DefaultCPUAllocator" in str(error)
 
 
 @contextmanager
@@ -138,13 +158,13 @@ def _run(args: argparse.Namespace) -> None:
 def _measure(args: argparse.Namespace) -> None:
     _check_source(args)
     options = options_of(args)
-    writable(args.out)
+    writable(args.out, "--out", TABLES)
     from accelerate import PartialState
 
     from xlgen.data.catalogue import TASKS
     from xlgen.data.own import OwnTask
     from xlgen.data.task_file import task_of
-    from xlgen.measures import measuring
+    from xlgen.measures import MEASURES, measuring
 
     values = settings_in(args.config) if args.config else {}
     flags = {"split": args.split, "size": args.size, "batch_size": args.batch_size}
@@ -154,13 +174,24 @@ def _measure(args: argparse.Namespace) -> None:
     config = replace(config, settings=_nested(config.settings, args.set))
     if not config.names:
         raise ConfigError("--measures names none; see `xlgen list measures`.")
+    for measure in _nested({}, args.set):
+        if measure not in config.names and measure in MEASURES:
+            raise ConfigError(
+                f"--set is given for {measure}, and only {', '.join(config.names)} is measured; ask for it."
+            )
     if args.model:
         source = measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)
     else:
         source = measuring.find(args.run, options)
     task = task_of(args.task or source.task, args.data, _columns(args.columns), config.languages)
+    _apart(args.out, task)
     if args.model:
         source = replace(source, task=task.name)
+    elif task.name != source.task and not isinstance(task, OwnTask):
+        raise ConfigError(
+            f"run {source.key} is of {source.task!r}, and --task is {task.name!r}: its rows would pass for the run's "
+            "own. Leave out --task, or give the rows as --data."
+        )
     with TASKS.standing_in(source.task, task):
         rows = measuring.frame([source], [config], options)
     if not PartialState().is_main_process:
@@ -175,11 +206,8 @@ def _measure(args: argparse.Namespace) -> None:
 def _predict(args: argparse.Namespace) -> None:
     _check_source(args)
     options = options_of(args)
-    for option, endings in (("out", (".csv", ".parquet")), ("report", (".html",))):
-        path = getattr(args, option)
-        if path and path.suffix not in endings:
-            raise ConfigError(f"--{option} {path}: expected a name that ends in {' or '.join(endings)}.")
-        writable(path, f"--{option}")
+    writable(args.out, "--out", TABLES)
+    writable(args.report, "--report", (".html",))
     from xlgen.data.own import OwnTask
     from xlgen.data.task_file import task_of
     from xlgen.forecast import report
@@ -188,6 +216,8 @@ def _predict(args: argparse.Namespace) -> None:
 
     source, languages = args.model or find(args.run, options), _words(args.languages, "--languages") or ()
     task = task_of(args.task or source.task, args.data, _columns(args.columns), languages)
+    _apart(args.out, task)
+    _apart(args.report, task, "--report")
     _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})  # before the work, which may take hours
     found = predict(
         source,
@@ -211,12 +241,18 @@ def _predict(args: argparse.Namespace) -> None:
 
 
 def _check_source(args: argparse.Namespace) -> None:
+    if args.model == "":
+        raise ConfigError("--model is empty; expected a folder or hub id of a classifier.")
     if args.model and not args.task:
         raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
 
 
 def _columns(text: str | None) -> dict[str, str]:
-    return _pairs(_words(text, "--columns") or (), "--columns", "first=premise")
+    words = _words(text, "--columns") or ()
+    pairs = _pairs(words, "--columns", "first=premise")
+    if len(pairs) < len(words):
+        raise ConfigError(f"--columns {text} names a column twice; expected each once, such as first=premise.")
+    return pairs
 
 
 def _say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:
@@ -227,7 +263,7 @@ def _say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:
 
 def _frechet(args: argparse.Namespace) -> None:
     options = options_of(args)
-    writable(args.out)
+    writable(args.out, "--out", TABLES)
     import pandas
 
     from xlgen import models
@@ -285,8 +321,13 @@ def _nested(settings: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> 
     return nested
 
 
-def writable(path: Path | None, option: str = "--out") -> None:
-    """Make the folder of a file that is written after the work, and try now whether the file can be written there.
+def writable(path: Path | None, option: str = "--out", endings: Sequence[str] = ()) -> None:
+    """Try now whether a file can be written that is written after the work; nothing new stays.
+
+    Args:
+        path: of the file; ``None`` if there is none.
+        option: that names it.
+        endings: that its name can have; any unless given. What is no regular file needs none.
 
     Raises:
         ConfigError: it cannot.
@@ -294,13 +335,44 @@ def writable(path: Path | None, option: str = "--out") -> None:
     if path is None:
         return
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = not path.exists()
-        path.open("a").close()  # nothing else tells for all file systems; what is there stays
-        if fresh:
-            path.unlink()
+        with _folder_of(path):
+            fresh = not path.exists()
+            if not is_stream(path):
+                path.open("a").close()  # nothing else tells for all file systems; what is there stays
+            if fresh:
+                path.unlink()
     except OSError as error:
         raise ConfigError(f"{option} {path} cannot be written ({error.strerror}); give another path.") from None
+    if endings and path.suffix.lower() not in endings and not is_stream(path):
+        raise ConfigError(f"{option} {path}: expected a name that ends in {' or '.join(endings)}.")
+
+
+@contextmanager
+def _folder_of(path: Path) -> Iterator[None]:
+    """The folder of a file, made for the block where it is missing."""
+    made = [folder for folder in path.parents if not folder.exists()]
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        for folder in made:
+            if folder.is_dir():
+                folder.rmdir()
+
+
+def _apart(path: Path | None, task: Task, option: str = "--out") -> None:
+    """Refuse to write over a user's data, or among them, where it would be read as data the next time.
+
+    Raises:
+        ConfigError: the path is that of the data, or in their folder.
+    """
+    from xlgen.data.own import OwnTask
+
+    if path is None or not isinstance(task, OwnTask):
+        return
+    data = task.files.path
+    if path.resolve().is_relative_to(data.resolve()) or (path.exists() and data.exists() and path.samefile(data)):
+        raise ConfigError(f"{option} {path} is in the data, {data}; give a path outside of them.")
 
 
 def _words(text: str | None, option: str) -> tuple[str, ...] | None:
@@ -336,10 +408,7 @@ def _grid(rows: pandas.DataFrame) -> str:
 
 
 def write_table(path: Path, rows: pandas.DataFrame) -> None:
-    """Write rows as Parquet where the name ends so, as CSV otherwise, whole or not at all; settings by name as JSON."""
+    """Write rows as Parquet where the name ends so, as CSV otherwise (:func:`put`); settings by name as JSON."""
     plain = rows.map(lambda cell: json.dumps(cell) if isinstance(cell, dict) else cell)
-    with atomic(path) as temporary:
-        if path.suffix == ".parquet":
-            plain.to_parquet(temporary, index=False)
-        else:
-            plain.to_csv(temporary, index=False)
+    parquet = path.suffix.lower() == ".parquet"
+    put(path, plain.to_parquet(index=False) if parquet else plain.to_csv(index=False).encode())

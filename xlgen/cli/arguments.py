@@ -197,7 +197,7 @@ def _add_frechet(commands) -> None:
     frechet.add_argument("--max-length", type=whole, default=128, help="sub-words of a paragraph (128)")
     frechet.add_argument("--labels", default="true", help="true (the right answers) or sample (drawn from the model)")
     frechet.add_argument("--seed", type=whole, default=0, help="of what is hidden (0)")
-    frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this CSV file")
+    frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this .csv or .parquet")
     add_common(frechet)
     frechet.set_defaults(command="frechet")
 

@@ -33,8 +33,18 @@ def _different(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
-AtLeast0 = Annotated[int, Field(ge=0)]
-AtLeast1 = Annotated[int, Field(ge=1)]
+def _countable(value: int) -> int:
+    if value >= COUNTABLE:
+        raise ValueError
+    return value
+
+
+COUNTABLE, SEEDS = 2**31, 2**63
+"""Sizes below the first and other whole numbers below the second fit what computes with them."""
+
+AtLeast0 = Annotated[int, Field(ge=0), AfterValidator(_countable)]
+AtLeast1 = Annotated[int, Field(ge=1), AfterValidator(_countable)]
+Seed = Annotated[int, Field(ge=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 Different = (Field(min_length=1), AfterValidator(_different))
@@ -66,7 +76,7 @@ class Setting:
             kind, _ = _bare(self.annotation)
             # none, true and false as they are typed, wherever that was
             shown = str(value).lower() if value is None or isinstance(value, bool) else repr(value)
-            wrong = f"{owner}{self.name} is {shown}; expected {self.expected}."
+            wrong = f"{owner}{self.name} is {shown}; expected {self.expected}{_too_large(value, self.annotation)}."
             if get_origin(kind) is Literal:
                 raise UnknownChoice(wrong, value, get_args(kind)) from None
             raise ConfigError(wrong) from None
@@ -179,12 +189,14 @@ def _number(value: Any) -> Any:
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError
-    if not isinstance(value, str):
-        return value
-    try:
-        return int(value)
-    except ValueError:
-        return float(value)  # "1e3", which is refused where it is not whole
+    if isinstance(value, str):
+        try:
+            value = int(value)
+        except ValueError:
+            value = float(value)  # "1e3", which is refused where it is not whole
+    if isinstance(value, (int, float)) and abs(value) >= SEEDS:
+        raise ValueError
+    return value
 
 
 def _word(value: Any) -> Any:
@@ -202,6 +214,17 @@ def _none(value: Any) -> Any:
 SCALARS = {int: _whole, float: _number, str: _word, bool: _word}
 NAMES = {int: "a whole number", float: "a number", str: "a word", bool: "true or false"}
 MANY = {int: "whole numbers", float: "numbers", str: "words"}
+
+
+def _too_large(value: Any, annotation: Any) -> str:
+    """The limit that a whole number has passed, in words, or nothing."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return ""
+    kind, metadata = _bare(annotation)
+    limit = COUNTABLE if any(getattr(item, "func", None) is _countable for item in metadata) else SEEDS
+    return f", and below {limit}" if kind is int and number >= limit else ""
 
 
 def _bare(annotation: Any) -> tuple[Any, list[Any]]:

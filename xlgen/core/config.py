@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from xlgen.core.coerce import AtLeast0, AtLeast1, NotNegative, settle
+from xlgen.core.coerce import AtLeast0, AtLeast1, NotNegative, Seed, settle
 from xlgen.core.errors import ConfigError, UnknownName
 
 SCHEMA = 2
@@ -81,7 +81,7 @@ class RunConfig:
     tuning: str = "full"
     tuning_hyper: Mapping[str, Any] = field(default_factory=dict)
     optimizer: str = "adamw"
-    seed: AtLeast0 = 0
+    seed: Seed = 0
     train_size: Pairs = 6_000
     dev_size: Pairs = 1_000
     epochs: AtLeast1 = 3

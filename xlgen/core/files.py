@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,6 +36,22 @@ def atomic(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def put(path: Path, content: bytes) -> None:
+    """Write a file of the user's choice, whole or not at all: where a link leads, and straight to a pipe."""
+    if is_stream(path):
+        sys.stdout.flush()
+        with path.open("ab") as file:
+            file.write(content)
+        return
+    with atomic(path.resolve()) as temporary:
+        temporary.write_bytes(content)
+
+
+def is_stream(path: Path) -> bool:
+    """Whether what is there is no file that another can replace: ``/dev/stdout``, a pipe, a terminal."""
+    return path.exists() and (path.parent == Path("/dev") or not (path.is_file() or path.is_dir()))
 
 
 def write_json(path: Path, value: Any) -> None:

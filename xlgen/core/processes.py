@@ -29,7 +29,7 @@ BLOCK = 2**22
 
 def started() -> int:
     """How many processes ``torchrun``, ``accelerate launch`` or MPI has started to share a run; 1 without them."""
-    return next((int(os.environ[name]) for name in SIZES if name in os.environ), 1)
+    return next((int(os.environ[name]) for name in SIZES if os.environ.get(name)), 1)
 
 
 @dataclass(frozen=True)

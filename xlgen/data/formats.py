@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from xlgen.core.errors import DataError, what_is_wrong
+from xlgen.core.errors import DataError, first_line, what_is_wrong
 
 Record = tuple[str, Mapping[str, Any]]
 """Where a row is, in words, and its cells by column."""
@@ -22,7 +22,16 @@ Record = tuple[str, Mapping[str, Any]]
 
 def suffix_of(file: Path) -> str:
     """The ending of a file's name in small letters, before ``.gz``."""
-    return Path(file.name.removesuffix(".gz")).suffix.lower()
+    return Path(_without_gz(file)).suffix.lower()
+
+
+def stem_of(file: Path) -> str:
+    """A file's name without its ending and ``.gz``, in whatever letters these are."""
+    return Path(_without_gz(file)).stem
+
+
+def _without_gz(file: Path) -> str:
+    return file.stem if file.suffix.lower() == ".gz" else file.name
 
 
 def is_saved(path: Path) -> bool:
@@ -58,11 +67,11 @@ def header_of(file: Path) -> list[str]:
     suffix = suffix_of(file)
     if suffix == ".parquet" or is_saved(file):
         return list(_features(file))
-    if suffix == ".jsonl":
-        where, cells = next(records_of(file), (f"{file}", {}))
-        if not cells:
-            raise DataError(f"{where}: no rows; expected an object a line.")
-        return list(cells)
+    if suffix == ".jsonl":  # an object may have names that those before it have not
+        names = list(dict.fromkeys(name for _, cells in records_of(file) for name in cells))
+        if not names:
+            raise DataError(f"{file}: no rows; expected an object a line.")
+        return names
     header = next(_cells(file), (0, []))[1]
     if not any(header):
         raise DataError(f"{file}: no header; expected the names of the columns in the first line.")
@@ -101,7 +110,7 @@ def class_names(file: Path, column: str | None) -> Sequence[str] | None:
 
 def _open(file: Path) -> TextIO:
     # Only "\n" ends a line: texts contain other characters that are taken for line ends elsewhere.
-    if file.suffix == ".gz":
+    if file.suffix.lower() == ".gz":
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="\n")
     return file.open(encoding="utf-8-sig", newline="\n")
 
@@ -159,9 +168,16 @@ def _features(file: Path) -> Mapping[str, Any]:
     from pyarrow.parquet import read_schema
 
     try:
-        return Features.from_arrow_schema(read_schema(file))
+        schema = read_schema(file)
     except (ArrowException, OSError) as error:
         raise DataError(f"{file}: not Parquet ({str(error).splitlines()[0]}).") from None
+    try:
+        return Features.from_arrow_schema(schema)
+    except Exception as error:  # what datasets raises of strange metadata has no base class below
+        raise DataError(
+            f"{file}: its columns are not described as datasets describes them ({first_line(error)}); write it again, "
+            "or without the metadata 'huggingface'."
+        ) from None
 
 
 def _dataset(folder: Path):

@@ -4,8 +4,8 @@ Sentence pairs are TSV, CSV, JSON lines or Parquet, plain or (the first three) g
 saved; tagged sentences are CoNLL columns, CoNLL-U, JSON lines, Parquet or such a folder. Files are read a row at a
 time, and every row is checked in a first reading, before anything is computed.
 
-Columns are named by the user or guessed from :data:`GUESSES`. The language of a row is that of its column, or the last
-part of the file's name (``test-ko.tsv``), or the one that the user has named.
+Columns are named by the user or guessed from :data:`GUESSES`. The language of a row is that of its column, or the end
+of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from xlgen.core.errors import DataError, UnknownName
+from xlgen.core.errors import ConfigError, DataError, UnknownName
 from xlgen.data.conll import sentences_of, sentences_of_conllu
-from xlgen.data.formats import class_names, header_of, is_saved, records_of, suffix_of
+from xlgen.data.formats import class_names, header_of, is_saved, records_of, stem_of, suffix_of
 from xlgen.data.languages import LANGUAGES
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.data.task import Task
+from xlgen.data.task import Task, check_split
 
 CHUNK = 2048
 """Rows of one language that are handed on together: enough for batches of equal length, few enough for any memory."""
@@ -51,6 +51,19 @@ SUFFIXES = {
     "sequence": (".tsv", ".csv", ".jsonl", ".parquet"),
     "token": (".conll", ".tsv", ".txt", ".conllu", ".jsonl", ".parquet"),
 }
+
+REGIONAL = frozenset(
+    "ar-ae ar-sa de-at de-be de-ch de-li en-au en-ca en-gb en-my en-us es-ar es-co es-mx es-sv es-us fa-af fr-be fr-ca "
+    "fr-ch it-ch ms-my nl-be ps-af pt-br pt-pt ro-md sr-ba sr-me sv-fi ta-my zh-cn zh-hans zh-hant zh-hk zh-sg "
+    "zh-tw".split()
+)
+"""Codes of languages in a region that names of files have in small letters. What a region is called is often the code
+of a language, too: ``pt-br`` is Portuguese in Brazil and not Breton."""
+
+SUBTAG = "[A-Z]{2}|[A-Z][a-z]{3}|[0-9]{3}"
+"""A region or script as it is written in codes of languages."""
+
+HALVED = "expected text without halved characters (surrogates); write the file again as UTF-8"
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,10 @@ class OwnFiles:
         for name in self.columns:
             if name not in GUESSES[self.kind]:
                 raise UnknownName("column", name, GUESSES[self.kind])
+        for column, n in Counter(self.columns.values()).items():
+            if n > 1:
+                same = " and ".join(what for what, name in self.columns.items() if name == column)
+                raise ConfigError(f"{same} are both the column {column!r}; expected different ones.")
 
     @cached_property
     def files(self) -> tuple[Path, ...]:
@@ -176,7 +193,7 @@ class OwnFiles:
             if self._conll(file):
                 yield from self._tagged(file)
             else:
-                columns = self._columns(file)
+                columns = self.guesses[str(file)]
                 names = (
                     None if suffix_of(file) in (".tsv", ".csv", ".jsonl") else class_names(file, self._label(columns))
                 )
@@ -236,6 +253,8 @@ class OwnFiles:
             words = cells.get(columns["words"])
             if not _texts(words):
                 raise refuse("words", "expected a list of words, none of them empty")
+            if not all(map(_is_unicode, words)):
+                raise refuse("words", HALVED)
             tags = cells.get(columns["tags"]) if "tags" in columns else None
             if tags is None:
                 return where, language, tuple(words), None
@@ -248,6 +267,8 @@ class OwnFiles:
                 raise refuse(what, "expected a sentence")
             if "\0" in text:
                 raise refuse(what, "expected text without NUL characters; the file is damaged, or not UTF-8")
+            if not _is_unicode(text):
+                raise refuse(what, HALVED)
         label = cells.get(columns["label"]) if "label" in columns else None
         index = None if label in (None, "", -1) else self._index(label, names, where, columns["label"])
         return where, language, (cells[columns["first"]], cells[columns["second"]]), index
@@ -265,10 +286,12 @@ class OwnFiles:
         return index
 
     def _of_file(self, file: Path) -> str:
-        stem = file.name.removesuffix(".gz").removesuffix(suffix_of(file))
-        last = re.split(r"[._-]", stem)[-1]
-        if last in LANGUAGES:
-            return last
+        stem = stem_of(file)
+        parts, named = re.split(r"[._-]", stem), re.split("[_-]", self.language.lower())
+        if self.language and [part.lower() for part in parts[-len(named) :]] == named:
+            return self.language
+        if code := _code_of(parts):
+            return code
         if not self.language:
             raise DataError(
                 f"{file}: neither a column of languages nor a code at its name's end, as {stem}-ko{suffix_of(file)}"
@@ -303,9 +326,10 @@ class OwnTask(Task):
         """As :meth:`Task.rows`; development rows of the source language have labels, or are the base's.
 
         Raises:
-            UnknownName: the files do not have the language.
+            UnknownName: the files do not have the language, or there is no such split.
             DataError: as :attr:`OwnFiles.survey`; or there are no labelled rows of the source language anywhere.
         """
+        check_split(split)
         there = self.files.survey.get(language)
         if split != "dev" or language != self.source_language or (there and there.labelled):
             return self._kept(language)
@@ -347,6 +371,14 @@ def own_task(task: Task, path: Path, columns: Mapping[str, str], languages: Sequ
     return OwnTask(**facts, languages=tuple(languages) or tuple(files.survey), citation="", files=files, base=base)
 
 
+def _code_of(parts: Sequence[str]) -> str:
+    """The code at the end of a name: of a language, or of one in a region or script; empty if there is none."""
+    *_, language, region = ["", *parts]
+    if language in LANGUAGES and (f"{language}-{region.lower()}" in REGIONAL or re.fullmatch(SUBTAG, region)):
+        return f"{language}-{region}"
+    return region if region in LANGUAGES else ""
+
+
 def _no_code(language: Any) -> str:
     """What is wrong with a language's code; empty if nothing is."""
     if isinstance(language, str) and re.fullmatch("[a-z]{2,3}([-_][A-Za-z0-9]+)*", language):
@@ -359,6 +391,15 @@ def _no_code(language: Any) -> str:
 
 def _texts(words: Any) -> bool:
     return isinstance(words, (list, tuple)) and bool(words) and all(isinstance(w, str) and w.strip() for w in words)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether it can be written: half of a pair of surrogates, which JSON can hold, is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _names(folder: Path) -> list[str]:

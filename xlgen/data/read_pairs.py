@@ -199,7 +199,7 @@ def read_text(path: Path) -> str:
 
 
 def unknown_label(label: object, labels: Iterable[str]) -> str:
-    """What to say of a label that is none of the ``known`` ones."""
+    """What to say of a label that is none of ``labels``."""
     return (
         f"unknown label {label!r}; expected one of {', '.join(labels)} (some redistributions strip the labels of the "
         "test split: use the official archive)."

@@ -26,6 +26,17 @@ SHIFTED = "shifted"
 """Split with the same question about text of another domain: the test rows of :attr:`Task.shifted`."""
 
 
+def check_split(split: str, *, shifted: bool = True) -> None:
+    """Refuse a name that no split has.
+
+    Raises:
+        UnknownName: there is no such split.
+    """
+    known = (*SPLITS, *HALVES, *([SHIFTED] if shifted else []))
+    if split not in known:
+        raise UnknownName("split", split, known)
+
+
 @dataclass(frozen=True, eq=False)
 class Task:
     """Classification of sentence pairs: trained in one language, evaluated in all.
@@ -89,8 +100,7 @@ class Task:
             return halves(self.rows(language, "dev", data_dir))[split]
         if split == SHIFTED and self.shifted is not None:
             return self.shifted.rows(language, "test", data_dir)
-        if split not in SPLITS:
-            raise UnknownName("split", split, (*SPLITS, *HALVES, *([SHIFTED] if self.shifted else [])))
+        check_split(split, shifted=self.shifted is not None)
         if language not in self.languages:
             raise UnknownName(f"language of {self.name}", language, self.languages)
         if split == "train" and language != self.source_language:

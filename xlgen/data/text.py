@@ -64,14 +64,23 @@ def read(languages: Sequence[str], n: int, *, text_dir: Path | None = None, mode
         DataError: the text is missing, cannot be read, or has fewer paragraphs.
     """
     shares = [n // len(languages) + (i < n % len(languages)) for i in range(len(languages))]
-    if text_dir is not None:
-        text_dir = Path(text_dir).expanduser()
-        if text_dir.is_file() and len(languages) > 1:
-            raise DataError(f"{text_dir} is one file, but text in {', '.join(languages)} is asked for; give a folder.")
+    check_folder(languages, text_dir)
+    text_dir = None if text_dir is None else Path(text_dir).expanduser()
     return in_turn(
         languages,
         [_part(language, share, text_dir, model) for language, share in zip(languages, shares, strict=True)],
     )
+
+
+def check_folder(languages: Iterable[str], text_dir: Path | None) -> None:
+    """Refuse one file as the text of several languages, which would then be the same.
+
+    Raises:
+        DataError: it is.
+    """
+    several = [*dict.fromkeys(languages)]
+    if text_dir is not None and len(several) > 1 and Path(text_dir).expanduser().is_file():
+        raise DataError(f"{text_dir} is one file, but text in {', '.join(several)} is asked for; give a folder.")
 
 
 def in_turn(languages: Sequence[str], parts: Sequence[tuple[str, tuple]]) -> Text:

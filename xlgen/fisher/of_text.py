@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from xlgen import models
 from xlgen.core import code
-from xlgen.core.coerce import AtLeast0, settle
+from xlgen.core.coerce import Seed, settle
 from xlgen.core.config import SCHEMA, RunOptions, digest
 from xlgen.core.device import accelerator_for, seed_of
 from xlgen.core.errors import ConfigError
@@ -33,7 +33,7 @@ from xlgen.data.text import Text
 from xlgen.fisher import contrastive, diagonal, mlm
 from xlgen.fisher.frechet import Distances, distances
 from xlgen.models.layers import embedding_tables, encoder
-from xlgen.models.sentences import loss_of
+from xlgen.models.sentences import loss_of, unlisted
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +55,7 @@ class Settings:
 
     max_length: Annotated[int, Field(ge=8, description="at least 8 sub-words")] = 128
     labels: Literal["true", "sample"] = "true"
-    seed: AtLeast0 = 0
+    seed: Seed = 0
 
     def __post_init__(self):
         settle(self)
@@ -167,7 +167,8 @@ def of_text(name: str, text: Text, settings: Settings, options: RunOptions) -> S
         ModelError: as :func:`xlgen.fisher.mlm.load` and :func:`xlgen.fisher.contrastive.load`.
     """
     store, model_print, loss = Store(options.store), models.fingerprint(name), loss_of(name)
-    key = digest([SCHEMA, "fisher", model_print, text.fingerprint, asdict(settings), code.of_text(loss)])
+    facts = [model_print, text.fingerprint, asdict(settings), code.of_text(loss), *unlisted(name)]
+    key = digest([SCHEMA, "fisher", *facts])
     if store.get(key) is None:
         log.info("Fisher information of %d paragraphs in %s", len(text), ", ".join(text.languages))
         device = accelerator_for(options.device).device
@@ -225,6 +226,7 @@ def of_languages(
         raise ConfigError(f"examples is {examples}; expected a number of paragraphs of each language, such as 1000.")
     if not 1 <= folds <= examples:
         raise ConfigError(f"folds is {folds}; expected 1 to {examples}, the number of examples.")
+    plain_text.check_folder(languages, options.text_dir)
     parts: dict[str, list[Stored]] = {}
     for language in languages:
         text = read(name, [language], examples, options)

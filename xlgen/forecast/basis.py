@@ -109,6 +109,11 @@ class Basis:
         return self.apart[:1] if len(self.apart) > 1 and language in set(self.rows["language"]) else self.apart
 
 
+def percent(level: float) -> str:
+    """A level as it was given: ``"99.6%"``, ``"90%"``."""
+    return f"{100 * level:.10g}%"
+
+
 def basis_of(
     task: Task, own: pd.DataFrame, records: pd.DataFrame | None, labelled: Sequence[str], level: float
 ) -> Basis:
@@ -126,11 +131,12 @@ def basis_of(
     Raises:
         DataError: the records lack an estimator that the forecast is made from.
     """
-    ridge, here, enough = Forecaster("ridge", DEFAULT), own.dropna(subset=frames.TRUTH), fewest(level)
+    ridge, here, at = Forecaster("ridge", DEFAULT), own.dropna(subset=frames.TRUTH), percent(level)
+    languages, groups = max(FEWEST, fewest(level)), max(2, fewest(level))  # of which an interval can be learnt
     features, known = f"{', '.join(DEFAULT[:-1])} and {DEFAULT[-1]}", ", ".join(labelled)
     fitted = f"ridge regression on {features}, fitted on {len(here)} labelled languages of this model ({known})"
-    if len(here) >= enough:
-        how = f"jackknife+ at {level:.0%}: each labelled language forecast from the others"
+    if len(here) >= languages:
+        how = f"jackknife+ at {at}: each labelled language forecast from the others"
         return Basis(ridge, here, fitted, how, ("language",), task.metric)
     same = None if records is None else records[records["task"] == task.name]
     if same is not None and len(same):
@@ -140,13 +146,13 @@ def basis_of(
             f"regression on {features}, fitted on {len(rows)} labelled results of {n} models of {task.name}; in a "
             "language that they have, on how the model differs from them"
         )
-        how = f"CV+ at {level:.0%}: each model forecast from the others, with the language left out where it is new"
-        if n < enough:
-            how = f"no intervals: at {level:.0%} they need {enough} models, and the records have {n}"
+        how = f"CV+ at {at}: each model forecast from the others, with the language left out where it is new"
+        if n < groups:
+            how = f"no intervals: at {at} they need {groups} models, and the records have {n}"
         within = Forecaster("within languages", DEFAULT, "within")
         return Basis(within, rows, words, how, ("model", "language") if n > 1 else (), task.metric)
     if len(here) >= FEWEST:
-        how = f"no intervals: at {level:.0%} they need {enough} labelled languages"
+        how = f"no intervals: at {at} they need {languages} labelled languages"
         return Basis(ridge, here, fitted, how, (), task.metric)
     estimator = DIRECT[task.kind]
     direct = Forecaster(estimator, (estimator,), "as is")
@@ -158,9 +164,9 @@ def basis_of(
     if alike is not None and metric == task.metric and len(alike):
         rows = _rows(alike, (estimator,))
         n = rows["task"].nunique()
-        how = f"CV+ at {level:.0%}: its errors in {len(rows)} labelled results of {n} other tasks"
-        if n < enough:
-            how = f"no intervals: at {level:.0%} they need {enough} other tasks, and the records have {n}"
+        how = f"CV+ at {at}: its errors in {len(rows)} labelled results of {n} other tasks"
+        if n < groups:
+            how = f"no intervals: at {at} they need {groups} other tasks, and the records have {n}"
         return Basis(direct, rows, words, how, ("task",) if n > 1 else (), metric)
     how = "no intervals: nothing here tells how far off it is in other languages; label some, or give records"
     nothing = own.iloc[:0]

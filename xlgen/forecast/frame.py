@@ -27,6 +27,9 @@ KEYS = ["task", "model", "language"]
 TRUTH, SOURCE = "truth", "source"
 """Columns of :func:`wide`: what is forecast, and the same of the model in the source language."""
 
+SHARES = ("accuracy", "f1")
+"""Measures whose values are shares of what is right."""
+
 NEEDS_MODEL = ("dropout_agreement", "noise_divergence", "representation_distance", "fertility", "unknown_rate")
 """Label-free measures that kept logits are not enough for."""
 
@@ -35,7 +38,7 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """The rows that can be used, with the columns :data:`COLUMNS`.
 
     Raises:
-        DataError: a column is missing, there are no rows, or two are about the same number.
+        DataError: a column is missing, there are no rows, two are about the same number, or a share is none.
     """
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
     if "run" in frame:
@@ -54,6 +57,13 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         raise DataError(
             f"{where['measure']} of {where['language']!r} ({where['model']}) is {where['value']!r}; expected a number."
         )
+    share = frame["measure"].isin(SHARES)
+    if (beyond := share & ~numbers.between(0, 1)).any():
+        where = frame[beyond].iloc[0]
+        raise DataError(
+            f"{where['measure']} of {where['language']!r} ({where['model']}) is {where['value']!r}; expected a share "
+            "in [0, 1], such as 0.55 for 55 %."
+        )
     if frame.empty:
         raise DataError("the records have no rows with a number for a language; expected some.")
     if (twice := frame.duplicated([*KEYS, "measure"])).any():
@@ -68,7 +78,16 @@ def read(path: Path) -> pd.DataFrame:
     """A table in a CSV or Parquet file, or of a folder of records (:func:`of_records`), as :func:`tidy` returns it.
 
     Raises:
-        DataError: the file cannot be read; or as :func:`tidy` and :func:`of_records`.
+        DataError, StoreError: as :func:`load` and :func:`tidy`.
+    """
+    return tidy(load(path))
+
+
+def load(path: Path) -> pd.DataFrame:
+    """The same as it is written, with all of its columns.
+
+    Raises:
+        DataError: the file cannot be read; or as :func:`of_records`.
         StoreError: a record is damaged.
     """
     if path.is_dir():
@@ -83,10 +102,9 @@ def read(path: Path) -> pd.DataFrame:
     try:
         # "nan", the code of Min Nan, is a language; and a run named 00000123 is no number
         texts = dict.fromkeys(("run", "task", "model", "language", "measure"), str)
-        frame = reader(path, dtype=texts, keep_default_na=False) if reader is pd.read_csv else reader(path)
+        return reader(path, dtype=texts, keep_default_na=False) if reader is pd.read_csv else reader(path)
     except (OSError, ValueError) as error:
         raise DataError(f"records {path} cannot be read ({what_is_wrong(error)}); write them again.") from None
-    return tidy(frame)
 
 
 def of_records(folder: Path) -> pd.DataFrame:

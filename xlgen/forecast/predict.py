@@ -27,7 +27,7 @@ from xlgen.data.languages import LANGUAGES
 from xlgen.data.own import CHUNK, OwnTask
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.data.task import Task
+from xlgen.data.task import Task, check_split
 from xlgen.data.task_file import task_of
 from xlgen.forecast import frame as frames
 from xlgen.forecast.basis import basis_of
@@ -38,7 +38,7 @@ from xlgen.measures.asked import Checkpoint
 from xlgen.models import class_order
 from xlgen.models.evaluate import Predictions
 from xlgen.models.evaluate import predict as logits_of
-from xlgen.training.runs import Run
+from xlgen.training.runs import Run, run_of
 
 PRECISIONS = ("float32", "bf16")
 """Of the forward passes. bfloat16 has eight bits for a number's digits."""
@@ -55,15 +55,18 @@ class Forecast:
         table: ``language``, its ``name``, the ``forecast``, the ends of its interval ``low`` and ``high`` (``nan``
             where there is none), the ``metric`` that is forecast, whether the language lies ``outside`` what the
             forecast rests on and ``because`` of what, the value ``measured`` with labels where they could be used,
-            ``rows``, how many ``labels`` have the same mean error, and each estimator.
+            ``rows``, how many ``labels`` have the same mean error (``nan`` for F1, which is no share of them), and each
+            estimator.
         model: what is forecast.
         task: name of the task.
+        metric: that the task is scored by.
+        unit: what has a label, in words.
         basis: what the forecasts rest on, in words.
         interval: what the intervals rest on, in words, or why there are none.
         level: of the intervals.
         error: mean absolute error of such forecasts of what was left out, the mean over the table's languages; ``nan``
             if it could not be measured.
-        source: accuracy (or F1) on the development examples of the source language.
+        source: the task's metric on the development examples of the source language.
         fitted: model, language, features and truth of the rows that the forecast was fitted on.
         features: the estimators that it was made from.
         columns: by file, the columns that were guessed or named.
@@ -72,6 +75,8 @@ class Forecast:
     table: pd.DataFrame
     model: str
     task: str
+    metric: str
+    unit: str
     basis: str
     interval: str
     level: float
@@ -143,13 +148,14 @@ def predict(
         options: device, threads, data folder, progress.
 
     Raises:
-        UnknownName: a task, language, column or precision that there is not.
+        UnknownName: a task, language, column, split or precision that there is not.
         DataError: a file is not what is expected.
         ConfigError: labels are needed in a language that has none.
         ModelError: the model cannot be loaded, or has other classes than the task.
     """
     options = options or RunOptions()
     size, batch_size, level = SIZE.read(size), BATCH.read(batch_size), LEVELS.read(level)
+    check_split(split)
     if precision not in PRECISIONS:
         raise UnknownName("precision", precision, PRECISIONS)
     found = task
@@ -172,8 +178,24 @@ def predict(
 
 def _records(records: pd.DataFrame | Path | str, source: Run | Checkpoint) -> pd.DataFrame:
     """The table, without what it has of the model itself."""
-    table = frames.tidy(records) if isinstance(records, pd.DataFrame) else frames.read(Path(records))
-    return table[~table["model"].isin({source.key, source.model})]
+    rows = (records if isinstance(records, pd.DataFrame) else frames.load(Path(records))).reset_index(drop=True)
+    table = frames.tidy(rows)
+    called = rows.loc[table.index, [name for name in ("run", "model") if name in rows]].astype(str)
+    own = {name for name in np.unique(called.to_numpy()) if _is_called(source, name)}
+    return table[~called.isin(own).any(axis=1)]
+
+
+def _is_called(source: Run | Checkpoint, name: str) -> bool:
+    """Whether records that name a run or a model so are of this one: by its key, or its folder however it is spelled.
+
+    The key of a checkpoint alone does not tell: with another ``pretrained`` or ``max_length`` it is another.
+    """
+    folder, other = Path(source.model).expanduser(), Path(name).expanduser()
+    if name in (source.key, source.model):
+        return True
+    if not folder.is_dir():
+        return False
+    return name == run_of(folder) or other.is_dir() and other.samefile(folder)
 
 
 def _languages(
@@ -293,13 +315,15 @@ def _forecast(
     )
     errors = basis.errors(own, level)
     worth = [
-        labels_worth(error, min(max(p, 0), 1)) if 0 < error <= 1 else math.nan
+        labels_worth(error, min(max(p, 0), 1)) if 0 < error <= 1 and basis.metric == "accuracy" else math.nan
         for error, p in zip(errors, table["forecast"], strict=True)
     ]
     return Forecast(
         table=table.assign(labels=worth, **{name: own[name] for name in ESTIMATORS}),
         model=source.model,
         task=task.name,
+        metric=task.metric,
+        unit="words" if task.kind == "token" else "examples",
         basis=basis.words,
         interval=basis.interval,
         level=level,

@@ -7,9 +7,13 @@ import math
 from html import escape
 from pathlib import Path
 
-from xlgen.core.files import atomic
+from xlgen.core.files import put
 from xlgen.forecast import frame as frames
+from xlgen.forecast.basis import percent
 from xlgen.forecast.predict import Forecast
+
+METRICS = {"accuracy": "accuracy", "f1": "F1"}
+"""What each metric is called in a sentence."""
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1a1a1a }
@@ -22,8 +26,7 @@ th:first-child, td:first-child { text-align: left } svg { max-width: 100%; heigh
 
 def write(path: Path, forecast: Forecast) -> None:
     """Write the report, whole or not at all."""
-    with atomic(path) as temporary:
-        temporary.write_text(html(forecast), encoding="utf-8")
+    put(path, html(forecast).encode())
 
 
 def html(forecast: Forecast) -> str:
@@ -37,14 +40,15 @@ def html(forecast: Forecast) -> str:
 <style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
-<p>Model: <code>{escape(forecast.model)}</code>; {forecast.source:.1%} on dev in the source language.</p>
+<p>Model: <code>{escape(forecast.model)}</code>; {METRICS[forecast.metric]} {forecast.source:.1%} on dev in the source
+language.</p>
 <p>Forecast by: {escape(forecast.basis)}.</p>
 <p>Intervals: {escape(forecast.interval)}.</p>
 <p>{escape(price(forecast))}</p>
 <table><caption>Forecast {metric}, with what was measured where labels were at hand</caption>
-<thead><tr><th scope="col">language</th><th scope="col">forecast</th><th scope="col">{forecast.level:.0%} interval</th>
-<th scope="col">measured</th><th scope="col">as good as</th><th scope="col">rows</th>
-<th scope="col">outside</th></tr></thead>
+<thead><tr><th scope="col">language</th><th scope="col">forecast</th>
+<th scope="col">{percent(forecast.level)} interval</th><th scope="col">measured</th><th scope="col">as good as</th>
+<th scope="col">rows</th><th scope="col">outside</th></tr></thead>
 <tbody>{rows}</tbody></table>
 <figure>{plot(forecast)}<figcaption>{escape(described(forecast))}</figcaption></figure>
 <p>A language is outside where an estimator has a value that no result had from which the forecast was learnt: the
@@ -57,9 +61,10 @@ same sentences share the luck of these, and other sentences would show larger er
 def text(forecast: Forecast) -> str:
     """The forecast for a terminal: what it rests on, and a line a language."""
     metric = forecast.table["metric"].iloc[0]
-    lines = [f"{forecast.model} ({forecast.task}): {metric} {forecast.source:.3f} on dev in the source language"]
+    at_home = f"{METRICS[forecast.metric]} {forecast.source:.3f} on dev in the source language"
+    lines = [f"{forecast.model} ({forecast.task}): {at_home}"]
     lines += [f"forecast by {forecast.basis}", forecast.interval, price(forecast)]
-    head = ["language", metric, f"{forecast.level:.0%} interval", "measured", "labels", "rows", "outside"]
+    head = ["language", metric, f"{percent(forecast.level)} interval", "measured", "labels", "rows", "outside"]
     rows = [head, *(_cells(row) for _, row in forecast.table.iterrows())]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
@@ -91,11 +96,13 @@ def price(forecast: Forecast) -> str:
     """What being wrong costs, in words, and when to collect labels instead."""
     if not forecast.error > 0:
         return "How far off such forecasts are is not known here: label a sample before you rely on them."
-    labels = forecast.table["labels"].max()
+    metric, labels = forecast.table["metric"].iloc[0], forecast.table["labels"].max()
+    off = f"Such forecasts are off by {forecast.error:.1%} of {METRICS[metric]} on average."
+    if math.isnan(labels):
+        return off
     return (
-        f"Such forecasts are off by {forecast.error:.1%} of accuracy on average. The accuracy on {math.ceil(labels)} "
-        "labelled examples of a language is as good: with more of them, measure instead; with fewer, the forecast is "
-        "better."
+        f"{off} The {METRICS[metric]} on {math.ceil(labels)} labelled {forecast.unit} of a language is as good: with "
+        "more of them, measure instead; with fewer, the forecast is better."
     )
 
 

@@ -120,10 +120,12 @@ def filled(task: Task, config: MeasureConfig, options: RunOptions) -> MeasureCon
 
 def store_names(source: Run | Checkpoint, config: MeasureConfig) -> dict[str, str]:
     """By measure of a filled configuration, its name in the store: it covers model, examples, settings and code."""
-    return {
-        name: digest([SCHEMA, source.key, source.task, asdict(alone(config, name)), code.of_measure(MEASURES[name])])
-        for name in config.names
-    }
+
+    def facts(name: str) -> list[Any]:
+        called = getattr(MEASURES[name], "called", lambda encoder: [])
+        return [asdict(alone(config, name)), code.of_measure(MEASURES[name]), *called(source.pretrained)]
+
+    return {name: digest([SCHEMA, source.key, source.task, *facts(name)]) for name in config.names}
 
 
 def alone(config: MeasureConfig, name: str) -> MeasureConfig:

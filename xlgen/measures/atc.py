@@ -53,9 +53,7 @@ def _measure(subject: Subject, score, calibration: str) -> dict[str, Value]:
     source = subject.calibration
     s, wrong = score(source), source.logits.argmax(dim=1) != source.labels
     t, drawn = threshold(s, wrong), thresholds(s, wrong, source)
-    on = (
-        f"{subject.split}, no labels, eval mode; calibrated on {len(source)} units of the source {calibration}".rstrip()
-    )
+    on = subject.calibrated_on(calibration)
     return {
         language: at_threshold(score(predictions), predictions, t, drawn, on)
         for language, predictions in subject.predictions.items()

@@ -136,6 +136,20 @@ def label_free(measure: Measure) -> Measure:
     return measure
 
 
+def by_name(called: Callable[[str], Sequence[str]]) -> Callable[[Measure], Measure]:
+    """Mark a measure whose value depends on what the encoder is called, which names in the store do not tell.
+
+    Args:
+        called: by the encoder's name, what the names in the store have to say of it.
+    """
+
+    def mark(measure: Measure) -> Measure:
+        measure.called = called
+        return measure
+
+    return mark
+
+
 def together(measure: Measure) -> Measure:
     """Mark a measure whose value in one language needs the examples of others; all others can be shared out."""
     measure.together = True

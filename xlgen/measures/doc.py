@@ -33,9 +33,7 @@ def doc(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     sure = source.log_probs.amax(dim=1).exp()
     right = (source.logits.argmax(dim=1) == source.labels).double()
     gap, gap_error = (right - sure).mean().item(), clustered(right - sure, source.example)
-    on = (
-        f"{subject.split}, no labels, eval mode; calibrated on {len(source)} units of the source {calibration}".rstrip()
-    )
+    on = subject.calibrated_on(calibration)
     result = {}
     for language, predictions in subject.predictions.items():
         largest = predictions.log_probs.amax(dim=1).exp()

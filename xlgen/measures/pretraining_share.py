@@ -16,7 +16,8 @@ from collections.abc import Mapping
 
 from xlgen.data.languages import LANGUAGES
 from xlgen.data.mini.corpus import WIKIPEDIA
-from xlgen.measures.base import MEASURES, Subject, Value, label_free
+from xlgen.measures.base import MEASURES, Subject, Value, by_name, label_free
+from xlgen.models.catalogue import MODELS, spellings_of
 
 CC100 = {code: facts.cc100 for code, facts in LANGUAGES.items() if facts.cc100}
 CORPORA: Mapping[str, tuple[Mapping[str, float], str]] = {
@@ -28,8 +29,20 @@ CORPORA: Mapping[str, tuple[Mapping[str, float], str]] = {
 """By what the encoder's name holds, the size of its text by language, and the unit."""
 
 
+def corpus_of(encoder: str) -> str:
+    """The key of :data:`CORPORA` that an encoder's name holds; empty if it holds none."""
+    name = encoder.rstrip("/").split("/")[-1]
+    return next((key for key in CORPORA if name == key or (key != "mini" and key in name)), "")
+
+
+def called(encoder: str) -> list[str]:
+    """What the name of a result in the store has to say of what an encoder is called: of a listed one nothing."""
+    return [] if not encoder or any(name in MODELS for name in spellings_of(encoder)) else [corpus_of(encoder)]
+
+
 @MEASURES.register("pretraining_share")
 @label_free
+@by_name(called)
 def pretraining_share(subject: Subject) -> dict[str, Value]:
     """Look up the encoder's text of the language, relative to English [decades].
 
@@ -37,8 +50,7 @@ def pretraining_share(subject: Subject) -> dict[str, Value]:
         Per language, a value without a standard error. The status is ``"unknown_encoder"`` where nothing is known of
         the encoder's text, and ``"not_listed"`` where the language is not in the list.
     """
-    name = subject.encoder.rstrip("/").split("/")[-1]
-    corpus = next((CORPORA[key] for key in CORPORA if name == key or (key != "mini" and key in name)), None)
+    corpus = CORPORA.get(corpus_of(subject.encoder))
     result = {}
     for language in subject.languages:
         if corpus is None:

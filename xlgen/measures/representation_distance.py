@@ -31,7 +31,8 @@ def representation_distance(subject: Subject, *, calibration: str = "") -> dict[
     Returns:
         Per language, a value >= 0 with ``n`` examples. The standard error is the delta method's for two independent
         samples. At distance 0 the value is about σ_S √(1/N + 1/M), not 0, and its error means little: what the source
-        itself has on another split is the floor.
+        itself has on another split is the floor. The status is ``"no_spread"`` where all examples of the source, such
+        as a single one, have the same representation.
     """
     source, _ = pooled(subject.model, subject.source_batches, subject.source_language)
     centred = source - source.mean(dim=0)
@@ -40,6 +41,9 @@ def representation_distance(subject: Subject, *, calibration: str = "") -> dict[
     on = f"{subject.split}, no labels, eval mode; from {len(source)} examples of the source {calibration}".rstrip()
     result = {}
     for language, (r, _) in subject.represented.items():
+        if not spread:
+            result[language] = Value(math.nan, None, len(r), on, status="no_spread")
+            continue
         difference = r.mean(dim=0) - source.mean(dim=0)
         length = difference.norm()
         towards = difference / length.clamp(min=1e-300)

@@ -17,7 +17,7 @@ RESAMPLES = 500
 
 
 def clustered(values: Tensor, example: Tensor) -> float | None:
-    r"""Standard error of the mean of ``each`` over U units in N examples as clusters; ``None`` with one example.
+    r"""Standard error of the mean of ``values`` over U units in N examples as clusters; ``None`` with one example.
 
     .. math:: \sqrt{\frac{N}{N-1} \sum_i \Big( \sum_{u \in i} (x_u - \bar x) \Big)^2} \Big/ U
 
@@ -53,7 +53,7 @@ def resampled(n: int) -> Tensor:
 
 
 def totals(values: Tensor, example: Tensor) -> Tensor:
-    """Sums (N,) over the units of each example of ``each`` (U,), float64; of examples that have units."""
+    """Sums (N,) over the units of each example of ``values`` (U,), float64; of examples that have units."""
     examples, place = example.unique(return_inverse=True)
     return torch.zeros(len(examples), dtype=torch.float64).index_add_(0, place, values.double())
 

@@ -15,7 +15,7 @@ from xlgen.data.batch import Batch
 from xlgen.data.catalogue import TASKS
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.measures import Subject
+from xlgen.measures import Subject, settings_of
 from xlgen.measures.asked import Checkpoint, MeasureConfig, rows_of, source_rows
 from xlgen.models import class_order, vocabulary
 from xlgen.training.runs import Run
@@ -33,8 +33,8 @@ def load_model(source: Run | Checkpoint) -> torch.nn.Module:
 def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions) -> Subject:
     """The model and the examples that measures are functions of.
 
-    A large vocabulary is cut to the sub-words of the examples, which changes no measure
-    (:mod:`xlgen.models.vocabulary`).
+    A large vocabulary is cut to the sub-words of the examples, and of the source's if one of ``config.names`` is
+    calibrated on them, which changes no measure (:mod:`xlgen.models.vocabulary`).
     """
     task, device = TASKS[source.task], accelerator_for(options.device).device
     model, tokenizer = load_model(source).to(device), models.load_tokenizer(source.model)
@@ -45,10 +45,14 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
         encoded = tokens(rows.relabelled(order), tokenizer, max_length, options, positions)
         return [batch.to(device) for batch in encoded.batches(config.batch_size)]
 
+    def at_home() -> list[Batch]:
+        return batched(source_rows(task, config, options))
+
     texts = rows_of(task, config, options)
     batches = {language: batched(rows) for language, rows in texts.items()}
     reference = _reference(source, model)
-    vocabulary.cut(model, _ids(batches.values(), lambda: batched(source_rows(task, config, options))))
+    calibrated = any("calibration" in settings_of(name) for name in config.names)
+    vocabulary.cut(model, _ids(batches.values(), at_home if calibrated else tuple))
     return Subject(
         model,
         batches=batches,
@@ -56,7 +60,7 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
         reference=reference,
         labels=tuple(task.labels[order.index(i)] for i in range(len(order))),
         kind=task.kind,
-        source=lambda: batched(source_rows(task, config, options)),
+        source=at_home,
         source_language=task.source_language,
         texts=texts,
         tokenizer=tokenizer,
@@ -65,7 +69,7 @@ def subject(source: Run | Checkpoint, config: MeasureConfig, options: RunOptions
 
 
 def _ids(parts: Iterable[Sequence[Batch]], source: Callable[[], Sequence[Batch]]) -> Iterator[torch.Tensor]:
-    """The sub-words of all examples, and then of those that measures are calibrated on, read when asked for."""
+    """The sub-words of all examples, and then of those that a measure is calibrated on, read when asked for."""
     for part in parts:
         yield from (batch.inputs["input_ids"] for batch in part)
     yield from (batch.inputs["input_ids"] for batch in source())

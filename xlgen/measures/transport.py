@@ -74,9 +74,7 @@ def cott(subject: Subject, *, calibration: str = "") -> dict[str, Value]:
     score = _score(source, source)
     wrong = source.logits.argmax(dim=1) != source.labels
     t, drawn = threshold(score, wrong), thresholds(score, wrong, source)
-    on = (
-        f"{subject.split}, no labels, eval mode; calibrated on {len(source)} units of the source {calibration}".rstrip()
-    )
+    on = subject.calibrated_on(calibration)
     return {
         language: at_threshold(_score(predictions, source), predictions, t, drawn, on)
         for language, predictions in subject.predictions.items()

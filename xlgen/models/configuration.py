@@ -116,10 +116,18 @@ def _languages(written: Mapping[str, Any]) -> str:
     return asked and "has use_lang_emb: it adds the embedding of a text's language, which no task gives"
 
 
+def _kinds(written: Mapping[str, Any]) -> str:
+    wrong = (key for key, kind in KINDS.items() if written.get(key) is not None and not isinstance(written[key], kind))
+    return (key := next(wrong, "")) and f"has {key} {written[key]!r}, a value of another kind than belongs there"
+
+
+KINDS = {"id2label": dict, "label2id": dict, "xlgen_tuning": dict, "architectures": (list, str), "model_type": str}
+"""What is read of a config.json beside transformers, and of which kind it has to be."""
+
 ABSOLUTE = frozenset(
     {"albert", "bert", "camembert", "convbert", "electra", "ernie", "roberta", "xlm-roberta", "xlm-roberta-xl"}
 )
 """Model types that had relative positions before transformers 5, under ``position_embedding_type``."""
 
-REFUSED = (_code, _quantized, _decoder, _positions, _languages)
+REFUSED = (_kinds, _code, _quantized, _decoder, _positions, _languages)
 """Each says what is wrong with a config.json, or nothing."""

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from xlgen.core.device import seed_of
-from xlgen.core.errors import ConfigError, ModelError, first_line
+from xlgen.core.errors import ConfigError, ModelError, XlgenError, first_line
 from xlgen.core.files import written
 from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
@@ -129,7 +129,9 @@ def pretrained(kind: type, name: str, what: str, check: Callable[[PretrainedConf
                 trust_remote_code=False,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+    except XlgenError:
+        raise
+    except Exception as error:  # what transformers raises of a strange file has no base class below
         raise ModelError(f"{name!r} cannot be loaded as {what}: {first_line(error)}") from None
 
 
@@ -204,7 +206,9 @@ def _load(
         raise ModelError(
             f"the weights of {name!r} are damaged or not complete ({first_line(error)}); download the model again."
         ) from None
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+    except XlgenError:
+        raise
+    except Exception as error:  # what transformers raises of a strange file has no base class below
         raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     if len(fresh) > len(names) / 2:
         raise ModelError(
@@ -238,7 +242,12 @@ def check_encoder(prefix: str, names: set[str], info: Mapping[str, Any], name: s
     kinds = {re.sub(r"\.\d+\.", ".*.", key) for key in names}
     new = {*info["missing_keys"]} | {key for key, *_ in info["mismatched_keys"]}
     new = {key for key in new & names if key.startswith(prefix) and "pooler" not in key}
-    left = {key for key in info["unexpected_keys"] if re.sub(r"\.\d+\.", ".*.", key) in kinds}
+    bare = not any("*" in kind for kind in kinds)  # no layers, where the checkpoint has some
+    left = {
+        key
+        for key, kind in ((key, re.sub(r"\.\d+\.", ".*.", key)) for key in info["unexpected_keys"])
+        if kind in kinds or (bare and "*" in kind)
+    }
     if new or left:
         what = "lacks, or has in another size" if new else "has in layers that config.json does not have"
         raise ModelError(
@@ -267,7 +276,7 @@ def _check_head(model: nn.Module, written: Mapping[str, Any], classes: list[str]
 
 @torch.no_grad()
 def _restore(model: nn.Module, names: set[str], folder: Path) -> set[str]:
-    """Read the parameters that a stored tuning has added to the ``known`` ones; return those that are not there."""
+    """Read the parameters that a stored tuning has added to those of ``names``; return what is not there."""
     added = {key: p for key, p in model.named_parameters() if key not in names}
     for path in folder.glob("*.safetensors") if added else ():
         with safe_open(path, framework="pt") as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
 
 MODULES = "modules.json"
 """File of a folder of sentence-transformers that says what its parts are, the encoder first."""
+
+SETTINGS = ("config.json", "tokenizer_config.json", "tokenizer.json", "added_tokens.json", "special_tokens_map.json")
+"""Files that hold settings by name, where a model has them."""
 
 POINTER = b"version https://git-lfs"
 """How a file begins that git has put in the place of a large one."""
@@ -147,6 +151,9 @@ def _checked(folder: Path, name: str) -> Path:
                     f"{file} is a pointer of git-lfs and not the file itself; fetch it with `git lfs pull` in that "
                     "folder, or download the model again."
                 )
+    for file in SETTINGS:
+        if (folder / file).is_file() and not _by_name(folder / file):
+            raise ModelError(f"{folder / file} holds no settings by name; download the model again.")
     _lower_cased(folder, name)
     if shards:
         return folder
@@ -154,6 +161,20 @@ def _checked(folder: Path, name: str) -> Path:
         f"{name!r} has no model.safetensors, and pickled weights are refused because reading them can run code; "
         "convert them with model.save_pretrained(folder) in an environment that you trust, and give that folder."
     )
+
+
+def _by_name(file: Path) -> bool:
+    """Whether a JSON file holds values by name; one that cannot be read is left to whoever needs it."""
+    facts = file.stat()
+    return _parsed_by_name(file, facts.st_size, facts.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)  # a large tokenizer.json takes a second
+def _parsed_by_name(file: Path, size: int, changed: int) -> bool:
+    try:
+        return isinstance(json.loads(file.read_text(encoding="utf-8")), dict)
+    except (OSError, ValueError, RecursionError):
+        return True
 
 
 def _shards(folder: Path) -> list[Path]:

@@ -8,7 +8,7 @@ one, as all encoders of :data:`SENTENCES` have it; one that makes it otherwise i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -83,9 +83,24 @@ def sentences_of(name: str) -> Sentences:
             f"{name!r} has no {POOLING}, which says how it makes the vector of a sentence; give a folder with all of "
             "the model."
         )
-    if modes := sorted(_pooling(settings_in(folder / POOLING)) - {"mean"}):
-        raise ModelError(f"{name!r} makes the vector of a sentence by {', '.join(modes)} ({POOLING}); expected 'mean'.")
+    if (modes := _pooling(settings_in(folder / POOLING), name)) != {"mean"}:
+        how = ", ".join(sorted(modes)) or "nothing"
+        raise ModelError(f"{name!r} makes the vector of a sentence by {how} ({POOLING}); expected 'mean'.")
     return Sentences(_prompt(folder / PROMPTS), 0.05)
+
+
+def unlisted(name: str) -> list[dict[str, Any]]:
+    """What the name of a result in the store has to say of an encoder of sentences beside its fingerprint.
+
+    How its vectors are made depends on what it is called, and on files that the fingerprint does not cover. Nothing is
+    said of the encoders of :data:`SENTENCES`, whose files are known, and of others than those of sentences.
+
+    Raises:
+        ModelError: as :func:`sentences_of`.
+    """
+    if loss_of(name) != "contrastive" or any(spelling in SENTENCES for spelling in spellings_of(name)):
+        return []
+    return [asdict(sentences_of(name))]
 
 
 def _outer(name: str) -> Path:
@@ -95,11 +110,18 @@ def _outer(name: str) -> Path:
     return folder if name != "mini" and folder.is_dir() else locate(name)
 
 
-def _pooling(settings: dict[str, Any]) -> set[str]:
-    """The modes of the pooling, by either of the ways in which sentence-transformers has written them."""
+def _pooling(settings: dict[str, Any], name: str) -> set[str]:
+    """The modes of the pooling, by either of the ways in which sentence-transformers has written them.
+
+    Raises:
+        ModelError: they are no words.
+    """
     if "pooling_mode" in settings:
         given = settings["pooling_mode"]
-        return {given} if isinstance(given, str) else {*given}
+        modes = [given] if isinstance(given, str) else given
+        if not (isinstance(modes, list) and all(isinstance(mode, str) for mode in modes)):
+            raise ModelError(f"pooling_mode of {name!r} is {given!r} ({POOLING}); expected 'mean'.")
+        return {*modes}
     modes = (
         key.removeprefix("pooling_mode_") for key, on in settings.items() if key.startswith("pooling_mode_") and on
     )
@@ -107,6 +129,15 @@ def _pooling(settings: dict[str, Any]) -> set[str]:
 
 
 def _prompt(file: Path) -> str:
-    """What every text begins with unless its user says otherwise."""
+    """What every text begins with unless its user says otherwise.
+
+    Raises:
+        ModelError: the file has no texts by name, or names none of them.
+    """
     settings = settings_in(file) if file.is_file() else {}
-    return (settings.get("prompts") or {}).get(settings.get("default_prompt_name") or "", "")
+    prompts, default = settings.get("prompts") or {}, settings.get("default_prompt_name") or ""
+    if not (isinstance(prompts, dict) and all(isinstance(text, str) for text in prompts.values())):
+        raise ModelError(f"prompts is {prompts!r} in {file}; expected texts by name.")
+    if not isinstance(default, str) or (default and default not in prompts):
+        raise ModelError(f"default_prompt_name is {default!r} in {file}; expected one of its prompts.")
+    return prompts.get(default, "")

@@ -10,7 +10,7 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from xlgen.core.errors import ModelError, first_line
+from xlgen.core.errors import ModelError, XlgenError, first_line
 from xlgen.core.files import read_json
 from xlgen.models.configuration import AGAIN, configuration
 from xlgen.models.families import NO_SEGMENTS
@@ -58,7 +58,9 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             )
             if (folder / "tokenizer.json").is_file() and tokenizer.is_fast:
                 _as_described(tokenizer, folder, stated, name)
-    except (OSError, ValueError, ImportError, KeyError) as error:
+    except XlgenError:
+        raise
+    except Exception as error:  # what transformers raises of a strange file has no base class below
         raise ModelError(f"the tokenizer of {name!r} cannot be loaded: {first_line(error)}") from None
     embedded = settings.get("vocab_size", settings.get("n_words", len(tokenizer)))
     if len(tokenizer) > embedded:

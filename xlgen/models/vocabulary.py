@@ -1,9 +1,10 @@
 r"""A large table of sub-words, cut to the rows that the texts at hand use, without any effect on what is computed.
 
 A row whose sub-word never occurs takes no part: it changes no logit and its gradient is 0. AdamW without weight decay
-leaves it where it is, bit for bit. So a model of 250,000 rows can be trained and measured with the few thousand that
-occur, for a fraction of the memory and of the optimizer's time, and be put together again afterwards. It is the whole
-model that is trained, stored and measured:
+leaves it where it is, bit for bit. (An anchor pulls it back if an earlier stage has moved it: a second stage with L2 or
+EWC is not cut.) So a model of 250,000 rows can be trained and measured with the few thousand that occur, for a fraction
+of the memory and of the optimizer's time, and be put together again afterwards. It is the whole model that is trained,
+stored and measured:
 
 - :func:`cut` replaces the table; sub-words keep their numbers, and one that was left out is an error;
 - :func:`restore` puts the whole table back, with the trained rows in it;

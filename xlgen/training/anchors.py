@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from xlgen import models
 from xlgen.core.config import RunConfig, RunOptions
 from xlgen.core.errors import ConfigError
-from xlgen.data.text import Text
+from xlgen.data.text import Text, check_folder
 from xlgen.fisher import of_text as fishers
 from xlgen.fisher.of_text import Settings
 from xlgen.objectives import Anchor, Objective
@@ -57,6 +58,7 @@ def anchors_for(config: RunConfig, objective: Objective, model: nn.Module, optio
 def texts_for(config: RunConfig, objective: Objective, options: RunOptions) -> list[Text]:
     """The text of each Fisher information that the objective needs: none but for EWC."""
     corpora: Sequence[Sequence[str]] = getattr(objective, "corpora", ())
+    check_folder(chain.from_iterable(corpora), options.text_dir)
     return [fishers.read(config.model, corpus, objective.examples, options) for corpus in corpora]
 
 

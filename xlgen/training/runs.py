@@ -25,12 +25,15 @@ from xlgen.core.result import MANIFEST, Result, manifest
 from xlgen.core.store import Store
 from xlgen.data.catalogue import TASKS
 from xlgen.models import tuning as tunings
-from xlgen.models.sentences import loss_of
+from xlgen.models.sentences import loss_of, unlisted
 from xlgen.objectives import create
 from xlgen.training import stages
 from xlgen.training.anchors import check, texts_for
 from xlgen.training.setup import read
 from xlgen.training.train import Trained, train
+
+MODEL = "model"
+"""Folder of the weights in that of a run."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Run:
         Raises:
             StoreError: the run is a record, without weights.
         """
-        return str(self.folder / "model")
+        return str(self.folder / MODEL)
 
     @property
     def pretrained(self) -> str:
@@ -114,6 +117,7 @@ def resolve(config: RunConfig, options: RunOptions) -> RunConfig:
     check(config, objective)
     config = _all_of_them(stages.resolved(config, options), options)
     texts = [text.fingerprint for text in texts_for(config, objective, options)]
+    texts += unlisted(config.model) if texts else []
     task = TASKS[config.task]
     facts = [task.kind, task.metric, *task.labels]
     rows = [rows.fingerprint for rows in read(config, options)]
@@ -170,7 +174,7 @@ def _store(trained: Trained, config: RunConfig, store: Store) -> None:
     processes = PartialState()
     if processes.is_main_process:
         with store.write(config.hash) as folder:
-            models.save(trained.model, trained.tokenizer, folder / "model")
+            models.save(trained.model, trained.tokenizer, folder / MODEL)
             write_json(folder / "config.json", config.to_dict())
             write_json(folder / "log.json", trained.log)
             write_json(folder / "summary.json", trained.best)
@@ -188,6 +192,12 @@ def stored(name: str, options: RunOptions) -> Run | None:
     """The run of this name, if the store or the records have it; of both, the record."""
     result = Store(options.store, options.records).get(name)
     return None if result is None else Run(RunConfig.from_dict(result.read("config")), result)
+
+
+def run_of(folder: Path) -> str:
+    """The name of the run whose weights are in a folder; empty if it is none of a store."""
+    folder = folder.resolve()
+    return folder.parent.name if folder.name == MODEL and (folder.parent / MANIFEST).is_file() else ""
 
 
 def run_many(configs: Sequence[RunConfig], options: RunOptions, workers: int = 2) -> list[Run]:

@@ -94,7 +94,8 @@ def prepare(config: RunConfig, options: RunOptions, accelerator: Accelerator) ->
 
     train, dev = (tokens(rows, tokenizer, max_length, options, positions) for rows in (train_rows, dev_rows))
     anchors = anchors_for(config, objective, model, options) if objective.needs_anchors else ()
-    if config.optimizer == "adamw" and not config.weight_decay:  # else rows that never occur move, too
+    pulled = objective.needs_anchors and config.start  # back from where the first stage has left them
+    if config.optimizer == "adamw" and not config.weight_decay and not pulled:  # else rows that never occur move, too
         sampled = reachable(segmenter, train_rows) if objective.needs_views else ()
         vocabulary.cut(model, [train.tokens, dev.tokens, torch.tensor([tokenizer.pad_token_id, *sampled])])
         anchors = [anchor.kept(model) for anchor in anchors]
