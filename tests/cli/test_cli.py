@@ -245,6 +245,10 @@ def test_a_table_goes_where_a_link_leads_and_straight_into_a_pipe(xlgen_, tmp_pa
     link.symlink_to(there)
     assert xlgen_(*measure, "--out", link)[0] == 0
     assert link.is_symlink() and there.read_text().startswith("run,task,")
+    there.rename(tmp_path / "kept.csv")
+    assert xlgen_(*measure, "--measures", "margn", "--out", link)[0] == 2 and link.is_symlink() and not there.exists()
+    assert xlgen_(*measure, "--out", link)[0] == 0
+    assert link.is_symlink() and there.read_text() == (tmp_path / "kept.csv").read_text()
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
         assert xlgen_(*measure, "--out", pipe)[0] == 0

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryFile
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -335,29 +336,21 @@ def writable(path: Path | None, option: str = "--out", endings: Sequence[str] = 
     if path is None:
         return
     try:
-        with _folder_of(path):
-            fresh = not path.exists()
-            if not is_stream(path):
-                path.open("a").close()  # nothing else tells for all file systems; what is there stays
+        if is_stream(path):
+            return
+        place = path.resolve()
+        folder = next(folder for folder in place.parents if folder.exists())
+        if folder != place.parent:  # it is made when the file is written
+            TemporaryFile(dir=folder).close()
+        else:
+            fresh = not place.exists()
+            place.open("a").close()  # nothing else tells for all file systems; what is there stays
             if fresh:
-                path.unlink()
+                place.unlink(missing_ok=True)
     except OSError as error:
         raise ConfigError(f"{option} {path} cannot be written ({error.strerror}); give another path.") from None
-    if endings and path.suffix.lower() not in endings and not is_stream(path):
+    if endings and path.suffix.lower() not in endings:
         raise ConfigError(f"{option} {path}: expected a name that ends in {' or '.join(endings)}.")
-
-
-@contextmanager
-def _folder_of(path: Path) -> Iterator[None]:
-    """The folder of a file, made for the block where it is missing."""
-    made = [folder for folder in path.parents if not folder.exists()]
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield
-    finally:
-        for folder in made:
-            if folder.is_dir():
-                folder.rmdir()
 
 
 def _apart(path: Path | None, task: Task, option: str = "--out") -> None:
