@@ -244,6 +244,7 @@ def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of
     packed(tmp_path, 2, values, language="de")
     packed(tmp_path, 3, values, start="0" * 16)
     found = frame.read(tmp_path)
+    assert set(frame.load(tmp_path)["encoder"]) == {"mini"}
     assert set(found["model"]) == {*names} and set(found["task"]) == {"mini-xnli"}
     kept = found[found["model"] == names[0]].set_index(["measure", "language"])["value"].to_dict()
     assert kept == {("accuracy", k): v for k, v in many.items()} | {("doc", k): v for k, v in few.items()}

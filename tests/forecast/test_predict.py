@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -172,6 +173,25 @@ def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_
     few = xlgen.predict(run, languages=("de",), records=records(8), options=where)
     assert few.table[["low", "high"]].isna().all(axis=None) and math.isfinite(few.error)
     assert few.interval == "no intervals: at 90% they need 9 models, and the records have 8"
+
+
+def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(trained):
+    run, where = trained
+    table = records(4).assign(run=lambda one: one["model"])
+    encoder = {"m0": "xlm-roberta-base", "m1": "FacebookAI/xlm-roberta-base", "m2": "mini", "m3": "./somebodys"}
+    table["model"] = table["run"].map(encoder)
+    other_task = table.assign(task="other")
+    of = SimpleNamespace(key="k", model="nowhere", pretrained="xlm-roberta-base")
+    kept, left_out = module._records(pd.concat([table, other_task]), of, "toy")
+    assert left_out == 1 and set(kept["model"][kept["task"] == "toy"]) == {"m0", "m1", "m3"}
+    assert kept["model"][kept["task"] == "other"].nunique() == 4
+    for unknown in ("", "./mine"):
+        of.pretrained = unknown
+        assert module._records(table, of, "toy")[1] == 0 and len(module._records(table, of, "toy")[0]) == len(table)
+    of.pretrained = "mini"
+    without_encoders = table.drop(columns="run")
+    assert module._records(without_encoders, of, "toy")[1] == 0  # the column is then what a model is called
+    assert "other encoders" not in xlgen.predict(run, languages=("de",), records=table, options=where).basis
 
 
 def test_records_of_the_model_itself_are_not_learnt_from(trained):

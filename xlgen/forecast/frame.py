@@ -111,18 +111,21 @@ def of_records(folder: Path) -> pd.DataFrame:
     """The table of a folder of records, a file a model (:mod:`xlgen.core.packed`): what was measured on test examples.
 
     Models that have seen labels of a target language are left out: trained in one, or begun from another run. Where a
-    measure was taken more than once, that of the most examples counts.
+    measure was taken more than once, that of the most examples counts. The column ``encoder`` has the name of what a
+    model was fine-tuned from.
 
     Raises:
         DataError: there are no records of other models in the folder.
         StoreError: a record is damaged.
     """
     most: dict[tuple[str, ...], tuple[int, dict[str, Any]]] = {}
+    encoders = {}
     for path in sorted(folder.glob("*.json")):
         run, *measured = unpack(path, keep=False)
         trained = RunConfig.from_dict(run.read("config"))
         if trained.language or trained.start:
             continue
+        encoders[run.name] = trained.model
         for result in measured:
             asked = result.read("config")
             if asked["split"] != "test":
@@ -135,7 +138,8 @@ def of_records(folder: Path) -> pd.DataFrame:
                     most[key] = value["n"], row | {"value": value["value"], "status": value["status"]}
     if not most:
         raise DataError(f"records {folder}: the folder has no records; expected those that `xlgen record` writes.")
-    return tidy([row for _, row in most.values()])
+    table = tidy([row for _, row in most.values()])
+    return table.assign(encoder=table["model"].map(encoders))
 
 
 def of_kept(kept: Sequence[Kept], names: Iterable[str] = (), split: str = "test", size: int = 0) -> pd.DataFrame:

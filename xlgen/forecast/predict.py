@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -36,6 +36,7 @@ from xlgen.forecast.labels import labels_worth
 from xlgen.forecast.scores import ESTIMATORS, Score, Tally, scores
 from xlgen.measures.asked import Checkpoint
 from xlgen.models import class_order
+from xlgen.models.catalogue import spellings_of
 from xlgen.models.evaluate import Predictions
 from xlgen.models.evaluate import predict as logits_of
 from xlgen.training.runs import Run, run_of
@@ -114,7 +115,8 @@ def predict(
     - labelled target languages, 9 or more at the 90 % level: a ridge regression on them; intervals by jackknife+;
     - records of other models of the task: a regression on those (and on what is labelled), in a language that they have
       from how the model differs from theirs there (:mod:`xlgen.forecast.within`); from 9 models on, intervals by CV+, a
-      model left out at a time, and its language with it where the language is in the records of none;
+      model left out at a time, and its language with it where the language is in the records of none. Models of which
+      it is known that they are of another encoder are left out;
     - labelled target languages, 3 to 8: a regression on them, without intervals;
     - records of other tasks alone: an estimator calibrated on the source language; from 9 tasks on, intervals from its
       errors there;
@@ -162,7 +164,7 @@ def predict(
     if isinstance(task, str):
         found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
-    known = None if records is None else _records(records, source)
+    known, of_others = (None, 0) if records is None else _records(records, source, found.name)
     wanted, labelled = _languages(found, languages, labelled)
     with threads(options.threads):
         tallies, at_home, labels = _tallies(
@@ -173,16 +175,36 @@ def predict(
             f"there is no text to forecast from but in {found.source_language!r}; expected another language."
         )
     estimates = {language: tally.estimates(labels) for language, tally in tallies.items()}
-    return _forecast(found, source, tallies, estimates, at_home, labelled, known, level)
+    forecast = _forecast(found, source, tallies, estimates, at_home, labelled, known, level)
+    if not of_others:
+        return forecast
+    models_ = f"{of_others} model{'s' * (of_others != 1)}"
+    return replace(forecast, basis=f"{forecast.basis}; nothing is learnt from {models_} of other encoders")
 
 
-def _records(records: pd.DataFrame | Path | str, source: Run | Checkpoint) -> pd.DataFrame:
-    """The table, without what it has of the model itself."""
+def _records(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task: str) -> tuple[pd.DataFrame, int]:
+    """The table without what it has of the model itself, and of the task from other encoders; how many these are.
+
+    What a language costs one encoder it need not cost another. Models stay whose encoder is not known, or not listed.
+    """
     rows = (records if isinstance(records, pd.DataFrame) else frames.load(Path(records))).reset_index(drop=True)
     table = frames.tidy(rows)
     called = rows.loc[table.index, [name for name in ("run", "model") if name in rows]].astype(str)
     own = {name for name in np.unique(called.to_numpy()) if _is_called(source, name)}
-    return table[~called.isin(own).any(axis=1)]
+    table = table[~called.isin(own).any(axis=1)]
+    column = "encoder" if "encoder" in rows else "model" if "run" in rows else ""  # as records and `measure` have it
+    ours = _listed(source.pretrained)
+    if not ours or column not in rows:
+        return table, 0
+    theirs = rows.loc[table.index, column].map(_listed)
+    other = (theirs != "") & (theirs != ours) & (table["task"] == task)
+    return table[~other], table.loc[other, "model"].nunique()
+
+
+def _listed(encoder: str) -> str:
+    """The name of an encoder of the catalogue, however it is spelled; empty for another one."""
+    spelled = spellings_of(str(encoder))
+    return spelled[-1] if len(spelled) > 1 else ""
 
 
 def _is_called(source: Run | Checkpoint, name: str) -> bool:
