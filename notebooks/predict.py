@@ -362,7 +362,7 @@ for short, one in (("within", WITHIN), ("lookup", LOOKUP), ("doc", DOC)):
 # From another encoder the forecast is off by {glue:text}`predict-across-within` points on average and the look-up by
 # {glue:text}`predict-across-lookup`; DoC as it is, which rests on the model's own English alone, by
 # {glue:text}`predict-across-doc`. What languages cost one encoder they need not cost another: `minilm-en` has seen English
-# alone. Use records of your own encoder, or label.
+# alone. Use records of your own encoder, or label. `xlgen predict` leaves models out that are known to be of another.
 #
 # ## Another task
 #
