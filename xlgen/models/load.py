@@ -129,10 +129,12 @@ def pretrained(kind: type, name: str, what: str, check: Callable[[PretrainedConf
                 trust_remote_code=False,
                 output_loading_info=True,
             )
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{name!r} cannot be loaded as {what}: {first_line(error)}") from None
     except XlgenError:
         raise
-    except Exception as error:  # what transformers raises of a strange file has no base class below
-        raise ModelError(f"{name!r} cannot be loaded as {what}: {first_line(error)}") from None
+    except Exception as error:  # what a strange value raises has no base class below
+        raise _strange(folder, error) from None
 
 
 def pretrained_weights(name: str, model: nn.Module) -> dict[str, Tensor]:
@@ -206,10 +208,12 @@ def _load(
         raise ModelError(
             f"the weights of {name!r} are damaged or not complete ({first_line(error)}); download the model again."
         ) from None
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
     except XlgenError:
         raise
-    except Exception as error:  # what transformers raises of a strange file has no base class below
-        raise ModelError(f"{name!r} cannot be loaded as a classifier: {first_line(error)}") from None
+    except Exception as error:  # what a strange value raises has no base class below
+        raise _strange(folder, error) from None
     if len(fresh) > len(names) / 2:
         raise ModelError(
             f"the checkpoint of {name!r} has only {len(names) - len(fresh)} of {len(names)} weights "
@@ -224,6 +228,13 @@ def _load(
     config.id2label = dict(enumerate(classes or (f"LABEL_{i}" for i in range(n_labels))))
     config.label2id = {label: i for i, label in config.id2label.items()}
     return model, fresh
+
+
+def _strange(folder: Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"{folder / 'config.json'} has a value that transformers cannot use ({first_line(error)}); correct it as the "
+        "model was saved."
+    )
 
 
 def check_encoder(prefix: str, names: set[str], info: Mapping[str, Any], name: str) -> None:

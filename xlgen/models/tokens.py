@@ -58,10 +58,15 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             )
             if (folder / "tokenizer.json").is_file() and tokenizer.is_fast:
                 _as_described(tokenizer, folder, stated, name)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise ModelError(f"the tokenizer of {name!r} cannot be loaded: {first_line(error)}") from None
     except XlgenError:
         raise
-    except Exception as error:  # what transformers raises of a strange file has no base class below
-        raise ModelError(f"the tokenizer of {name!r} cannot be loaded: {first_line(error)}") from None
+    except Exception as error:  # what a strange value raises has no base class below
+        raise ModelError(
+            f"{folder} has a value in tokenizer.json, tokenizer_config.json or another file of its tokenizer that "
+            f"transformers cannot use ({first_line(error)}); download the model again."
+        ) from None
     embedded = settings.get("vocab_size", settings.get("n_words", len(tokenizer)))
     if len(tokenizer) > embedded:
         raise ModelError(f"the tokenizer of {name!r} has {len(tokenizer)} sub-words, the model only {embedded}.")
