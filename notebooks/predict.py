@@ -419,9 +419,11 @@ for (name, coded_by), rows in recent.groupby(["task", "model"], sort=False):
 for kind, wins in nearer.items():
     say(**{f"{kind}_doc": f"{sum(wins)} of {len(wins)}"})
 direct = [
-    (row[0], row[3]) for row in sorted(body) if not row[0].startswith("mini-") and TASKS[row[0]].kind == "sequence"
+    f"{doc} ({name}, {coded_by})"
+    for name, coded_by, _, doc, _ in sorted(body)
+    if not name.startswith("mini-") and TASKS[name].kind == "sequence"
 ]
-say(direct="; ".join(f"{one[1]} ({one[0]})" for one in direct) or "(not recorded)")
+say(direct="; ".join(direct) or "(not recorded)")
 head = ("task", "encoder", "models", "DoC [points]", "ATC [points]")
 chapters.table(head, sorted(body), "Error of an estimator that is calibrated on English alone [95 % over languages]")
 
