@@ -121,7 +121,7 @@ study.answers(second, second_p, caption + each(len(tried)))
 
 # %% [markdown]
 # Over languages the difference of confidences is the mean confidence less a constant of the model: they count once.
-# {term}`Reliability <reliability>` is itself an estimate, and that of one measure differs from page to page: here it is
+# Reliability ({doc}`/glossary`) is itself an estimate, and that of one measure differs from page to page: here it is
 # of the means over the models with the errors of one, elsewhere of one model, or the mean of each. Below 0 the errors
 # exceed the differences between languages; if $r$ is settled all the same, the errors are overestimated or $r$ is chance.
 # *Cannot say* is blank where the interval of $r$ excludes 0.
