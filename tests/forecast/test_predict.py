@@ -170,6 +170,9 @@ def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_
     expected = 0.2 + 0.3 * (table["doc"] + table["atc_entropy"])  # alike in the records, so each bears a half
     assert table["forecast"].to_numpy() == pytest.approx(expected.clip(0, 1).to_numpy(), abs=0.05)
     assert (table["low"] < table["forecast"]).all() and (table["forecast"] < table["high"]).all()
+    seen.clear()  # labels of one's own do not make a language one that other models have
+    xlgen.predict(run, languages=("de", "ko"), labelled=("ko",), records=known, options=where)
+    assert sorted(seen[:2]) == [1, 2]
     few = xlgen.predict(run, languages=("de",), records=records(8), options=where)
     assert few.table[["low", "high"]].isna().all(axis=None) and math.isfinite(few.error)
     assert few.interval == "no intervals: at 90% they need 9 models, and the records have 8"

@@ -52,7 +52,7 @@ class Basis:
         groups: dict[tuple, list[int]] = {}
         for i, (model, language) in enumerate(zip(own["model"], own["language"], strict=True)):
             here = (model, language) if (model, language) in fitted else None
-            groups.setdefault((here, self._apart(language)), []).append(i)
+            groups.setdefault((here, self._apart(model, language)), []).append(i)
         found = np.empty((len(own), 3))
         for (here, apart), places in groups.items():
             same = [pair == here for pair in zip(self.rows["model"], self.rows["language"], strict=True)]
@@ -100,13 +100,15 @@ class Basis:
             band = jackknife_plus(self.forecaster.fit, x, y, x[:1], [self.rows[name].tolist() for name in apart], level)
             return float(np.abs(band.held - y).mean())
 
-        ways = [self._apart(language) or ("language",) for language in own["language"]]
+        rows = zip(own["model"], own["language"], strict=True)
+        ways = [self._apart(model, language) or ("language",) for model, language in rows]
         found = {apart: error(apart) for apart in dict.fromkeys(ways)}
         return [found[apart] for apart in ways]
 
-    def _apart(self, language: str) -> tuple[str, ...]:
+    def _apart(self, model: str, language: str) -> tuple[str, ...]:
         """What is left out together where this language is forecast: not the language, if other models have it."""
-        return self.apart[:1] if len(self.apart) > 1 and language in set(self.rows["language"]) else self.apart
+        others = self.rows.loc[self.rows["model"] != model, "language"]
+        return self.apart[:1] if len(self.apart) > 1 and language in set(others) else self.apart
 
 
 def percent(level: float) -> str:
