@@ -302,8 +302,8 @@ chapters.table(head, body, f"A model is forecast from the others (XNLI, {level:.
 # {glue:text}`predict-mini-new-mean` and {glue:text}`predict-real-new-mean` for the mean of all others.
 #
 # *Who chooses among forecasts by their errors flatters the winner.* `xlgen predict` has learnt that: its first choice, a line
-# from DoC and thresholded entropy, was the best of those tried when nine real models were recorded. Of models that were
-# trained afterwards it missed {glue:text}`predict-first-late`. So it was given up for the present choice, which was made with
+# from DoC and thresholded entropy, was the best of those tried when {glue:text}`predict-first-known` real models were
+# recorded. Of models that were trained afterwards it missed {glue:text}`predict-first-late`. So it was given up for the present choice, which was made with
 # {glue:text}`predict-known` real models in sight. Its own fair test are the models that are trained since:
 
 # %% tags=["remove-input"]
@@ -320,7 +320,7 @@ def missed(table, one) -> str:
 
 
 first, second = told
-say(known=of_encoder.key.nunique() - counts[1])
+say(first_known=of_encoder.key.nunique() - counts[0], known=of_encoder.key.nunique() - counts[1])
 beside = f", where a line from the confidence itself missed by {first.off[SURE.name]:.1f}" if counts[0] else ""
 say(first_late=f"{counts[0]} {missed(first, FIRST)}{beside}" if counts[0] else "none so far")
 body = [

@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from paper.chapters.comparison import VANILLA
 from paper.chapters.real import target_means
 from paper.chapters.setups import Setup, setups_of
 from paper.records import Obtained
 from xlgen.analysis import FEWEST, LEVEL, RESAMPLES, Correlation, Interval, interval_of_mean, signed, spread
+from xlgen.analysis.correlation import pearson
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -238,17 +239,10 @@ def _farther(one: Setup, other: Setup, resamples: int) -> Interval:
     draws = np.random.default_rng(0).integers(len(codes), size=(resamples, len(codes)))
     draws = np.vstack([np.arange(len(codes)), draws])
     y = one.y.loc[keys, codes].to_numpy()[:, draws]
-    r, r_other = (_pearson(part.x.loc[keys, codes].to_numpy()[:, draws], y).mean(axis=0) for part in (one, other))
+    r, r_other = (pearson(part.x.loc[keys, codes].to_numpy()[:, draws], y).mean(axis=0) for part in (one, other))
     value, *drawn = abs(r) - abs(r_other)
     low, high = np.nanquantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(value), float(low), float(high), len(codes))
-
-
-def _pearson(x: NDArray, y: NDArray) -> NDArray:
-    """Over the last axis."""
-    x, y = (part - part.mean(axis=-1, keepdims=True) for part in (x, y))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return (x * y).sum(-1) / np.sqrt((x * x).sum(-1) * (y * y).sum(-1))
 
 
 def _seeds(seeds: list[int]) -> str:
