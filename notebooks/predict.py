@@ -42,16 +42,19 @@ from IPython.display import display
 from paper import chapters, figures, live, protocols, records
 from paper.chapters.forecasts import (
     ATC,
+    BESIDE,
     CHOSEN,
     DOC,
     FIRST,
     HEAD,
+    LABELS,
     LINE,
     LOOKUP,
     MEAN,
     SURE,
     WITHIN,
     afterwards,
+    beside_labels,
     closer,
     contest,
     new_language,
@@ -62,6 +65,7 @@ from paper.chapters.forecasts import (
 from paper.chapters.measures import named
 from paper.notebook import provenance
 from xlgen import cli, models
+from xlgen.analysis import interval_of_mean
 from xlgen.data.catalogue import TASKS
 from xlgen.data.encode import encode
 from xlgen.data.mini import tasks as miniature
@@ -84,12 +88,13 @@ seeds = chapters.words(seeds, int)
 #
 # | there are | forecasts are off by [points], miniature; real | so |
 # |---|---|---|
-# | nine labelled languages of this model, or more | {glue:text}`predict-miniature-error`; {glue:text}`predict-real-error` | forecast |
-# | records of other models of the task, in this language | {glue:text}`predict-mini-within`; {glue:text}`predict-real-within` | forecast |
+# | records of other models of the task, in this language, and four labelled languages of this model | {glue:text}`predict-mini-records-4`; {glue:text}`predict-real-records-4` | forecast |
+# | such records, and no labels of this model but English | {glue:text}`predict-mini-within`; {glue:text}`predict-real-within` | forecast |
 # | such records, none in this language | {glue:text}`predict-mini-new`; {glue:text}`predict-real-new` | forecast, unless two points decide |
+# | nine labelled languages of this model or more, no records | {glue:text}`predict-miniature-error`; {glue:text}`predict-real-error` | forecast |
 # | labels in English alone | DoC, real sentences: {glue:text}`predict-direct`; not known beforehand | label a hundred |
 #
-# `xlgen predict` takes the first row for which there are labels, and marks a language as *outside* if one of its estimators
+# `xlgen predict` uses all labels and records that it is given, and marks a language as *outside* if one of its estimators
 # is beyond all that the forecast was fitted on: for that one nothing here holds. All languages of this page are in their
 # encoder's pretraining. For one that is not nothing was tried: look at its share of unknown sub-words, and label a hundred.
 #
@@ -301,6 +306,56 @@ chapters.table(head, body, f"A model is forecast from the others (XNLI, {level:.
 # {glue:text}`predict-real-line-gain`. Where no model has the language, the line is what there is: off by {glue:text}`predict-mini-new` and {glue:text}`predict-real-new` points, against
 # {glue:text}`predict-mini-new-mean` and {glue:text}`predict-real-new-mean` for the mean of all others.
 #
+# Labels in other languages of *this* model say more: all its languages share an error, and these show it. With the mean
+# $\bar r$ of the residuals of {eq}`eq-predict-within` in its $k$ labelled languages,
+#
+# $$ \hat y_L = \bar y_L + \beta^\top (x_L - \bar x_L) + u , \qquad
+#    u = \frac{k}{k + \sigma_e^2 / \sigma_u^2}\, \bar r , $$ (eq-predict-effect)
+#
+# where $\sigma_u^2$ is how much models vary in this, and $\sigma_e^2$ how much the languages of one
+# {cite:p}`robinson1991blup`. Of each model one, four or nine languages are drawn and count as labelled; all its others are
+# forecast, with records of the other models and without:
+
+# %% tags=["remove-input"]
+body, effect = [], {}
+for scale, frame in worlds.items():
+    results = beside_labels(frame, LABELS, level)
+    for (count, basis), some in results.groupby(["labels", "basis"]):
+        off, width, held = interval_of_mean(some["off"]), some["width"].mean(), some["inside"].mean()
+        effect[scale, basis, count] = f"{off:.1f}", f"{width:.1f}", share(held)
+        what = "records and labels" if basis == "records" else "labels alone"
+        wide = f"{width:.1f}" if np.isfinite(width) else "none"
+        body.append((where[scale], count, what, f"{off:.1f}", wide, share(held), off.n))
+for scale in where:
+    for basis, count in (("records", 1), ("records", 4), ("records", 9), ("alone", 9)):
+        off, width, held = effect.get((scale, basis, count), ["(not recorded)"] * 3)
+        say(**{f"{scale}_{basis}_{count}": off, f"{scale}_{basis}_{count}_width": width})
+        say(**{f"{scale}_{basis}_{count}_held": held})
+head = ("world", "labelled", "fitted on", "error [points]", "mean width [points]", "truths in the interval", "models")
+chapters.table(head, body, f"A model with some labelled languages ({level:.0%} intervals)", dense=True)
+
+# %% [markdown]
+# Four labelled languages beside records leave an error of {glue:text}`predict-mini-records-4` and
+# {glue:text}`predict-real-records-4` points, in intervals that are {glue:text}`predict-mini-records-4-width` and
+# {glue:text}`predict-real-records-4-width` points wide and hold {glue:text}`predict-mini-records-4-held` and
+# {glue:text}`predict-real-records-4-held` of the truths. Nine without records leave {glue:text}`predict-mini-alone-9` and
+# {glue:text}`predict-real-alone-9`: what others reach in a language is worth more than one's own labels in other languages.
+# This was tried on {glue:text}`predict-beside-known` real models, and models that came later have no part in the choice.
+#
+# ```{exercise} ★★ What a left-out model keeps
+# :label: predict-ex-keeps
+#
+# For the interval each recorded model is left out in turn. Four languages of your model are labelled. Why must the
+# left-out model keep its labels in these four, and why are its errors there not counted?
+# ```
+#
+# ```{solution} predict-ex-keeps
+# :class: dropdown
+#
+# Models are exchangeable only if each is forecast from as much as yours is. Without its four labels the left-out one has
+# $u = 0$ and is off by more: the intervals would be too wide. Where it is labelled nothing is to be forecast.
+# ```
+#
 # *Who chooses among forecasts by their errors flatters the winner.* `xlgen predict` has learnt that: its first choice, a line
 # from DoC and thresholded entropy, was the best of those tried when {glue:text}`predict-first-known` real models were
 # recorded. Of models that were trained afterwards it missed {glue:text}`predict-first-late`. So it was given up for the present choice, which was made with
@@ -321,6 +376,7 @@ def missed(table, one) -> str:
 
 first, second = told
 say(first_known=of_encoder.key.nunique() - counts[0], known=of_encoder.key.nunique() - counts[1])
+say(beside_known=of_encoder[of_encoder.created <= BESIDE].key.nunique())
 beside = f", where a line from the confidence itself missed by {first.off[SURE.name]:.1f}" if counts[0] else ""
 say(first_late=f"{counts[0]} {missed(first, FIRST)}{beside}" if counts[0] else "none so far")
 body = [
@@ -333,10 +389,11 @@ if counts[1]:
     fair = f"of {counts[1]} it missed {missed(second, WITHIN)}; the look-up missed by {second.off[LOOKUP.name]:.1f}"
 say(late=fair)
 since = f"; {fair}".replace("it missed", "trained since this was chosen it missed") if counts[1] else ""
+labelled = effect.get(("real", "records", 4), ["(not recorded)"])[0]
 said = [error.get(("real", *key), "(not recorded)") for key in ((WITHIN.name,), (LOOKUP.name,), (LINE.name, "new"))]
 say(
     real_model=f"{said[0]} points where these were measured in the language (their mean there: {said[1]}), "
-    f"{said[2]} where they were not{since}"
+    f"{said[2]} where they were not; with four of its languages labelled too {labelled}{since}"
 )
 
 # %% [markdown]
@@ -626,7 +683,8 @@ say(korean=f"{truth_ko:.3f}", korean_n=len(labels), known_to=f"{error_ko:.1f}", 
 #   others: {glue:text}`predict-miniature-mean`, {glue:text}`predict-real-mean`).
 # - Where other models have the language, what they reach in it and how this model differs from them give
 #   {glue:text}`predict-mini-within` and {glue:text}`predict-real-within`; their mean alone {glue:text}`predict-mini-lookup` and
-#   {glue:text}`predict-real-lookup`. From another task nothing carries over.
+#   {glue:text}`predict-real-lookup`. Four labelled languages of the model itself bring it to
+#   {glue:text}`predict-mini-records-4` and {glue:text}`predict-real-records-4`. From another task nothing carries over.
 # - Whether intervals keep their word is seen on models that had no part in the choice: {glue:text}`predict-late`. The first
 #   choice missed {glue:text}`predict-first-late`.
 # ```

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,10 +13,13 @@ from paper.chapters.measures import named
 from paper.chapters.noise import NOISE_HEAD, noise, noise_cells
 from paper.protocols.base import LABEL_FREE_MEASURES
 from xlgen.analysis import Interval, interval_of_mean
+from xlgen.data.catalogue import TASKS
 from xlgen.forecast import frame as frames
+from xlgen.forecast.basis import basis_of
 from xlgen.forecast.evaluate import evaluate, left_out
 from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
 from xlgen.forecast.jackknife import jackknife_plus
+from xlgen.forecast.scores import ESTIMATORS
 
 LINE = Forecaster("line from four of one pass", DEFAULT)
 """What ``xlgen predict`` fits where languages of the model are labelled, or no other model has the language."""
@@ -34,6 +38,10 @@ OF_THE_PAPERS = ("fisher_trace", "sharpness_difference", "dev_margin")
 CHOSEN = ("2026-11-30T10:53", "2026-11-30T21:13")
 """When :data:`FIRST` was chosen over :data:`SURE`, and :data:`LINE` and :data:`WITHIN` in its place, with the records
 of that time in sight: those of later models, which had no part in it, are the fair test."""
+BESIDE = "2026-12-01T00:05"
+"""When labels of the model's own began to count beside records, which was tried on the models of before."""
+LABELS = (1, 4, 9)
+"""Labelled languages of a model that are tried beside records of others."""
 FEW = 5
 """Groups without which an error has no interval: of fewer, its ends say more of Student's t than of the errors."""
 HEAD = ("", "labels of the language", "passes", "error [points]", "r of forecasts", *NOISE_HEAD)
@@ -116,6 +124,44 @@ def new_language(frame: pd.DataFrame, forecaster: Forecaster) -> Interval:
     apart = [table["model"].tolist(), table["language"].tolist()]
     off = pd.Series(100 * np.abs(jackknife_plus(forecaster.fit, x, y, x[:1], apart).held - y))
     return interval_of_mean(off.groupby(table["model"]).mean())
+
+
+def beside_labels(frame: pd.DataFrame, labels: Sequence[int], level: float, draws: int = 2) -> pd.DataFrame:
+    """What `xlgen predict` is off by where languages of the model are labelled, with records of others and without.
+
+    Every model is the new one in turn. Of its languages as many as are asked for are drawn as labelled, and all its
+    others are forecast.
+
+    Args:
+        frame: as of :func:`xlgen.forecast.frame.tidy`, of one task.
+        labels: how many languages are labelled.
+        level: of the intervals.
+        draws: of labelled languages for each model.
+
+    Returns:
+        A row for each number of ``labels``, ``basis`` (``"records"`` of the other models and the labels, or the labels
+        ``"alone"``) and model, the mean over its languages and draws of: ``off``, the absolute error, ``width``, that of the
+        interval [points], and ``inside``, the share of truths in it (``nan`` where there is none).
+    """
+    table, rng = frames.wide(frame, ESTIMATORS), np.random.default_rng(0)
+    task, found = TASKS[table["task"].iloc[0]], []
+    for model, here in table.groupby("model"):
+        for count, _ in itertools.product(labels, range(draws)):
+            labelled = rng.permutation(here["language"].to_numpy())[:count].tolist()
+            own = here.assign(truth=here["truth"].where(here["language"].isin(labelled)))
+            asked = own[own["truth"].isna()]
+            truth = here.loc[asked.index, "truth"].to_numpy()
+            for name, records in (("records", frame[frame["model"] != model]), ("alone", None)):
+                basis = basis_of(task, own, records, labelled, level)
+                if basis.forecaster.how == "as is":  # neither labels enough nor records
+                    continue
+                band = basis.forecasts(asked, level)
+                width = band["high"] - band["low"]
+                inside = np.where(np.isnan(width), np.nan, (band["low"] <= truth) & (truth <= band["high"]))
+                off = 100 * np.abs(band["forecast"] - truth)
+                found.append((count, name, model, off.mean(), 100 * width.mean(), inside.mean()))
+    columns = ["labels", "basis", "model", "off", "width", "inside"]
+    return pd.DataFrame(found, columns=columns).groupby(columns[:3]).mean().reset_index()
 
 
 def other_encoders(rows: pd.DataFrame, forecasters: Sequence[Forecaster]) -> pd.DataFrame:

@@ -56,6 +56,29 @@ def test_held_rows_are_predicted_without_all_that_they_share():
     assert both.held.tolist() == [11.0, 10.0, 1.0, 0.0]
 
 
+def test_rows_without_a_label_are_fitted_on_and_their_errors_are_not_counted():
+    """The interval is that of the labelled rows, each predicted by a fit on all others but what it shares."""
+    rng = np.random.default_rng(5)
+    x, y, new = rng.normal(size=(20, 1)), rng.normal(size=20), rng.normal(size=(2, 1))
+    labels, languages = [None] * 8 + list(range(12)), [i % 8 for i in range(20)]
+    for apart in ([labels], [labels, languages]):
+        found = jackknife_plus(line, x, y, new, apart, 0.8)
+        lows, highs, held = [], [], []
+        for i in range(8, 20):
+            rest = [j for j in range(20) if j != i and (len(apart) == 1 or languages[j] != languages[i])]
+            predictor = line(x[rest], y[rest])
+            held.append(predictor(x[[i]])[0])
+            lows.append(predictor(new) - abs(y[i] - held[-1]))
+            highs.append(predictor(new) + abs(y[i] - held[-1]))
+        assert found.held[8:] == pytest.approx(held) and np.isnan(found.held[:8]).all()
+        assert found.low == pytest.approx(np.sort(lows, axis=0)[1]) and found.high == pytest.approx(
+            np.sort(highs, axis=0)[10]
+        )
+    few = jackknife_plus(line, x, y, new, [[None] * 12 + list(range(8))])
+    assert np.isinf(few.high).all() and np.isfinite(few.held[12:]).all()
+    assert np.isinf(jackknife_plus(line, x, y, new, [[None] * 20]).high).all()
+
+
 @pytest.mark.parametrize("fit", [line, ridge])
 def test_exchangeable_rows_are_covered_at_least_as_often_as_the_theorem_says(fit):
     """1 - 2α at the least, about 1 - α in fact; 600 draws have a standard error below 0.02."""

@@ -178,6 +178,58 @@ def test_records_of_other_models_are_fitted_and_a_new_language_is_left_out_with_
     assert few.interval == "no intervals: at 90% they need 9 models, and the records have 8"
 
 
+def shifted(models):
+    """Records of models that are each better or worse by something of their own in all languages."""
+    table = records(models)
+    shift = np.random.default_rng(3).uniform(-0.06, 0.06, models)
+    off = table["model"].map({f"m{m}": value for m, value in enumerate(shift)}).where(table["measure"] == "accuracy", 0)
+    return table.assign(value=(table["value"] + off).clip(0, 1))
+
+
+def test_own_labels_move_a_forecast_that_rests_on_other_models(trained, monkeypatch):
+    run, where = trained
+    known, asked = shifted(12), {"languages": ("tr", "ur"), "options": where}
+    monkeypatch.setattr(module.Tally, "truth", lambda tally, metric: 0.95)  # far above what the line says
+    alone = xlgen.predict(run, records=known, **asked)
+    found = xlgen.predict(run, records=known, labelled=("de", "el"), **asked)
+    assert "what it is better by" in found.basis and "2 labelled languages of this model (de, el)" in found.basis
+    assert "its labels in de, el" in found.interval and "labels" not in alone.interval
+    both = [one.table.set_index("language").loc[["tr", "ur"]] for one in (alone, found)]
+    assert (both[1]["forecast"] > both[0]["forecast"] + 0.03).all()
+    # models that are left out keep their labels there, and are less off
+    assert (both[1]["high"] - both[1]["low"] < both[0]["high"] - both[0]["low"]).all() and found.error < alone.error
+
+
+def test_labels_in_all_languages_of_the_records_leave_models_out_whole(trained, monkeypatch):
+    """Nothing else would be left to tell how far off a model is."""
+    run, where = trained
+    known = records(9, languages=("de", "el"))
+    seen, plus = [], basis.jackknife_plus
+    monkeypatch.setattr(basis, "jackknife_plus", lambda *given, **more: seen.append(given[4]) or plus(*given, **more))
+    found = xlgen.predict(run, languages=("ko",), labelled=("de", "el"), records=known, options=where)
+    assert found.table.set_index("language").loc["ko", ["low", "high"]].notna().all()
+    assert {*seen[-1][0]} == {None, *(f"m{m}" for m in range(9))} and seen[-1][0].count(None) == 2
+    assert "its labels" not in found.interval
+
+
+def test_nine_own_labels_beside_records_are_what_intervals_rest_on(trained, monkeypatch):
+    """However wrong the records are, the interval holds what their fit is off by in the model's own languages."""
+    run, where = trained
+    seen, plus = [], basis.jackknife_plus
+    monkeypatch.setattr(basis, "jackknife_plus", lambda *given, **more: seen.append(given[4]) or plus(*given, **more))
+    wild = shifted(4)
+    wild["value"] = wild["value"].where(wild["measure"] != "accuracy", 1 - wild["value"])
+    found = xlgen.predict(run, labelled=CODES[:9], records=wild, options=where)
+    assert "jackknife+" in found.interval and "9 labelled languages of this model" in found.basis
+    labels = next(apart[0] for apart in seen if len({*apart[0]}) == 10)
+    assert {*labels} == {None, *CODES[:9]}
+    table = found.table.set_index("language")
+    assert table.loc[["tr", "ur"], ["low", "high"]].notna().all(axis=None)
+    assert table.loc["de", ["low", "high"]].isna().all()  # eight others are one too few
+    alone = xlgen.predict(run, records=wild, options=where).table.set_index("language")
+    assert alone["low"].isna().all()
+
+
 def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(trained):
     run, where = trained
     table = records(4).assign(run=lambda one: one["model"])

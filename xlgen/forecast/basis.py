@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -20,6 +20,8 @@ from xlgen.forecast.jackknife import fewest, jackknife_plus
 FEWEST = 3
 """Labelled target languages that a regression is fitted on."""
 
+FEATURES = f"{', '.join(DEFAULT[:-1])} and {DEFAULT[-1]}"
+
 DIRECT = MappingProxyType({"sequence": "doc", "token": "atc"})
 """By kind of task, what forecasts where nothing but the source is labelled. DoC has missed by less than ATC where pairs
 of sentences are classified, and by more where words are (the page on forecasts has the numbers). None of the estimators
@@ -32,10 +34,10 @@ class Basis:
 
     Attributes:
         forecaster: how they are made.
-        rows: what it is fitted on: keys, features and truth.
+        rows: what it is fitted on: keys, features and truth, and the ``group`` that a row is left out with for
+            intervals, empty where it never is.
         words: forecaster and rows, for the reader.
         interval: what intervals rest on, or why there are none.
-        apart: columns whose labels are left out together for intervals; none are given if empty.
         metric: what is forecast.
     """
 
@@ -43,7 +45,6 @@ class Basis:
     rows: pd.DataFrame
     words: str
     interval: str
-    apart: tuple[str, ...]
     metric: str
 
     def forecasts(self, own: pd.DataFrame, level: float) -> dict[str, NDArray]:
@@ -52,20 +53,19 @@ class Basis:
         groups: dict[tuple, list[int]] = {}
         for i, (model, language) in enumerate(zip(own["model"], own["language"], strict=True)):
             here = (model, language) if (model, language) in fitted else None
-            groups.setdefault((here, self._apart(model, language)), []).append(i)
+            groups.setdefault((here, self._new(model, language)), []).append(i)
         found = np.empty((len(own), 3))
-        for (here, apart), places in groups.items():
+        for (here, new), places in groups.items():
             same = [pair == here for pair in zip(self.rows["model"], self.rows["language"], strict=True)]
-            found[places] = self._ends(self.rows[~np.array(same, dtype=bool)], own.iloc[places], apart, level)
+            found[places] = self._ends(self.rows[~np.array(same, dtype=bool)], own.iloc[places], new, level)
         return dict(zip(("forecast", "low", "high"), found.T, strict=True))
 
-    def _ends(self, rows: pd.DataFrame, new: pd.DataFrame, apart: Sequence[str], level: float) -> NDArray:
-        x, y, new = self.forecaster.features(rows), rows[frames.TRUTH].to_numpy(float), self.forecaster.features(new)
-        value, fit = np.full((len(new), 3), math.nan), self.forecaster.fit
-        if not apart or any(rows[name].nunique() < 2 for name in apart):
-            value[:, 0] = fit(x, y)(new)
-            return value
-        band = jackknife_plus(fit, x, y, new, [rows[name].tolist() for name in apart], level)
+    def _ends(self, rows: pd.DataFrame, own: pd.DataFrame, new: bool, level: float) -> NDArray:
+        x, y, at = self.forecaster.features(rows), rows[frames.TRUTH].to_numpy(float), self.forecaster.features(own)
+        apart = _apart(rows, new)
+        if not apart:
+            return np.column_stack([self.forecaster.fit(x, y)(at), np.full((len(own), 2), math.nan)])
+        band = jackknife_plus(self.forecaster.fit, x, y, at, apart, level)
         ends = np.column_stack([band.value, band.low.clip(0), band.high.clip(max=1)])
         ends[~np.isfinite(np.column_stack([band.value, band.low, band.high]))] = math.nan
         return ends
@@ -88,27 +88,36 @@ class Basis:
     def errors(self, own: pd.DataFrame, level: float) -> list[float]:
         """By row, the mean absolute error of such forecasts of what they rest on; ``nan`` if it is unknown.
 
-        What they rest on is left out as for the row's interval: a model, and with it the language where it is new.
+        What they rest on is left out as for the row's interval: with a model the language, where it is new.
         """
-        if self.rows.empty or not self.apart and len(self.rows) < FEWEST:
-            return [math.nan] * len(own)
         x, y = self.forecaster.features(self.rows), self.rows[frames.TRUTH].to_numpy(dtype=float)
 
-        def error(apart: Sequence[str]) -> float:
-            if any(self.rows[name].nunique() < 2 for name in apart):
+        def error(new: bool) -> float:
+            if self.forecaster.how == "as is" and len(y):  # nothing is fitted, so that nothing has to be left out
+                return float(np.abs(self.forecaster.fit(x, y)(x) - y).mean())
+            if not (apart := _apart(self.rows, new)) or len(y) < FEWEST:
                 return math.nan
-            band = jackknife_plus(self.forecaster.fit, x, y, x[:1], [self.rows[name].tolist() for name in apart], level)
-            return float(np.abs(band.held - y).mean())
+            band = jackknife_plus(self.forecaster.fit, x, y, x[:1], apart, level)
+            return float(np.nanmean(np.abs(band.held - y)))
 
-        rows = zip(own["model"], own["language"], strict=True)
-        ways = [self._apart(model, language) or ("language",) for model, language in rows]
-        found = {apart: error(apart) for apart in dict.fromkeys(ways)}
-        return [found[apart] for apart in ways]
+        ways = [self._new(model, language) for model, language in zip(own["model"], own["language"], strict=True)]
+        found = {new: error(new) for new in dict.fromkeys(ways)}
+        return [found[new] for new in ways]
 
-    def _apart(self, model: str, language: str) -> tuple[str, ...]:
-        """What is left out together where this language is forecast: not the language, if other models have it."""
+    def _new(self, model: str, language: str) -> bool:
+        """Whether other models matter to the forecast, and have not this language."""
         others = self.rows.loc[self.rows["model"] != model, "language"]
-        return self.apart[:1] if len(self.apart) > 1 and language in set(others) else self.apart
+        return self.forecaster.how == "within" and language not in set(others)
+
+
+def _apart(rows: pd.DataFrame, new: bool) -> list[list[Hashable]]:
+    """The labelings that rows are left out by, with those that share a language where it is new; none where that leaves
+    nothing to tell how far off forecasts are."""
+    left_out: list[Hashable] = [name or None for name in rows["group"]]
+    languages: list[Hashable] = rows["language"].tolist()
+    if not {*left_out} - {None} or len({*left_out}) < 2 or new and len({*languages}) < 2:
+        return []
+    return [left_out, languages] if new else [left_out]
 
 
 def percent(level: float) -> str:
@@ -133,29 +142,17 @@ def basis_of(
     Raises:
         DataError: the records lack an estimator that the forecast is made from.
     """
-    ridge, here, at = Forecaster("ridge", DEFAULT), own.dropna(subset=frames.TRUTH), percent(level)
-    languages, groups = max(FEWEST, fewest(level)), max(2, fewest(level))  # of which an interval can be learnt
-    features, known = f"{', '.join(DEFAULT[:-1])} and {DEFAULT[-1]}", ", ".join(labelled)
-    fitted = f"ridge regression on {features}, fitted on {len(here)} labelled languages of this model ({known})"
-    if len(here) >= languages:
-        how = f"jackknife+ at {at}: each labelled language forecast from the others"
-        return Basis(ridge, here, fitted, how, ("language",), task.metric)
+    here, at, known = own.dropna(subset=frames.TRUTH), percent(level), ", ".join(labelled)
     same = None if records is None else records[records["task"] == task.name]
     if same is not None and len(same):
-        rows = pd.concat([_rows(same, DEFAULT), here], ignore_index=True)
-        n = rows["model"].nunique()
-        words = (
-            f"regression on {features}, fitted on {len(rows)} labelled results of {n} models of {task.name}; in a "
-            "language that they have, on how the model differs from them"
-        )
-        how = f"CV+ at {at}: each model forecast from the others, with the language left out where it is new"
-        if n < groups:
-            how = f"no intervals: at {at} they need {groups} models, and the records have {n}"
-        within = Forecaster("within languages", DEFAULT, "within")
-        return Basis(within, rows, words, how, ("model", "language") if n > 1 else (), task.metric)
+        return _on_models(task, here, _rows(same, DEFAULT), known, level)
+    groups = max(2, fewest(level))
     if len(here) >= FEWEST:
-        how = f"no intervals: at {at} they need {languages} labelled languages"
-        return Basis(ridge, here, fitted, how, (), task.metric)
+        words = f"ridge regression on {FEATURES}, fitted on {len(here)} labelled languages of this model ({known})"
+        how = f"jackknife+ at {at}: each labelled language forecast from the others"
+        if len(here) < (languages := max(FEWEST, fewest(level))):
+            how = f"no intervals: at {at} they need {languages} labelled languages"
+        return Basis(Forecaster("ridge", DEFAULT), here.assign(group=here["language"]), words, how, task.metric)
     estimator = DIRECT[task.kind]
     direct = Forecaster(estimator, (estimator,), "as is")
     words = f"{estimator}, calibrated on {task.source_language!r} alone: weaker than a fit on labelled languages"
@@ -169,10 +166,42 @@ def basis_of(
         how = f"CV+ at {at}: its errors in {len(rows)} labelled results of {n} other tasks"
         if n < groups:
             how = f"no intervals: at {at} they need {groups} other tasks, and the records have {n}"
-        return Basis(direct, rows, words, how, ("task",) if n > 1 else (), metric)
+        return Basis(direct, rows.assign(group=rows["task"]), words, how, metric)
     how = "no intervals: nothing here tells how far off it is in other languages; label some, or give records"
     nothing = own.iloc[:0]
-    return Basis(direct, nothing, words, how, (), metric)
+    return Basis(direct, nothing.assign(group=""), words, how, metric)
+
+
+def _on_models(task: Task, here: pd.DataFrame, others: pd.DataFrame, known: str, level: float) -> Basis:
+    """Other models of the task, and what is labelled of this one.
+
+    From labels enough in its own languages these tell how far off the forecast is. With fewer it is told by the other
+    models, which are left out but for what is labelled of this one: they are then forecast from as much as it is.
+    """
+    n, at, own, languages = others["model"].nunique(), percent(level), "", set(here["language"])
+    words = (
+        f"regression on {FEATURES}, fitted on {len(others)} labelled results of {n} models of {task.name}; in a "
+        "language that they have, on how the model differs from them"
+    )
+    if len(here):
+        own = f"{len(here)} labelled language{'s' * (len(here) > 1)} of this model ({known})"
+        words += f"; and on what it is better by in {own}"
+    if len(here) >= max(FEWEST, fewest(level)):
+        how = f"jackknife+ at {at}: each labelled language of this model forecast from the others and the records"
+        others, here = others.assign(group=""), here.assign(group=here["language"])
+    else:
+        kept = languages if set(others["language"]) - languages else set()
+        with_labels = f" and its labels in {known}" if kept else ""
+        how = (
+            f"CV+ at {at}: each model forecast from the others{with_labels}, with the language left out where it is new"
+        )
+        others = others.assign(group=others["model"].mask(others["language"].isin(kept), ""))
+        told = others.loc[others["group"] != "", "model"].nunique()
+        if told < (groups := max(2, fewest(level))):
+            how = f"no intervals: at {at} they need {groups} models, and the records have {told}"
+        here = here.assign(group="")
+    rows = pd.concat([others, here], ignore_index=True)
+    return Basis(Forecaster("within languages", DEFAULT, "within"), rows, words, how, task.metric)
 
 
 def _rows(records: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:

@@ -45,8 +45,9 @@ class Forecaster:
         name: in tables.
         measures: the features.
         how: ``"ridge"`` regresses on them, ``"within"`` on how they differ from other models' in the same language
-            where there are any, ``"as is"`` takes the only one for the forecast, ``"mean"`` the mean of the labelled
-            rows. Within languages, without measures, is the mean of other models in the same language.
+            where there are any, and on the model's own labels in others; ``"as is"`` takes the only one for the
+            forecast, ``"mean"`` the mean of the labelled rows. Within languages, without measures and own labels, is
+            the mean of other models in the same language.
     """
 
     name: str
@@ -68,9 +69,9 @@ class Forecaster:
         return {"ridge": ridge, "within": within, "as is": as_is, "mean": mean}[self.how]
 
     def features(self, table: pd.DataFrame) -> NDArray:
-        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`, and a column for the language within languages."""
+        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`, and within languages whose and in which they are."""
         x = table[list(self.measures)].to_numpy(dtype=float)
-        return np.column_stack([x, numbers(table["language"])]) if self.how == "within" else x
+        return np.column_stack([x, *map(numbers, (table["language"], table["model"]))]) if self.how == "within" else x
 
 
 def as_is(x: NDArray, y: NDArray) -> Predictor:

@@ -43,7 +43,7 @@ class Band:
         value: (M,) by the fit on all rows.
         low: (M,) ends of the intervals, -∞ where there are too few groups for one (:func:`fewest`).
         high: (M,) as ``low``, +∞.
-        held: (N,) predictions of the rows themselves, by fits without them.
+        held: (N,) predictions of the rows themselves, by fits without them; ``nan`` where a row is never left out.
     """
 
     value: NDArray
@@ -69,7 +69,8 @@ def jackknife_plus(
         new: (M, K) features of the rows to predict.
         apart: labelings of the N rows. A row is predicted by a fit without the rows that share one of its labels: with
             the languages, leave one language out; with the models, leave one model out; with both, what a new language
-            of a new model meets. The first labeling has the groups that are exchangeable. Without any, each row is one
+            of a new model meets. The first labeling has the groups that are exchangeable, and None for rows that are
+            fitted on and never predicted: their errors are not those of a new one. Without any, each row is one
             (jackknife+); otherwise this is CV+.
         level: 1 - α.
 
@@ -84,19 +85,20 @@ def jackknife_plus(
         raise AnalysisError(f"x {x.shape}, y {y.shape}, new {new.shape} and labels {[*map(len, labels)]} do not match.")
     if not 0 < level < 1:
         raise AnalysisError(f"level is {level}; expected a share between 0 and 1, such as 0.9.")
-    keys, held, there = list(zip(*labels, strict=True)), np.empty(n), np.empty((n, len(new)))
-    for key in dict.fromkeys(keys):
+    keys, held, there = list(zip(*labels, strict=True)), np.full(n, math.nan), np.empty((n, len(new)))
+    ranked = np.array([key[0] is not None for key in keys])
+    for key in dict.fromkeys(key for key in keys if key[0] is not None):
         out = np.array([other == key for other in keys])
         rest = np.array([all(a != b for a, b in zip(other, key, strict=True)) for other in keys])
         if not rest.any():
             raise AnalysisError(f"nothing is left to fit without {', '.join(map(str, key))}; expected other rows too.")
         predictor = fit(x[rest], y[rest])
         held[out], there[out] = predictor(x[out]), predictor(new)
-    residual = np.abs(y - held)[:, None]
-    low, high = -_upper(-(there - residual), level), _upper(there + residual, level)
-    if len({*labels[0]}) < fewest(level):
-        low, high = np.full_like(low, -np.inf), np.full_like(high, np.inf)
-    return Band(fit(x, y)(new), low, high, held)
+    value = fit(x, y)(new)
+    if len({*labels[0]} - {None}) < fewest(level):
+        return Band(value, np.full(len(new), -np.inf), np.full(len(new), np.inf), held)
+    there, residual = there[ranked], np.abs(y - held)[ranked, None]
+    return Band(value, -_upper(-(there - residual), level), _upper(there + residual, level), held)
 
 
 def fewest(level: float = LEVEL) -> int:

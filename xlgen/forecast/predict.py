@@ -112,11 +112,13 @@ def predict(
     (:mod:`xlgen.measures.transport`), and the share of units above a threshold that is found there
     (:mod:`xlgen.measures.atc`). What forecasts from them depends on the labels there are, from strong to weak:
 
-    - labelled target languages, 9 or more at the 90 % level: a ridge regression on them; intervals by jackknife+;
-    - records of other models of the task: a regression on those (and on what is labelled), in a language that they have
-      from how the model differs from theirs there (:mod:`xlgen.forecast.within`); from 9 models on, intervals by CV+, a
-      model left out at a time, and its language with it where the language is in the records of none. Models of which
-      it is known that they are of another encoder are left out;
+    - records of other models of the task: a regression on those, in a language that they have from how the model
+      differs from theirs there, and everywhere from what it is better by in its own labelled languages
+      (:mod:`xlgen.forecast.within`). From 9 models on (at the 90 % level), intervals by CV+, a model left out at a
+      time but for its labels in the languages that are labelled here, and its language with it where the language is in
+      the records of none; with 9 or more labelled target languages, by jackknife+ over these. Models of which it is
+      known that they are of another encoder are left out;
+    - labelled target languages, 9 or more: a ridge regression on them; intervals by jackknife+;
     - labelled target languages, 3 to 8: a regression on them, without intervals;
     - records of other tasks alone: an estimator calibrated on the source language; from 9 tasks on, intervals from its
       errors there;
