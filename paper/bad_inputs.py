@@ -344,6 +344,9 @@ def _data() -> Iterator[BadInput]:
                    "--labelled ko", "--labelled kr", "--level 2", "--level 0", "--size -1", "--batch-size 0",
                    "--out table.txt", "--report page.txt", "--records absent.csv", "--max-length 3"):  # fmt: skip
         yield BadInput("Data", f"{PREDICT} pairs-ko.tsv {option}", data)
+    csv = HEADLESS | {"texts/pairs-ko.csv": "premise,hypothesis\na,b\n"}
+    for given in ("texts/pairs-ko.csv --out texts/pairs-ko.csv", "texts --out texts/table.csv"):
+        yield BadInput("Data", f"{PREDICT} {given}", csv)
     yield BadInput("Data", f"{PREDICT} pairs-ko.tsv --records r.csv", data | {"r.csv": "a,b\n1,2\n"})
     yield BadInput("Data", f"{PREDICT} pairs-ko.tsv --records r.csv", data | {"r.csv": b"\xff\xfe\0\0"})
     yield BadInput(
@@ -368,6 +371,7 @@ def _data() -> Iterator[BadInput]:
         yield BadInput("Data", f"frechet{languages} {option}")
     for name, content in (("en.txt", b"\xff\n"), ("en.txt", ""), ("en.txt.gz", "no gzip")):
         yield BadInput("Data", "frechet --languages en,de --text-dir text", {f"text/{name}": content})
+    yield BadInput("Data", "frechet --languages en,de --text-dir one.txt", {"one.txt": "a\nb\n"})
     archive = {"archive/xnli.dev.tsv": "language\tgold_label\n", "archive/multinli.train.en.tsv": "premise\n"}
     yield BadInput("Data", "run --task xnli --data-dir archive", archive)
     for rows in (

@@ -2,6 +2,7 @@
 
 import math
 import re
+import shutil
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny import TaggedToy, ToyTask, config, options, save_encoder
 
 import xlgen
@@ -273,6 +275,17 @@ def test_what_was_measured_of_the_model_is_not_learnt_from_however_it_was_called
         for known in (others, pd.concat([others, own]))
     )
     pd.testing.assert_frame_equal(one.table, other.table)
+
+
+def test_a_copy_of_the_model_is_the_model(trained, tmp_path):
+    run, where = trained
+    shutil.copytree(run.model, tmp_path / "copy")
+    other = shutil.copytree(run.model, tmp_path / "other")
+    weights = load_file(other / "model.safetensors")
+    save_file({name: 1.001 * value for name, value in weights.items()}, other / "model.safetensors")
+    assert [module._is_called(run, str(tmp_path / name)) for name in ("copy", "other")] == [True, False]
+    (tmp_path / "copy/model.safetensors").unlink()
+    assert not module._is_called(run, str(tmp_path / "copy"))
 
 
 def test_a_model_of_which_no_estimator_is_recorded_is_not_learnt_from(trained):

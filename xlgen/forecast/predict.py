@@ -6,6 +6,7 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from filecmp import cmp
 from pathlib import Path
 from typing import Annotated
 
@@ -210,7 +211,7 @@ def _listed(encoder: str) -> str:
 
 
 def _is_called(source: Run | Checkpoint, name: str) -> bool:
-    """Whether records that name a run or a model so are of this one: by its key, or its folder however it is spelled.
+    """Whether records that name a run or a model so are of this one: by its key, or its folder or a copy of that.
 
     The key of a checkpoint alone does not tell: with another ``pretrained`` or ``max_length`` it is another.
     """
@@ -219,7 +220,13 @@ def _is_called(source: Run | Checkpoint, name: str) -> bool:
         return True
     if not folder.is_dir():
         return False
-    return name == run_of(folder) or other.is_dir() and other.samefile(folder)
+    return name == run_of(folder) or other.is_dir() and (other.samefile(folder) or _is_copy(other, folder))
+
+
+def _is_copy(other: Path, folder: Path) -> bool:
+    """Whether two folders have the same files of weights, which are read up to the first difference."""
+    theirs, ours = ({file.name: file for file in where.glob("*.safetensors")} for where in (other, folder))
+    return bool(ours) and theirs.keys() == ours.keys() and all(cmp(theirs[n], ours[n], shallow=False) for n in ours)
 
 
 def _languages(
