@@ -116,9 +116,9 @@ def test_labels_of_a_language_are_used_only_where_that_is_allowed(trained):
 def test_a_labelled_language_is_forecast_from_the_others(trained, monkeypatch):
     run, where = trained
     before = xlgen.predict(run, labelled=CODES[:9], options=where).table
-    add = module.Tally.add_labels
+    add, real = module.Tally.add_labels, module.Tally.truth
     monkeypatch.setattr(module.Tally, "truth", lambda self, metric: 0.99 if self is first[0] else real(self, metric))
-    real, first = lambda tally, metric: tally.right / tally.units, []
+    first = []
 
     def noted(self, *given):
         first.append(self) if self.rows == 18 and not first else None  # the first target language; the source has 21
@@ -191,6 +191,7 @@ def shifted(models):
 def test_own_labels_move_a_forecast_that_rests_on_other_models(trained, monkeypatch):
     run, where = trained
     known, asked = shifted(12), {"languages": ("tr", "ur"), "options": where}
+    monkeypatch.setattr(module, "spread", lambda parts: np.zeros(len(parts[0])))  # 18 rows are few
     monkeypatch.setattr(module.Tally, "truth", lambda tally, metric: 0.95)  # far above what the line says
     alone = xlgen.predict(run, records=known, **asked)
     found = xlgen.predict(run, records=known, labelled=("de", "el"), **asked)
@@ -336,14 +337,13 @@ def test_sums_over_chunks_are_the_measures(trained, monkeypatch, chunk):
             assert table.loc[language, name] == pytest.approx(values[name][language].value, abs=1e-6), name
 
 
-def test_transport_of_more_units_than_are_kept_is_that_of_all_but_for_the_draw(monkeypatch):
+def test_transport_of_more_units_than_are_kept_is_that_of_all_but_for_the_draw():
     torch.manual_seed(0)
     logits, labels = 2 * torch.randn(4000, 3).double(), torch.randint(3, (500,))
     logits[:2000, 0] += 2  # the first half of the text favours a class: what is kept must be of both
     found = []
     for kept in (4000, 500):
-        monkeypatch.setattr(tallies, "KEPT", kept)
-        tally = tallies.Tally()
+        tally = tallies.Tally(kept=kept)
         for chunk in logits.split(300):
             tally.add(
                 module.Predictions(chunk, torch.zeros(len(chunk)).long()), {"confidence": tallies.sure}, len(chunk)
@@ -383,6 +383,40 @@ def test_f1_is_counted_over_chunks_as_the_measure_does(tmp_path, monkeypatch):
     f1 = measuring.measure(run, measuring.MeasureConfig(("f1",), ("en",), "dev"), options(tmp_path))["f1"]["en"].value
     assert found.source == pytest.approx(f1) and f"F1 {f1:.3f} on dev in the source" in report.text(found)
     assert f"F1 {f1:.1%} on dev in the source" in report.html(found)
+
+
+@pytest.mark.parametrize("metric", ["accuracy", "f1"])
+def test_the_standard_error_of_what_is_measured_is_that_of_the_measures(tmp_path, monkeypatch, metric):
+    run = measuring.run(config(save_encoder(tmp_path / "encoder"), task="tagged", epochs=1), options(tmp_path))
+    value = measuring.measure(run, measuring.MeasureConfig((metric,), ("xx",)), options(tmp_path))[metric]["xx"]
+    seen = []
+    known = module.Tally.truth_error
+    monkeypatch.setattr(module.Tally, "truth_error", lambda tally, of: seen.append(known(tally, metric)) or seen[-1])
+    n = xlgen.predict(run, labelled=("xx",), options=options(tmp_path)).table["rows"][0]
+    # the measures divide by n - 1 sentences; F1's is a jackknife, which is not linear
+    assert seen[0] * math.sqrt(n / (n - 1)) == pytest.approx(value.stderr, rel=1e-9 if metric == "accuracy" else 0.01)
+
+
+def test_the_chance_of_examples_widens_intervals_and_errors(trained):
+    """By that of the records, and by that of the rows at hand; without a column for it, that is said."""
+    run, where = trained
+    known = records(9)
+    found = {s: xlgen.predict(run, languages=("ur",), records=known.assign(stderr=s), options=where) for s in (0, 0.05)}
+    bare = xlgen.predict(run, languages=("ur",), records=known, options=where)
+    ends = {s: one.table.iloc[0] for s, one in found.items()}
+    assert ends[0]["forecast"] == ends[0.05]["forecast"] == bare.table["forecast"][0]
+    z = 1.6448536
+    for end in ("low", "high"):
+        apart = [abs(ends[s][end] - ends[s]["forecast"]) for s in (0, 0.05)]
+        assert apart[1] ** 2 - apart[0] ** 2 == pytest.approx((z * 0.05) ** 2)
+    assert found[0.05].error ** 2 - found[0].error ** 2 == pytest.approx(2 / math.pi * 0.05**2)
+    assert "no column stderr" in bare.interval and "stderr" not in found[0].interval
+    assert "the chance of the examples" in found[0].interval
+    one, ten = (
+        xlgen.predict(run, languages=("ur",), size=n, records=known.assign(stderr=0), options=where) for n in (1, 18)
+    )
+    widths = [each.table["high"][0] - each.table["low"][0] for each in (one, ten)]
+    assert widths[0] > widths[1] > ends[0]["high"] - ends[0]["low"] - 0.2
 
 
 def test_an_error_of_f1_is_worth_no_number_of_labels(tmp_path):

@@ -60,6 +60,30 @@ class Basis:
             found[places] = self._ends(self.rows[~np.array(same, dtype=bool)], own.iloc[places], new, level)
         return dict(zip(("forecast", "low", "high"), found.T, strict=True))
 
+    def values(self, own: pd.DataFrame) -> NDArray:
+        """The forecasts alone."""
+        fitted, places = list(zip(self.rows["model"], self.rows["language"], strict=True)), {}
+        for i, pair in enumerate(zip(own["model"], own["language"], strict=True)):
+            places.setdefault(pair if pair in fitted else None, []).append(i)
+        found = np.empty(len(own))
+        for pair, at in places.items():
+            rows = self.rows[np.array([other != pair for other in fitted], dtype=bool)]
+            fit = self.forecaster.fit(self.forecaster.features(rows), rows[frames.TRUTH].to_numpy(float))
+            found[at] = fit(self.forecaster.features(own.iloc[at]))
+        return found
+
+    def chance(self, own: pd.DataFrame) -> NDArray:
+        """The standard error that other models' examples give to what is known in a row's language, or in all if new.
+
+        ``nan`` where the records have none; 0 where no other models are learnt from, or those of other tasks, whose
+        examples are others and whose errors show it.
+        """
+        others = self.rows[~self.rows["model"].isin(own["model"])]
+        if self.forecaster.how == "as is" or others.empty:
+            return np.zeros(len(own))
+        there, everywhere = others.groupby("language")[frames.NOISE].median(), others[frames.NOISE].median()
+        return own["language"].map(there).fillna(everywhere).to_numpy(dtype=float)
+
     def _ends(self, rows: pd.DataFrame, own: pd.DataFrame, new: bool, level: float) -> NDArray:
         x, y, at = self.forecaster.features(rows), rows[frames.TRUTH].to_numpy(float), self.forecaster.features(own)
         apart = _apart(rows, new)

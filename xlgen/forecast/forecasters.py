@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from xlgen.forecast.frame import SOURCE
+from xlgen.forecast.frame import NOISE, SOURCE
 from xlgen.forecast.jackknife import Fit, Predictor
 from xlgen.forecast.ridge import ridge
 from xlgen.forecast.within import numbers, within
@@ -69,9 +69,12 @@ class Forecaster:
         return {"ridge": ridge, "within": within, "as is": as_is, "mean": mean}[self.how]
 
     def features(self, table: pd.DataFrame) -> NDArray:
-        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`, and within languages whose and in which they are."""
+        """(N, K) of the rows of :func:`xlgen.forecast.frame.wide`; within languages in which and whose they are, too,
+        and the standard error of what is known."""
         x = table[list(self.measures)].to_numpy(dtype=float)
-        return np.column_stack([x, *map(numbers, (table["language"], table["model"]))]) if self.how == "within" else x
+        if self.how != "within":
+            return x
+        return np.column_stack([x, *map(numbers, (table["language"], table["model"])), table[NOISE].astype(float)])
 
 
 def as_is(x: NDArray, y: NDArray) -> Predictor:

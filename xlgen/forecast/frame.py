@@ -24,8 +24,8 @@ from xlgen.measures.logits import Kept
 
 COLUMNS = ["task", "model", "language", "measure", "value"]
 KEYS = ["task", "model", "language"]
-TRUTH, SOURCE = "truth", "source"
-"""Columns of :func:`wide`: what is forecast, and the same of the model in the source language."""
+TRUTH, SOURCE, NOISE = "truth", "source", "noise"
+"""Columns of :func:`wide`: what is forecast, the same of the model in the source language, and its standard error."""
 
 SHARES = ("accuracy", "f1")
 """Measures whose values are shares of what is right."""
@@ -50,7 +50,8 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         )
     if "status" in frame:
         frame = frame[frame["status"] == "ok"]
-    frame = frame.loc[frame["language"] != ALL, COLUMNS]
+    columns = [*COLUMNS, "stderr"] if "stderr" in frame else COLUMNS
+    frame = frame.loc[frame["language"] != ALL, columns]
     numbers = pd.to_numeric(frame["value"], errors="coerce")
     if (strange := ~np.isfinite(numbers)).any():
         where = frame[strange].iloc[0]
@@ -71,6 +72,8 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         raise DataError(
             f"{where['measure']} of {where['language']!r} ({where['model']}) is there twice; expected once."
         )
+    if "stderr" in frame:
+        frame = frame.assign(stderr=pd.to_numeric(frame["stderr"], errors="coerce").abs())
     return frame.assign(value=numbers.astype(float), language=frame["language"].astype(str))
 
 
@@ -135,7 +138,7 @@ def of_records(folder: Path) -> pd.DataFrame:
                 key = (trained.task, run.name, language, name)
                 if value["n"] > most.get(key, (-1, {}))[0]:
                     row = dict(zip([*KEYS, "measure"], key, strict=True))
-                    most[key] = value["n"], row | {"value": value["value"], "status": value["status"]}
+                    most[key] = value["n"], row | {key: value.get(key) for key in ("value", "stderr", "status")}
     if not most:
         raise DataError(f"records {folder}: the folder has no records; expected those that `xlgen record` writes.")
     table = tidy([row for _, row in most.values()])
@@ -160,7 +163,8 @@ def of_kept(kept: Sequence[Kept], names: Iterable[str] = (), split: str = "test"
         wanted = [*(names or sorted(LABEL_FREE - unknown)), target(one.task)]
         for name, values in measure(one.subject(split, size=size), dict.fromkeys(wanted)).items():
             who = {"task": one.task, "model": one.run, "measure": name}
-            rows += [who | {"language": k, "value": v.value, "status": v.status} for k, v in values.items()]
+            for language, v in values.items():
+                rows.append(who | {"language": language, "value": v.value, "stderr": v.stderr, "status": v.status})
     return tidy(rows)
 
 
@@ -174,10 +178,10 @@ def source_language(task: str) -> str:
 
 
 def wide(frame: pd.DataFrame, features: Iterable[str] = ()) -> pd.DataFrame:
-    """A row for each model and target language: its keys, features, :data:`TRUTH`, and that in the :data:`SOURCE`.
+    """A row for each model and target language: its keys, features, :data:`TRUTH`, :data:`SOURCE` and :data:`NOISE`.
 
-    A number that is missing is ``nan``, but for the truth: languages without are left out. So is the source language,
-    in which the model was trained: how it does there says nothing of transfer.
+    A number that is missing is ``nan``, as is a standard error, but for the truth: languages without are left out. So
+    is the source language, in which the model was trained: how it does there says nothing of transfer.
 
     Args:
         frame: as :func:`tidy` returns it.
@@ -192,12 +196,15 @@ def wide(frame: pd.DataFrame, features: Iterable[str] = ()) -> pd.DataFrame:
         if name not in known:
             raise UnknownName("measure in the records", name, known)
     table = frame.pivot(index=KEYS, columns="measure", values="value").reset_index()
-    truth = [row.get(target(row["task"]), np.nan) for _, row in table.iterrows()]
-    table = table.assign(**{TRUTH: truth}).dropna(subset=TRUTH)
+    truths = frame[frame["measure"] == frame["task"].map(target)].set_index(KEYS)
+    errors = truths["stderr"] if "stderr" in frame else pd.Series(np.nan, truths.index)
+    keys = pd.MultiIndex.from_frame(table[KEYS])
+    table = table.assign(**{TRUTH: truths["value"].reindex(keys).to_numpy(), NOISE: errors.reindex(keys).to_numpy()})
+    table = table.dropna(subset=TRUTH)
     here = table["language"] == table["task"].map(source_language)
     source = table[here].set_index(["task", "model"])[TRUTH]
     table = table[~here].reset_index(drop=True)
     if table.empty:
         raise DataError("the records hold no accuracy (or F1) of a target language; measure it, with its labels.")
     places = pd.MultiIndex.from_frame(table[["task", "model"]])
-    return table.assign(**{SOURCE: source.reindex(places).to_numpy()})[[*KEYS, *features, TRUTH, SOURCE]]
+    return table.assign(**{SOURCE: source.reindex(places).to_numpy()})[[*KEYS, *features, TRUTH, SOURCE, NOISE]]

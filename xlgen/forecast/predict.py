@@ -32,9 +32,10 @@ from xlgen.data.task import Task, check_split
 from xlgen.data.task_file import task_of
 from xlgen.forecast import frame as frames
 from xlgen.forecast.basis import basis_of
+from xlgen.forecast.chance import spread, widened
 from xlgen.forecast.jackknife import LEVEL
 from xlgen.forecast.labels import labels_worth
-from xlgen.forecast.scores import ESTIMATORS, Score, Tally, scores
+from xlgen.forecast.scores import ESTIMATORS, FOLDS, KEPT, Score, Tally, scores
 from xlgen.measures.asked import Checkpoint
 from xlgen.models import class_order
 from xlgen.models.catalogue import spellings_of
@@ -56,9 +57,9 @@ class Forecast:
     Attributes:
         table: ``language``, its ``name``, the ``forecast``, the ends of its interval ``low`` and ``high`` (``nan``
             where there is none), the ``metric`` that is forecast, whether the language lies ``outside`` what the
-            forecast rests on and ``because`` of what, the value ``measured`` with labels where they could be used,
-            ``rows``, how many ``labels`` have the same mean error (``nan`` for F1, which is no share of them), and each
-            estimator.
+            forecast rests on and ``because`` of what, the value ``measured`` with labels where they could be used and
+            its ``stderr``, ``rows``, how many ``labels`` have the same mean error (``nan`` for F1, which is no share of
+            them), and each estimator.
         model: what is forecast.
         task: name of the task.
         metric: that the task is scored by.
@@ -129,8 +130,8 @@ def predict(
     A language lies outside what the forecast rests on where an estimator is below the least or above the greatest value
     among the rows that were fitted; with the source alone, every other language does.
 
-    Errors and intervals are about the accuracy on the rows at hand. Where the labelled languages and the others are
-    translations of the same sentences, all share the luck of these, and errors on other sentences are larger.
+    Errors and intervals are about sentences like those at hand: what the chance of these adds, and of those that the
+    records were counted on, is in them (:mod:`xlgen.forecast.chance`). Sentences of another kind are another task.
 
     Args:
         model: a folder or hub id of a fine-tuned classifier, or a run of the store.
@@ -170,15 +171,15 @@ def predict(
     known, of_others = (None, 0) if records is None else _records(records, source, found.name)
     wanted, labelled = _languages(found, languages, labelled)
     with threads(options.threads):
-        tallies, at_home, labels = _tallies(
+        tallies, parts, at_home, labels = _tallies(
             found, source, wanted, labelled, split, size, batch_size, precision, options
         )
     if not tallies:
         raise DataError(
             f"there is no text to forecast from but in {found.source_language!r}; expected another language."
         )
-    estimates = {language: tally.estimates(labels) for language, tally in tallies.items()}
-    forecast = _forecast(found, source, tallies, estimates, at_home, labelled, known, level)
+    own, *folds = (_table(found, source, some, labels, labelled) for some in (tallies, *parts))
+    forecast = _forecast(found, source, tallies, own, folds, at_home, labelled, known, level)
     if not of_others:
         return forecast
     models_ = f"{of_others} model{'s' * (of_others != 1)}"
@@ -277,8 +278,9 @@ def _tallies(
     batch_size: int,
     precision: str,
     options: RunOptions,
-) -> tuple[dict[str, Tally], Tally, Tensor]:
-    """Go through the text once: a tally per language; that of the source's development examples, and their labels."""
+) -> tuple[dict[str, Tally], list[dict[str, Tally]], Tally, Tensor]:
+    """Go through the text once: a tally per language, and of each of :data:`FOLDS` parts of its rows; that of the
+    source's development examples, and their labels."""
     total, chunks = _chunks(task, languages, split, size, options)
     dev = task.rows(task.source_language, "dev", options.data_dir)
     if not dev.labelled:
@@ -306,49 +308,83 @@ def _tallies(
         bar.update(len(dev))
         known: Mapping[str, Score] = scores(calibration)
         at_home, tallies = Tally(), {language: Tally() for language in languages}
+        parts = [{language: Tally(kept=KEPT // FOLDS) for language in languages} for _ in range(FOLDS)]
         at_home.add(calibration, known, len(dev))
         at_home.add_labels(calibration, names, task.kind)
         for language, rows in chunks:
             found = predicted(rows, language)
-            tallies[language].add(found, known, len(rows))
-            if language in labelled:
-                tallies[language].add_labels(found, names, task.kind)
+            fold = (found.example + tallies[language].rows) % FOLDS
+            folds = [found.where(fold == k) for k in range(FOLDS)]
+            counted = [(tallies[language], found), *((part[language], f) for part, f in zip(parts, folds, strict=True))]
+            for tally, some in counted:
+                tally.add(some, known, len(some.example.unique()))
+                if language in labelled:
+                    tally.add_labels(some, names, task.kind)
             bar.update(len(rows))
-    return tallies, at_home, calibration.labels
+    return tallies, parts, at_home, calibration.labels
+
+
+def _table(
+    task: Task, source: Run | Checkpoint, tallies: Mapping[str, Tally], labels: Tensor, labelled: Sequence[str]
+) -> pd.DataFrame:
+    """A row a language with any rows: its estimators, and the truth where labels may be used."""
+    rows = []
+    for language, tally in tallies.items():
+        if tally.units:
+            row = {"task": task.name, "model": source.key, "language": language, **tally.estimates(labels)}
+            known = language in labelled
+            truth = {
+                frames.TRUTH: tally.truth(task.metric) if known else math.nan,
+                frames.NOISE: tally.truth_error(task.metric) if known else math.nan,
+            }
+            rows.append(row | truth)
+    return pd.DataFrame(rows, columns=["task", "model", "language", *ESTIMATORS, frames.TRUTH, frames.NOISE])
 
 
 def _forecast(
     task: Task,
     source: Run | Checkpoint,
     tallies: Mapping[str, Tally],
-    estimates: Mapping[str, Mapping[str, float]],
+    own: pd.DataFrame,
+    folds: Sequence[pd.DataFrame],
     at_home: Tally,
     labelled: Sequence[str],
     records: pd.DataFrame | None,
     level: float,
 ) -> Forecast:
-    own = pd.DataFrame(
-        [
-            {"task": task.name, "model": source.key, "language": language, **estimates[language]}
-            | {frames.TRUTH: tally.truth(task.metric) if language in labelled else math.nan}
-            for language, tally in tallies.items()
-        ]
-    )
     basis = basis_of(task, own, records, labelled, level)
+    found = basis.forecasts(own, level)
+    of_parts = [
+        pd.Series(basis_of(task, part, records, labelled, level).values(part), part["language"]) for part in folds
+    ]
+    of_rows = spread([values.reindex(own["language"]).to_numpy() for values in of_parts])
+    of_records, p = basis.chance(own), found["forecast"]
+    # a language of a row or two has no parts: no estimator is less sure of than the count of what is right
+    counted = np.sqrt(p * (1 - p) / [tally.rows for tally in tallies.values()])
+    of_rows = np.where(np.isnan(of_rows), counted, of_rows)
+    chance = np.sqrt(np.nan_to_num(np.square(of_records)) + np.square(of_rows))
     table = own[["language"]].assign(
         name=[LANGUAGES[code].name if code in LANGUAGES else code for code in own["language"]],
-        **basis.forecasts(own, level),
+        forecast=p,
+        low=widened(p, found["low"], chance, level),
+        high=widened(p, found["high"], chance, level),
         metric=basis.metric,
         outside=[bool(why) for why in basis.outside(own)],
         because=basis.outside(own),
         measured=own[frames.TRUTH],
+        stderr=own[frames.NOISE],
         rows=[tally.rows for tally in tallies.values()],
     )
-    errors = basis.errors(own, level)
+    errors = np.sqrt(np.square(basis.errors(own, level)) + 2 / math.pi * np.square(chance))
     worth = [
         labels_worth(error, min(max(p, 0), 1)) if 0 < error <= 1 and basis.metric == "accuracy" else math.nan
         for error, p in zip(errors, table["forecast"], strict=True)
     ]
+    interval = basis.interval
+    if table["low"].notna().any():
+        interval += ", and the chance of the examples"
+        if np.isnan(of_records).any():
+            interval += "; without that of the records' own, which have no column stderr"
     return Forecast(
         table=table.assign(labels=worth, **{name: own[name] for name in ESTIMATORS}),
         model=source.model,
@@ -356,7 +392,7 @@ def _forecast(
         metric=task.metric,
         unit="words" if task.kind == "token" else "examples",
         basis=basis.words,
-        interval=basis.interval,
+        interval=interval,
         level=level,
         error=float(np.mean(errors)),
         source=at_home.truth(task.metric),

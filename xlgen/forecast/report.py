@@ -52,8 +52,8 @@ language.</p>
 <tbody>{rows}</tbody></table>
 <figure>{plot(forecast)}<figcaption>{escape(described(forecast))}</figcaption></figure>
 <p>A language is outside where an estimator has a value that no result had from which the forecast was learnt: the
-forecast is then a guess beyond experience. Errors are about the rows at hand: languages that are translations of the
-same sentences share the luck of these, and other sentences would show larger errors.</p>
+forecast is then a guess beyond experience. Intervals are about all sentences like those at hand; what is measured is
+about these rows alone, with its standard error.</p>
 </body></html>
 """
 
@@ -85,7 +85,7 @@ def _cells(row) -> list[str]:
         row["language"],
         number(row["forecast"]),
         ends,
-        number(row["measured"]),
+        number(row["measured"]) and f"{row['measured']:.3f} ± {row['stderr']:.3f}",
         labels,
         str(row["rows"]),
         row["because"],
@@ -151,7 +151,8 @@ def _row(row) -> str:
 
     ends = "none" if math.isnan(row["low"]) else f"{row['low']:.1%} to {row['high']:.1%}"
     labels = "" if math.isnan(row["labels"]) else f"{math.ceil(row['labels'])} labels"
-    cells = [f"{row['language']} ({row['name']})", share(row["forecast"]), ends, share(row["measured"]), labels]
+    measured = share(row["measured"]) and f"{row['measured']:.1%} ± {row['stderr']:.1%}"
+    cells = [f"{row['language']} ({row['name']})", share(row["forecast"]), ends, measured, labels]
     cells += [f"{row['rows']:,}", row["because"]]
     kind = ' class="outside"' if row["outside"] else ""
     return f"<tr{kind}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>\n"

@@ -28,8 +28,12 @@ from xlgen.models.evaluate import Predictions
 
 MEANS = ("confidence", "doc", "atc", "atc_entropy", "entropy")
 ESTIMATORS = (*MEANS, "cot")
+METRICS = ("accuracy", "f1")
 KEPT = 10_000
 """Units of a language that transport looks at."""
+
+FOLDS = 10
+"""Parts of a language's rows, each of which is forecast from by itself (:mod:`xlgen.forecast.chance`)."""
 
 Score = Callable[[Predictions], Tensor]
 
@@ -65,9 +69,10 @@ class Tally:
         rows: examples.
         units: examples of classification, words of tagging.
         sums: by measure, the sum of its scores.
-        right: units whose most probable class is the label.
-        chunks: (3,) right, predicted and true chunks, for F1.
-        drawn: probabilities (U, C) of at most :data:`KEPT` units, each as likely as any other.
+        counts: by metric, (3,) what is right, predicted and true: units, and chunks for F1.
+        squares: by metric, (3, 3) the sum over examples of the products of their counts.
+        kept: units that transport looks at.
+        drawn: probabilities (U, C) of at most these, each as likely as any other.
         ticket: (U,) of the drawn, random numbers in [0, 1): the lowest of all units stay.
         lots: what draws them.
     """
@@ -75,8 +80,9 @@ class Tally:
     rows: int = 0
     units: int = 0
     sums: dict[str, float] = field(default_factory=lambda: dict.fromkeys(MEANS, 0.0))
-    right: int = 0
-    chunks: Tensor = field(default_factory=lambda: torch.zeros(3, dtype=torch.int64))
+    counts: dict[str, Tensor] = field(default_factory=lambda: {name: torch.zeros(3).double() for name in METRICS})
+    squares: dict[str, Tensor] = field(default_factory=lambda: {name: torch.zeros(3, 3).double() for name in METRICS})
+    kept: int = KEPT
     drawn: Tensor = field(default_factory=lambda: torch.zeros(0, 0, dtype=torch.float64))
     ticket: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.float64))
     lots: torch.Generator = field(default_factory=lambda: torch.Generator().manual_seed(0))
@@ -90,15 +96,21 @@ class Tally:
         p = predictions.log_probs.exp()
         self.drawn = torch.cat([self.drawn.reshape(-1, p.shape[1]), p])
         self.ticket = torch.cat([self.ticket, torch.rand(len(p), generator=self.lots, dtype=torch.float64)])
-        if len(self.drawn) > KEPT:
-            stay = self.ticket.topk(KEPT, largest=False).indices
+        if len(self.drawn) > self.kept:
+            stay = self.ticket.topk(self.kept, largest=False).indices
             self.drawn, self.ticket = self.drawn[stay], self.ticket[stay]
 
     def add_labels(self, predictions: Predictions, names: tuple[str, ...], kind: str) -> None:
         """Count what is right of predictions whose labels are known."""
-        self.right += int((predictions.logits.argmax(dim=1) == predictions.labels).sum())
+        right = (predictions.logits.argmax(dim=1) == predictions.labels).double()
+        rows = predictions.example.unique(return_inverse=True)[1]
+        units = torch.bincount(rows)
+        found = {"accuracy": torch.stack([torch.bincount(rows, right), units, units], dim=1).double()}
         if kind == "token":
-            self.chunks += chunk_counts(predictions, names).sum(dim=0)
+            found["f1"] = chunk_counts(predictions, names).double()
+        for metric, counts in found.items():
+            self.counts[metric] += counts.sum(dim=0)
+            self.squares[metric] += counts.T @ counts
 
     def estimates(self, labels: Tensor) -> dict[str, float]:
         """By name in :data:`ESTIMATORS`, the value of the measure.
@@ -114,6 +126,16 @@ class Tally:
 
     def truth(self, metric: str) -> float:
         """The accuracy, or F1; ``nan`` without units."""
-        if not self.units:
-            return math.nan
-        return f1_of(self.chunks).item() if metric == "f1" else self.right / self.units
+        return f1_of(self.counts[metric]).item() if self.units else math.nan
+
+    def truth_error(self, metric: str) -> float:
+        r"""The standard error of the truth over examples; ``nan`` without units.
+
+        With the counts :math:`c_e` of example e, their sum (r, p, t) and :math:`F = 2r / (p + t)`, of which the
+        accuracy is the case p = t, by linearisation :math:`\mathrm{se}^2 = a^\top \sum_e c_e c_e^\top a / (p + t)^2`
+        with :math:`a = (2, -F, -F)`.
+        """
+        of = self.truth(metric)
+        a = torch.tensor([2, -of, -of], dtype=torch.float64)
+        total = self.counts[metric][1:].sum().clamp(min=1)
+        return ((a @ self.squares[metric] @ a).clamp(min=0).sqrt() / total).item()

@@ -11,8 +11,8 @@ the other models reach there. A language that they lack is forecast by the line 
 (:func:`xlgen.forecast.ridge.ridge`) and u.
 
 All languages of a model share an error, and labels in some of them show it: u is the best linear unbiased prediction of
-a random effect of the model, the mean of its k residuals times :math:`k / (k + \sigma_e^2 / \sigma_u^2)`
-[robinson1991blup]. It is 0 for a model without labels.
+a random effect of the model, the mean of its k residuals times :math:`k / (k + \sigma_e^2 / \sigma_u^2)`, where all are
+known equally well [robinson1991blup]. It is 0 for a model without labels.
 """
 
 from __future__ import annotations
@@ -35,31 +35,31 @@ def within(x: NDArray, y: NDArray) -> Predictor:
     """Fit languages' means, one slope for all differences from them, and what each model is better by than forecast.
 
     Args:
-        x: (N, K + 2) features, K ≥ 0, ``nan`` where one is missing, then the language and last the model
-            (:func:`numbers`).
+        x: (N, K + 3) features, K ≥ 0, ``nan`` where one is missing, then the language and the model (:func:`numbers`),
+            and the standard error of the accuracy, ``nan`` if it is unknown.
         y: (N,) accuracies.
 
     Returns:
-        What predicts from (M, K + 2), shares in [0, 1]. Where no two rows share a language there is nothing to learn of
+        What predicts from (M, K + 3), shares in [0, 1]. Where no two rows share a language there is nothing to learn of
         differences, and all is forecast by the line.
     """
     from sklearn import config_context
     from sklearn.linear_model import RidgeCV
 
-    features, language, model = x[:, :-2], x[:, -2], x[:, -1]
+    features, (language, model, noise) = x[:, :-3], x[:, -3:].T
     line = ridge(features, y)
-    beside_line = effects(y - line(features), model)
+    beside_line = effects(y - line(features), model, noise)
     by_language = pd.Series(y).groupby(language)
     centre, level, n = pd.DataFrame(features).groupby(language).mean(), by_language.mean(), by_language.size()
 
     def by_line(new: NDArray) -> NDArray:
-        return (line(new[:, :-2]) + _of(beside_line, new)).clip(0, 1)
+        return (line(new[:, :-3]) + _of(beside_line, new)).clip(0, 1)
 
     if len(level) == len(y):
         return by_line
 
     def differs(rows: NDArray) -> NDArray:  # a feature that is missing is taken not to
-        return np.nan_to_num(rows[:, :-2] - centre.reindex(rows[:, -2]).to_numpy())
+        return np.nan_to_num(rows[:, :-3] - centre.reindex(rows[:, -3]).to_numpy())
 
     scale = np.sqrt(np.square(differs(x)).mean(axis=0))
     scale = np.where(scale > 1e-12, scale, np.inf)
@@ -71,43 +71,64 @@ def within(x: NDArray, y: NDArray) -> Predictor:
     known = others > 0
     # a row is part of its language's mean: n / (n - 1) of the residual is what it differs by from the others
     residual = (off - differs(x) / scale @ beta)[known] * (others[known] + 1) / others[known]
-    beside = effects(residual, model[known])
+    beside = effects(residual, model[known], noise[known])
 
     def forecast(new: NDArray) -> NDArray:
-        there = level.reindex(new[:, -2]).to_numpy()
+        there = level.reindex(new[:, -3]).to_numpy()
         inside = (there + differs(new) / scale @ beta + _of(beside, new)).clip(0, 1)
         return np.where(np.isnan(there), by_line(new), inside)
 
     return forecast
 
 
-def effects(residual: NDArray, model: NDArray) -> pd.Series:
+def effects(residual: NDArray, model: NDArray, noise: NDArray) -> pd.Series:
     r"""What each model's residuals have in common, shrunk towards 0: the prediction of a random effect.
 
-    With :math:`n_m` of N residuals of model m, their mean :math:`\bar r_m`, and the variances within and between the M
-    models by the moments of the analysis of variance [searle1992variance],
+    With the residuals :math:`r_i` of model m,
 
-    .. math:: u_m = \frac{n_m}{n_m + \sigma_e^2 / \sigma_u^2}\, \bar r_m , \qquad
-        \sigma_u^2 = \max\Big(0, \frac{\sum_m n_m (\bar r_m - \bar r)^2 / (M - 1) - \sigma_e^2}
+    .. math:: u_m = \frac{\sum_i w_i r_i}{1 / \sigma_u^2 + \sum_i w_i} , \qquad
+        w_i = \frac{1}{\sigma_e^2 + (s_i^2 - s^2)_+}
+
+    and the variances within and between the M models by the moments of the analysis of variance
+    [searle1992variance]. They hold the sampling variance that rows mostly have, the median :math:`s^2`; what a row has
+    beyond it, such as the accuracy on a hundred examples beside records of thousands, is added. Rows of more than
+    :math:`2 s^2` do not enter the moments, in which with :math:`n_m` of N rows and means :math:`\bar r_m`
+
+    .. math:: \sigma_u^2 = \max\Big(0, \frac{\sum_m n_m (\bar r_m - \bar r)^2 / (M - 1) - \sigma_e^2}
         {(N - \sum_m n_m^2 / N) / (M - 1)}\Big)
 
     Args:
         residual: (N,) of the rows.
         model: (N,) of each row.
+        noise: (N,) standard errors of what the rows are about, ``nan`` where that of the others is assumed.
 
     Returns:
         By model; all 0 where there are fewer than two models, or one row of each.
     """
     names, index = np.unique(model, return_inverse=True)
-    n, total = np.bincount(index), np.bincount(index, residual)
-    mean, rows, models = total / n, len(index), len(names)
-    if not 1 < models < rows:
+    square = np.square(noise)
+    usual = np.nanmedian(square) if np.isfinite(square).any() else 0.0
+    excess = np.nan_to_num(square - usual).clip(0)
+    plain = excess <= usual
+    inner, outer = _variances(residual[plain], model[plain])
+    if not outer:
         return pd.Series(0.0, names)
+    weight = 1 / (max(inner, 1e-12 * outer) + excess)
+    return pd.Series(np.bincount(index, weight * residual) / (1 / outer + np.bincount(index, weight)), names)
+
+
+def _variances(residual: NDArray, model: NDArray) -> tuple[float, float]:
+    """Within and between models, by moments; no variance between where fewer than two models have two rows."""
+    index = np.unique(model, return_inverse=True)[1]
+    n = np.bincount(index)
+    rows, models = len(index), len(n)
+    if not 1 < models < rows:
+        return 0.0, 0.0
+    mean = np.bincount(index, residual) / n
     inner = np.square(residual - mean[index]).sum() / (rows - models)
     between = (n * np.square(mean - residual.mean())).sum() / (models - 1)
-    outer = max(0.0, between - inner) / ((rows - np.square(n).sum() / rows) / (models - 1))
-    return pd.Series(mean * n * outer / (n * outer + inner) if outer else 0.0, names)
+    return inner, max(0.0, between - inner) / ((rows - np.square(n).sum() / rows) / (models - 1))
 
 
 def _of(effect: pd.Series, new: NDArray) -> NDArray:
-    return effect.reindex(new[:, -1]).fillna(0.0).to_numpy()
+    return effect.reindex(new[:, -2]).fillna(0.0).to_numpy()
