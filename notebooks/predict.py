@@ -71,10 +71,12 @@ from xlgen.data.encode import encode
 from xlgen.data.mini import tasks as miniature
 from xlgen.data.read_pairs import Rows
 from xlgen.forecast import frame as frames
+from xlgen.forecast.chance import spread, widened
 from xlgen.forecast.evaluate import evaluate, left_out
 from xlgen.forecast.forecasters import DEFAULT, ridge
 from xlgen.forecast.jackknife import fewest, jackknife_plus
 from xlgen.forecast.labels import error_of_labels, labels_worth
+from xlgen.forecast.within import within
 from xlgen.measures.atc import threshold
 from xlgen.models.evaluate import predict
 from xlgen.training.runs import run
@@ -95,7 +97,8 @@ seeds = chapters.words(seeds, int)
 # | labels in English alone | DoC, real sentences: {glue:text}`predict-direct`; not known beforehand | label a hundred |
 #
 # `xlgen predict` uses all labels and records that it is given, and marks a language as *outside* if one of its estimators
-# is beyond all that the forecast was fitted on: for that one nothing here holds. All languages of this page are in their
+# is beyond all that the forecast was fitted on: for that one nothing here holds. These errors are on the sentences that the
+# records were counted on; {eq}`eq-predict-chance` is what others add. All languages of this page are in their
 # encoder's pretraining. For one that is not nothing was tried: look at its share of unknown sub-words, and label a hundred.
 #
 # ## Make a prediction
@@ -400,7 +403,64 @@ say(
 # So far: {glue:text}`predict-late`. All languages of a model share its error, so that of one model an interval holds nearly
 # all, of another few. What it says holds over many models, and it takes {glue:text}`predict-fewest`.
 #
-# *And if the records are of another encoder than yours?* Then models are no longer exchangeable, and no theorem says anything
+# ## Other sentences
+#
+# So far all errors are on the very sentences that the other models were counted on. Yours are others. Then $\bar y_L$ carries
+# the luck of *their* sentences, with a standard error $s_r$. All models share it, so that no model that is left out shows it.
+# And $x_L$ carries the luck of yours: $s_h$, how much the forecast varies over ten parts of your rows. With the normal
+# quantile $z$ of the level, an end that {eq}`eq-predict-jackknife` puts at a distance $d$ belongs at
+#
+# $$ d' = \sqrt{d^2 + z^2\,(s_r^2 + s_h^2)} . $$ (eq-predict-chance)
+#
+# A world in which sentences are drawn, where what is asked for is the accuracy on all of them:
+
+
+# %%
+def held(rng, models=9, languages=14, count=1500, level=level):
+    """How many of a new model's accuracies the intervals hold, before and after what chance adds."""
+    model, language = np.indices((models + 1, languages)).reshape(2, -1)
+    p = rng.uniform(0.55, 0.7, languages)[language] + rng.normal(0, 0.01, models + 1)[model]
+    p, error = p + rng.normal(0, 0.005, len(p)), np.sqrt(0.24 / count)
+    y = p + rng.normal(0, error, languages)[language]  # all models were counted on the same sentences
+    parts = rng.normal(0, np.sqrt(10) * error / 2, (10, languages))  # the new one's own, in ten parts
+    sure, old = p + 0.1 + rng.normal(0, 0.006, len(p)), model < models
+
+    def seen(luck):
+        return np.column_stack([sure[~old] + luck, language[~old], model[~old], np.zeros(languages)])
+
+    known = np.column_stack([sure, language, model, np.full(len(p), error)])[old]
+    band = jackknife_plus(within, known, y[old], seen(parts.mean(axis=0)), [model[old].tolist()], level)
+    fit = within(known, y[old])
+    chance = np.hypot(error, spread([fit(seen(part)) for part in parts]))
+    wide = [widened(band.value, end, chance, level) for end in (band.low, band.high)]
+    return [np.mean((low <= p[~old]) & (p[~old] <= high)) for low, high in ((band.low, band.high), wide)]
+
+
+raw, wide = np.mean([held(np.random.default_rng(seed)) for seed in range(12)], axis=0)
+print(f"intervals of {level:.0%} hold {raw:.0%} of the accuracies; with the chance of sentences {wide:.0%}")
+
+# %% tags=["remove-input"]
+luck = (
+    of_encoder[(of_encoder.measure == "accuracy") & of_encoder.language.isin(real.language)]
+    if len(of_encoder)
+    else None
+)
+say(
+    raw=f"{raw:.0%}",
+    wide=f"{wide:.0%}",
+    luck=f"{100 * luck.stderr.median():.1f}" if luck is not None else "(not recorded)",
+    counted_on=f"{luck.n.median():,.0f}" if luck is not None else "(not recorded)",
+)
+
+# %% [markdown]
+# Without it the intervals hold {glue:text}`predict-raw`, with it {glue:text}`predict-wide`. In the real records, which are
+# counted on {glue:text}`predict-counted-on` sentences a language, $s_r$ is {glue:text}`predict-luck` points, beside the
+# {glue:text}`predict-real-within` that the forecast is off by on these sentences. So `xlgen predict` gives wider intervals than
+# the tables above, and no forecast from records is worth more labels than these were counted on.
+#
+# ## Another encoder
+#
+# If the records are of another encoder than yours, models are no longer exchangeable, and no theorem says anything
 # of the interval:
 
 # %% tags=["remove-input"]
@@ -654,7 +714,7 @@ premises, hypotheses, labels = (part[:examples] for part in miniature.rows("mini
 mine = pd.DataFrame({"sentence1": premises, "sentence2": hypotheses, "language": "ko"})
 mine.to_csv(folder / "mine.csv", index=False)
 others = recent[(recent.task == "mini-xnli") & (recent.key != trained.key)]
-others = others[["task", "run", "language", "measure", "value", "status"]]
+others = others[["task", "run", "language", "measure", "value", "stderr", "status"]]
 others.to_csv(folder / "others.csv", index=False)
 typed = f"xlgen predict --run {trained.key} --data mine.csv --records others.csv --report report.html --no-progress"
 print("$", typed)
