@@ -140,7 +140,7 @@ def beside_labels(frame: pd.DataFrame, labels: Sequence[int], level: float, draw
 
     Returns:
         A row for each number of ``labels``, ``basis`` (``"records"`` of the other models and the labels, or the labels
-        ``"alone"``) and model, the mean over its languages and draws of: ``off``, the absolute error, ``width``, that of
+        ``"alone"``) and model, the mean over its languages and draws of ``off``, the absolute error, ``width``, that of
         the interval [points], and ``inside``, the share of truths in it (``nan`` where there is none).
     """
     table, rng = frames.wide(frame, ESTIMATORS), np.random.default_rng(0)

@@ -314,7 +314,10 @@ def _tallies(
         for language, rows in chunks:
             found = predicted(rows, language)
             fold = (found.example + tallies[language].rows) % FOLDS
-            folds = [found.where(fold == k) for k in range(FOLDS)]
+            folds = [
+                Predictions(found.logits[fold == k], found.labels[fold == k], found.example[fold == k])
+                for k in range(FOLDS)
+            ]
             counted = [(tallies[language], found), *((part[language], f) for part, f in zip(parts, folds, strict=True))]
             for tally, some in counted:
                 tally.add(some, known, len(some.example.unique()))

@@ -45,10 +45,6 @@ class Predictions:
         """How many examples the units come from."""
         return int(self.example[-1]) + 1
 
-    def where(self, units: Tensor) -> Predictions:
-        """The units that a mask (U,) has."""
-        return Predictions(self.logits[units], self.labels[units], self.example[units])
-
     def first(self, n: int) -> Predictions:
         """The units of the first ``n`` examples."""
         end = int(torch.searchsorted(self.example, n))
