@@ -397,6 +397,20 @@ def test_the_standard_error_of_what_is_measured_is_that_of_the_measures(tmp_path
     assert seen[0] * math.sqrt(n / (n - 1)) == pytest.approx(value.stderr, rel=1e-9 if metric == "accuracy" else 0.01)
 
 
+def test_parts_of_the_rows_are_weighed_as_all_of_them_and_have_truths_of_their_own(trained, monkeypatch):
+    run, where = trained
+    seen, real = [], module.basis_of
+    monkeypatch.setattr(module, "basis_of", lambda *given: seen.append(given[1]) or real(*given))
+    xlgen.predict(run, languages=("ur",), labelled=("de",), records=records(9), options=where)
+    own, *parts = (table.set_index("language") for table in seen)
+    assert len(parts) == 10
+    assert {part.loc["de", "noise"] for part in parts} == {own.loc["de", "noise"]}
+    for name in ("confidence", "truth"):  # 18 rows: eight parts of two, and two of one
+        sizes = [2] * 8 + [1] * 2
+        assert np.average([part.loc["de", name] for part in parts], weights=sizes) == pytest.approx(own.loc["de", name])
+        assert len({part.loc["de", name] for part in parts}) > 1
+
+
 def test_the_chance_of_examples_widens_intervals_and_errors(trained):
     """By that of the records, and by that of the rows at hand; without a column for it, that is said."""
     run, where = trained

@@ -179,6 +179,9 @@ def predict(
             f"there is no text to forecast from but in {found.source_language!r}; expected another language."
         )
     own, *folds = (_table(found, source, some, labels, labelled) for some in (tallies, *parts))
+    # labels of a part count for as much as those of all rows, of which it tells how far they are off
+    noise = own.set_index("language")[frames.NOISE]
+    folds = [part.assign(**{frames.NOISE: part["language"].map(noise)}) for part in folds]
     forecast = _forecast(found, source, tallies, own, folds, at_home, labelled, known, level)
     if not of_others:
         return forecast
