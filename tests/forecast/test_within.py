@@ -83,6 +83,17 @@ def test_labels_in_some_languages_show_what_a_model_is_better_by_in_all():
     assert np.abs(given - y[~labelled]).max() < 0.01 < 0.03 < np.abs(without - y[~labelled]).min()
 
 
+def test_a_model_is_compared_with_the_others_and_not_with_a_mean_that_it_is_part_of():
+    """Of three models one is 6 points better: in the mean of the three, two thirds of it would be seen."""
+    rng = np.random.default_rng(0)
+    language, model = np.tile(np.arange(20), 3), np.repeat([0, 1, 2], 20)
+    y = rng.uniform(0.4, 0.7, 20)[language] + np.where(model == 2, 0.06, 0) + rng.normal(0, 0.001, 60)
+    rows = np.column_stack([language, model, np.zeros(60)])
+    known = (model < 2) | (language < 10)
+    found = within(rows[known], y[known])(rows[~known])
+    assert found == pytest.approx(y[~known], abs=0.006)
+
+
 def test_languages_that_no_model_has_are_forecast_beside_the_line():
     """Two models without a language in common, each as far from the line as the other: a labelled model is moved."""
     rng = np.random.default_rng(0)
