@@ -426,11 +426,12 @@ def test_the_chance_of_examples_widens_intervals_and_errors(trained):
     assert found[0.05].error ** 2 - found[0].error ** 2 == pytest.approx(2 / math.pi * 0.05**2)
     assert "no column stderr" in bare.interval and "stderr" not in found[0].interval
     assert "the chance of the examples" in found[0].interval
-    one, ten = (
-        xlgen.predict(run, languages=("ur",), size=n, records=known.assign(stderr=0), options=where) for n in (1, 18)
+    few, all_ = (
+        xlgen.predict(run, languages=("ur",), size=n, records=known.assign(stderr=0), options=where).table.iloc[0]
+        for n in (4, 18)
     )
-    widths = [each.table["high"][0] - each.table["low"][0] for each in (one, ten)]
-    assert widths[0] > widths[1] > ends[0]["high"] - ends[0]["low"] - 0.2
+    assert all_["high"] - all_["low"] == pytest.approx(ends[0]["high"] - ends[0]["low"])  # there are no more
+    assert few["high"] - few["low"] > all_["high"] - all_["low"]
 
 
 def test_an_error_of_f1_is_worth_no_number_of_labels(tmp_path):

@@ -56,21 +56,25 @@ class Basis:
             groups.setdefault((here, self._new(model, language)), []).append(i)
         found = np.empty((len(own), 3))
         for (here, new), places in groups.items():
-            same = [pair == here for pair in zip(self.rows["model"], self.rows["language"], strict=True)]
-            found[places] = self._ends(self.rows[~np.array(same, dtype=bool)], own.iloc[places], new, level)
+            found[places] = self._ends(self._without(here), own.iloc[places], new, level)
         return dict(zip(("forecast", "low", "high"), found.T, strict=True))
 
     def values(self, own: pd.DataFrame) -> NDArray:
         """The forecasts alone."""
-        fitted, places = list(zip(self.rows["model"], self.rows["language"], strict=True)), {}
+        fitted, places = set(zip(self.rows["model"], self.rows["language"], strict=True)), {}
         for i, pair in enumerate(zip(own["model"], own["language"], strict=True)):
             places.setdefault(pair if pair in fitted else None, []).append(i)
         found = np.empty(len(own))
         for pair, at in places.items():
-            rows = self.rows[np.array([other != pair for other in fitted], dtype=bool)]
+            rows = self._without(pair)
             fit = self.forecaster.fit(self.forecaster.features(rows), rows[frames.TRUTH].to_numpy(float))
             found[at] = fit(self.forecaster.features(own.iloc[at]))
         return found
+
+    def _without(self, pair: tuple[str, str] | None) -> pd.DataFrame:
+        """The rows but for that of a model and language."""
+        others = [each != pair for each in zip(self.rows["model"], self.rows["language"], strict=True)]
+        return self.rows[np.array(others, dtype=bool)]
 
     def chance(self, own: pd.DataFrame) -> NDArray:
         """The standard error that other models' examples give to what is known in a row's language, or in all if new.
