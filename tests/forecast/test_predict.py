@@ -19,13 +19,15 @@ import xlgen
 from xlgen import cli
 from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
 from xlgen.data.catalogue import TASKS
-from xlgen.forecast import basis, report
+from xlgen.forecast import basis, one_pass, report
 from xlgen.forecast import frame as frames
 from xlgen.forecast import predict as module
 from xlgen.forecast import scores as tallies
 from xlgen.forecast.forecasters import DEFAULT
+from xlgen.forecast.others import is_called, of_others
 from xlgen.forecast.scores import ESTIMATORS, scores
 from xlgen.measures import measuring
+from xlgen.models.evaluate import Predictions
 
 torch.set_num_threads(1)
 
@@ -240,15 +242,15 @@ def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(traine
     table["model"] = table["run"].map(encoder)
     other_task = table.assign(task="other")
     of = SimpleNamespace(key="k", model="nowhere", pretrained="xlm-roberta-base")
-    kept, left_out = module._records(pd.concat([table, other_task]), of, "toy")
+    kept, left_out = of_others(pd.concat([table, other_task]), of, "toy")
     assert left_out == 1 and set(kept["model"][kept["task"] == "toy"]) == {"m0", "m1", "m3"}
     assert kept["model"][kept["task"] == "other"].nunique() == 4
     for unknown in ("", "./mine"):
         of.pretrained = unknown
-        assert module._records(table, of, "toy")[1] == 0 and len(module._records(table, of, "toy")[0]) == len(table)
+        assert of_others(table, of, "toy")[1] == 0 and len(of_others(table, of, "toy")[0]) == len(table)
     of.pretrained = "mini"
     without_encoders = table.drop(columns="run")
-    assert module._records(without_encoders, of, "toy")[1] == 0  # the column is then what a model is called
+    assert of_others(without_encoders, of, "toy")[1] == 0  # the column is then what a model is called
     assert "other encoders" not in xlgen.predict(run, languages=("de",), records=table, options=where).basis
 
 
@@ -284,9 +286,9 @@ def test_a_copy_of_the_model_is_the_model(trained, tmp_path):
     other = shutil.copytree(run.model, tmp_path / "other")
     weights = load_file(other / "model.safetensors")
     save_file({name: 1.001 * value for name, value in weights.items()}, other / "model.safetensors")
-    assert [module._is_called(run, str(tmp_path / name)) for name in ("copy", "other")] == [True, False]
+    assert [is_called(run, str(tmp_path / name)) for name in ("copy", "other")] == [True, False]
     (tmp_path / "copy/model.safetensors").unlink()
-    assert not module._is_called(run, str(tmp_path / "copy"))
+    assert not is_called(run, str(tmp_path / "copy"))
 
 
 def test_a_model_of_which_no_estimator_is_recorded_is_not_learnt_from(trained):
@@ -329,7 +331,7 @@ def test_outside_is_where_an_estimator_is_beyond_all_that_was_fitted(trained):
 @pytest.mark.parametrize("chunk", [1, 5, 2048])
 def test_sums_over_chunks_are_the_measures(trained, monkeypatch, chunk):
     run, where = trained
-    monkeypatch.setattr(module, "CHUNK", chunk)
+    monkeypatch.setattr(one_pass, "CHUNK", chunk)
     table = xlgen.predict(run, languages=("de", "ko"), options=where).table.set_index("language")
     values = measuring.measure(run, measuring.MeasureConfig(ESTIMATORS, ("de", "ko")), where)
     for name in ESTIMATORS:
@@ -345,25 +347,21 @@ def test_transport_of_more_units_than_are_kept_is_that_of_all_but_for_the_draw()
     for kept in (4000, 500):
         tally = tallies.Tally(kept=kept)
         for chunk in logits.split(300):
-            tally.add(
-                module.Predictions(chunk, torch.zeros(len(chunk)).long()), {"confidence": tallies.sure}, len(chunk)
-            )
+            tally.add(Predictions(chunk, torch.zeros(len(chunk)).long()), {"confidence": tallies.sure}, len(chunk))
         assert len(tally.drawn) == kept
         found.append(tally.estimates(labels))
     assert found[0]["confidence"] == found[1]["confidence"]
     assert 0 < abs(found[0]["cot"] - found[1]["cot"]) < 0.01
     first_half = tallies.Tally()
-    first_half.add(module.Predictions(logits[:500], torch.zeros(500).long()), {"confidence": tallies.sure}, 500)
+    first_half.add(Predictions(logits[:500], torch.zeros(500).long()), {"confidence": tallies.sure}, 500)
     assert found[0]["cot"] - first_half.estimates(labels)["cot"] > 0.02
 
 
 def test_atc_is_right_by_hand():
     """Four source examples, one of them wrong: a quarter of the scores lies below the threshold."""
     p = torch.tensor([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3], [0.6, 0.4]], dtype=torch.float64)
-    source = module.Predictions(p.log(), torch.tensor([0, 0, 0, 1]))
-    target = module.Predictions(
-        torch.tensor([[0.69, 0.31], [0.71, 0.29], [0.05, 0.95]]).double().log(), torch.zeros(3).long()
-    )
+    source = Predictions(p.log(), torch.tensor([0, 0, 0, 1]))
+    target = Predictions(torch.tensor([[0.69, 0.31], [0.71, 0.29], [0.05, 0.95]]).double().log(), torch.zeros(3).long())
     found = {name: score(target).mean().item() for name, score in scores(source).items()}
     assert found["atc"] == found["atc_entropy"] == pytest.approx(2 / 3)
     assert found["confidence"] == pytest.approx((0.69 + 0.71 + 0.95) / 3)
@@ -372,7 +370,7 @@ def test_atc_is_right_by_hand():
 
 def test_f1_is_counted_over_chunks_as_the_measure_does(tmp_path, monkeypatch):
     run = measuring.run(config(save_encoder(tmp_path / "encoder"), task="tagged", epochs=1), options(tmp_path))
-    monkeypatch.setattr(module, "CHUNK", 5)
+    monkeypatch.setattr(one_pass, "CHUNK", 5)
     found = xlgen.predict(run, labelled=("xx",), options=options(tmp_path))
     values = measuring.measure(run, measuring.MeasureConfig(("f1", "confidence"), ("xx",)), options(tmp_path))
     row = found.table.iloc[0]
@@ -568,7 +566,7 @@ def test_predict_prints_writes_and_reports(typed, tmp_path):
 
 
 def test_columns_are_told_before_the_work(typed, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "_tallies", lambda *given: (_ for _ in ()).throw(DataError("later")))
+    monkeypatch.setattr(module, "tallies_of", lambda *given: (_ for _ in ()).throw(DataError("later")))
     code, said, err = typed("predict", "--data", pairs(tmp_path / "ko.tsv"))
     assert code == 2 and "later" in err and "first is 'premise'" in said
 

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from filecmp import cmp
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
-import torch
 from pydantic import Field
 from torch import Tensor
-from tqdm.auto import tqdm
 
-from xlgen import models
 from xlgen.core.coerce import AtLeast0, AtLeast1, Setting
 from xlgen.core.config import RunOptions
-from xlgen.core.device import accelerator_for, threads
+from xlgen.core.device import threads
 from xlgen.core.errors import ConfigError, DataError, UnknownName
-from xlgen.data.encode import encode
-from xlgen.data.encode_tagged import encode_tagged
 from xlgen.data.languages import LANGUAGES
-from xlgen.data.own import CHUNK, OwnTask
-from xlgen.data.read_pairs import Rows
-from xlgen.data.read_tagged import TaggedRows
+from xlgen.data.own import OwnTask
 from xlgen.data.task import Task, check_split
 from xlgen.data.task_file import task_of
 from xlgen.forecast import frame as frames
@@ -35,13 +26,11 @@ from xlgen.forecast.basis import basis_of
 from xlgen.forecast.chance import spread, widened
 from xlgen.forecast.jackknife import LEVEL
 from xlgen.forecast.labels import labels_worth
-from xlgen.forecast.scores import ESTIMATORS, FOLDS, KEPT, Score, Tally, scores
+from xlgen.forecast.one_pass import tallies_of
+from xlgen.forecast.others import of_others
+from xlgen.forecast.scores import ESTIMATORS, Tally
 from xlgen.measures.asked import Checkpoint
-from xlgen.models import class_order
-from xlgen.models.catalogue import spellings_of
-from xlgen.models.evaluate import Predictions
-from xlgen.models.evaluate import predict as logits_of
-from xlgen.training.runs import Run, run_of
+from xlgen.training.runs import Run
 
 PRECISIONS = ("float32", "bf16")
 """Of the forward passes. bfloat16 has eight bits for a number's digits."""
@@ -168,10 +157,10 @@ def predict(
     if isinstance(task, str):
         found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
-    known, of_others = (None, 0) if records is None else _records(records, source, found.name)
+    known, others = (None, 0) if records is None else of_others(records, source, found.name)
     wanted, labelled = _languages(found, languages, labelled)
     with threads(options.threads):
-        tallies, parts, at_home, labels = _tallies(
+        tallies, parts, at_home, labels = tallies_of(
             found, source, wanted, labelled, split, size, batch_size, precision, options
         )
     if not tallies:
@@ -183,54 +172,10 @@ def predict(
     noise = own.set_index("language")[frames.NOISE]
     folds = [part.assign(**{frames.NOISE: part["language"].map(noise)}) for part in folds]
     forecast = _forecast(found, source, tallies, own, folds, at_home, labelled, known, level)
-    if not of_others:
+    if not others:
         return forecast
-    models_ = f"{of_others} model{'s' * (of_others != 1)}"
-    return replace(forecast, basis=f"{forecast.basis}; nothing is learnt from {models_} of other encoders")
-
-
-def _records(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task: str) -> tuple[pd.DataFrame, int]:
-    """The table without what it has of the model itself, and of the task from other encoders; how many these are.
-
-    What a language costs one encoder it need not cost another. Models stay whose encoder is not known, or not listed.
-    """
-    rows = (records if isinstance(records, pd.DataFrame) else frames.load(Path(records))).reset_index(drop=True)
-    table = frames.tidy(rows)
-    called = rows.loc[table.index, [name for name in ("run", "model") if name in rows]].astype(str)
-    own = {name for name in np.unique(called.to_numpy()) if _is_called(source, name)}
-    table = table[~called.isin(own).any(axis=1)]
-    column = "encoder" if "encoder" in rows else "model" if "run" in rows else ""  # as records and `measure` have it
-    ours = _listed(source.pretrained)
-    if not ours or column not in rows:
-        return table, 0
-    theirs = rows.loc[table.index, column].map(_listed)
-    other = (theirs != "") & (theirs != ours) & (table["task"] == task)
-    return table[~other], table.loc[other, "model"].nunique()
-
-
-def _listed(encoder: str) -> str:
-    """The name of an encoder of the catalogue, however it is spelled; empty for another one."""
-    spelled = spellings_of(str(encoder))
-    return spelled[-1] if len(spelled) > 1 else ""
-
-
-def _is_called(source: Run | Checkpoint, name: str) -> bool:
-    """Whether records that name a run or a model so are of this one: by its key, or its folder or a copy of that.
-
-    The key of a checkpoint alone does not tell: with another ``pretrained`` or ``max_length`` it is another.
-    """
-    folder, other = Path(source.model).expanduser(), Path(name).expanduser()
-    if name in (source.key, source.model):
-        return True
-    if not folder.is_dir():
-        return False
-    return name == run_of(folder) or other.is_dir() and (other.samefile(folder) or _is_copy(other, folder))
-
-
-def _is_copy(other: Path, folder: Path) -> bool:
-    """Whether two folders have the same files of weights, which are read up to the first difference."""
-    theirs, ours = ({file.name: file for file in where.glob("*.safetensors")} for where in (other, folder))
-    return bool(ours) and theirs.keys() == ours.keys() and all(cmp(theirs[n], ours[n], shallow=False) for n in ours)
+    left_out = f"{others} model{'s' * (others != 1)}"
+    return replace(forecast, basis=f"{forecast.basis}; nothing is learnt from {left_out} of other encoders")
 
 
 def _languages(
@@ -254,80 +199,6 @@ def _languages(
     labelled = tuple(language for language in dict.fromkeys(labelled) if language != task.source_language)
     wanted = [language for language in languages or there if language != task.source_language]
     return tuple(dict.fromkeys([*wanted, *labelled])), labelled
-
-
-def _chunks(
-    task: Task, languages: Sequence[str], split: str, size: int, options: RunOptions
-) -> tuple[int, Iterator[tuple[str, Rows | TaggedRows]]]:
-    """How many rows there are, and the rows of each language, some at a time."""
-    if isinstance(task, OwnTask):
-        return sum(task.files.survey[language].rows for language in languages), task.files.chunks(languages)
-    rows = {language: task.rows(language, split, options.data_dir).take(size) for language in languages}
-    parts = (
-        (language, all_.part(start, start + CHUNK))
-        for language, all_ in rows.items()
-        for start in range(0, len(all_), CHUNK)
-    )
-    return sum(map(len, rows.values())), parts
-
-
-def _tallies(
-    task: Task,
-    source: Run | Checkpoint,
-    languages: Sequence[str],
-    labelled: Sequence[str],
-    split: str,
-    size: int,
-    batch_size: int,
-    precision: str,
-    options: RunOptions,
-) -> tuple[dict[str, Tally], list[dict[str, Tally]], Tally, Tensor]:
-    """Go through the text once: a tally per language, and of each of :data:`FOLDS` parts of its rows; that of the
-    source's development examples, and their labels."""
-    total, chunks = _chunks(task, languages, split, size, options)
-    dev = task.rows(task.source_language, "dev", options.data_dir)
-    if not dev.labelled:
-        raise DataError(
-            f"the rows in {task.source_language!r}, which forecasts are calibrated on, have no labels; add them."
-        )
-    device = accelerator_for(options.device).device
-    model = models.load_finetuned(source.model, len(task.labels), eager=False, kind=task.kind).to(device)
-    tokenizer, order, positions = (
-        models.load_tokenizer(source.model),
-        class_order(model, task),
-        models.takes_position_ids(model),
-    )
-    length, encoder = models.longest_input(model, source.max_length), encode_tagged if task.kind == "token" else encode
-    names = tuple(task.labels[order.index(i)] for i in range(len(order)))
-
-    def predicted(rows: Rows | TaggedRows, language: str) -> Predictions:
-        encoded = encoder(rows.relabelled(order), tokenizer, length, None, positions)
-        batches = [batch.to(device) for batch in encoded.batches(batch_size)]
-        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            return logits_of(model, batches, language)
-
-    with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
-        calibration = predicted(dev, task.source_language)
-        bar.update(len(dev))
-        known: Mapping[str, Score] = scores(calibration)
-        at_home, tallies = Tally(), {language: Tally() for language in languages}
-        parts = [{language: Tally(kept=KEPT // FOLDS) for language in languages} for _ in range(FOLDS)]
-        at_home.add(calibration, known, len(dev))
-        at_home.add_labels(calibration, names, task.kind)
-        for language, rows in chunks:
-            found = predicted(rows, language)
-            fold = (found.example + tallies[language].rows) % FOLDS
-            folds = [
-                Predictions(found.logits[fold == k], found.labels[fold == k], found.example[fold == k])
-                for k in range(FOLDS)
-            ]
-            counted = [(tallies[language], found), *((part[language], f) for part, f in zip(parts, folds, strict=True))]
-            for tally, some in counted:
-                tally.add(some, known, len(some.example.unique()))
-                if language in labelled:
-                    tally.add_labels(some, names, task.kind)
-            bar.update(len(rows))
-    return tallies, parts, at_home, calibration.labels
 
 
 def _table(

@@ -1,0 +1,119 @@
+"""One forward pass over the text of all languages, of which sums remain (:mod:`xlgen.forecast.scores`)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from xlgen import models
+from xlgen.core.config import RunOptions
+from xlgen.core.device import accelerator_for
+from xlgen.core.errors import DataError
+from xlgen.data.encode import encode
+from xlgen.data.encode_tagged import encode_tagged
+from xlgen.data.own import CHUNK, OwnTask
+from xlgen.data.read_pairs import Rows
+from xlgen.data.read_tagged import TaggedRows
+from xlgen.data.task import Task
+from xlgen.forecast.scores import FOLDS, KEPT, Score, Tally, scores
+from xlgen.measures.asked import Checkpoint
+from xlgen.models import class_order
+from xlgen.models.evaluate import Predictions
+from xlgen.models.evaluate import predict as logits_of
+from xlgen.training.runs import Run
+
+
+def tallies_of(
+    task: Task,
+    source: Run | Checkpoint,
+    languages: Sequence[str],
+    labelled: Sequence[str],
+    split: str,
+    size: int,
+    batch_size: int,
+    precision: str,
+    options: RunOptions,
+) -> tuple[dict[str, Tally], list[dict[str, Tally]], Tally, Tensor]:
+    """Go through the text once.
+
+    Args:
+        task: what is to be told apart.
+        source: the model that does it.
+        languages: of the text.
+        labelled: those of them whose labels are counted.
+        split: of the task's own data.
+        size: rows of each language of the task's own data; 0 is all.
+        batch_size: rows of a forward pass.
+        precision: see :data:`xlgen.forecast.predict.PRECISIONS`.
+        options: device, data folder, progress.
+
+    Returns:
+        A tally per language; the same of each of :data:`FOLDS` parts of its rows; that of the source's development
+        examples; and the labels of these.
+
+    Raises:
+        DataError: the development examples of the source have no labels.
+    """
+    total, chunks = _chunks(task, languages, split, size, options)
+    dev = task.rows(task.source_language, "dev", options.data_dir)
+    if not dev.labelled:
+        raise DataError(
+            f"the rows in {task.source_language!r}, which forecasts are calibrated on, have no labels; add them."
+        )
+    device = accelerator_for(options.device).device
+    model = models.load_finetuned(source.model, len(task.labels), eager=False, kind=task.kind).to(device)
+    tokenizer, order, positions = (
+        models.load_tokenizer(source.model),
+        class_order(model, task),
+        models.takes_position_ids(model),
+    )
+    length, encoder = models.longest_input(model, source.max_length), encode_tagged if task.kind == "token" else encode
+    names = tuple(task.labels[order.index(i)] for i in range(len(order)))
+
+    def predicted(rows: Rows | TaggedRows, language: str) -> Predictions:
+        encoded = encoder(rows.relabelled(order), tokenizer, length, None, positions)
+        batches = [batch.to(device) for batch in encoded.batches(batch_size)]
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            return logits_of(model, batches, language)
+
+    with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
+        calibration = predicted(dev, task.source_language)
+        bar.update(len(dev))
+        known: Mapping[str, Score] = scores(calibration)
+        at_home, tallies = Tally(), {language: Tally() for language in languages}
+        parts = [{language: Tally(kept=KEPT // FOLDS) for language in languages} for _ in range(FOLDS)]
+        at_home.add(calibration, known, len(dev))
+        at_home.add_labels(calibration, names, task.kind)
+        for language, rows in chunks:
+            found = predicted(rows, language)
+            fold = (found.example + tallies[language].rows) % FOLDS
+            folds = [
+                Predictions(found.logits[fold == k], found.labels[fold == k], found.example[fold == k])
+                for k in range(FOLDS)
+            ]
+            counted = [(tallies[language], found), *((part[language], f) for part, f in zip(parts, folds, strict=True))]
+            for tally, some in counted:
+                tally.add(some, known, len(some.example.unique()))
+                if language in labelled:
+                    tally.add_labels(some, names, task.kind)
+            bar.update(len(rows))
+    return tallies, parts, at_home, calibration.labels
+
+
+def _chunks(
+    task: Task, languages: Sequence[str], split: str, size: int, options: RunOptions
+) -> tuple[int, Iterator[tuple[str, Rows | TaggedRows]]]:
+    """How many rows there are, and the rows of each language, some at a time."""
+    if isinstance(task, OwnTask):
+        return sum(task.files.survey[language].rows for language in languages), task.files.chunks(languages)
+    rows = {language: task.rows(language, split, options.data_dir).take(size) for language in languages}
+    parts = (
+        (language, all_.part(start, start + CHUNK))
+        for language, all_ in rows.items()
+        for start in range(0, len(all_), CHUNK)
+    )
+    return sum(map(len, rows.values())), parts

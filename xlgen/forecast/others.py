@@ -1,0 +1,58 @@
+"""Which rows of records are of other models, and of the same encoder: what a forecast may learn from."""
+
+from __future__ import annotations
+
+from filecmp import cmp
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from xlgen.forecast import frame as frames
+from xlgen.measures.asked import Checkpoint
+from xlgen.models.catalogue import spellings_of
+from xlgen.training.runs import Run, run_of
+
+
+def of_others(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task: str) -> tuple[pd.DataFrame, int]:
+    """The table without what it has of the model itself, and of the task from other encoders; how many these are.
+
+    What a language costs one encoder it need not cost another. Models stay whose encoder is not known, or not listed.
+    """
+    rows = (records if isinstance(records, pd.DataFrame) else frames.load(Path(records))).reset_index(drop=True)
+    table = frames.tidy(rows)
+    called = rows.loc[table.index, [name for name in ("run", "model") if name in rows]].astype(str)
+    own = {name for name in np.unique(called.to_numpy()) if is_called(source, name)}
+    table = table[~called.isin(own).any(axis=1)]
+    column = "encoder" if "encoder" in rows else "model" if "run" in rows else ""  # as records and `measure` have it
+    ours = _listed(source.pretrained)
+    if not ours or column not in rows:
+        return table, 0
+    theirs = rows.loc[table.index, column].map(_listed)
+    other = (theirs != "") & (theirs != ours) & (table["task"] == task)
+    return table[~other], table.loc[other, "model"].nunique()
+
+
+def _listed(encoder: str) -> str:
+    """The name of an encoder of the catalogue, however it is spelled; empty for another one."""
+    spelled = spellings_of(str(encoder))
+    return spelled[-1] if len(spelled) > 1 else ""
+
+
+def is_called(source: Run | Checkpoint, name: str) -> bool:
+    """Whether records that name a run or a model so are of this one: by its key, or its folder or a copy of that.
+
+    The key of a checkpoint alone does not tell: with another ``pretrained`` or ``max_length`` it is another.
+    """
+    folder, other = Path(source.model).expanduser(), Path(name).expanduser()
+    if name in (source.key, source.model):
+        return True
+    if not folder.is_dir():
+        return False
+    return name == run_of(folder) or other.is_dir() and (other.samefile(folder) or _is_copy(other, folder))
+
+
+def _is_copy(other: Path, folder: Path) -> bool:
+    """Whether two folders have the same files of weights, which are read up to the first difference."""
+    theirs, ours = ({file.name: file for file in where.glob("*.safetensors")} for where in (other, folder))
+    return bool(ours) and theirs.keys() == ours.keys() and all(cmp(theirs[n], ours[n], shallow=False) for n in ours)
