@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from xlgen import cli
-from xlgen.cli import arguments, options_of, writable
+from xlgen.cli import arguments, options_of
 from xlgen.cli.arguments import add_common
 from xlgen.cli.listing import LISTS, Entry, about
+from xlgen.cli.written import writable
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError
 

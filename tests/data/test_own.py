@@ -10,7 +10,8 @@ import pytest
 from xlgen.core.config import digest
 from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
 from xlgen.data.catalogue import TASKS
-from xlgen.data.own import OwnFiles, own_task
+from xlgen.data.own import OwnFiles
+from xlgen.data.own_task import own_task
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task_file import task_of

@@ -6,32 +6,21 @@ Heavy libraries are imported by the command that needs them, so that ``xlgen --h
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryFile
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
 
 from xlgen.cli.arguments import parser
+from xlgen.cli.given import columns, nested, pairs, settings_in, words
 from xlgen.cli.listing import LISTS
+from xlgen.cli.written import TABLES, apart, grid, say_columns, writable, write_table
 from xlgen.core.config import RunOptions
-from xlgen.core.errors import ConfigError, UnknownName, XlgenError, first_line, what_is_wrong
-from xlgen.core.files import is_stream, put
-
-if TYPE_CHECKING:
-    import pandas
-
-    from xlgen.data.task import Task
-
-TABLES = (".csv", ".parquet")
-"""How the names of tables end that are written."""
+from xlgen.core.errors import ConfigError, UnknownName, XlgenError, first_line
 
 Command = tuple[Callable, Callable]
 """What adds a command to argparse's sub-parsers, and what runs it."""
@@ -132,7 +121,7 @@ def _run(args: argparse.Namespace) -> None:
     from xlgen.training.presets import build, config_for
 
     given = {key: getattr(args, key) for key in ("task", "model", "objective", "tuning", "seed", "start", "language")}
-    given = {key: value for key, value in given.items() if value is not None} | _pairs(args.set)
+    given = {key: value for key, value in given.items() if value is not None} | pairs(args.set)
     if args.config and args.preset:
         raise ConfigError("--config and --preset are both given; choose one, and change settings with --set.")
     if args.config:
@@ -163,19 +152,19 @@ def _measure(args: argparse.Namespace) -> None:
     from accelerate import PartialState
 
     from xlgen.data.catalogue import TASKS
-    from xlgen.data.own import OwnTask
+    from xlgen.data.own_task import OwnTask
     from xlgen.data.task_file import task_of
     from xlgen.measures import MEASURES, measuring
 
     values = settings_in(args.config) if args.config else {}
     flags = {"split": args.split, "size": args.size, "batch_size": args.batch_size}
-    flags |= {"names": _words(args.measures, "--measures"), "languages": _words(args.languages, "--languages")}
+    flags |= {"names": words(args.measures, "--measures"), "languages": words(args.languages, "--languages")}
     values |= {key: value for key, value in flags.items() if value is not None}
     config = measuring.MeasureConfig.from_dict(values)
-    config = replace(config, settings=_nested(config.settings, args.set))
+    config = replace(config, settings=nested(config.settings, args.set))
     if not config.names:
         raise ConfigError("--measures names none; see `xlgen list measures`.")
-    for measure in _nested({}, args.set):
+    for measure in nested({}, args.set):
         if measure not in config.names and measure in MEASURES:
             raise ConfigError(
                 f"--set is given for {measure}, and only {', '.join(config.names)} is measured; ask for it."
@@ -184,8 +173,8 @@ def _measure(args: argparse.Namespace) -> None:
         source = measuring.Checkpoint(args.model, args.task, args.pretrained, args.max_length)
     else:
         source = measuring.find(args.run, options)
-    task = task_of(args.task or source.task, args.data, _columns(args.columns), config.languages)
-    _apart(args.out, task)
+    task = task_of(args.task or source.task, args.data, columns(args.columns), config.languages)
+    apart(args.out, task)
     if args.model:
         source = replace(source, task=task.name)
     elif task.name != source.task and not isinstance(task, OwnTask):
@@ -197,9 +186,9 @@ def _measure(args: argparse.Namespace) -> None:
         rows = measuring.frame([source], [config], options)
     if not PartialState().is_main_process:
         return
-    _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
+    say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
     print(f"{source.model} ({source.task}, {config.split if args.data is None else args.data})")
-    print(_grid(rows))
+    print(grid(rows))
     if args.out:
         write_table(args.out, rows)
 
@@ -209,22 +198,22 @@ def _predict(args: argparse.Namespace) -> None:
     options = options_of(args)
     writable(args.out, "--out", TABLES)
     writable(args.report, "--report", (".html",))
-    from xlgen.data.own import OwnTask
+    from xlgen.data.own_task import OwnTask
     from xlgen.data.task_file import task_of
     from xlgen.forecast import report
     from xlgen.forecast.predict import predict
     from xlgen.training.runs import find
 
-    source, languages = args.model or find(args.run, options), _words(args.languages, "--languages") or ()
-    task = task_of(args.task or source.task, args.data, _columns(args.columns), languages)
-    _apart(args.out, task)
-    _apart(args.report, task, "--report")
-    _say_columns(task.files.guesses if isinstance(task, OwnTask) else {})  # before the work, which may take hours
+    source, languages = args.model or find(args.run, options), words(args.languages, "--languages") or ()
+    task = task_of(args.task or source.task, args.data, columns(args.columns), languages)
+    apart(args.out, task)
+    apart(args.report, task, "--report")
+    say_columns(task.files.guesses if isinstance(task, OwnTask) else {})  # before the work, which may take hours
     found = predict(
         source,
         task,
         languages,
-        labelled=_words(args.labelled, "--labelled"),
+        labelled=words(args.labelled, "--labelled"),
         records=args.records,
         split=args.split,
         size=args.size,
@@ -248,20 +237,6 @@ def _check_source(args: argparse.Namespace) -> None:
         raise ConfigError("--model needs --task: what the model was fine-tuned on; see `xlgen list tasks`.")
 
 
-def _columns(text: str | None) -> dict[str, str]:
-    words = _words(text, "--columns") or ()
-    pairs = _pairs(words, "--columns", "first=premise")
-    if len(pairs) < len(words):
-        raise ConfigError(f"--columns {text} names a column twice; expected each once, such as first=premise.")
-    return pairs
-
-
-def _say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:
-    """Print which columns of a user's files are what, so that a wrong guess is seen."""
-    for file, columns in guesses.items():
-        print(f"{file}: {', '.join(f'{what} is {name!r}' for what, name in columns.items())}")
-
-
 def _frechet(args: argparse.Namespace) -> None:
     options = options_of(args)
     writable(args.out, "--out", TABLES)
@@ -276,11 +251,11 @@ def _frechet(args: argparse.Namespace) -> None:
     settings = of_text.Settings(args.max_length, args.labels, args.seed)
     with threads(options.threads):
         found = of_text.of_languages(
-            args.model, _words(args.languages, "--languages"), args.examples, args.folds, settings, options
+            args.model, words(args.languages, "--languages"), args.examples, args.folds, settings, options
         )
     rows, source = pandas.DataFrame(found.rows()), found.languages[0]
     print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
-    print(_grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
+    print(grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
     if args.out:
         write_table(args.out, rows)
 
@@ -299,109 +274,3 @@ COMMANDS = {
     "frechet": _frechet,
     "list": _list,
 }
-
-
-def _pairs(texts: Iterable[str], option: str = "--set", example: str = "epochs=3") -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not (key.strip() and equals):
-            raise ConfigError(f"{option} {text!r} is not of the form key=value, such as {option} {example}.")
-        pairs[key.strip()] = value.strip()
-    return pairs
-
-
-def _nested(settings: Mapping[str, Mapping[str, Any]], texts: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Add ``measure.setting=value`` pairs to the settings by measure."""
-    nested = {measure: dict(given) for measure, given in settings.items()}
-    for key, value in _pairs(texts).items():
-        measure, dot, setting = key.partition(".")
-        if not dot:
-            raise ConfigError(f"--set {key}={value}: name the measure too, as in --set sharpness_difference.n=0.05.")
-        nested.setdefault(measure, {})[setting] = value
-    return nested
-
-
-def writable(path: Path | None, option: str = "--out", endings: Sequence[str] = ()) -> None:
-    """Try now whether a file can be written that is written after the work; nothing new stays.
-
-    Args:
-        path: of the file; ``None`` if there is none.
-        option: that names it.
-        endings: that its name can have; any unless given. What is no regular file needs none.
-
-    Raises:
-        ConfigError: it cannot.
-    """
-    if path is None:
-        return
-    try:
-        if is_stream(path):
-            return
-        place = path.resolve()
-        folder = next(folder for folder in place.parents if folder.exists())
-        if folder != place.parent:  # it is made when the file is written
-            TemporaryFile(dir=folder).close()
-        else:
-            fresh = not place.exists()
-            place.open("a").close()  # nothing else tells for all file systems; what is there stays
-            if fresh:
-                place.unlink(missing_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{option} {path} cannot be written ({error.strerror}); give another path.") from None
-    if endings and path.suffix.lower() not in endings:
-        raise ConfigError(f"{option} {path}: expected a name that ends in {' or '.join(endings)}.")
-
-
-def _apart(path: Path | None, task: Task, option: str = "--out") -> None:
-    """Refuse to write over a user's data, or among them, where it would be read as data the next time.
-
-    Raises:
-        ConfigError: the path is that of the data, or in their folder.
-    """
-    from xlgen.data.own import OwnTask
-
-    if path is None or not isinstance(task, OwnTask):
-        return
-    data = task.files.path
-    if path.resolve().is_relative_to(data.resolve()) or (path.exists() and data.exists() and path.samefile(data)):
-        raise ConfigError(f"{option} {path} is in the data, {data}; give a path outside of them.")
-
-
-def _words(text: str | None, option: str) -> tuple[str, ...] | None:
-    """The words of an option, ``None`` if it was not given."""
-    if text is None:
-        return None
-    words = tuple(word.strip() for word in text.split(",") if word.strip())
-    if not words:
-        raise ConfigError(f"{option} names none; expected words separated by commas.")
-    return words
-
-
-def settings_in(path: Path) -> dict[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); expected a JSON file with settings.") from None
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} cannot be read as JSON: {what_is_wrong(error)}.") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no settings by name; expected a JSON object.")
-    return values
-
-
-def _grid(rows: pandas.DataFrame) -> str:
-    """Languages down, measures across."""
-    cells = [
-        f"{value:.5g}" if status == "ok" else status for value, status in zip(rows.value, rows.status, strict=True)
-    ]
-    wide = rows.assign(cell=cells).pivot(index="language", columns="measure", values="cell").fillna("")
-    wide = wide.reindex(index=rows["language"].unique(), columns=rows["measure"].unique())
-    return wide.rename_axis(index=None, columns="language").to_string()
-
-
-def write_table(path: Path, rows: pandas.DataFrame) -> None:
-    """Write rows as Parquet where the name ends so, as CSV otherwise (:func:`put`); settings by name as JSON."""
-    plain = rows.map(lambda cell: json.dumps(cell) if isinstance(cell, dict) else cell)
-    parquet = path.suffix.lower() == ".parquet"
-    put(path, plain.to_parquet(index=False) if parquet else plain.to_csv(index=False).encode())

@@ -22,10 +22,9 @@ from typing import Any
 from xlgen.core.errors import ConfigError, DataError, UnknownName
 from xlgen.data.conll import sentences_of, sentences_of_conllu
 from xlgen.data.formats import class_names, header_of, is_saved, records_of, stem_of, suffix_of
-from xlgen.data.languages import LANGUAGES
+from xlgen.data.languages import code_of, no_code
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
-from xlgen.data.task import Task, check_split
 
 CHUNK = 2048
 """Rows of one language that are handed on together: enough for batches of equal length, few enough for any memory."""
@@ -51,17 +50,6 @@ SUFFIXES = {
     "sequence": (".tsv", ".csv", ".jsonl", ".parquet"),
     "token": (".conll", ".tsv", ".txt", ".conllu", ".jsonl", ".parquet"),
 }
-
-REGIONAL = frozenset(
-    "ar-ae ar-sa de-at de-be de-ch de-li en-au en-ca en-gb en-my en-us es-ar es-co es-mx es-sv es-us fa-af fr-be fr-ca "
-    "fr-ch it-ch ms-my nl-be ps-af pt-br pt-pt ro-md sr-ba sr-me sv-fi ta-my zh-cn zh-hans zh-hant zh-hk zh-sg "
-    "zh-tw".split()
-)
-"""Codes of languages in a region that names of files have in small letters. What a region is called is often the code
-of a language, too: ``pt-br`` is Portuguese in Brazil and not Breton."""
-
-SUBTAG = "[A-Z]{2}|[A-Z][a-z]{3}|[0-9]{3}"
-"""A region or script as it is written in codes of languages."""
 
 HALVED = "expected text without halved characters (surrogates); write the file again as UTF-8"
 
@@ -245,7 +233,7 @@ class OwnFiles:
 
         if "language" in columns:
             language = cells.get(columns["language"])
-            if problem := _no_code(language):
+            if problem := no_code(language):
                 raise refuse("language", problem)
         else:
             language = self._of_file(file)
@@ -290,7 +278,7 @@ class OwnFiles:
         parts, named = re.split(r"[._-]", stem), re.split("[_-]", self.language.lower())
         if self.language and [part.lower() for part in parts[-len(named) :]] == named:
             return self.language
-        if code := _code_of(parts):
+        if code := code_of(parts):
             return code
         if not self.language:
             raise DataError(
@@ -308,85 +296,6 @@ class OwnFiles:
                 for tag, place in zip(tags, where, strict=True)
             )  # fmt: skip
             yield where[0], language, words, indices
-
-
-@dataclass(frozen=True, eq=False)
-class OwnTask(Task):
-    """A task whose rows are a user's, whatever the split; what they lack of the source language is the task's own.
-
-    Attributes:
-        files: the user's.
-        base: the task of the catalogue, if it is one.
-    """
-
-    files: OwnFiles | None = None
-    base: Task | None = None
-
-    def rows(self, language: str, split: str, data_dir: Path | None = None) -> Rows | TaggedRows:
-        """As :meth:`Task.rows`; development rows of the source language have labels, or are the base's.
-
-        Raises:
-            UnknownName: the files do not have the language, or there is no such split.
-            DataError: as :attr:`OwnFiles.survey`; or there are no labelled rows of the source language anywhere.
-        """
-        check_split(split)
-        there = self.files.survey.get(language)
-        if split != "dev" or language != self.source_language or (there and there.labelled):
-            return self._kept(language)
-        if self.base is None:
-            raise DataError(
-                f"{self.files.path} has no labelled rows in {language!r}, which forecasts are calibrated on; add them."
-            )
-        return self.base.rows(language, split, data_dir)
-
-    def _kept(self, language: str) -> Rows | TaggedRows:
-        known = self.__dict__.setdefault("_known", {})
-        if language not in known:
-            known[language] = self.files.rows(language)
-        return known[language]
-
-
-def own_task(task: Task, path: Path, columns: Mapping[str, str], languages: Sequence[str] = ()) -> OwnTask:
-    """A task with a user's files in place of its own; any language that they have is one of it.
-
-    Args:
-        task: labels and kind.
-        path: the files.
-        columns: see :attr:`OwnFiles.columns`.
-        languages: the wanted ones; a single one names that of files that do not tell.
-
-    Raises:
-        UnknownName: the files lack a language or a column.
-        DataError: as :attr:`OwnFiles.survey`.
-    """
-    index = {label: i for i, label in enumerate(task.labels)}
-    labels = index | {alias: index[label] for alias, label in task.aliases.items()}
-    targets = [language for language in languages if language != task.source_language]
-    files = OwnFiles(path, labels, task.kind, columns, targets[0] if len(targets) == 1 else "")
-    for language in languages:
-        if language not in files.survey and language != task.source_language:
-            raise UnknownName(f"language in {path}", language, files.survey)
-    facts = {name: getattr(task, name) for name in ("name", "labels", "aliases", "metric", "kind", "source_language")}
-    base = task if task.languages else None  # a task of the user's own has no other data
-    return OwnTask(**facts, languages=tuple(languages) or tuple(files.survey), citation="", files=files, base=base)
-
-
-def _code_of(parts: Sequence[str]) -> str:
-    """The code at the end of a name: of a language, or of one in a region or script; empty if there is none."""
-    *_, language, region = ["", *parts]
-    if language in LANGUAGES and (f"{language}-{region.lower()}" in REGIONAL or re.fullmatch(SUBTAG, region)):
-        return f"{language}-{region}"
-    return region if region in LANGUAGES else ""
-
-
-def _no_code(language: Any) -> str:
-    """What is wrong with a language's code; empty if nothing is."""
-    if isinstance(language, str) and re.fullmatch("[a-z]{2,3}([-_][A-Za-z0-9]+)*", language):
-        return ""
-    codes = {facts.name.lower(): code for code, facts in LANGUAGES.items()} | {code.upper(): code for code in LANGUAGES}
-    near = difflib.get_close_matches(str(language).lower(), codes, n=1, cutoff=0.8)
-    code = codes.get(str(language)) or (codes[near[0]] if near else "")
-    return f"expected the code of a language, such as {code or 'ko'!r}" + (f". Did you mean {code!r}?" if code else "")
 
 
 def _texts(words: Any) -> bool:

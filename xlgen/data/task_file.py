@@ -26,7 +26,8 @@ from typing import Any
 
 from xlgen.core.errors import ConfigError, DataError, UnknownChoice, UnknownName, what_is_wrong
 from xlgen.data.catalogue import TASKS
-from xlgen.data.own import GUESSES, own_task
+from xlgen.data.own import GUESSES
+from xlgen.data.own_task import own_task
 from xlgen.data.task import Task
 
 ENDINGS = (".toml", ".yaml", ".yml")

@@ -15,7 +15,8 @@ from xlgen.core.device import accelerator_for
 from xlgen.core.errors import DataError
 from xlgen.data.encode import encode
 from xlgen.data.encode_tagged import encode_tagged
-from xlgen.data.own import CHUNK, OwnTask
+from xlgen.data.own import CHUNK
+from xlgen.data.own_task import OwnTask
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task import Task

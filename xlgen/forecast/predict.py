@@ -18,7 +18,7 @@ from xlgen.core.config import RunOptions
 from xlgen.core.device import threads
 from xlgen.core.errors import ConfigError, DataError, UnknownName
 from xlgen.data.languages import LANGUAGES
-from xlgen.data.own import OwnTask
+from xlgen.data.own_task import OwnTask
 from xlgen.data.task import Task, check_split
 from xlgen.data.task_file import task_of
 from xlgen.forecast import frame as frames
