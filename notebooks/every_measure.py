@@ -112,7 +112,7 @@ first_p, second_p = ({k: corrected(answer[k]) for k in KINDS} for answer in (fir
 # %% tags=["remove-input"]
 each = ", permutation p, and p corrected for {} measures".format
 caption = "Which language? Over languages for a fixed model: mean coefficient over models [bootstrap over languages]"
-quietly = "; reliability, and r without noise, of the means over the models"
+quietly = "; reliability, and r corrected for error, of the means over the models"
 study.answers(first, first_p, caption + each(len(once(tried))) + quietly, quiet=True)
 
 # %% tags=["remove-input"]

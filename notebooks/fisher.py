@@ -280,7 +280,7 @@ seeds_apart = by_setting[["trace", "log trace", "dev"]].var().mean() ** 0.5  # o
 
 
 def without_noise(name: str):
-    """The reliability, and r without noise: what seeds move; None for one seed, which cannot say."""
+    """The reliability, and r corrected for error: what seeds move; None for one seed, which cannot say."""
     x, y = trace_of[name], points[name]["dev"]
     models = len(measured) / len(settings) if points[name].index.nlevels == 2 else 1  # of a point
     errors = [np.full(len(x), seeds_apart[column.name] / models**0.5) for column in (x, y)]
@@ -431,7 +431,7 @@ plt.show()
 # For the mean of the target languages {glue:text}`fisher-zero-shot`; without the too heavily penalised settings
 # {glue:text}`fisher-zero-shot-light`. The interval excludes 0 in {glue:text}`fisher-n-settled` of the
 # {glue:text}`fisher-n-targets` target languages, and the sign is negative in {glue:text}`fisher-n-negative` of these.
-# What $\mathrm{Tr}\, F$ adds where English development accuracy is held fixed {glue:text}`fisher-beyond`. That is
+# That $\mathrm{Tr}\, F$ adds something where English development accuracy is held fixed {glue:text}`fisher-beyond`. That is
 # the question that matters for whoever chooses a model: English accuracy is known anyway.
 #
 # ## Is small always good?
@@ -483,7 +483,8 @@ below = settings[settings["log trace"] < settings["log trace"][top]]
 clearly_worse = names(below.index[below["dev"] < settings["dev"][top] - noise])
 if new["Tr F"] < 10 ** settings["log trace"][top] and 100 * new["accuracy"] < settings["dev"][top] - noise:
     clearly_worse += ", the untrained model"
-say(untrained_times=f"{new['Tr F'] / plain_trace:.2f}", n_penalised=len(settings) - 1, n_flatter=len(flatter))
+say(untrained_times=f"{new['Tr F'] / old['Tr F']:.2f}", untrained_mean=f"{new['Tr F'] / plain_trace:.2f}")
+say(n_penalised=len(settings) - 1, n_flatter=len(flatter))
 say(flatter_better=names(flatter.index[flatter["dev"] > plain_dev]), best=spelled(*top), noise=f"{noise:.1f}")
 say(clearly_worse=clearly_worse)
 body = [(name, *map(format, row, DIGITS.values())) for name, row in split.iterrows()]
@@ -493,8 +494,8 @@ model is; models of this build (each of its own seed), on the development exampl
 chapters.table(("model", *DIGITS), body, caption)
 
 # %% [markdown]
-# Before training $\mathrm{Tr}\, F$ is {glue:text}`fisher-untrained-times` times that of the vanilla models, with nothing
-# learnt. Training moves both factors; the table has by how much. The new head has small random weights, through which
+# Before training $\mathrm{Tr}\, F$ is {glue:text}`fisher-untrained-times` times that of the vanilla model
+# beside it ({glue:text}`fisher-untrained-mean` times the mean over the seeds), with nothing learnt. Training moves both factors; the table has by how much. The new head has small random weights, through which
 # the logits feel little of the encoder, so much of the untrained model's trace belongs to the head.
 #
 # Of the {glue:text}`fisher-n-penalised` settings with a penalty {glue:text}`fisher-n-flatter` end with a smaller
@@ -647,7 +648,7 @@ changes = chapters.real_changes(real, lambda key: spelled(*key[:2]))
 chapters.show(chapters.reading(changes, chapters.real_relation(over, "Tr F", "fisher_trace", lambda key: key[0])))
 
 # %% [markdown]
-# ```{admonition} Concept check: In the figure, models with a smaller $\mathrm{Tr}\, F$ are more accurate: lower it, and accuracy rises. True?
+# ```{admonition} Concept check: In the paper's Figure 1, models with a smaller $\mathrm{Tr}\, F$ are more accurate: lower it, and accuracy rises. True?
 # :class: dropdown
 # *It does not follow.* The misconception is that a correlation over models that we chose is an effect. The trace is small
 # where a model is certain and where its outputs hardly depend on the weights. A constant answer, given with certainty, has

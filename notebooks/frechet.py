@@ -669,8 +669,8 @@ print(f"{layers[best]}: r = {signed(of_parts[best])}, p of the best = {p:.2g}")
 # %% [markdown]
 # ## The same on real text
 #
-# Of a real encoder after fine-tuning, with the Fisher information of the task's loss on XNLI (the third of the readings
-# above), the distance of each language from English against its accuracy:
+# Of a real encoder after fine-tuning, with the Fisher information of the task's loss on XNLI (as the third of the readings
+# above, but with the model's own labels, so that it needs none), the distance of each language from English against its accuracy:
 
 # %% tags=["remove-input", "reads:records"]
 real = records.committed(protocols.seeds("real", seeds=chapters.SEEDS))
@@ -698,8 +698,8 @@ chapters.show(chapters.reading(chapters.real_relation(real, "the distance", "fre
 # - Reliability of the distance over the languages: {glue:text}`frechet-reliable`.
 # - Up to {glue:text}`frechet-alpha-high` of the Fisher information of text lies in the embedding tables.
 #   Without them {glue:text}`frechet-r-inner`, and {glue:text}`frechet-r-text` with them.
-# - That the distance of all weights says something which {glue:text}`frechet-rival` does not
-#   {glue:text}`frechet-adds-all`; that the distance without the tables does {glue:text}`frechet-adds-inner`.
+# - That the distance of all weights adds to {glue:text}`frechet-rival` {glue:text}`frechet-adds-all`; that the one
+#   without the tables does so {glue:text}`frechet-adds-inner`.
 # - All of this is {glue:text}`frechet-encoder` with {glue:text}`frechet-examples` paragraphs and
 #   {glue:text}`frechet-test-size` test examples per language, one seed; the paper has mBERT and Wikipedia.
 # ```

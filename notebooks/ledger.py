@@ -103,7 +103,7 @@ for name in papers:
 # criteria: {glue:text}`ledger-parts` of the ledger's {glue:text}`ledger-rows` rows. Counted one by one, the same data would
 # vote twice. All rows of a claim are judged by the number from the most models, and the least favourable of their
 # verdicts counts, in the order "does not agree", "cannot say", "agrees in sign only", "agrees". What each row says alone
-# is under "why". A procedure that was *carried out* as the paper describes it is no agreement: nothing is compared.
+# is under "why". A procedure that was *carried out* is no agreement: nothing is compared.
 #
 # A claim is tested with the paper's own criterion. The search of α stops at a loss of 0.1 there; where the loss is higher
 # at the optimum itself, no α passes, and the search ends at the lower end of its bracket, as {doc}`sharpness` shows step by

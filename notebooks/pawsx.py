@@ -187,7 +187,7 @@ body = [
 
 
 def noisy(some: list[dict], source: str = english) -> tuple[str, str]:
-    """Reliabilities of margin and sharpness, and their r without noise."""
+    """Reliabilities of margin and sharpness, and their r corrected for error."""
     of_each = (chapters.noise_cells(chapters.noise(some, measure, source)) for measure in COLUMNS)
     return tuple(" / ".join(pair) for pair in list(zip(*of_each, strict=True))[:2])
 
@@ -211,13 +211,13 @@ for name, side in real.items():
         quiet = noisy(chapters.rows_of(at_real[name]), "en") if all(of_side) else ("", "")
         body.append((f"real data: {name}, {count}", *shown, side.accuracy.shape[1], *quiet))
 chapters.table(
-    ("", "margin (dev), r", "sharpness, r", "languages", "reliabilities", "r without noise"),
+    ("", "margin (dev), r", "sharpness, r", "languages", "reliabilities", "r corrected for error"),
     body,
     "Pearson's r with test accuracy over languages and its 95 % interval: Fisher's z; where languages are drawn, and of "
     "real data, a bootstrap over languages. The paper's intervals are not printed: they follow from r if it is over "
     f"{TABLE.n} languages. Ours on {n_of['accuracy', english]:,.0f} examples per language, sharpness on "
     f"{n_of['sharpness_difference', english]:,.0f}. Reliability of margin / of sharpness: the share of the variance over "
-    "languages that other examples would not change; r without noise: divided by the root of both reliabilities",
+    "languages that other examples would not change; r corrected for error: divided by the root of both reliabilities",
 )
 
 # %% tags=["remove-input"]
@@ -366,8 +366,7 @@ needed = 3 + (1.96 / math.atanh(abs(printed))) ** 2
 print(f"r = {printed}: {math.ceil(needed)} languages")
 
 # %% [markdown]
-# By Fisher's $z$: $\operatorname{artanh} |r| > 1.96 / \sqrt{n - 3}$. There are that many languages in XTREME, but not
-# that many independent ones.
+# By Fisher's $z$: $\operatorname{artanh} |r| > 1.96 / \sqrt{n - 3}$. XTREME has 40, and these are not independent either.
 #
 # ````{solution-end}
 # ````
@@ -435,7 +434,7 @@ kept = learnt if learnt.sum() >= 5 else learnt | True  # with too few others all
 
 # %% mystnb={"figure": {"name": "fig-pawsx-stages", "caption": "Increase of a language's accuracy by the second stage, against Tr F after English (development split, labels drawn from the model; logarithmic axis). One point a first stage: circle, no penalty; diamond, consistency loss; triangle, Fisher penalty; the number is the penalty's weight. Hollow: not above chance in English after the first stage. Bars: 95 % of a difference of two binomial shares, too wide because both models saw the same rows. Above: Pearson's r with log Tr F and its Fisher-z interval over the first stages that count."}, "image": {"alt": "One panel per language: the increase of accuracy by the second stage against the trace of the Fisher information after the first, on a logarithmic axis, one labelled point a first-stage model with an error bar."}} tags=["hide-input"]
 LOOK = {"none": figures.look("baseline"), "kl": figures.look("mvr"), "fpen": figures.look("fisher")}
-BESIDE = {"none": ((6, 0), "left"), "kl": ((6, 6), "left"), "fpen": ((-6, 6), "right")}
+BESIDE = {"none": ((0, -9), "center"), "kl": ((0, 9), "center"), "fpen": ((0, -9), "center")}
 over_models = {code: correlate(curvature[kept], gain[code][kept]) for code in second}
 fig, axes = plt.subplots(1, len(second), figsize=(3.3 * len(second), 3.8), sharey=True, squeeze=False)
 for ax, code in zip(axes[0], second, strict=True):
@@ -446,10 +445,17 @@ for ax, code in zip(axes[0], second, strict=True):
         point, (shift, side), colour = (trace[name], gain[code][name]), BESIDE[kind], LOOK[kind].colour
         fill = colour if learnt[name] else "white"
         ax.errorbar(*point, yerr=reach, fmt=LOOK[kind].marker, color=colour, elinewidth=0.8, mfc=fill)
-        where = {"xytext": shift, "textcoords": "offset points", "ha": side, "va": "center", "fontsize": 7.5}
+        where = {
+            "xytext": shift,
+            "textcoords": "offset points",
+            "ha": side,
+            "va": "center",
+            "fontsize": 7.5,
+            "color": colour,
+        }
         ax.annotate(f"{weight:g}" if weight else "", point, **where)
     ax.axhline(0, color=figures.FAINT, lw=0.8)
-    ax.set(xscale="log", xlabel="Tr F after English [nats²]")
+    ax.set(xscale="log", xlabel="Tr F after English [nats² / parameter²]")
     ax.margins(x=0.15)
     figures.plain_ticks(ax.xaxis)
     ax.set_title(f"{code}: {over_models[code]}".replace(", n", "\nn"), fontsize=8.5)
@@ -467,7 +473,12 @@ changes = {
     c: [f"{b:.1f} → {a:.1f} ({signed(a - b, 1)})" for b, a in zip(before[c], after[c], strict=True)] for c in second
 }
 chapters.table(
-    ("first stage", "Tr F [nats²]", f"{english} dev accuracy", *(f"{code}: before → after" for code in second)),
+    (
+        "first stage",
+        "Tr F [nats² / parameter²]",
+        f"{english} dev accuracy",
+        *(f"{code}: before → after" for code in second),
+    ),
     zip(penalties, map("{:.3g}".format, trace), map("{:.1f}".format, 100 * reached), *changes.values(), strict=True),
     f"Accuracy [%] on the held half ({halves['dev_pairs']:,} rows a language), and the increase [points]",
 )
@@ -539,7 +550,7 @@ for (kind, weight), code in (key for key in real_stages.runs if key[1]):
     body.append((f"{kind} {weight:g}", code, f"{told:.3g}", *shares, signed(100 * (ends[1] - ends[0]), 1)))
 if body:
     chapters.show(chapters.real_box(real_stages))
-    head = ("first stage", "second language", "Tr F [nats²]", "before", "after", "increase")
+    head = ("first stage", "second language", "Tr F [nats² / parameter²]", "before", "after", "increase")
     display(chapters.table(head, body, "Figure 2 on PAWS-X itself: accuracy [%] on the held half, a model per row"))
 
 # %% [markdown]

@@ -260,7 +260,7 @@ for short, scale in (("mini", "miniature"), ("real", "real")):
 # the trace of the Fisher information by {glue:text}`predict-mini-fisher` and {glue:text}`predict-real-fisher`. Cannot say
 # in real data: {glue:text}`predict-real-cannot`.
 #
-# ```{admonition} Concept check: the correlation without noise is that of the true values. True?
+# ```{admonition} Concept check: the corrected correlation is that of the true values. True?
 # :class: dropdown
 # *It is a bound.* The misconception is that noise can only weaken a correlation. The same examples enter the confidence
 # *and* the accuracy, so that their errors go the same way, and part of what is corrected for was in $r$ already.

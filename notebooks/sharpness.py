@@ -347,7 +347,7 @@ for scale in grid:
 
 # %% tags=["remove-input"]
 chapters.table(
-    ("σ", "with the order without noise", "between two draws", "φ with accuracy", "p"),
+    ("σ", "with the order corrected for error", "between two draws", "φ with accuracy", "p"),
     [
         (f"{s:g}", signed(kept[s], 2), signed(repeated[s], 2), with_accuracy[s], f"{with_accuracy[s].pearson.p:.2g}")
         for s in grid

@@ -292,7 +292,7 @@ stderr_slope = np.polyfit(np.log(sizes), np.log(stderrs), 1)[0]
 say(trace=f"{trace:.3f}", trace_mc=f"{means[-1]:.3f} ± {stderrs[-1]:.3f}", trace_draws=f"{sizes[-1]:,}")
 say(stderr_slope=signed(stderr_slope, 2))
 
-# %% mystnb={"figure": {"name": "fig-theory-trace", "caption": "Monte-Carlo estimates of the trace from m noise draws, each with its estimated standard error. Line: the exact trace. Band: one standard error as predicted, which narrows as the square root of m."}, "image": {"alt": "Points with error bars close in on a horizontal line as the number of draws grows; the bars are as long as a band around the line that narrows by half for every fourfold number of draws."}} tags=["hide-input"]
+# %% mystnb={"figure": {"name": "fig-theory-trace", "caption": "Monte-Carlo estimates of the trace from m noise draws, each with its estimated standard error. Line: the exact trace. Band: one standard error as predicted, which narrows as one over the square root of m."}, "image": {"alt": "Points with error bars close in on a horizontal line as the number of draws grows; the bars are as long as a band around the line that narrows by half for every fourfold number of draws."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.4, 3.6))
 ax.axhline(trace, color="C1", label=r"exact $\mathrm{Tr}\,F$")
 band = predicted / np.sqrt(sizes)

@@ -139,7 +139,7 @@ say(real_missing=few(map(named, unknown)))
 # %% tags=["remove-input"]
 singles = {m: results[named(m)] for m in varying if named(m) in results}
 caption = f"""Errors in a language that was left out [points], with 95 % intervals over languages, of the miniature \
-({len(keys)} models; {len(study.with_all)} of them have the expensive measures) and of real XNLI (e5-small; models: {n_real}); \
+({len(keys)} models; {len(study.with_all)} of them have the expensive measures) and of real XNLI (e5-small; models: at most {n_real}); \
 a blank: not recorded, or constant"""
 side_by_side(singles, real_rows, {m: study.needs_labels(m) for m in singles}, caption, BASES["language"]["mean"])
 
@@ -153,7 +153,8 @@ side_by_side(singles, real_rows, {m: study.needs_labels(m) for m in singles}, ca
 # - *DoC*: the mean confidence less what it is too high by in English {cite:p}`guillory2021predicting`.
 # - *Nuclear norm*: large where predictions are certain and spread over the classes {cite:p}`deng2023confidence`.
 # - *Sub-words per word*: into how many pieces the tokenizer cuts a word. *Text in pretraining*: $\log_{10}$ of the amount
-#   of text that the encoder has seen, relative to English. Both are features of the language, and need no model.
+#   of text in the corpus of the encoder's pretraining (for the miniature, whose languages are drawn by it, of articles in
+#   Wikipedia), relative to English. Both are features of the language, and need no model.
 # ```
 #
 # *Mean confidence* stands for DoC too: within a model they differ by a constant, so that over languages they count once;
@@ -161,8 +162,8 @@ side_by_side(singles, real_rows, {m: study.needs_labels(m) for m in singles}, ca
 # models, in {doc}`predict` a line to each; and each error is of the models that have the measure, fewer if it is expensive.
 #
 # Compare the rows of one pass with those of sixteen and more. On real text the best without labels is
-# {glue:text}`which_language-real-best`: the best of {glue:text}`which_language-real-tried`, chosen by looking, which
-# flatters it. Models of multilingual E5 small recorded so far: {glue:text}`which_language-real-models`, fine-tuned on at
+# {glue:text}`which_language-real-best`: the best of {glue:text}`which_language-real-tried` (those
+# that are missing here are in {doc}`every_measure`), chosen by looking, which flatters it. Models of multilingual E5 small recorded so far: {glue:text}`which_language-real-models`, fine-tuned on at
 # most {glue:text}`which_language-real-pairs` English pairs of MultiNLI and scored on
 # {glue:text}`which_language-real-rows` test pairs of XNLI in each of {glue:text}`which_language-real-languages` languages.
 # The last stage of its pretraining saw English NLI pairs, so its English is better than its size suggests. Real languages
@@ -475,7 +476,7 @@ chapters.table(head, body, caption, dense=True)
 #
 # A candidate passes if its corrected p-value is at most 0.05, its interval of $r$ excludes 0, its error in a new language
 # is smaller than that of the mean of the others (interval below 0), and no more than a tenth of its values are bounds.
-# {doc}`every_measure` has the four tests of each candidate, failed ones included, and says why reliability is none.
+# {doc}`every_measure` has the four tests of each candidate, failed ones included, and says why reliability is not a fifth.
 
 # %% tags=["remove-input"]
 passing = [m for m in candidates if study.settles(m, first[m], first_p[m], results.get(named(m)))]

@@ -257,8 +257,14 @@ seed_p = corrected(by_seed)
 
 # %% tags=["remove-input"]
 seed_settled = study.settled(by_seed, seed_p)
-unknown = sum(c.status != "ok" for c in by_seed.values())
-say(seeds_only=listed(seed_settled, by_seed), seeds_unknown=f"{unknown} of {len(candidates)}")
+unknown = [m for m, c in by_seed.items() if c.status != "ok"]
+constant = sum(second[m].status != "ok" for m in unknown)
+say(
+    seeds_only=listed(seed_settled, by_seed),
+    seeds_unknown=f"{len(unknown)} of {len(candidates)}",
+    constant=constant,
+    too_few=len(unknown) - constant,
+)
 body = []
 for m in candidates:
     row = [cell(by_seed[m]), p_text(seed_p[m]), cell(second[m]), p_text(second_p[m])]
@@ -269,7 +275,8 @@ chapters.table(("", "over seeds of one objective, mean", "Holm", "over all model
 
 # %% [markdown]
 # Over seeds alone, these are related to accuracy, the strongest first: {glue:text}`which_model-seeds-only`.
-# Candidates with too few seeds for the question: {glue:text}`which_model-seeds-unknown`.
+# Undefined are {glue:text}`which_model-seeds-unknown`: {glue:text}`which_model-constant` are features of the language, the
+# same for all models, and {glue:text}`which_model-too-few` are measured with too few seeds.
 #
 # ````{exercise} ★★ How much is there to tell?
 # :label: which-model-ex-ceiling

@@ -447,7 +447,7 @@ say(**{f"shared_{word}": f"{shared[name]:.2f}" for word, name in words.items()})
 
 # %% [markdown]
 # *Reliability* is the share of a measure's variance over the languages that other examples would not have changed, and
-# *r without noise* the coefficient divided by the root of both reliabilities (that of accuracy too): what it would be if
+# *r corrected for error* the coefficient divided by the root of both reliabilities (that of accuracy too): what it would be if
 # both were known exactly ({mod}`xlgen.analysis.reliability`). The last column says why a sign cannot be said: too few
 # languages, or too noisy a measure.
 #

@@ -20,7 +20,7 @@ from xlgen.data.catalogue import TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
-NOISE_HEAD = ("reliability", "r without noise", "cannot say because")
+NOISE_HEAD = ("reliability", "r corrected for error", "cannot say because")
 """Of the columns that :func:`noise_cells` fills."""
 
 
@@ -60,8 +60,8 @@ def with_errors_apart(frame: pd.DataFrame) -> pd.DataFrame:
     r"""Rows whose standard error is what sets a language apart from the others: :math:`s \sqrt{1 - c}`.
 
     Languages have the share c of their squared errors in common (:func:`xlgen.analysis.reliability.in_common`), by
-    measure: of these models, or, where no blocks of examples of theirs are known, of the recorded models of the same
-    task; 0 where there are none.
+    measure: of the recorded models of the task, so that all pages say the same of the same models, or, where no blocks
+    of examples of theirs are known, of these models; 0 where there are none.
 
     Args:
         frame: as of :func:`noise`, of target languages only; without columns ``task``, ``key`` and ``extra`` nothing is
@@ -93,7 +93,7 @@ def shares(frame: pd.DataFrame) -> dict[tuple[str, str], float]:
     frame, found = _with_both(frame), {}
     own = blocks(frame)
     for task, measure in dict.fromkeys(zip(frame.task, frame.measure, strict=True)):
-        found[task, measure] = _share(own.get((task, measure)) or blocks_of_recorded(task).get((task, measure), ()))
+        found[task, measure] = _share(blocks_of_recorded(task).get((task, measure)) or own.get((task, measure), ()))
     return found
 
 

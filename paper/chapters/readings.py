@@ -15,6 +15,7 @@ from paper.chapters.setups import Setup, setups_of
 from paper.records import Obtained
 from xlgen.analysis import FEWEST, LEVEL, RESAMPLES, Correlation, Interval, interval_of_mean, signed, spread
 from xlgen.analysis.correlation import pearson
+from xlgen.analysis.reliability import NOISY
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -89,7 +90,7 @@ def order_kept(kept: Mapping[float, float], repeated: Mapping[float, float]) -> 
     """Up to which noise scale the order of the languages is that without noise.
 
     Args:
-        kept: by noise scale, rank correlation with the order without noise.
+        kept: by noise scale, rank correlation with the order corrected for error.
         repeated: by noise scale, mean rank correlation of two draws.
     """
     scales = sorted(kept)
@@ -162,13 +163,15 @@ def real_relation(found: Obtained, title: str, measure: str, named: Named, resam
             f"The correlation of {title} with accuracy is settled (its interval excludes 0) with {_and(settled)} alone."
         )
     noises = (setups[name].noise(resamples) for name in rs if name not in settled)
-    reliable = [noise.reliability_x for noise in noises if noise is not None]
-    if not reliable:
+    noises = [noise for noise in noises if noise is not None]
+    if not noises:
         return first
-    if max(reliable) < 0:
+    most = max(noise.reliability_x for noise in noises)
+    if most < 0:
         return f"{first} Its errors exceed all differences between the languages: it takes more examples to say more."
     where = "Where it is not, its" if settled else "Its"
-    return f"{first} {where} reliability is at most {max(reliable):.2f}: it takes more examples to say more."
+    more = "examples" if any(noise.why_not == NOISY for noise in noises) else "languages"
+    return f"{first} {where} reliability is at most {most:.2f}: it takes more {more} to say more."
 
 
 def real_settled(found: Obtained, measures: Mapping[str, str], named: Named, resamples: int = RESAMPLES) -> str:

@@ -50,7 +50,7 @@ class Setup:
         return clustered(self.x, self.y, resamples=resamples)
 
     def noise(self, resamples: int = RESAMPLES) -> Disattenuated | None:
-        """Reliability, and r without noise, of the means over the seeds; ``None`` where no error is known."""
+        """Reliability, and r corrected for error, of the means over the seeds; ``None`` where no error is known."""
         x, y = self.points()
         columns = np.array([x, self.x_apart, y, self.y_apart], dtype=float)
         columns = columns[:, np.isfinite(columns).all(axis=0)]

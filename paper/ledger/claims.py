@@ -104,8 +104,8 @@ KINDS: Mapping[str, Kind] = {
     "procedure": Kind(
         None,
         "carried out (1) or not (0)",
-        "carried out where it could be, as described; otherwise cannot say. It counts neither for the paper nor "
-        "against it, because nothing is compared",
+        "carried out where it could be, its chapter says what is not as printed; otherwise cannot say. It counts "
+        "neither for the paper nor against it, because nothing is compared",
         "a procedure as described",
     ),
 }

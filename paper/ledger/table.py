@@ -151,12 +151,14 @@ def verdict(claim: Claim, ours: Record | None) -> Verdict:
     if ours.reason:
         return Verdict(NOT_RUN, ours.reason)
     if claim.kind == "procedure":
-        done = ours.value == 1
-        return Verdict(CARRIED_OUT, "as described") if done else Verdict(CANNOT_SAY, "could not be carried out")
+        if ours.value != 1:
+            return Verdict(CANNOT_SAY, "could not be carried out")
+        return Verdict(CARRIED_OUT, "its chapter says what is not as printed")
     if claim.pairs:
         return verdict_of_pairs(ours.value, ours.low, ours.p)
     if claim.kind == "share" and math.isnan(ours.low):
-        few = f"over {ours.n} run{'s' * (ours.n != 1)}, which settle no share: the languages of a model move together"
+        settle = "run, which settles" if ours.n == 1 else "runs, which settle"
+        few = f"over {ours.n} {settle} no share: the languages of a model move together"
         return Verdict(CANNOT_SAY, few)
     return analysis.verdict(
         ours.value,

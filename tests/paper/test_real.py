@@ -10,7 +10,7 @@ import pytest
 from recorded import CODES, L2, VANILLA, obtained, score, value
 
 from paper import chapters, ledger, protocols, records
-from paper.chapters.real import compared, real_order, real_relations, real_setups
+from paper.chapters.real import NOT_AS_PUBLISHED, compared, real_order, real_relations, real_setups
 from paper.published import scores
 from xlgen.measures.measuring import MeasureConfig
 
@@ -112,6 +112,15 @@ def test_the_box_tells_when_and_of_which_data_or_how_to_get_them():
     text = shown(chapters.real_box(obtained(("xnli", VANILLA, 0), ("xnli", VANILLA, 1)), obtained(("pawsx", L2, 2))))
     assert "Trained 2026-11-20 to 2026-11-22" in text and "data data0, data1" in text and "pawsx: 1 model of" in text
     assert "GRID=real" in shown(chapters.real_box(obtained())) and "not run" in shown(chapters.real_box(obtained()))
+
+
+def test_the_box_says_what_of_the_recorded_data_is_not_as_published():
+    """Of each recorded model, so that a grid of other data has to say what they are."""
+    real = [config for config, *_ in records.each() if not config.task.startswith("mini")]
+    assert real and all(config.data in NOT_AS_PUBLISHED[config.task][0] for config in real)
+    found = records.committed(protocols.seeds("real", task="pawsx", objectives=["baseline"], seeds=[0]))
+    assert "these are of PAWS-Wiki" in shown(chapters.real_box(found))
+    assert "Not as published" not in shown(chapters.real_box(obtained(("pawsx", L2, 2))))
 
 
 def test_scores_are_means_over_the_seeds_of_a_setup():

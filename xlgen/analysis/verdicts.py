@@ -153,7 +153,8 @@ def verdict_of_pairs(value: Mapping[str, float], low: Mapping[str, float], p: Ma
     beyond = [pair for pair in value if low[pair] > 0]
     reversed_ = [pair for pair in value if value[pair] < 0 and pair in settled]
     pairs = f"{len(value)} pair{'s' * (len(value) != 1)}"
-    of = f"of {pairs}, {len(right)} differ as claimed, {len(beyond)} of them beyond their interval"
+    differ = f"{len(right)} differ{'s' * (len(right) == 1)}"
+    of = f"of {pairs}, {differ} as claimed, {len(beyond)} of them beyond their interval"
     if reversed_:
         swapped = ", ".join(f"{signed(value[pair])} for {pair} (p = {adjusted[pair]:.2g})" for pair in reversed_)
         return Verdict(DISAGREES, f"{of}; settled the other way, corrected for the number of pairs: {swapped}")
