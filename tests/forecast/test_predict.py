@@ -235,6 +235,17 @@ def test_nine_own_labels_beside_records_are_what_intervals_rest_on(trained, monk
     assert alone["low"].isna().all()
 
 
+def test_four_own_labels_at_a_low_level_do_not_tell_what_twelve_models_can(trained):
+    """Of four errors an 80 % interval takes the greatest."""
+    run, where = trained
+    told = {}
+    for models in (2, 12):
+        asked = {"labelled": CODES[:4], "languages": ("ur",), "records": records(models), "level": 0.8}
+        told[models] = xlgen.predict(run, options=where, **asked).interval
+    assert "each labelled language of this model" in told[2]
+    assert "each model" in told[12] and "its labels in de, el, es, fr" in told[12]
+
+
 def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(trained):
     run, where = trained
     table = records(4).assign(run=lambda one: one["model"])

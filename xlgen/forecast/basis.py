@@ -20,6 +20,10 @@ from xlgen.forecast.jackknife import fewest, jackknife_plus
 FEWEST = 3
 """Labelled target languages that a regression is fitted on."""
 
+MANY = fewest()
+"""Labelled languages of a model that tell how far off its forecasts are, where as many of other models could tell it
+too. With the least number that a level takes, an interval is as long as the greatest of their errors."""
+
 FEATURES = f"{', '.join(DEFAULT[:-1])} and {DEFAULT[-1]}"
 
 DIRECT = MappingProxyType({"sequence": "doc", "token": "atc"})
@@ -214,18 +218,19 @@ def _on_models(task: Task, here: pd.DataFrame, others: pd.DataFrame, known: str,
     if len(here):
         own = f"{len(here)} labelled language{'s' * (len(here) > 1)} of this model ({known})"
         words += f"; and on what it is better by in {own}"
-    if len(here) >= max(FEWEST, fewest(level)):
+    kept = languages if set(others["language"]) - languages else set()
+    told = others.loc[~others["language"].isin(kept), "model"].nunique()
+    groups, own_need = max(2, fewest(level)), max(FEWEST, fewest(level))
+    if len(here) >= (own_need if told < groups else max(MANY, own_need)):
         how = f"jackknife+ at {at}: each labelled language of this model forecast from the others and the records"
         others, here = others.assign(group=""), here.assign(group=here["language"])
     else:
-        kept = languages if set(others["language"]) - languages else set()
         with_labels = f" and its labels in {known}" if kept else ""
         how = (
             f"CV+ at {at}: each model forecast from the others{with_labels}, with the language left out where it is new"
         )
         others = others.assign(group=others["model"].mask(others["language"].isin(kept), ""))
-        told = others.loc[others["group"] != "", "model"].nunique()
-        if told < (groups := max(2, fewest(level))):
+        if told < groups:
             how = f"no intervals: at {at} they need {groups} models, and the records have {told}"
         here = here.assign(group="")
     rows = pd.concat([others, here], ignore_index=True)
