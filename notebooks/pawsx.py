@@ -434,7 +434,7 @@ kept = learnt if learnt.sum() >= 5 else learnt | True  # with too few others all
 
 # %% mystnb={"figure": {"name": "fig-pawsx-stages", "caption": "Increase of a language's accuracy by the second stage, against Tr F after English (development split, labels drawn from the model; logarithmic axis). One point a first stage: circle, no penalty; diamond, consistency loss; triangle, Fisher penalty; the number is the penalty's weight. Hollow: not above chance in English after the first stage. Bars: 95 % of a difference of two binomial shares, too wide because both models saw the same rows. Above: Pearson's r with log Tr F and its Fisher-z interval over the first stages that count."}, "image": {"alt": "One panel per language: the increase of accuracy by the second stage against the trace of the Fisher information after the first, on a logarithmic axis, one labelled point a first-stage model with an error bar."}} tags=["hide-input"]
 LOOK = {"none": figures.look("baseline"), "kl": figures.look("mvr"), "fpen": figures.look("fisher")}
-BESIDE = {"none": ((0, -9), "center"), "kl": ((0, 9), "center"), "fpen": ((0, -9), "center")}
+END = {"none": -1, "kl": 1, "fpen": -1}  # of the bar, where the number stands
 over_models = {code: correlate(curvature[kept], gain[code][kept]) for code in second}
 fig, axes = plt.subplots(1, len(second), figsize=(3.3 * len(second), 3.8), sharey=True, squeeze=False)
 for ax, code in zip(axes[0], second, strict=True):
@@ -442,21 +442,15 @@ for ax, code in zip(axes[0], second, strict=True):
     shares = np.stack([before[code], after[code]]) / 100
     half = 1.96 * 100 * np.sqrt((shares * (1 - shares)).sum(0) / n)
     for (name, (kind, weight)), reach in zip(penalties.items(), half, strict=True):
-        point, (shift, side), colour = (trace[name], gain[code][name]), BESIDE[kind], LOOK[kind].colour
+        point, end, colour = (trace[name], gain[code][name]), END[kind], LOOK[kind].colour
         fill = colour if learnt[name] else "white"
         ax.errorbar(*point, yerr=reach, fmt=LOOK[kind].marker, color=colour, elinewidth=0.8, mfc=fill)
-        where = {
-            "xytext": shift,
-            "textcoords": "offset points",
-            "ha": side,
-            "va": "center",
-            "fontsize": 7.5,
-            "color": colour,
-        }
-        ax.annotate(f"{weight:g}" if weight else "", point, **where)
+        place = {"xytext": (0, 3 * end), "textcoords": "offset points", "va": "bottom" if end > 0 else "top"}
+        number = f"{weight:g}" if weight else ""
+        ax.annotate(number, (point[0], point[1] + end * reach), ha="center", fontsize=7.5, color=colour, **place)
     ax.axhline(0, color=figures.FAINT, lw=0.8)
     ax.set(xscale="log", xlabel="Tr F after English [nats² / parameter²]")
-    ax.margins(x=0.15)
+    ax.margins(x=0.15, y=0.1)
     figures.plain_ticks(ax.xaxis)
     ax.set_title(f"{code}: {over_models[code]}".replace(", n", "\nn"), fontsize=8.5)
 axes[0, 0].set_ylabel("increase of accuracy,\nheld half of dev [points]")
