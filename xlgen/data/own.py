@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.core.errors import ConfigError, DataError, UnknownName
+from xlgen.data.codes import code_of, no_code
 from xlgen.data.conll import sentences_of, sentences_of_conllu
 from xlgen.data.formats import class_names, header_of, is_saved, records_of, stem_of, suffix_of
-from xlgen.data.languages import code_of, no_code
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 
