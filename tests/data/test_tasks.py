@@ -293,6 +293,17 @@ def test_a_copy_in_the_hubs_layout_is_read_through_datasets(tmp_path, hub_cache,
     assert TASKS["pawsx"].rows("ja", "dev", tmp_path).labels == (1, 0)
 
 
+def test_a_part_of_the_files_of_a_split_does_not_pass_for_the_split(tmp_path, hub_cache):
+    folder = tmp_path / "facebook/xnli/sw"
+    write_mirror(folder, None, [2, 0, 1])
+    (folder / "validation-00000-of-00001.parquet").rename(folder / "validation-00001-of-00002.parquet")
+    said = refused("xnli", "sw", "dev", tmp_path)
+    assert "sw has 1 of the 2 files of the split 'validation'; copy the others" in said
+    write_mirror(folder, None, [1])
+    (folder / "validation-00000-of-00001.parquet").rename(folder / "validation-00000-of-00002.parquet")
+    assert TASKS["xnli"].rows("sw", "dev", tmp_path).labels == (1, 2, 0, 1)
+
+
 def test_the_hubs_rows_without_label_are_dropped_where_the_data_set_has_such(tmp_path, hub_cache):
     folder = tmp_path / "stanfordnlp/snli/plain_text"
     write_mirror(folder, ["entailment", "neutral", "contradiction"], [2, -1, 0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import logging
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -225,9 +226,18 @@ def _rows(where: str, records: list[tuple[int, str, str, int]], drop: frozenset[
 
 
 def mirror(data_dir: Path, hub: Hub, language: str, split: str) -> list[Path]:
-    """Parquet files of a local copy of the hub's data set, ``<data_dir>/<owner>/<name>/<config>/<split>-*.parquet``."""
+    """Parquet files of a local copy of the hub's data set, ``<data_dir>/<owner>/<name>/<config>/<split>-*.parquet``.
+
+    Raises:
+        DataError: the names of the files say that there are more: ``train-00000-of-00004.parquet``.
+    """
     pattern = f"{hub.id}/{hub.config_of(language)}/{hub.splits[split]}-*.parquet"
-    return next((files for folder in folders(data_dir) if (files := sorted(folder.glob(pattern)))), [])
+    files = next((files for folder in folders(data_dir) if (files := sorted(folder.glob(pattern)))), [])
+    said = re.search(r"-of-0*(\d+)\.parquet$", files[0].name) if files else None
+    if said and len(files) < int(said[1]):
+        have = f"{len(files)} of the {said[1]} files of the split {hub.splits[split]!r}"
+        raise DataError(f"{files[0].parent} has {have}; copy the others too.")
+    return files
 
 
 def read_hub(hub: Hub, language: str, split: str, codes: Codes, drop: frozenset[str], files: list[Path]) -> Rows:
