@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import signal
 import sys
 import threading
@@ -18,9 +19,12 @@ from types import MappingProxyType
 from xlgen.cli.arguments import parser
 from xlgen.cli.given import columns, nested, pairs, settings_in, words
 from xlgen.cli.listing import LISTS
-from xlgen.cli.written import TABLES, apart, grid, say_columns, writable, write_table
+from xlgen.cli.written import TABLES, apart, grid, outside, say_columns, writable, write_table
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName, XlgenError, first_line
+
+ALONE = ("predict", "frechet", "list")
+"""Commands that keep nothing of what is not finished."""
 
 Command = tuple[Callable, Callable]
 """What adds a command to argparse's sub-parsers, and what runs it."""
@@ -44,6 +48,9 @@ def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = M
     except XlgenError as error:
         print("xlgen:", " ".join(str(error).split()), file=sys.stderr)
         return 2
+    except BrokenPipeError:  # who reads along, such as `head`, has had enough; files were written before
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except OSError as error:  # of a disk or a path, of which the library could say no more
         if error.strerror is None:
             raise
@@ -64,7 +71,8 @@ def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = M
         )
         return 2
     except KeyboardInterrupt as end:
-        print("xlgen: interrupted; the same command resumes from the last checkpoint.", file=sys.stderr)
+        again = "nothing was written" if args.command in ALONE else "the same command resumes from the last checkpoint"
+        print(f"xlgen: interrupted; {again}.", file=sys.stderr)
         return 128 + (end.args[0] if end.args else signal.SIGINT)
     return 0
 
@@ -186,11 +194,11 @@ def _measure(args: argparse.Namespace) -> None:
         rows = measuring.frame([source], [config], options)
     if not PartialState().is_main_process:
         return
+    if args.out:
+        write_table(args.out, rows)
     say_columns(task.files.guesses if isinstance(task, OwnTask) else {})
     print(f"{source.model} ({source.task}, {config.split if args.data is None else args.data})")
     print(grid(rows))
-    if args.out:
-        write_table(args.out, rows)
 
 
 def _predict(args: argparse.Namespace) -> None:
@@ -208,6 +216,10 @@ def _predict(args: argparse.Namespace) -> None:
     task = task_of(args.task or source.task, args.data, columns(args.columns), languages)
     apart(args.out, task)
     apart(args.report, task, "--report")
+    outside(args.out, "--out", args.records, "the records")
+    outside(args.report, "--report", args.records, "the records")
+    if args.data and (args.size or args.split != "test"):
+        raise ConfigError("--size and --split are of the task's own data; of --data all rows are read.")
     say_columns(task.files.guesses if isinstance(task, OwnTask) else {})  # before the work, which may take hours
     found = predict(
         source,
@@ -221,13 +233,15 @@ def _predict(args: argparse.Namespace) -> None:
         max_length=args.max_length,
         level=args.level,
         precision=args.precision,
+        pretrained=args.pretrained,
         options=options,
     )
-    print(report.text(found))
     if args.out:
-        write_table(args.out, found.table)
+        about = {"model": found.model, "task": found.task, "level": found.level}
+        write_table(args.out, found.table.assign(**about))
     if args.report:
         report.write(args.report, found)
+    print(report.text(found))
 
 
 def _check_source(args: argparse.Namespace) -> None:
@@ -254,10 +268,10 @@ def _frechet(args: argparse.Namespace) -> None:
             args.model, words(args.languages, "--languages"), args.examples, args.folds, settings, options
         )
     rows, source = pandas.DataFrame(found.rows()), found.languages[0]
-    print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
-    print(grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
     if args.out:
         write_table(args.out, rows)
+    print(f"{args.model}: squared Fréchet distance from {source!r}, {args.examples} paragraphs of each language")
+    print(grid(rows[(rows["source"] == source) & rows["measure"].isin(["d2", "without_embeddings"])]))
 
 
 def _list(args: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import xlgen
 from xlgen.cli.listing import LISTS
@@ -15,7 +15,13 @@ from xlgen.core.config import RunOptions
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse's, whose errors are one line like all others, with the option that was probably meant."""
+    """argparse's, whose errors are one line like all others, with the option that was probably meant.
+
+    Options are not abbreviated: ``--data`` would be ``--data-dir`` to a command that has no ``--data``.
+    """
+
+    def __init__(self, *args: Any, **given: Any):
+        super().__init__(*args, **{"allow_abbrev": False} | given)
 
     def error(self, message: str) -> NoReturn:
         known = [*self._option_string_actions]
@@ -23,6 +29,7 @@ class Parser(argparse.ArgumentParser):
             if isinstance(action, argparse._SubParsersAction):
                 known += [*action.choices, *(o for one in action.choices.values() for o in one._option_string_actions)]
         strange = re.search("(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
+        known = [word for word in known if not strange or word != strange[1]]  # another command's
         near = difflib.get_close_matches(strange[1], known, n=1) if strange else []
         hint = f" Did you mean {near[0]}?" if near else ""
         message = message.removeprefix("argument ").replace(": is '", " is '")
@@ -142,6 +149,9 @@ def _add_predict(commands) -> None:
         "--records",
         type=Path,
         help="numbers of other models: a folder of records, or what `xlgen measure --out` writes (.csv, .parquet)",
+    )
+    predict.add_argument(
+        "--pretrained", default="", help="with --model: what fine-tuning started from; records of others are left out"
     )
     predict.add_argument("--split", default="test", help="of the task's own data: dev or test (the default)")
     predict.add_argument(

@@ -61,9 +61,19 @@ def apart(path: Path | None, task: Task, option: str = "--out") -> None:
 
     if path is None or not isinstance(task, OwnTask):
         return
-    data = task.files.path
-    if path.resolve().is_relative_to(data.resolve()) or (path.exists() and data.exists() and path.samefile(data)):
-        raise ConfigError(f"{option} {path} is in the data, {data}; give a path outside of them.")
+    outside(path, option, task.files.path, "the data")
+
+
+def outside(path: Path | None, option: str, given: Path | None, what: str) -> None:
+    """Refuse to write over what is read, or into its folder.
+
+    Raises:
+        ConfigError: the path is that of ``given``, or in it.
+    """
+    if path is None or given is None:
+        return
+    if path.resolve().is_relative_to(given.resolve()) or (path.exists() and given.exists() and path.samefile(given)):
+        raise ConfigError(f"{option} {path} is in {what}, {given}; give a path outside of them.")
 
 
 def say_columns(guesses: Mapping[str, Mapping[str, str]]) -> None:

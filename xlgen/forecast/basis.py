@@ -177,7 +177,7 @@ def basis_of(
     here, at, known = own.dropna(subset=frames.TRUTH), percent(level), ", ".join(labelled)
     same = None if records is None else records[records["task"] == task.name]
     if same is not None and len(same):
-        return _on_models(task, here, _rows(same, DEFAULT), known, level)
+        return _on_models(task, here, _rows(same, DEFAULT, task), known, level)
     groups = max(2, fewest(level))
     if len(here) >= FEWEST:
         words = f"ridge regression on {FEATURES}, fitted on {len(here)} labelled languages of this model ({known})"
@@ -237,11 +237,11 @@ def _on_models(task: Task, here: pd.DataFrame, others: pd.DataFrame, known: str,
     return Basis(Forecaster("within languages", DEFAULT, "within"), rows, words, how, task.metric)
 
 
-def _rows(records: pd.DataFrame, features: Sequence[str]) -> pd.DataFrame:
+def _rows(records: pd.DataFrame, features: Sequence[str], task: Task | None = None) -> pd.DataFrame:
     """The rows of the records that have a feature."""
     if missing := sorted(set(features) - set(records["measure"])):
         raise DataError(
             f"the records have no {', '.join(missing)}; write them with `xlgen measure --measures accuracy,"
             f"{','.join(dict.fromkeys([*DEFAULT, *DIRECT.values()]))} --out FILE.csv`."
         )
-    return frames.wide(records, features).dropna(subset=list(features), how="all")
+    return frames.wide(records, features, task).dropna(subset=list(features), how="all")

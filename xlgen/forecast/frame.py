@@ -18,7 +18,7 @@ import pandas as pd
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import DataError, UnknownName, what_is_wrong
 from xlgen.core.packed import unpack
-from xlgen.data.catalogue import TASKS
+from xlgen.data.catalogue import TASKS, Task
 from xlgen.measures import ALL, LABEL_FREE, measure
 from xlgen.measures.logits import Kept
 
@@ -177,7 +177,7 @@ def source_language(task: str) -> str:
     return TASKS[task].source_language if task in TASKS else "en"
 
 
-def wide(frame: pd.DataFrame, features: Iterable[str] = ()) -> pd.DataFrame:
+def wide(frame: pd.DataFrame, features: Iterable[str] = (), task: Task | None = None) -> pd.DataFrame:
     """A row for each model and target language: its keys, features, :data:`TRUTH`, :data:`SOURCE` and :data:`NOISE`.
 
     A number that is missing is ``nan``, as is a standard error, but for the truth: languages without are left out. So
@@ -186,6 +186,7 @@ def wide(frame: pd.DataFrame, features: Iterable[str] = ()) -> pd.DataFrame:
     Args:
         frame: as :func:`tidy` returns it.
         features: measures.
+        task: of the user's own, whose score and source language are not in the catalogue.
 
     Raises:
         UnknownName: no row has one of the features.
@@ -196,12 +197,15 @@ def wide(frame: pd.DataFrame, features: Iterable[str] = ()) -> pd.DataFrame:
         if name not in known:
             raise UnknownName("measure in the records", name, known)
     table = frame.pivot(index=KEYS, columns="measure", values="value").reset_index()
-    truths = frame[frame["measure"] == frame["task"].map(target)].set_index(KEYS)
+    own = {} if task is None else {task.name: task}
+    metrics = {name: own[name].metric if name in own else target(name) for name in frame["task"].unique()}
+    sources = {name: own[name].source_language if name in own else source_language(name) for name in metrics}
+    truths = frame[frame["measure"] == frame["task"].map(metrics)].set_index(KEYS)
     errors = truths["stderr"] if "stderr" in frame else pd.Series(np.nan, truths.index)
     keys = pd.MultiIndex.from_frame(table[KEYS])
     table = table.assign(**{TRUTH: truths["value"].reindex(keys).to_numpy(), NOISE: errors.reindex(keys).to_numpy()})
     table = table.dropna(subset=TRUTH)
-    here = table["language"] == table["task"].map(source_language)
+    here = table["language"] == table["task"].map(sources)
     source = table[here].set_index(["task", "model"])[TRUTH]
     table = table[~here].reset_index(drop=True)
     if table.empty:

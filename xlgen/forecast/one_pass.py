@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 
 import torch
+from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from xlgen import models
 from xlgen.core.config import RunOptions
 from xlgen.core.device import accelerator_for
-from xlgen.core.errors import DataError
+from xlgen.core.errors import DataError, ModelError
 from xlgen.data.encode import encode
 from xlgen.data.encode_tagged import encode_tagged
 from xlgen.data.own import CHUNK
@@ -26,6 +29,9 @@ from xlgen.models import class_order
 from xlgen.models.evaluate import Predictions
 from xlgen.models.evaluate import predict as logits_of
 from xlgen.training.runs import Run
+
+
+log = logging.getLogger(__name__)
 
 
 def tallies_of(
@@ -58,6 +64,7 @@ def tallies_of(
 
     Raises:
         DataError: the development examples of the source have no labels.
+        ModelError: the classes have no names, and in another order more of the rows are right.
     """
     total, chunks = _chunks(task, languages, split, size, options)
     dev = task.rows(task.source_language, "dev", options.data_dir)
@@ -75,8 +82,12 @@ def tallies_of(
     length, encoder = models.longest_input(model, source.max_length), encode_tagged if task.kind == "token" else encode
     names = tuple(task.labels[order.index(i)] for i in range(len(order)))
 
+    full = 0
+
     def predicted(rows: Rows | TaggedRows, language: str) -> Predictions:
+        nonlocal full
         encoded = encoder(rows.relabelled(order), tokenizer, length, None, positions)
+        full += int((encoded.offsets.diff() >= length).sum())
         batches = [batch.to(device) for batch in encoded.batches(batch_size)]
         with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
             return logits_of(model, batches, language)
@@ -84,6 +95,7 @@ def tallies_of(
     with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
         calibration = predicted(dev, task.source_language)
         bar.update(len(dev))
+        _check_classes(calibration, names, source.model, models.named(model))
         known: Mapping[str, Score] = scores(calibration)
         at_home, tallies = Tally(), {language: Tally() for language in languages}
         parts = [{language: Tally(kept=KEPT // FOLDS) for language in languages} for _ in range(FOLDS)]
@@ -102,7 +114,44 @@ def tallies_of(
                 if language in labelled:
                     tally.add_labels(some, names, task.kind)
             bar.update(len(rows))
+    if full and task.kind == "sequence":  # a long sentence of words is read in pieces
+        log.warning(
+            "%d of %d rows fill all %d sub-words: what is beyond is not read. If the model was fine-tuned with more, give "
+            "--max-length.", full, total + len(dev), length,
+        )  # fmt: skip
     return tallies, parts, at_home, calibration.labels
+
+
+def _check_classes(found: Predictions, names: Sequence[str], model: str, named: bool) -> None:
+    """Refuse an order of the classes that is assumed and by far not the best; warn of a model that has learnt nothing.
+
+    Args:
+        found: of labelled rows of the source language, labels by the number of the model's class.
+        names: of the model's classes.
+        model: as the user called it.
+        named: by its config.json, so that the order is none that is assumed.
+
+    Raises:
+        ModelError: in another order significantly more of the rows are right.
+    """
+    n, classes = len(found.labels), len(names)
+    counts = torch.bincount(found.logits.argmax(dim=1) * classes + found.labels, minlength=classes**2)
+    counts = counts.view(classes, classes).numpy()
+    places, best = linear_sum_assignment(counts, maximize=True)
+    gained, lost = ((places != best) @ counts[places, which] for which in (best, places))
+    right = counts.trace()
+    if not named and gained - lost > 4 * math.sqrt(gained + lost):
+        raise ModelError(
+            f"{model!r} does not name its classes; taken to be {', '.join(names)} they are right in {right / n:.0%} of {n} "
+            f"labelled rows of the source language, and in {(right + gained - lost) / n:.0%} if they are "
+            f"{', '.join(names[j] for j in best)}. Write the right order as id2label in its config.json."
+        )
+    constant = counts.sum(axis=0).max()
+    if right <= constant:
+        log.warning(
+            "the model is right in %.0f%% of %d labelled rows of the source language, and one answer to all would be in "
+            "%.0f%%: it has not learnt the task, or its classes are others.", 100 * right / n, n, 100 * constant / n,
+        )  # fmt: skip
 
 
 def _chunks(

@@ -8,16 +8,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from xlgen import models
+from xlgen.core.files import read_json
 from xlgen.forecast import frame as frames
 from xlgen.measures.asked import Checkpoint
-from xlgen.models.catalogue import spellings_of
+from xlgen.models.catalogue import could_be, spellings_of
+from xlgen.models.configuration import AGAIN
 from xlgen.training.runs import Run, run_of
 
 
 def of_others(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task: str) -> tuple[pd.DataFrame, int]:
     """The table without what it has of the model itself, and of the task from other encoders; how many these are.
 
-    What a language costs one encoder it need not cost another. Models stay whose encoder is not known, or not listed.
+    What a language costs one encoder it need not cost another. Of a model whose encoder is not said the config.json
+    tells which it cannot be (:func:`xlgen.models.catalogue.could_be`). Models stay whose encoder is not known, or not
+    listed.
     """
     rows = (records if isinstance(records, pd.DataFrame) else frames.load(Path(records))).reset_index(drop=True)
     table = frames.tidy(rows)
@@ -25,11 +30,16 @@ def of_others(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task
     own = {name for name in np.unique(called.to_numpy()) if is_called(source, name)}
     table = table[~called.isin(own).any(axis=1)]
     column = "encoder" if "encoder" in rows else "model" if "run" in rows else ""  # as records and `measure` have it
-    ours = _listed(source.pretrained)
-    if not ours or column not in rows:
+    if column not in rows:
         return table, 0
-    theirs = rows.loc[table.index, column].map(_listed)
-    other = (theirs != "") & (theirs != ours) & (table["task"] == task)
+    ours, theirs = _listed(source.pretrained), rows.loc[table.index, column].map(_listed)
+    alike = {ours} if ours else {""}
+    if not source.pretrained:
+        config = read_json(models.locate(source.model) / "config.json", AGAIN)
+        alike |= {one for one in theirs.unique() if could_be(config, one)}
+    elif not ours:
+        alike |= {*theirs}
+    other = (theirs != "") & ~theirs.isin(alike) & (table["task"] == task)
     return table[~other], table.loc[other, "model"].nunique()
 
 

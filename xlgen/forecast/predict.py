@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from xlgen.core.coerce import AtLeast0, AtLeast1, Setting
 from xlgen.core.config import RunOptions
 from xlgen.core.device import threads
 from xlgen.core.errors import ConfigError, DataError, UnknownName
-from xlgen.data.languages import LANGUAGES
+from xlgen.data.languages import LANGUAGES, iso3
 from xlgen.data.own_task import OwnTask
 from xlgen.data.task import Task, check_split
 from xlgen.data.task_file import task_of
@@ -58,7 +59,9 @@ class Forecast:
         level: of the intervals.
         error: mean absolute error of such forecasts of what was left out, the mean over the table's languages; ``nan``
             if it could not be measured.
-        source: the task's metric on the development examples of the source language.
+        source: the task's metric on the labelled examples of the source language that the forecast is calibrated on.
+        source_stderr: its standard error.
+        source_rows: how many they are.
         fitted: model, language, features and truth of the rows that the forecast was fitted on.
         features: the estimators that it was made from.
         columns: by file, the columns that were guessed or named.
@@ -74,6 +77,8 @@ class Forecast:
     level: float
     error: float
     source: float
+    source_stderr: float
+    source_rows: int
     fitted: pd.DataFrame
     features: tuple[str, ...]
     columns: Mapping[str, Mapping[str, str]]
@@ -94,6 +99,7 @@ def predict(
     max_length: int = 128,
     level: float = LEVEL,
     precision: str = "float32",
+    pretrained: str = "",
     options: RunOptions | None = None,
 ) -> Forecast:
     """Forecast a fine-tuned model's accuracy (F1, where the task is scored by it) in languages without labels.
@@ -140,6 +146,8 @@ def predict(
         level: of the intervals.
         precision: of the forward passes: ``"float32"``, or ``"bf16"``, mixed, which moves the answers that were close
             (:data:`PRECISIONS`).
+        pretrained: the encoder that the fine-tuning of a folder or hub id started from; a run's own is known. Records
+            of others are left out; without it those that the model cannot be of, by the sizes in its config.json.
         options: device, threads, data folder, progress.
 
     Raises:
@@ -156,7 +164,7 @@ def predict(
     found = task
     if isinstance(task, str):
         found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
-    source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, max_length=max_length)
+    source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, pretrained, max_length)
     known, others = (None, 0) if records is None else of_others(records, source, found.name)
     wanted, labelled = _languages(found, languages, labelled)
     with threads(options.threads):
@@ -182,8 +190,12 @@ def _languages(
     task: Task, languages: Sequence[str], labelled: Sequence[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Languages to go through, and those whose labels are used; without the source language."""
-    own = isinstance(task, OwnTask)
+    own, source = isinstance(task, OwnTask), task.source_language
     there = task.files.survey if own else task.languages
+    if own and source not in there:
+        for language in there:
+            if iso3(re.split("[-_]", language)[0]) == iso3(source):
+                raise DataError(f"{language!r} in {task.files.path} is the source language; call it {source!r} there.")
     for language in languages:
         if language not in there and language != task.source_language:
             raise UnknownName(f"language of {task.name} (text of others is given as --data)", language, there)
@@ -240,6 +252,13 @@ def _forecast(
     counted = np.sqrt(p * (1 - p) / [tally.rows for tally in tallies.values()])
     of_rows = np.where(np.isnan(of_rows), counted, of_rows)
     chance = np.sqrt(np.nan_to_num(np.square(of_records)) + np.square(of_rows))
+    measured = {
+        language: (tally.truth(basis.metric), tally.truth_error(basis.metric))
+        if language in labelled
+        else (math.nan,) * 2
+        for language, tally in tallies.items()
+    }
+    truths, errors_of_truths = zip(*(measured[language] for language in own["language"]), strict=True)
     table = own[["language"]].assign(
         name=[LANGUAGES[code].name if code in LANGUAGES else code for code in own["language"]],
         forecast=p,
@@ -248,8 +267,8 @@ def _forecast(
         metric=basis.metric,
         outside=[bool(why) for why in basis.outside(own)],
         because=basis.outside(own),
-        measured=own[frames.TRUTH],
-        stderr=own[frames.NOISE],
+        measured=truths,
+        stderr=errors_of_truths,
         rows=[tally.rows for tally in tallies.values()],
     )
     errors = np.sqrt(np.square(basis.errors(own, level)) + 2 / math.pi * np.square(chance))
@@ -273,6 +292,8 @@ def _forecast(
         level=level,
         error=float(np.mean(errors)),
         source=at_home.truth(task.metric),
+        source_stderr=at_home.truth_error(task.metric),
+        source_rows=at_home.rows,
         fitted=basis.rows[["model", "language", *basis.forecaster.measures, frames.TRUTH]],
         features=basis.forecaster.measures,
         columns=task.files.guesses if isinstance(task, OwnTask) else {},

@@ -40,8 +40,8 @@ def html(forecast: Forecast) -> str:
 <style>{STYLE}</style></head>
 <body>
 <h1>{escape(title)}</h1>
-<p>Model: <code>{escape(forecast.model)}</code>; {METRICS[forecast.metric]} {forecast.source:.1%} on dev in the source
-language.</p>
+<p>Model: <code>{escape(forecast.model)}</code>; {METRICS[forecast.metric]} {forecast.source:.1%} ±
+{forecast.source_stderr:.1%} on {forecast.source_rows:,} labelled rows of the source language.</p>
 <p>Forecast by: {escape(forecast.basis)}.</p>
 <p>Intervals: {escape(forecast.interval)}.</p>
 <p>{escape(price(forecast))}</p>
@@ -61,7 +61,8 @@ about these rows alone, with its standard error.</p>
 def text(forecast: Forecast) -> str:
     """The forecast for a terminal: what it rests on, and a line a language."""
     metric = forecast.table["metric"].iloc[0]
-    at_home = f"{METRICS[forecast.metric]} {forecast.source:.3f} on dev in the source language"
+    known = f"{forecast.source:.3f} ± {forecast.source_stderr:.3f} on {forecast.source_rows:,} labelled rows"
+    at_home = f"{METRICS[forecast.metric]} {known} of the source language"
     lines = [f"{forecast.model} ({forecast.task}): {at_home}"]
     lines += [f"forecast by {forecast.basis}", forecast.interval, price(forecast)]
     head = ["language", metric, f"{percent(forecast.level)} interval", "measured", "labels", "rows", "outside"]

@@ -112,3 +112,34 @@ def spellings_of(model: str) -> list[str]:
     """
     rows = ([name, row.hub or name] for name, row in MODELS.items() if model in (name, row.hub or name))
     return [model, *next(rows, [])]
+
+
+SHAPES: Mapping[str, tuple[str, int, int]] = {
+    "mini": ("bert", 128, 4),
+    "bert-base-multilingual-cased": ("bert", 768, 12),
+    "roberta-base": ("roberta", 768, 12),
+    "xlm-mlm-en-2048": ("xlm", 2048, 12),
+    "xlm-roberta-base": ("xlm-roberta", 768, 12),
+    "xlm-roberta-large": ("xlm-roberta", 1024, 24),
+    "google/mt5-small": ("mt5", 512, 8),
+    "e5-small": ("bert", 384, 12),
+    "minilm-en": ("bert", 384, 6),
+}
+"""What their config.json has: model_type, width and layers. The vocabulary may have been cut."""
+
+WIDTH = ("hidden_size", "d_model", "emb_dim")
+LAYERS = ("num_hidden_layers", "num_layers", "n_layers")
+"""What kinds of models call these there."""
+
+
+def could_be(config: Mapping[str, Any], model: str) -> bool:
+    """Whether a config.json can be that of a listed encoder that was fine-tuned: of its kind, width and layers.
+
+    Args:
+        config: what is written there.
+        model: the encoder, in any spelling; one that is not listed could be anything.
+    """
+    spelled = spellings_of(model)
+    shape = SHAPES.get(spelled[1]) if len(spelled) > 1 else None
+    sizes = (next((config[key] for key in keys if key in config), 0) for keys in (WIDTH, LAYERS))
+    return shape is None or (config.get("model_type"), *sizes) == shape
