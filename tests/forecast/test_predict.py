@@ -1,5 +1,6 @@
 """`predict`: what it rests on, the same numbers as the measures, a user's files, the command line and the report."""
 
+import json
 import math
 import re
 import shutil
@@ -17,7 +18,7 @@ from tiny import TaggedToy, ToyTask, config, options, save_encoder
 
 import xlgen
 from xlgen import cli
-from xlgen.core.errors import ConfigError, DataError, UnknownName, XlgenError
+from xlgen.core.errors import ConfigError, DataError, ModelError, UnknownName, XlgenError
 from xlgen.data.catalogue import TASKS
 from xlgen.forecast import basis, one_pass, report
 from xlgen.forecast import frame as frames
@@ -246,19 +247,24 @@ def test_four_own_labels_at_a_low_level_do_not_tell_what_twelve_models_can(train
     assert "each model" in told[12] and "its labels in de, el, es, fr" in told[12]
 
 
-def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(trained):
+def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(trained, tmp_path):
     run, where = trained
     table = records(4).assign(run=lambda one: one["model"])
     encoder = {"m0": "xlm-roberta-base", "m1": "FacebookAI/xlm-roberta-base", "m2": "mini", "m3": "./somebodys"}
     table["model"] = table["run"].map(encoder)
     other_task = table.assign(task="other")
-    of = SimpleNamespace(key="k", model="nowhere", pretrained="xlm-roberta-base")
+    of = SimpleNamespace(key="k", model=str(tmp_path), pretrained="xlm-roberta-base")
     kept, left_out = of_others(pd.concat([table, other_task]), of, "toy")
     assert left_out == 1 and set(kept["model"][kept["task"] == "toy"]) == {"m0", "m1", "m3"}
     assert kept["model"][kept["task"] == "other"].nunique() == 4
-    for unknown in ("", "./mine"):
-        of.pretrained = unknown
-        assert of_others(table, of, "toy")[1] == 0 and len(of_others(table, of, "toy")[0]) == len(table)
+    of.pretrained = "./mine"
+    assert of_others(table, of, "toy")[1] == 0 and len(of_others(table, of, "toy")[0]) == len(table)
+    (tmp_path / "model.safetensors").touch()
+    of.pretrained = ""  # the sizes of a checkpoint tell what it cannot be
+    sizes = {"model_type": "xlm-roberta", "hidden_size": 768, "num_hidden_layers": 12}
+    for width, models in ((768, {"m0", "m1", "m3"}), (1024, {"m3"})):
+        (tmp_path / "config.json").write_text(json.dumps(sizes | {"hidden_size": width}))
+        assert {*of_others(table, of, "toy")[0]["model"]} == models
     of.pretrained = "mini"
     without_encoders = table.drop(columns="run")
     assert of_others(without_encoders, of, "toy")[1] == 0  # the column is then what a model is called
@@ -384,14 +390,15 @@ def test_f1_is_counted_over_chunks_as_the_measure_does(tmp_path, monkeypatch):
     monkeypatch.setattr(one_pass, "CHUNK", 5)
     found = xlgen.predict(run, labelled=("xx",), options=options(tmp_path))
     values = measuring.measure(run, measuring.MeasureConfig(("f1", "confidence"), ("xx",)), options(tmp_path))
+    accuracy = measuring.measure(run, measuring.MeasureConfig(("accuracy",), ("xx",)), options(tmp_path))["accuracy"]
     row = found.table.iloc[0]
-    assert row["measured"] == pytest.approx(values["f1"]["xx"].value)
+    assert row["measured"] == pytest.approx(accuracy["xx"].value)  # beside a forecast of accuracy
     assert row["confidence"] == pytest.approx(values["confidence"]["xx"].value)
     assert row["metric"] == "accuracy" and "not F1" in found.basis  # nothing but the source is known
     assert row["forecast"] == row["atc"] != row["doc"]  # of words
     f1 = measuring.measure(run, measuring.MeasureConfig(("f1",), ("en",), "dev"), options(tmp_path))["f1"]["en"].value
-    assert found.source == pytest.approx(f1) and f"F1 {f1:.3f} on dev in the source" in report.text(found)
-    assert f"F1 {f1:.1%} on dev in the source" in report.html(found)
+    assert found.source == pytest.approx(f1) and f"F1 {f1:.3f} ± {found.source_stderr:.3f} on" in report.text(found)
+    assert f"F1 {f1:.1%} ±" in report.html(found) and f"on {found.source_rows} labelled rows" in report.html(found)
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1"])
@@ -447,15 +454,65 @@ def test_an_error_of_f1_is_worth_no_number_of_labels(tmp_path):
     """F1 is no share of labelled examples; a tagged accuracy is one of words."""
     run = measuring.run(config(save_encoder(tmp_path / "encoder"), task="tagged", epochs=1), options(tmp_path))
     known = records(9, "tagged", ("de", "xx"))
+    of_f1 = known.assign(measure=known["measure"].replace("accuracy", "f1"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(frames, "target", lambda task: "accuracy")
-        found = xlgen.predict(run, records=known, options=options(tmp_path))
+        found = xlgen.predict(run, records=of_f1, options=options(tmp_path))
         assert found.error > 0 and found.table["labels"].isna().all()
         assert report.price(found) == f"Such forecasts are off by {found.error:.1%} of F1 on average."
         patch.setitem(TASKS._entries, "tagged", TaggedToy(metric="accuracy"))
         found = xlgen.predict(run, records=known, options=options(tmp_path))
     assert found.table["labels"].notna().all()
     assert "of accuracy on average" in report.price(found) and "labelled words of a language" in report.price(found)
+
+
+# --- what the classes are ---------------------------------------------------------------------------------------------
+
+
+def counted(*pairs_of_classes):
+    """Predictions with these counts of (predicted, right) classes."""
+    predicted, right = (torch.tensor([pair[i] for pair, n in pairs_of_classes for _ in range(n)]) for i in (0, 1))
+    return Predictions(torch.nn.functional.one_hot(predicted, 3).double(), right, torch.arange(len(right)))
+
+
+def test_an_order_of_classes_that_is_assumed_has_to_be_the_best():
+    swapped = counted(((0, 2), 40), ((1, 1), 30), ((2, 0), 40), ((0, 0), 5), ((2, 1), 5))
+    with pytest.raises(ModelError, match="29% of 120 labelled rows .* 92% if they are c, b, a"):
+        one_pass.check_classes(swapped, ("a", "b", "c"), "m", named=False)
+    one_pass.check_classes(swapped, ("a", "b", "c"), "m", named=True)  # a bad model, but what it says counts
+    close = counted(((0, 0), 14), ((0, 1), 20), ((1, 1), 14), ((1, 0), 20), ((2, 2), 30))  # 12 of 68: no proof
+    one_pass.check_classes(close, ("a", "b", "c"), "m", named=False)
+
+
+def test_a_model_that_has_learnt_nothing_is_told_so(caplog):
+    one_pass.check_classes(counted(((0, 0), 40), ((1, 1), 40), ((2, 2), 41)), "abc", "m", named=True)
+    assert not caplog.records
+    one_pass.check_classes(counted(((0, 0), 50), ((0, 1), 40), ((1, 2), 41)), "abc", "m", named=True)
+    assert "right in 38% of 131 labelled rows" in caplog.text and "one answer to all in 38%" in caplog.text
+
+
+def test_rows_that_fill_all_sub_words_are_told(trained, caplog):
+    run, where = trained
+    xlgen.predict(run, languages=("de",), options=where)
+    assert "sub-words" not in caplog.text
+    xlgen.predict(run.model, "toy", languages=("de",), max_length=8, options=where)
+    assert re.search(r"\d+ of 39 rows fill all 8 sub-words", caplog.text)
+
+
+def test_the_source_under_another_code_is_no_target(trained, tmp_path):
+    run, where = trained
+    lines = pairs(tmp_path / "x.tsv", language="eng_Latn").read_text()
+    with pytest.raises(DataError, match="'eng_Latn' in .* is the source language; call it 'en'"):
+        xlgen.predict(run, data=tmp_path / "x.tsv", options=where)
+    (tmp_path / "x.tsv").write_text(lines.replace("eng_Latn", "deu_Latn"))
+    assert list(xlgen.predict(run, data=tmp_path / "x.tsv", options=where).table["language"]) == ["deu_Latn"]
+
+
+def test_a_task_of_the_users_own_keeps_its_score_and_source_in_the_records():
+    task = SimpleNamespace(name="ours", metric="f1", source_language="de")
+    rows = records(2, "ours", ("de", "en", "fr"))
+    f1 = rows[rows["measure"] == "accuracy"].assign(measure="f1", value=0.5)
+    table = frames.wide(frames.tidy(pd.concat([rows, f1])), DEFAULT, task)
+    assert set(table["language"]) == {"en", "fr"} and set(table["truth"]) == {0.5}
 
 
 # --- a user's files ---------------------------------------------------------------------------------------------------

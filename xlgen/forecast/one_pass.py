@@ -30,7 +30,6 @@ from xlgen.models.evaluate import Predictions
 from xlgen.models.evaluate import predict as logits_of
 from xlgen.training.runs import Run
 
-
 log = logging.getLogger(__name__)
 
 
@@ -95,7 +94,7 @@ def tallies_of(
     with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
         calibration = predicted(dev, task.source_language)
         bar.update(len(dev))
-        _check_classes(calibration, names, source.model, models.named(model))
+        check_classes(calibration, names, source.model, models.named(model))
         known: Mapping[str, Score] = scores(calibration)
         at_home, tallies = Tally(), {language: Tally() for language in languages}
         parts = [{language: Tally(kept=KEPT // FOLDS) for language in languages} for _ in range(FOLDS)]
@@ -116,13 +115,13 @@ def tallies_of(
             bar.update(len(rows))
     if full and task.kind == "sequence":  # a long sentence of words is read in pieces
         log.warning(
-            "%d of %d rows fill all %d sub-words: what is beyond is not read. If the model was fine-tuned with more, give "
+            "%d of %d rows fill all %d sub-words: what is beyond is not read. If it was fine-tuned with more, give "
             "--max-length.", full, total + len(dev), length,
         )  # fmt: skip
     return tallies, parts, at_home, calibration.labels
 
 
-def _check_classes(found: Predictions, names: Sequence[str], model: str, named: bool) -> None:
+def check_classes(found: Predictions, names: Sequence[str], model: str, named: bool) -> None:
     """Refuse an order of the classes that is assumed and by far not the best; warn of a model that has learnt nothing.
 
     Args:
@@ -142,15 +141,15 @@ def _check_classes(found: Predictions, names: Sequence[str], model: str, named: 
     right = counts.trace()
     if not named and gained - lost > 4 * math.sqrt(gained + lost):
         raise ModelError(
-            f"{model!r} does not name its classes; taken to be {', '.join(names)} they are right in {right / n:.0%} of {n} "
-            f"labelled rows of the source language, and in {(right + gained - lost) / n:.0%} if they are "
+            f"{model!r} does not name its classes: taken to be {', '.join(names)} they are right in {right / n:.0%} of "
+            f"{n} labelled rows of the source language, and in {(right + gained - lost) / n:.0%} if they are "
             f"{', '.join(names[j] for j in best)}. Write the right order as id2label in its config.json."
         )
     constant = counts.sum(axis=0).max()
     if right <= constant:
         log.warning(
-            "the model is right in %.0f%% of %d labelled rows of the source language, and one answer to all would be in "
-            "%.0f%%: it has not learnt the task, or its classes are others.", 100 * right / n, n, 100 * constant / n,
+            "the model is right in %.0f%% of %d labelled rows of the source language, one answer to all in %.0f%%: it "
+            "has not learnt the task, or its classes are others.", 100 * right / n, n, 100 * constant / n,
         )  # fmt: skip
 
 
