@@ -462,3 +462,9 @@ def test_settings_of_the_wrong_type_are_refused(key, value):
 def test_the_same_settings_have_the_same_hash_however_they_were_written():
     assert build({"lr": "1", "epochs": "2"}).hash == build({"lr": 1.0, "epochs": 2}).hash
     assert json.loads(json.dumps(build({}).to_dict())) == build({}).to_dict()
+
+
+def test_an_option_of_another_command_is_not_taken_for_a_longer_one(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["run", "--data", "mine.csv"])
+    assert "unrecognized arguments: --data mine.csv. Did you mean --data-dir?" in capsys.readouterr().err

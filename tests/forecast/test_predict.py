@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -507,6 +509,15 @@ def test_the_source_under_another_code_is_no_target(trained, tmp_path):
     assert list(xlgen.predict(run, data=tmp_path / "x.tsv", options=where).table["language"]) == ["deu_Latn"]
 
 
+def test_a_language_that_the_records_call_otherwise_is_named(trained, tmp_path, caplog):
+    run, where = trained
+    for code, said in (("de-AT", "the records have 'de', and not 'de-AT'"), ("de", ""), ("nl", "")):
+        caplog.clear()
+        pairs(tmp_path / "x.tsv", language=code)
+        xlgen.predict(run, data=tmp_path / "x.tsv", records=records(2), options=where)
+        assert said in caplog.text and bool(said) == ("records have" in caplog.text)
+
+
 def test_a_task_of_the_users_own_keeps_its_score_and_source_in_the_records():
     task = SimpleNamespace(name="ours", metric="f1", source_language="de")
     rows = records(2, "ours", ("de", "en", "fr"))
@@ -631,6 +642,43 @@ def test_predict_prints_writes_and_reports(typed, tmp_path):
     found = Page(page.read_text(encoding="utf-8"))
     assert found.asked == [] and found.named[0][0] == "img" and "ko" in found.named[0][1]
     assert not list(tmp_path.glob(".*")) and not list(out.parent.glob(".*"))
+
+
+def test_what_is_read_is_not_written_over_and_a_table_says_whose_it_is(typed, trained, tmp_path):
+    run, where = trained
+    known = tmp_path / "known.csv"
+    records(3).to_csv(known, index=False)
+    before = known.read_bytes()
+    data = pairs(tmp_path / "ko.tsv")
+    code, _, err = typed("predict", "--data", data, "--records", known, "--out", known)
+    assert code == 2 and "known.csv is in the records" in err and known.read_bytes() == before
+    for given in (("--size", 5), ("--split", "dev")):
+        assert "of --data all rows are read" in typed("predict", "--data", data, *given)[2]
+    assert typed("predict", "--data", data, "--records", known, "--out", tmp_path / "o.csv")[0] == 0
+    table = pd.read_csv(tmp_path / "o.csv")
+    assert {*table["model"]} == {run.model} and {*table["task"]} == {"toy"} and {*table["level"]} == {0.9}
+
+
+def test_a_reader_who_stops_reading_loses_no_file(typed, tmp_path, monkeypatch):
+    def closed(forecast):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(report, "text", closed)
+    before = os.dup(1)
+    try:
+        code, *_ = typed("predict", "--data", pairs(tmp_path / "ko.tsv"), "--out", tmp_path / "o.csv")
+    finally:
+        os.dup2(before, 1)
+    assert code == 128 + signal.SIGPIPE and len(pd.read_csv(tmp_path / "o.csv")) == 1
+
+
+def test_an_interrupted_forecast_promises_nothing(typed, tmp_path, monkeypatch):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "tallies_of", interrupted)
+    code, _, err = typed("predict", "--data", pairs(tmp_path / "ko.tsv"))
+    assert code == 130 and err.strip().endswith("interrupted; nothing was written.")
 
 
 def test_columns_are_told_before_the_work(typed, tmp_path, monkeypatch):

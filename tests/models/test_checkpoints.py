@@ -3,12 +3,14 @@
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from tiny import FAMILIES, VOCAB, TaggedToy, ToyTask, config, options, save_encoder, save_family
 from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
 from transformers import BertConfig, BertForMaskedLM, BertTokenizerFast, XLMRobertaTokenizer
 
 from xlgen import models
@@ -268,6 +270,41 @@ def test_classes_without_names_are_said_to_be_assumed_and_odd_numbers_are_refuse
     edit(changed, {"label2id": {f"LABEL_{2 - i}": i for i in range(3)}})
     with pytest.raises(ModelError, match="classes are LABEL_2, LABEL_1, LABEL_0; expected entailment"):
         models.class_order(models.load_finetuned(str(changed), 3), ToyTask())
+
+
+def test_a_head_of_other_classes_or_of_another_kind_is_called_so(folder):
+    named = folder()
+    edit(named, {"id2label": OTHER, "label2id": None})
+    with pytest.raises(ModelError, match="of 3 classes .contradiction, neutral, entailment., and the task 7"):
+        models.load_finetuned(str(named), 7)
+    with pytest.raises(ModelError, match="has the head of BertForSequenceClassification, and no BertForTokenClass"):
+        models.load_finetuned(str(named), 7, kind="token")
+
+
+def test_an_alias_is_found_however_it_is_spelled(folder):
+    named = folder()
+    edit(named, {"id2label": {0: "Maybe", 1: "NO", 2: "yes"}, "label2id": None})
+    aliases = {"Yes": "entailment", "no": "contradiction", "maybe": "neutral"}
+    task = SimpleNamespace(labels=ToyTask().labels, aliases=aliases)
+    assert models.class_order(models.load_finetuned(str(named), 3), task) == [2, 0, 1]
+
+
+@pytest.mark.parametrize("written", ["<pad>", {"content": "<pad>", "special": True}, None])
+def test_the_padding_that_a_decoders_config_lacks_is_its_tokenizers(tmp_path, written):
+    """A classifier on the last place of a text has to know which places are none."""
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    pieces = {piece: i for i, piece in enumerate(["<unk>", "w", "<pad>"])}
+    Tokenizer(WordLevel(pieces, unk_token="<unk>")).save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"pad_token": written} if written else {}))
+    small = dict(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=3)
+    LlamaForSequenceClassification(LlamaConfig(num_labels=3, **small)).save_pretrained(tmp_path)
+    assert json.loads((tmp_path / "config.json").read_text()).get("pad_token_id") is None
+    model = models.load_finetuned(str(tmp_path), 3)
+    assert model.config.pad_token_id == (2 if written else None)
+    if written:
+        texts, alone = torch.tensor([[1, 2, 2], [1, 1, 1]]), torch.tensor([[1]])
+        torch.testing.assert_close(model(texts, attention_mask=texts != 2).logits[:1], model(alone).logits)
 
 
 def test_training_goes_on_from_a_head_in_the_task_s_order_only(folder, tmp_path, monkeypatch):

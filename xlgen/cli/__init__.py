@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, more: Mapping[str, Command] = M
         print("xlgen:", " ".join(str(error).split()), file=sys.stderr)
         return 2
     except BrokenPipeError:  # who reads along, such as `head`, has had enough; files were written before
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())
         return 128 + signal.SIGPIPE
     except OSError as error:  # of a disk or a path, of which the library could say no more
         if error.strerror is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -32,6 +33,8 @@ from xlgen.forecast.others import of_others
 from xlgen.forecast.scores import ESTIMATORS, Tally
 from xlgen.measures.asked import Checkpoint
 from xlgen.training.runs import Run
+
+log = logging.getLogger(__name__)
 
 PRECISIONS = ("float32", "bf16")
 """Of the forward passes. bfloat16 has eight bits for a number's digits."""
@@ -167,6 +170,8 @@ def predict(
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, pretrained, max_length)
     known, others = (None, 0) if records is None else of_others(records, source, found.name)
     wanted, labelled = _languages(found, languages, labelled)
+    if known is not None:
+        _say_unlike(wanted, {*known.loc[known["task"] == found.name, "language"]})
     with threads(options.threads):
         tallies, parts, at_home, labels = tallies_of(
             found, source, wanted, labelled, split, size, batch_size, precision, options
@@ -211,6 +216,14 @@ def _languages(
     labelled = tuple(language for language in dict.fromkeys(labelled) if language != task.source_language)
     wanted = [language for language in languages or there if language != task.source_language]
     return tuple(dict.fromkeys([*wanted, *labelled])), labelled
+
+
+def _say_unlike(languages: Sequence[str], known: Collection[str]) -> None:
+    """Warn of languages that the records have by another code: they would count as new."""
+    bases = {iso3(re.split("[-_]", language)[0]): language for language in known}
+    for language in languages:
+        if language not in known and (theirs := bases.get(iso3(re.split("[-_]", language)[0]))):
+            log.warning("the records have %r, and not %r, which is new to them; call it so if it is", theirs, language)
 
 
 def _table(

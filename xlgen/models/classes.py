@@ -65,7 +65,8 @@ def class_order(model: nn.Module, task: Task) -> list[int]:
         ModelError: the names are others than the task's.
     """
     names = [str(model.config.id2label[i]) for i in range(model.config.num_labels)]
-    spelled = [task.aliases.get(name.lower(), name).lower() for name in names]
+    aliases = {alias.lower(): label for alias, label in task.aliases.items()}
+    spelled = [aliases.get(name.lower(), name).lower() for name in names]
     labels = [label.lower() for label in task.labels]
     if sorted(spelled) == sorted(labels):
         return [spelled.index(label) for label in labels]

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from xlgen.core.device import seed_of
 from xlgen.core.errors import ConfigError, ModelError, XlgenError, first_line
-from xlgen.core.files import written
+from xlgen.core.files import read_json, written
 from xlgen.models import tuning as tunings
 from xlgen.models.classes import class_names
-from xlgen.models.configuration import configuration
+from xlgen.models.configuration import AGAIN, configuration
 from xlgen.models.families import kind_of
 from xlgen.models.locate import locate
 from xlgen.models.messages import quiet
@@ -85,10 +85,16 @@ def load_finetuned(name: str, n_labels: int, *, eager: bool = True, kind: str = 
     """
     model, fresh = _load(name, n_labels, seed=0, kind=kind, eager=eager)
     if fresh:
-        raise ModelError(
-            f"{name!r} lacks {len(fresh)} weights of a classifier with {n_labels} classes ({min(fresh)}, …); "
-            "expected a checkpoint fine-tuned on the task."
-        )
+        written = read_json(locate(name) / "config.json", AGAIN)
+        made, stored = type(model).__name__, written.get("architectures") or ()
+        classes = class_names(written, name) or [*(written.get("id2label") or {}).values()]
+        lacks = f"lacks {len(fresh)} weights of a classifier with {n_labels} classes ({min(fresh)}, …)"
+        if stored and made not in stored:
+            lacks = f"has the head of {', '.join(stored)}, and no {made}"
+        elif classes and len(classes) != n_labels:
+            few = f"{', '.join(map(str, classes[:9]))}{', …' * (len(classes) > 9)}"
+            lacks = f"has a head of {len(classes)} classes ({few}), and the task {n_labels}"
+        raise ModelError(f"{name!r} {lacks}; expected a checkpoint fine-tuned on the task.")
     return model
 
 
@@ -187,6 +193,8 @@ def _load(
     try:
         with quiet(), torch.random.fork_rng(devices=[]):
             config, written = configuration(folder, name, num_labels=n_labels)
+            if getattr(config, "pad_token_id", None) is None:
+                config.pad_token_id = _padding(folder)
             config.problem_type = None  # a loss is never asked of the model; see _check_head for the logits
             if dropout is not None:
                 _set_dropout(config, dropout)
@@ -228,6 +236,22 @@ def _load(
     config.id2label = dict(enumerate(classes or (f"LABEL_{i}" for i in range(n_labels))))
     config.label2id = {label: i for i, label in config.id2label.items()}
     return model, fresh
+
+
+def _padding(folder: Path) -> int | None:
+    """The number of the tokenizer's padding, or ``None``.
+
+    Classifiers that read the last place of a text look for it; added to a decoder's tokenizer it is often not in
+    config.json.
+    """
+    from tokenizers import Tokenizer
+
+    stated = read_json(path, AGAIN) if (path := folder / "tokenizer_config.json").is_file() else {}
+    token = stated.get("pad_token")
+    token = token.get("content") if isinstance(token, dict) else token
+    if not token or not (file := folder / "tokenizer.json").is_file():
+        return None
+    return Tokenizer.from_file(str(file)).token_to_id(token)
 
 
 def _strange(folder: Path, error: Exception) -> ModelError:
