@@ -257,10 +257,10 @@ def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(traine
     other_task = table.assign(task="other")
     of = SimpleNamespace(key="k", model=str(tmp_path), pretrained="xlm-roberta-base")
     kept, left_out = of_others(pd.concat([table, other_task]), of, "toy")
-    assert left_out == 1 and set(kept["model"][kept["task"] == "toy"]) == {"m0", "m1", "m3"}
+    assert left_out == ["1 model of other encoders"] and set(kept["model"][kept["task"] == "toy"]) == {"m0", "m1", "m3"}
     assert kept["model"][kept["task"] == "other"].nunique() == 4
     of.pretrained = "./mine"
-    assert of_others(table, of, "toy")[1] == 0 and len(of_others(table, of, "toy")[0]) == len(table)
+    assert of_others(table, of, "toy")[1] == [] and len(of_others(table, of, "toy")[0]) == len(table)
     (tmp_path / "model.safetensors").touch()
     of.pretrained = ""  # the sizes of a checkpoint tell what it cannot be
     sizes = {"model_type": "xlm-roberta", "hidden_size": 768, "num_hidden_layers": 12}
@@ -269,7 +269,7 @@ def test_models_of_other_encoders_are_not_learnt_from_where_that_is_known(traine
         assert {*of_others(table, of, "toy")[0]["model"]} == models
     of.pretrained = "mini"
     without_encoders = table.drop(columns="run")
-    assert of_others(without_encoders, of, "toy")[1] == 0  # the column is then what a model is called
+    assert of_others(without_encoders, of, "toy")[1] == []  # the column is then what a model is called
     assert "other encoders" not in xlgen.predict(run, languages=("de",), records=table, options=where).basis
 
 
@@ -279,6 +279,7 @@ def test_records_of_the_model_itself_are_not_learnt_from(trained):
     both = pd.concat([records(3), own])
     one, other = (xlgen.predict(run, languages=("de",), records=known, options=where) for known in (records(3), both))
     pd.testing.assert_frame_equal(one.table, other.table)
+    assert other.basis == f"{one.basis}; nothing is learnt from this model itself in the records"
 
 
 @pytest.mark.parametrize("given", [{}, {"pretrained": "encoder"}, {"max_length": 16}, {"model": "spelled"}, {"run": 1}])

@@ -17,8 +17,10 @@ from xlgen.models.configuration import AGAIN
 from xlgen.training.runs import Run, run_of
 
 
-def of_others(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task: str) -> tuple[pd.DataFrame, int]:
-    """The table without what it has of the model itself, and of the task from other encoders; how many these are.
+def of_others(
+    records: pd.DataFrame | Path | str, source: Run | Checkpoint, task: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table without what it has of the model itself, and of the task from other encoders; and these in words.
 
     What a language costs one encoder it need not cost another. Of a model whose encoder is not said the config.json
     tells which it cannot be (:func:`xlgen.models.catalogue.could_be`). Models stay whose encoder is not known, or not
@@ -28,10 +30,10 @@ def of_others(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task
     table = frames.tidy(rows)
     called = rows.loc[table.index, [name for name in ("run", "model") if name in rows]].astype(str)
     own = {name for name in np.unique(called.to_numpy()) if is_called(source, name)}
-    table = table[~called.isin(own).any(axis=1)]
+    table, left_out = table[~called.isin(own).any(axis=1)], ["this model itself"] * bool(own)
     column = "encoder" if "encoder" in rows else "model" if "run" in rows else ""  # as records and `measure` have it
     if column not in rows:
-        return table, 0
+        return table, left_out
     ours, theirs = _listed(source.pretrained), rows.loc[table.index, column].map(_listed)
     alike = {ours} if ours else {""}
     if not source.pretrained:
@@ -40,7 +42,9 @@ def of_others(records: pd.DataFrame | Path | str, source: Run | Checkpoint, task
     elif not ours:
         alike |= {*theirs}
     other = (theirs != "") & ~theirs.isin(alike) & (table["task"] == task)
-    return table[~other], table.loc[other, "model"].nunique()
+    if n := table.loc[other, "model"].nunique():
+        left_out.append(f"{n} model{'s' * (n != 1)} of other encoders")
+    return table[~other], left_out
 
 
 def _listed(encoder: str) -> str:

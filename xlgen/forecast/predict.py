@@ -168,7 +168,7 @@ def predict(
     if isinstance(task, str):
         found = task_of(task or getattr(model, "task", ""), None if data is None else Path(data), columns, languages)
     source = model if isinstance(model, Run) else Checkpoint(str(model), found.name, pretrained, max_length)
-    known, others = (None, 0) if records is None else of_others(records, source, found.name)
+    known, left_out = (None, []) if records is None else of_others(records, source, found.name)
     wanted, labelled = _languages(found, languages, labelled)
     if known is not None:
         _say_unlike(wanted, {*known.loc[known["task"] == found.name, "language"]})
@@ -185,10 +185,11 @@ def predict(
     noise = own.set_index("language")[frames.NOISE]
     folds = [part.assign(**{frames.NOISE: part["language"].map(noise)}) for part in folds]
     forecast = _forecast(found, source, tallies, own, folds, at_home, labelled, known, level)
-    if not others:
+    if not left_out:
         return forecast
-    left_out = f"{others} model{'s' * (others != 1)}"
-    return replace(forecast, basis=f"{forecast.basis}; nothing is learnt from {left_out} of other encoders")
+    return replace(
+        forecast, basis=f"{forecast.basis}; nothing is learnt from {' and from '.join(left_out)} in the records"
+    )
 
 
 def _languages(
