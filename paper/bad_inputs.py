@@ -187,6 +187,17 @@ def _empty(folder: Path) -> None:
     folder.mkdir()
 
 
+def _holding(files: Mapping[str, str]) -> Make:
+    """A folder of files."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_text(content)
+
+    return make
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22\nsize 5952432\n"
 
 
@@ -334,6 +345,9 @@ def _data() -> Iterator[BadInput]:
         ("pairs-ko.tar.gz", _archive("../../pairs-ko.tsv")),
         ("pairs-ko.tar.gz", _archive("/pairs-ko.tsv")),
         ("folder", _empty),
+        ("folder", _holding({"train-ko.tsv": f"{PAIRS}a\tb\tneutral\n", "test-ko.tsv": f"{PAIRS}c\td\tneutral\n"})),
+        ("folder", _holding({"ko.tsv": "premise\thypothesis\na\tb\n", "ko.csv": "premise,hypothesis\na,b\n"})),
+        ("folder", _holding({"ko.xlsx": "", "notes.md": ""})),
         ("saved-ko", _datasets("../../../etc/passwd")),
         ("saved-ko", _datasets("/etc/passwd")),
     ):

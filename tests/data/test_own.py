@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from pathlib import Path
 
 import datasets
@@ -101,6 +102,61 @@ def test_a_folder_holds_a_file_a_language_by_its_name(tmp_path):
     (tmp_path / "notes.md").write_text("not data")
     files = OwnFiles(tmp_path, LABELS)
     assert list(files.survey) == ["de", "ko"] and files.rows("ko").second == ("in ko",)
+
+
+@pytest.mark.parametrize("kind", ["sequence", "token"])
+@pytest.mark.parametrize(
+    ("names", "named", "message"),
+    [
+        (("dev-en", "test-de", "train-en"), "", "dev-en.*train-en.* are both 'en'; expected one file of a language"),
+        (("dev", "train"), "de", "dev.*train.* are both 'de'; expected one file of a language"),
+        (("test-pt-br", "ours-pt-br"), "", "ours-pt-br.* and .*test-pt-br.* are both 'pt-br'"),
+    ],
+)
+def test_two_files_of_one_language_are_not_pooled(tmp_path, kind, names, named, message):
+    """A split that the model was trained on would pass for one that it is measured on."""
+    for name in names:
+        text = "premise\thypothesis\na\tb\n" if kind == "sequence" else "Ada\tB-PER\n"
+        (tmp_path / f"{name}.tsv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        _ = OwnFiles(tmp_path, LABELS if kind == "sequence" else TAGS, kind, language=named).survey
+
+
+@pytest.mark.parametrize("more", [{}, {"language": "de"}])
+def test_a_file_that_lies_there_in_two_formats_is_not_counted_twice(tmp_path, more):
+    for name in ("test-de.tsv", "test-de.tsv.gz"):
+        (gz if name.endswith(".gz") else tsv)(tmp_path / name, [{"premise": "a", "hypothesis": "b"} | more])
+    with pytest.raises(DataError, match="test-de.tsv and .*test-de.tsv.gz are called the same but for the format"):
+        _ = OwnFiles(tmp_path, LABELS).survey
+
+
+def test_files_with_a_column_of_languages_may_share_a_language(tmp_path):
+    for name in ("a", "b"):
+        tsv(tmp_path / f"{name}.tsv", [{"premise": name, "hypothesis": "b", "language": "de"}])
+    assert OwnFiles(tmp_path, LABELS).rows("de").first == ("a", "b")
+
+
+def test_splits_with_a_column_of_languages_are_not_pooled(tmp_path):
+    for name in ("train", "my_dev"):
+        tsv(tmp_path / f"{name}.tsv", [{"premise": "a", "hypothesis": "b", "language": "de"}])
+    with pytest.raises(DataError, match="my_dev.tsv and .*train.tsv are called by different splits"):
+        _ = OwnFiles(tmp_path, LABELS).survey
+
+
+def test_what_a_folder_holds_besides_is_named(tmp_path, caplog):
+    for name in ("README.md", ".hidden", "ko.xlsx"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "parts.tsv").mkdir()
+    with pytest.raises(
+        DataError, match="no data files in the folder .*, only README.md, ko.xlsx, parts.tsv/; expected"
+    ):
+        _ = OwnFiles(tmp_path, LABELS).survey
+    tsv(tmp_path / "ko.tsv", [{"premise": "a", "hypothesis": "b"}])
+    files = OwnFiles(tmp_path, LABELS)
+    with caplog.at_level(logging.WARNING):
+        assert (len(files.rows("ko")), len(files.rows("ko"))) == (1, 1)
+    (said,) = caplog.messages
+    assert "ignored: README.md, ko.xlsx, parts.tsv/; expected .tsv, .csv" in said
 
 
 @pytest.mark.parametrize(

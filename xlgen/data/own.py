@@ -5,12 +5,15 @@ saved; tagged sentences are CoNLL columns, CoNLL-U, JSON lines, Parquet or such 
 time, and every row is checked in a first reading, before anything is computed.
 
 Columns are named by the user or guessed from :data:`GUESSES`. The language of a row is that of its column, or the end
-of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named.
+of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named. Files without such a
+column are of different languages: those of one are as a rule its splits, and rows that a model was trained on would
+pass for rows that it is measured on.
 """
 
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,6 +28,8 @@ from xlgen.data.conll import sentences_of, sentences_of_conllu
 from xlgen.data.formats import class_names, header_of, is_saved, records_of, stem_of, suffix_of
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
+
+log = logging.getLogger(__name__)
 
 CHUNK = 2048
 """Rows of one language that are handed on together: enough for batches of equal length, few enough for any memory."""
@@ -50,6 +55,8 @@ SUFFIXES = {
     "sequence": (".tsv", ".csv", ".jsonl", ".parquet"),
     "token": (".conll", ".tsv", ".txt", ".conllu", ".jsonl", ".parquet"),
 }
+
+SPLITS = frozenset("train dev valid validation test".split())
 
 HALVED = "expected text without halved characters (surrogates); write the file again as UTF-8"
 
@@ -105,9 +112,13 @@ class OwnFiles:
         if is_saved(self.path):
             return (self.path,)
         if self.path.is_dir():
-            found = tuple(sorted(file for file in self.path.iterdir() if suffix_of(file) in known and file.is_file()))
+            there = sorted(path for path in self.path.iterdir() if not path.name.startswith("."))
+            found = tuple(file for file in there if suffix_of(file) in known and file.is_file())
+            others = _listed([f"{path.name}/" if path.is_dir() else path.name for path in there if path not in found])
             if not found:
-                raise DataError(f"no data files in the folder {self.path}; {spoken}.")
+                raise DataError(f"no data files in the folder {self.path}{others and f', only {others}'}; {spoken}.")
+            if others:
+                log.warning("%s: ignored: %s; %s", self.path, others, spoken)
             return found
         if suffix_of(self.path) not in known:
             raise DataError(
@@ -119,6 +130,40 @@ class OwnFiles:
     def guesses(self) -> dict[str, dict[str, str]]:
         """By file, which column is what; empty for CoNLL files, which have no names."""
         return {str(file): self._columns(file) for file in self.files if not self._conll(file)}
+
+    @cached_property
+    def _languages(self) -> dict[str, str]:
+        """By file without a column of languages, its language.
+
+        Raises:
+            DataError: two files are of one language, are called the same but for the format, or have a column of
+                languages and are called by different splits.
+        """
+        known: dict[str, Path] = {}
+        for file in self.files:
+            if (other := known.setdefault(stem_of(file), file)) != file:
+                raise DataError(
+                    f"{other} and {file} are called the same but for the format; expected the rows once: name the one "
+                    "that is meant, or move the other out of the folder."
+                )
+        found, spoken, splits = {}, {}, {}
+        for file in map(str, self.files):
+            if "language" in self.guesses.get(file, {}):
+                for split in SPLITS.intersection(re.split(r"[._-]", stem_of(Path(file)).lower())):
+                    splits.setdefault(split, file)
+                if len(splits) > 1:
+                    raise DataError(
+                        f"{' and '.join(splits.values())} are called by different splits; expected rows of one: name "
+                        "the file that is meant."
+                    )
+                continue
+            language = found[file] = self._of_file(Path(file))
+            if (other := spoken.setdefault(language, file)) != file:
+                raise DataError(
+                    f"{other} and {file} are both {language!r}; expected one file of a language: name the one that is "
+                    "meant, or give a file with a column of languages."
+                )
+        return found
 
     @cached_property
     def survey(self) -> dict[str, Found]:
@@ -136,7 +181,7 @@ class OwnFiles:
                 bare, other = (first, where) if label is not None else (where, first)
                 raise DataError(
                     f"{bare}: no label in {language!r}, although {other} has one; expected labels in all rows of a "
-                    "language or in none. Keep the rows without in a file of their own."
+                    "language or in none. Leave out the rows without, or give them alone, as another file."
                 )
         if not counts:
             raise DataError(f"{self.path}: no rows; expected some.")
@@ -177,16 +222,17 @@ class OwnFiles:
 
     def _rows(self) -> Iterator[tuple[str, str, tuple, Any]]:
         """Where a row is, its language, its texts and its label, ``None`` where it has none."""
+        languages = self._languages
         for file in self.files:
             if self._conll(file):
-                yield from self._tagged(file)
+                yield from self._tagged(file, languages[str(file)])
             else:
                 columns = self.guesses[str(file)]
                 names = (
                     None if suffix_of(file) in (".tsv", ".csv", ".jsonl") else class_names(file, self._label(columns))
                 )
                 for where, cells in records_of(file):
-                    yield self._checked(where, cells, columns, names, file)
+                    yield self._checked(where, cells, columns, names, languages.get(str(file), ""))
 
     def _label(self, columns: Mapping[str, str]) -> str | None:
         return columns.get(LABEL[self.kind])
@@ -223,7 +269,12 @@ class OwnFiles:
         return found
 
     def _checked(
-        self, where: str, cells: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str] | None, file: Path
+        self,
+        where: str,
+        cells: Mapping[str, Any],
+        columns: Mapping[str, str],
+        names: Sequence[str] | None,
+        language: str,
     ) -> tuple[str, str, tuple, Any]:
         def refuse(what: str, expected: str) -> DataError:
             cell = cells.get(columns[what])
@@ -235,8 +286,6 @@ class OwnFiles:
             language = cells.get(columns["language"])
             if problem := no_code(language):
                 raise refuse("language", problem)
-        else:
-            language = self._of_file(file)
         if self.kind == "token":
             words = cells.get(columns["words"])
             if not _texts(words):
@@ -287,8 +336,7 @@ class OwnFiles:
             )
         return self.language
 
-    def _tagged(self, file: Path) -> Iterator[tuple[str, str, tuple, Any]]:
-        language = self._of_file(file)
+    def _tagged(self, file: Path, language: str) -> Iterator[tuple[str, str, tuple, Any]]:
         universal = suffix_of(file) == ".conllu"
         for where, words, tags in sentences_of_conllu(file, self.labels, language) if universal else sentences_of(file):
             indices = None if tags is None else tuple(
@@ -309,6 +357,10 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _names(folder: Path) -> list[str]:
