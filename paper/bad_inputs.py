@@ -339,6 +339,7 @@ def _data() -> Iterator[BadInput]:
         ("pairs.tsv", "premise\thypothesis\na\tb\n"),
         ("pairs.tsv", "premise\thypothesis\tlanguage\na\tb\tKorean\n"),
         ("pairs.tsv", "premise\thypothesis\tlanguage\na\tb\tko\nc\td\t\n"),
+        ("pairs-ko.tsv", "premise\thypothesis\torigin\na\tb\tko\nc\td\tde\n"),
         ("pairs-en.tsv", "premise\thypothesis\na\tb\n"),
         ("pairs-ko.xlsx", b"PK\x03\x04"),
         ("pairs-ko.zip", b"PK\x03\x04"),

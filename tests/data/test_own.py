@@ -210,6 +210,32 @@ def test_parquet_that_is_described_wrongly_is_refused(tmp_path):
         _ = OwnFiles(tmp_path / "a-ko.parquet", LABELS).survey
 
 
+@pytest.mark.parametrize("name", ["locale", "lang_code", "Language_Code", "iso", "lang_id", "lang_iso"])
+def test_a_column_of_languages_is_known_by_many_names(tmp_path, name):
+    tsv(tmp_path / "a.tsv", [{"premise": "a", "hypothesis": "b", name: code} for code in ("de", "ko_KR")])
+    assert list(OwnFiles(tmp_path / "a.tsv", LABELS, language="fr").survey) == ["de", "ko_KR"]
+
+
+@pytest.mark.parametrize(
+    "codes", [["de", "ko"], ["deu", "deu", "kor"], ["DE", "KO"], ["zh-cn", "pt_BR"], ["German", "Thai"]]
+)
+def test_a_column_of_languages_by_another_name_is_not_overlooked(tmp_path, codes):
+    """All rows would be of one language. They may be sorted, so that the first ones are."""
+    rows = [{"premise": "a", "hypothesis": "b", "sprache": code, "domain": "is"} for code in codes for _ in range(60)]
+    tsv(tmp_path / "a-fr.tsv", rows)
+    with pytest.raises(DataError, match="column 'sprache' looks like languages.*--columns language=sprache, or"):
+        _ = OwnFiles(tmp_path / "a-fr.tsv", LABELS).survey
+    jsonl(tmp_path / "a-fr.jsonl", [{"tokens": ["a"], "sprache": row["sprache"]} for row in rows])
+    with pytest.raises(DataError, match="column 'sprache' looks like languages"):
+        _ = OwnFiles(tmp_path / "a-fr.jsonl", TAGS, "token").survey
+
+
+@pytest.mark.parametrize("cells", [["de", "de"], ["de", ""], ["no", "is", "yes"], ["a-b", "de-x"]])
+def test_other_columns_are_no_languages(tmp_path, cells):
+    tsv(tmp_path / "a-fr.tsv", [{"premise": "a", "hypothesis": "b", "more": cell} for cell in cells])
+    assert OwnFiles(tmp_path / "a-fr.tsv", LABELS).survey["fr"].rows == len(cells)
+
+
 def test_two_columns_are_not_one(tmp_path):
     with pytest.raises(ConfigError, match="first and second are both the column 'a'"):
         OwnFiles(tmp_path, LABELS, columns={"first": "a", "second": "a"})

@@ -17,6 +17,9 @@ REGIONAL = frozenset(
 """Codes of languages in a region that names of files have in small letters. What a region is called is often the code
 of a language, too: ``pt-br`` is Portuguese in Brazil and not Breton."""
 
+NAMES = frozenset(LANGUAGES) | {name.lower() for facts in LANGUAGES.values() for name in (facts.iso3, facts.name)}
+"""What languages are called, in small letters."""
+
 SUBTAG = "[A-Z]{2}|[A-Z][a-z]{3}|[0-9]{3}"
 """A region or script as it is written in codes of languages."""
 
@@ -27,6 +30,15 @@ def code_of(parts: Sequence[str]) -> str:
     if language in LANGUAGES and (f"{language}-{region.lower()}" in REGIONAL or re.fullmatch(SUBTAG, region)):
         return f"{language}-{region}"
     return region if region in LANGUAGES else ""
+
+
+def is_language(text: str) -> bool:
+    """Whether a cell can be meant for nothing but a language: its code of two or three letters, in large ones too, with
+    or without a region or script, or its English name."""
+    language, *region = re.split("[-_]", text)
+    if len(region) > 1 or region and not re.fullmatch(SUBTAG, region[0]) and text.replace("_", "-") not in REGIONAL:
+        return False
+    return language.lower() in NAMES
 
 
 def no_code(language: Any) -> str:

@@ -23,9 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.core.errors import ConfigError, DataError, UnknownName
-from xlgen.data.codes import code_of, no_code
+from xlgen.data.codes import code_of, is_language, no_code
 from xlgen.data.conll import sentences_of, sentences_of_conllu
-from xlgen.data.formats import class_names, header_of, is_saved, records_of, stem_of, suffix_of
+from xlgen.data.formats import Record, class_names, header_of, is_saved, records_of, stem_of, suffix_of
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 
@@ -34,17 +34,19 @@ log = logging.getLogger(__name__)
 CHUNK = 2048
 """Rows of one language that are handed on together: enough for batches of equal length, few enough for any memory."""
 
+LANGUAGE = ("language", "lang", "language_code", "lang_code", "lang_id", "lang_iso", "locale", "iso")
+
 GUESSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sequence": {
         "first": ("first", "premise", "sentence1", "text1", "text_a", "question1"),
         "second": ("second", "hypothesis", "hypo", "sentence2", "text2", "text_b", "question2"),
         "label": ("label", "gold_label", "class"),
-        "language": ("language", "lang"),
+        "language": LANGUAGE,
     },
     "token": {
         "words": ("words", "tokens", "word", "form"),
         "tags": ("tags", "ner_tags", "pos_tags", "upos", "labels", "tag", "label"),
-        "language": ("language", "lang"),
+        "language": LANGUAGE,
     },
 }
 """By kind of task, what each column is called, the likeliest name first."""
@@ -231,7 +233,7 @@ class OwnFiles:
                 names = (
                     None if suffix_of(file) in (".tsv", ".csv", ".jsonl") else class_names(file, self._label(columns))
                 )
-                for where, cells in records_of(file):
+                for where, cells in records_of(file) if "language" in columns else _of_one(file, columns):
                     yield self._checked(where, cells, columns, names, languages.get(str(file), ""))
 
     def _label(self, columns: Mapping[str, str]) -> str | None:
@@ -344,6 +346,31 @@ class OwnFiles:
                 for tag, place in zip(tags, where, strict=True)
             )  # fmt: skip
             yield where[0], language, words, indices
+
+
+def _of_one(file: Path, columns: Mapping[str, str]) -> Iterator[Record]:
+    """The rows of a file that is of one language.
+
+    Raises:
+        DataError: another column holds languages, in every row, and more than one: this can be said after the last.
+    """
+    unused: dict[str, set[str]] | None = None
+    for where, cells in records_of(file):
+        if unused is None:
+            unused = {name: set() for name in cells if name not in columns.values()}
+        for name, found in list(unused.items()):
+            cell = cells.get(name)
+            if isinstance(cell, str) and (cell in found or is_language(cell)):
+                found.add(cell)
+            else:
+                del unused[name]
+        yield where, cells
+    for name, found in (unused or {}).items():
+        if len(found) > 1:
+            raise DataError(
+                f"{file}: the column {name!r} looks like languages ({_listed(sorted(found))}); name it as --columns "
+                f"language={name}, or take it out, if all rows are of one language."
+            )
 
 
 def _texts(words: Any) -> bool:
