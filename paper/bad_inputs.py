@@ -371,6 +371,9 @@ def _data() -> Iterator[BadInput]:
     )
     tags = {"ko.conll": "Ada B-PER\nrief\n"}
     yield BadInput("Data", "predict --model checkpoint --task mini-wikiann --data ko.conll", HEADLESS | tags)
+    tagging = "predict --model checkpoint --task mini-wikiann --data ko.conll"
+    yield BadInput("Data", tagging, HEADLESS | {"ko.conll": "1\tAda\tB-PER\n2\trief\tO\n"})
+    yield BadInput("Data", f"{tagging} --columns words=form", HEADLESS | {"ko.conll": "Ada\tB-PER\n"})
     one = "labels = ['a']\ndata = 'pairs-ko.tsv'\n"
     yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": one})
     yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": "labels = ['a', "})

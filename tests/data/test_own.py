@@ -269,6 +269,27 @@ def test_every_format_gives_the_same_sentences(tmp_path, name, text):
     assert OwnFiles(tmp_path / name, TAGS, "token").rows("de") == SENTENCES
 
 
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("more", ["", "\tB-PER"])
+def test_numbers_of_words_are_no_words(tmp_path, start, more):
+    lines = [f"{number}\t{word}{more}" for number, word in enumerate(("Ada", "Lovelace"), start)]
+    (tmp_path / "de.conll").write_text("\n".join([*lines, "", lines[0]]))
+    with pytest.raises(DataError, match="de.conll: the first column counts the words of each sentence"):
+        _ = OwnFiles(tmp_path / "de.conll", TAGS, "token").survey
+
+
+def test_sentences_of_numbers_are_words_unless_all_of_them_count(tmp_path):
+    (tmp_path / "de.conll").write_text("1 O\n2 O\n3 O\n\n1990 O\n")
+    assert OwnFiles(tmp_path / "de.conll", TAGS, "token").rows("de").words == (("1", "2", "3"), ("1990",))
+
+
+@pytest.mark.parametrize(("name", "message"), [("de.conll", "its first column, tags its last"), ("de.conllu", "FORM")])
+def test_columns_of_files_that_have_no_names_for_them_are_refused(tmp_path, name, message):
+    (tmp_path / name).write_text(CONLL)
+    with pytest.raises(ConfigError, match=rf"columns are named \(words\), and .*{name} has no names.*{message}"):
+        _ = OwnFiles(tmp_path / name, TAGS, "token", {"words": "form"}).survey
+
+
 def test_words_without_tags_are_read_from_a_column(tmp_path):
     (tmp_path / "ko.conll").write_text("Ada\nLovelace\n\nNein\n")
     rows = OwnFiles(tmp_path / "ko.conll", TAGS, "token").rows("ko")

@@ -173,6 +173,7 @@ class OwnFiles:
 
         Raises:
             DataError: what is wrong, with its file, line and column.
+            ConfigError: columns are named, and a file has no names for them.
         """
         counts: Counter[str] = Counter()
         labelled: dict[str, tuple[bool, str]] = {}
@@ -225,6 +226,12 @@ class OwnFiles:
     def _rows(self) -> Iterator[tuple[str, str, tuple, Any]]:
         """Where a row is, its language, its texts and its label, ``None`` where it has none."""
         languages = self._languages
+        if self.columns and (bare := next(filter(self._conll, self.files), None)):
+            first, last = ("FORM", "UPOS") if suffix_of(bare) == ".conllu" else ("its first column", "its last")
+            raise ConfigError(
+                f"columns are named ({', '.join(self.columns)}), and {bare} has no names of columns: words are "
+                f"{first}, tags {last}. Leave the names out (--columns, or [columns] of the task file)."
+            )
         for file in self.files:
             if self._conll(file):
                 yield from self._tagged(file, languages[str(file)])
