@@ -269,6 +269,17 @@ def test_every_format_gives_the_same_sentences(tmp_path, name, text):
     assert OwnFiles(tmp_path / name, TAGS, "token").rows("de") == SENTENCES
 
 
+@pytest.mark.parametrize("text", [CONLL.replace(" ", "\t"), CONLL])
+def test_the_prefix_of_the_original_wikiann_is_no_part_of_a_word(tmp_path, text):
+    words = ("Ada", "Lovelace", "rief", "Nein")
+    for word in words:
+        text = text.replace(word, f"de:{word}")
+    (tmp_path / "de.conll").write_text(text)
+    assert OwnFiles(tmp_path / "de.conll", TAGS, "token").rows("de") == SENTENCES
+    (tmp_path / "de.conll").write_text(text.replace("de:Nein", "Nein"))  # then it is a part of the others
+    assert OwnFiles(tmp_path / "de.conll", TAGS, "token").rows("de").words[0][0] == "de:Ada"
+
+
 @pytest.mark.parametrize("start", [0, 1])
 @pytest.mark.parametrize("more", ["", "\tB-PER"])
 def test_numbers_of_words_are_no_words(tmp_path, start, more):

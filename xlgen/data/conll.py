@@ -13,8 +13,12 @@ from xlgen.data.read_tagged import COLUMNS as CONLLU
 from xlgen.data.read_tagged import read_treebanks
 
 
-def sentences_of(file: Path) -> Iterator[tuple[list[str], tuple[str, ...], tuple[str, ...] | None]]:
+def sentences_of(file: Path, language: str) -> Iterator[tuple[list[str], tuple[str, ...], tuple[str, ...] | None]]:
     """The sentences of a file with a word a line, first, and its tag last; with one column there are no tags.
+
+    Args:
+        file: to read.
+        language: of the file; the prefix ``<language>:`` of the original WikiAnn is taken off if every word has it.
 
     Yields:
         Where each word is, in words; the words; their tags.
@@ -27,6 +31,8 @@ def sentences_of(file: Path) -> Iterator[tuple[list[str], tuple[str, ...], tuple
             f"{file}: the first column counts the words of each sentence (1, 2, 3, …); expected words there and tags "
             "in the last: take the numbers out, or, if it is CoNLL-U, let its name end in .conllu."
         )
+    prefix = f"{language}:"
+    prefix = prefix if all(not word or word.startswith(prefix) for word in _first_cells(file)) else ""
     width, where, words, tags = 0, [], [], []
     for number, line in _ended(file):
         if _between(line):
@@ -41,7 +47,7 @@ def sentences_of(file: Path) -> Iterator[tuple[list[str], tuple[str, ...], tuple
                 f"{file}, line {number}: {line[:60]!r}; expected a word and its tag in {width} columns, as before."
             )
         where.append(f"{file}, line {number}")
-        words.append(cells[0])
+        words.append(cells[0].removeprefix(prefix) or cells[0])
         tags.append(cells[-1].strip())
 
 

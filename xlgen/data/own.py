@@ -347,7 +347,9 @@ class OwnFiles:
 
     def _tagged(self, file: Path, language: str) -> Iterator[tuple[str, str, tuple, Any]]:
         universal = suffix_of(file) == ".conllu"
-        for where, words, tags in sentences_of_conllu(file, self.labels, language) if universal else sentences_of(file):
+        for where, words, tags in (
+            sentences_of_conllu(file, self.labels, language) if universal else sentences_of(file, language)
+        ):
             indices = None if tags is None else tuple(
                 tag if isinstance(tag, int) else self._index(tag, None, place, "tag")
                 for tag, place in zip(tags, where, strict=True)
