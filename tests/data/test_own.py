@@ -437,6 +437,31 @@ def test_sentences_that_cannot_be_used_are_refused(tmp_path, name, text, message
         _ = OwnFiles(tmp_path / name, TAGS, "token").survey
 
 
+SAID = '"Er sagte: ""Hallo"""'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'premise\thypothesis\na\tb\n{SAID}\tb\n"a, b"\tb\n',
+        f'premise\thypothesis\n"a"\t"b"\n{SAID}\t"b"\n',
+        '"premise"\t"hypothesis"\n"a"\t"b"\n',
+    ],
+)
+def test_the_quoting_of_a_table_is_no_part_of_its_texts(tmp_path, text):
+    (tmp_path / "ko.tsv").write_text(text)
+    with pytest.raises(DataError, match="ko.tsv, line [13]: cells are quoted as in CSV.*save it as .csv with commas"):
+        _ = OwnFiles(tmp_path / "ko.tsv", LABELS).survey
+
+
+@pytest.mark.parametrize(
+    "texts", [['"Hallo."'], [SAID, 'Er sagte: "Hallo"'], ['"', SAID], ['""Hallo""'], ['"a" und "b"']]
+)
+def test_quotation_marks_that_are_not_quoting_are_kept(tmp_path, texts):
+    tsv(tmp_path / "ko.tsv", [{"premise": text, "hypothesis": "b"} for text in texts])
+    assert OwnFiles(tmp_path / "ko.tsv", LABELS).rows("ko").first == tuple(texts)
+
+
 def test_damage_is_told_with_its_line(tmp_path):
     (tmp_path / "ko.tsv").write_bytes(b"premise\thypothesis\na\tb\nc\t\xff\n")
     with pytest.raises(DataError, match="not UTF-8"):
