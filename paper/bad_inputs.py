@@ -360,6 +360,9 @@ def _data() -> Iterator[BadInput]:
                    "--labelled ko", "--labelled kr", "--level 2", "--level 0", "--size -1", "--batch-size 0",
                    "--out table.txt", "--report page.txt", "--records absent.csv", "--max-length 3"):  # fmt: skip
         yield BadInput("Data", f"{PREDICT} pairs-ko.tsv {option}", data)
+    yield BadInput(
+        "Data", f"{PREDICT} pairs.tsv --languages KO", HEADLESS | {"pairs.tsv": "premise\thypothesis\na\tb\n"}
+    )
     csv = HEADLESS | {"texts/pairs-ko.csv": "premise,hypothesis\na,b\n"}
     for given in ("texts/pairs-ko.csv --out texts/pairs-ko.csv", "texts --out texts/table.csv"):
         yield BadInput("Data", f"{PREDICT} {given}", csv)

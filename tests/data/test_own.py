@@ -342,6 +342,31 @@ def test_labelled_rows_of_the_source_are_used_before_the_tasks_own(tmp_path):
     assert task_of("mini-xnli", tmp_path / "a.tsv").rows("en", "dev").first == ("a",)
 
 
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("DE", "--languages: 'DE'; expected the code of a language, such as 'de'. Did you mean 'de'[?]$"),
+        ("Deutsch", "Did you mean 'de'"),
+        ("German", "Did you mean 'de'"),
+        ("d", "'d'; expected the code of a language, such as 'ko'[.]$"),
+    ],
+)
+def test_what_names_the_language_of_a_file_is_a_code(tmp_path, typed, message):
+    tsv(tmp_path / "mine.tsv", [{"premise": "a", "hypothesis": "b"}])
+    with pytest.raises(ConfigError, match=message):
+        own_task(TASKS["mini-xnli"], tmp_path / "mine.tsv", {}, [typed])
+
+
+def test_a_countrys_code_is_taken_with_a_warning_and_codes_beyond_the_table_without(tmp_path, caplog):
+    tsv(tmp_path / "mine.tsv", [{"premise": "a", "hypothesis": "b"}])
+    with caplog.at_level(logging.WARNING):
+        assert own_task(TASKS["mini-xnli"], tmp_path / "mine.tsv", {}, ["gsw"]).languages == ("gsw",)
+        assert not caplog.messages
+        assert own_task(TASKS["mini-xnli"], tmp_path / "mine.tsv", {}, ["jp"]).languages == ("jp",)
+    (said,) = caplog.messages
+    assert "'jp' is no language's code, only a country's; is 'ja' meant?" in said
+
+
 TOML = 'labels = ["no", "yes"]\ndata = "pairs.csv"\n[columns]\nfirst = "q"\n[aliases]\nsi = "yes"\n'
 YAML = "labels: ['no', 'yes']\ndata: pairs.csv\ncolumns: {first: q}\naliases: {si: 'yes'}\n"
 
