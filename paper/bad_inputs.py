@@ -187,6 +187,17 @@ def _empty(folder: Path) -> None:
     folder.mkdir()
 
 
+def _holding(files: Mapping[str, str]) -> Make:
+    """A folder of files."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for name, content in files.items():
+            (folder / name).write_text(content)
+
+    return make
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22\nsize 5952432\n"
 
 
@@ -311,6 +322,7 @@ def _data() -> Iterator[BadInput]:
         ("pairs-ko.tsv", f"{PAIRS}a\tb\tneutral\nc\td\t\n"),
         ("pairs-ko.tsv", "premise\tpremise\na\tb\n"),
         ("pairs-ko.tsv", "premise\thypothesis\tpremise\na\tb\tc\n"),
+        ("pairs-ko.tsv", 'premise\thypothesis\n"He said: ""Hello"""\tb\n'),
         ("pairs-ko.tsv", b"premise\thypothesis\na\xff\tb\n"),
         ("pairs-ko.tsv", "premise\thypothesis\na\tb\n".encode("utf-16")),
         ("pairs-ko.tsv", "premise\thypothesis\na\0\tb\n"),
@@ -328,12 +340,16 @@ def _data() -> Iterator[BadInput]:
         ("pairs.tsv", "premise\thypothesis\na\tb\n"),
         ("pairs.tsv", "premise\thypothesis\tlanguage\na\tb\tKorean\n"),
         ("pairs.tsv", "premise\thypothesis\tlanguage\na\tb\tko\nc\td\t\n"),
+        ("pairs-ko.tsv", "premise\thypothesis\torigin\na\tb\tko\nc\td\tde\n"),
         ("pairs-en.tsv", "premise\thypothesis\na\tb\n"),
         ("pairs-ko.xlsx", b"PK\x03\x04"),
         ("pairs-ko.zip", b"PK\x03\x04"),
         ("pairs-ko.tar.gz", _archive("../../pairs-ko.tsv")),
         ("pairs-ko.tar.gz", _archive("/pairs-ko.tsv")),
         ("folder", _empty),
+        ("folder", _holding({"train-ko.tsv": f"{PAIRS}a\tb\tneutral\n", "test-ko.tsv": f"{PAIRS}c\td\tneutral\n"})),
+        ("folder", _holding({"ko.tsv": "premise\thypothesis\na\tb\n", "ko.csv": "premise,hypothesis\na,b\n"})),
+        ("folder", _holding({"ko.xlsx": "", "notes.md": ""})),
         ("saved-ko", _datasets("../../../etc/passwd")),
         ("saved-ko", _datasets("/etc/passwd")),
     ):
@@ -344,6 +360,9 @@ def _data() -> Iterator[BadInput]:
                    "--labelled ko", "--labelled kr", "--level 2", "--level 0", "--size -1", "--batch-size 0",
                    "--out table.txt", "--report page.txt", "--records absent.csv", "--max-length 3"):  # fmt: skip
         yield BadInput("Data", f"{PREDICT} pairs-ko.tsv {option}", data)
+    yield BadInput(
+        "Data", f"{PREDICT} pairs.tsv --languages KO", HEADLESS | {"pairs.tsv": "premise\thypothesis\na\tb\n"}
+    )
     csv = HEADLESS | {"texts/pairs-ko.csv": "premise,hypothesis\na,b\n"}
     for given in ("texts/pairs-ko.csv --out texts/pairs-ko.csv", "texts --out texts/table.csv"):
         yield BadInput("Data", f"{PREDICT} {given}", csv)
@@ -356,6 +375,9 @@ def _data() -> Iterator[BadInput]:
     )
     tags = {"ko.conll": "Ada B-PER\nrief\n"}
     yield BadInput("Data", "predict --model checkpoint --task mini-wikiann --data ko.conll", HEADLESS | tags)
+    tagging = "predict --model checkpoint --task mini-wikiann --data ko.conll"
+    yield BadInput("Data", tagging, HEADLESS | {"ko.conll": "1\tAda\tB-PER\n2\trief\tO\n"})
+    yield BadInput("Data", f"{tagging} --columns words=form", HEADLESS | {"ko.conll": "Ada\tB-PER\n"})
     one = "labels = ['a']\ndata = 'pairs-ko.tsv'\n"
     yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": one})
     yield BadInput("Data", "predict --model checkpoint --task mine.toml", data | {"mine.toml": "labels = ['a', "})

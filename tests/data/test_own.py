@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import logging
 from pathlib import Path
 
 import datasets
@@ -103,6 +104,61 @@ def test_a_folder_holds_a_file_a_language_by_its_name(tmp_path):
     assert list(files.survey) == ["de", "ko"] and files.rows("ko").second == ("in ko",)
 
 
+@pytest.mark.parametrize("kind", ["sequence", "token"])
+@pytest.mark.parametrize(
+    ("names", "named", "message"),
+    [
+        (("dev-en", "test-de", "train-en"), "", "dev-en.*train-en.* are both 'en'; expected one file of a language"),
+        (("dev", "train"), "de", "dev.*train.* are both 'de'; expected one file of a language"),
+        (("test-pt-br", "ours-pt-br"), "", "ours-pt-br.* and .*test-pt-br.* are both 'pt-br'"),
+    ],
+)
+def test_two_files_of_one_language_are_not_pooled(tmp_path, kind, names, named, message):
+    """A split that the model was trained on would pass for one that it is measured on."""
+    for name in names:
+        text = "premise\thypothesis\na\tb\n" if kind == "sequence" else "Ada\tB-PER\n"
+        (tmp_path / f"{name}.tsv").write_text(text)
+    with pytest.raises(DataError, match=message):
+        _ = OwnFiles(tmp_path, LABELS if kind == "sequence" else TAGS, kind, language=named).survey
+
+
+@pytest.mark.parametrize("more", [{}, {"language": "de"}])
+def test_a_file_that_lies_there_in_two_formats_is_not_counted_twice(tmp_path, more):
+    for name in ("test-de.tsv", "test-de.tsv.gz"):
+        (gz if name.endswith(".gz") else tsv)(tmp_path / name, [{"premise": "a", "hypothesis": "b"} | more])
+    with pytest.raises(DataError, match="test-de.tsv and .*test-de.tsv.gz are called the same but for the format"):
+        _ = OwnFiles(tmp_path, LABELS).survey
+
+
+def test_files_with_a_column_of_languages_may_share_a_language(tmp_path):
+    for name in ("a", "b"):
+        tsv(tmp_path / f"{name}.tsv", [{"premise": name, "hypothesis": "b", "language": "de"}])
+    assert OwnFiles(tmp_path, LABELS).rows("de").first == ("a", "b")
+
+
+def test_splits_with_a_column_of_languages_are_not_pooled(tmp_path):
+    for name in ("train", "my_dev"):
+        tsv(tmp_path / f"{name}.tsv", [{"premise": "a", "hypothesis": "b", "language": "de"}])
+    with pytest.raises(DataError, match="my_dev.tsv and .*train.tsv are called by different splits"):
+        _ = OwnFiles(tmp_path, LABELS).survey
+
+
+def test_what_a_folder_holds_besides_is_named(tmp_path, caplog):
+    for name in ("README.md", ".hidden", "ko.xlsx"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "parts.tsv").mkdir()
+    with pytest.raises(
+        DataError, match="no data files in the folder .*, only README.md, ko.xlsx, parts.tsv/; expected"
+    ):
+        _ = OwnFiles(tmp_path, LABELS).survey
+    tsv(tmp_path / "ko.tsv", [{"premise": "a", "hypothesis": "b"}])
+    files = OwnFiles(tmp_path, LABELS)
+    with caplog.at_level(logging.WARNING):
+        assert (len(files.rows("ko")), len(files.rows("ko"))) == (1, 1)
+    (said,) = caplog.messages
+    assert "ignored: README.md, ko.xlsx, parts.tsv/; expected .tsv, .csv" in said
+
+
 @pytest.mark.parametrize(
     ("name", "named", "code"),
     [
@@ -154,6 +210,32 @@ def test_parquet_that_is_described_wrongly_is_refused(tmp_path):
         _ = OwnFiles(tmp_path / "a-ko.parquet", LABELS).survey
 
 
+@pytest.mark.parametrize("name", ["locale", "lang_code", "Language_Code", "iso", "lang_id", "lang_iso"])
+def test_a_column_of_languages_is_known_by_many_names(tmp_path, name):
+    tsv(tmp_path / "a.tsv", [{"premise": "a", "hypothesis": "b", name: code} for code in ("de", "ko_KR")])
+    assert list(OwnFiles(tmp_path / "a.tsv", LABELS, language="fr").survey) == ["de", "ko_KR"]
+
+
+@pytest.mark.parametrize(
+    "codes", [["de", "ko"], ["deu", "deu", "kor"], ["DE", "KO"], ["zh-cn", "pt_BR"], ["German", "Thai"]]
+)
+def test_a_column_of_languages_by_another_name_is_not_overlooked(tmp_path, codes):
+    """All rows would be of one language. They may be sorted, so that the first ones are."""
+    rows = [{"premise": "a", "hypothesis": "b", "sprache": code, "domain": "is"} for code in codes for _ in range(60)]
+    tsv(tmp_path / "a-fr.tsv", rows)
+    with pytest.raises(DataError, match="column 'sprache' looks like languages.*--columns language=sprache, or"):
+        _ = OwnFiles(tmp_path / "a-fr.tsv", LABELS).survey
+    jsonl(tmp_path / "a-fr.jsonl", [{"tokens": ["a"], "sprache": row["sprache"]} for row in rows])
+    with pytest.raises(DataError, match="column 'sprache' looks like languages"):
+        _ = OwnFiles(tmp_path / "a-fr.jsonl", TAGS, "token").survey
+
+
+@pytest.mark.parametrize("cells", [["de", "de"], ["de", ""], ["no", "is", "yes"], ["a-b", "de-x"]])
+def test_other_columns_are_no_languages(tmp_path, cells):
+    tsv(tmp_path / "a-fr.tsv", [{"premise": "a", "hypothesis": "b", "more": cell} for cell in cells])
+    assert OwnFiles(tmp_path / "a-fr.tsv", LABELS).survey["fr"].rows == len(cells)
+
+
 def test_two_columns_are_not_one(tmp_path):
     with pytest.raises(ConfigError, match="first and second are both the column 'a'"):
         OwnFiles(tmp_path, LABELS, columns={"first": "a", "second": "a"})
@@ -185,6 +267,38 @@ CONLL = "-DOCSTART- -X- O\n\nAda NNP B-PER\nLovelace NNP I-PER\nrief VVD O\n\nNe
 def test_every_format_gives_the_same_sentences(tmp_path, name, text):
     (tmp_path / name).write_text(text, newline="")
     assert OwnFiles(tmp_path / name, TAGS, "token").rows("de") == SENTENCES
+
+
+@pytest.mark.parametrize("text", [CONLL.replace(" ", "\t"), CONLL])
+def test_the_prefix_of_the_original_wikiann_is_no_part_of_a_word(tmp_path, text):
+    words = ("Ada", "Lovelace", "rief", "Nein")
+    for word in words:
+        text = text.replace(word, f"de:{word}")
+    (tmp_path / "de.conll").write_text(text)
+    assert OwnFiles(tmp_path / "de.conll", TAGS, "token").rows("de") == SENTENCES
+    (tmp_path / "de.conll").write_text(text.replace("de:Nein", "Nein"))  # then it is a part of the others
+    assert OwnFiles(tmp_path / "de.conll", TAGS, "token").rows("de").words[0][0] == "de:Ada"
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("more", ["", "\tB-PER"])
+def test_numbers_of_words_are_no_words(tmp_path, start, more):
+    lines = [f"{number}\t{word}{more}" for number, word in enumerate(("Ada", "Lovelace"), start)]
+    (tmp_path / "de.conll").write_text("\n".join([*lines, "", lines[0]]))
+    with pytest.raises(DataError, match="de.conll: the first column counts the words of each sentence"):
+        _ = OwnFiles(tmp_path / "de.conll", TAGS, "token").survey
+
+
+def test_sentences_of_numbers_are_words_unless_all_of_them_count(tmp_path):
+    (tmp_path / "de.conll").write_text("1 O\n2 O\n3 O\n\n1990 O\n")
+    assert OwnFiles(tmp_path / "de.conll", TAGS, "token").rows("de").words == (("1", "2", "3"), ("1990",))
+
+
+@pytest.mark.parametrize(("name", "message"), [("de.conll", "its first column, tags its last"), ("de.conllu", "FORM")])
+def test_columns_of_files_that_have_no_names_for_them_are_refused(tmp_path, name, message):
+    (tmp_path / name).write_text(CONLL)
+    with pytest.raises(ConfigError, match=rf"columns are named \(words\), and .*{name} has no names.*{message}"):
+        _ = OwnFiles(tmp_path / name, TAGS, "token", {"words": "form"}).survey
 
 
 def test_words_without_tags_are_read_from_a_column(tmp_path):
@@ -226,6 +340,31 @@ def test_a_tasks_own_data_stand_in_for_what_is_missing_of_the_source(tmp_path):
 def test_labelled_rows_of_the_source_are_used_before_the_tasks_own(tmp_path):
     tsv(tmp_path / "a.tsv", [{"premise": "a", "hypothesis": "b", "label": "neutral", "language": "en"}])
     assert task_of("mini-xnli", tmp_path / "a.tsv").rows("en", "dev").first == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("DE", "--languages: 'DE'; expected the code of a language, such as 'de'. Did you mean 'de'[?]$"),
+        ("Deutsch", "Did you mean 'de'"),
+        ("German", "Did you mean 'de'"),
+        ("d", "'d'; expected the code of a language, such as 'ko'[.]$"),
+    ],
+)
+def test_what_names_the_language_of_a_file_is_a_code(tmp_path, typed, message):
+    tsv(tmp_path / "mine.tsv", [{"premise": "a", "hypothesis": "b"}])
+    with pytest.raises(ConfigError, match=message):
+        own_task(TASKS["mini-xnli"], tmp_path / "mine.tsv", {}, [typed])
+
+
+def test_a_countrys_code_is_taken_with_a_warning_and_codes_beyond_the_table_without(tmp_path, caplog):
+    tsv(tmp_path / "mine.tsv", [{"premise": "a", "hypothesis": "b"}])
+    with caplog.at_level(logging.WARNING):
+        assert own_task(TASKS["mini-xnli"], tmp_path / "mine.tsv", {}, ["gsw"]).languages == ("gsw",)
+        assert not caplog.messages
+        assert own_task(TASKS["mini-xnli"], tmp_path / "mine.tsv", {}, ["jp"]).languages == ("jp",)
+    (said,) = caplog.messages
+    assert "'jp' is no language's code, only a country's; is 'ja' meant?" in said
 
 
 TOML = 'labels = ["no", "yes"]\ndata = "pairs.csv"\n[columns]\nfirst = "q"\n[aliases]\nsi = "yes"\n'
@@ -321,6 +460,31 @@ def test_sentences_that_cannot_be_used_are_refused(tmp_path, name, text, message
     (tmp_path / name).write_text(text)
     with pytest.raises(DataError, match=message):
         _ = OwnFiles(tmp_path / name, TAGS, "token").survey
+
+
+SAID = '"Er sagte: ""Hallo"""'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'premise\thypothesis\na\tb\n{SAID}\tb\n"a, b"\tb\n',
+        f'premise\thypothesis\n"a"\t"b"\n{SAID}\t"b"\n',
+        '"premise"\t"hypothesis"\n"a"\t"b"\n',
+    ],
+)
+def test_the_quoting_of_a_table_is_no_part_of_its_texts(tmp_path, text):
+    (tmp_path / "ko.tsv").write_text(text)
+    with pytest.raises(DataError, match="ko.tsv, line [13]: cells are quoted as in CSV.*save it as .csv with commas"):
+        _ = OwnFiles(tmp_path / "ko.tsv", LABELS).survey
+
+
+@pytest.mark.parametrize(
+    "texts", [['"Hallo."'], [SAID, 'Er sagte: "Hallo"'], ['"', SAID], ['""Hallo""'], ['"a" und "b"']]
+)
+def test_quotation_marks_that_are_not_quoting_are_kept(tmp_path, texts):
+    tsv(tmp_path / "ko.tsv", [{"premise": text, "hypothesis": "b"} for text in texts])
+    assert OwnFiles(tmp_path / "ko.tsv", LABELS).rows("ko").first == tuple(texts)
 
 
 def test_damage_is_told_with_its_line(tmp_path):

@@ -17,6 +17,19 @@ REGIONAL = frozenset(
 """Codes of languages in a region that names of files have in small letters. What a region is called is often the code
 of a language, too: ``pt-br`` is Portuguese in Brazil and not Breton."""
 
+NAMES = frozenset(LANGUAGES) | {name.lower() for facts in LANGUAGES.values() for name in (facts.iso3, facts.name)}
+"""What languages are called, in small letters."""
+
+OWN_NAMES = {
+    "deutsch": "de", "español": "es", "français": "fr", "italiano": "it", "nederlands": "nl", "polski": "pl",
+    "português": "pt", "русский": "ru", "suomi": "fi", "svenska": "sv", "türkçe": "tr", "中文": "zh", "日本語": "ja",
+    "한국어": "ko", "हिन्दी": "hi", "العربية": "ar",
+}  # fmt: skip
+"""Codes by what some languages call themselves."""
+
+COUNTRIES = {"cn": "zh", "cz": "cs", "dk": "da", "gr": "el", "ir": "fa", "jp": "ja", "ua": "uk", "vn": "vi"}
+"""Codes of languages by those of countries that are taken for them and are no language's."""
+
 SUBTAG = "[A-Z]{2}|[A-Z][a-z]{3}|[0-9]{3}"
 """A region or script as it is written in codes of languages."""
 
@@ -29,11 +42,21 @@ def code_of(parts: Sequence[str]) -> str:
     return region if region in LANGUAGES else ""
 
 
+def is_language(text: str) -> bool:
+    """Whether a cell can be meant for nothing but a language: its code of two or three letters, in large ones too, with
+    or without a region or script, or its English name."""
+    language, *region = re.split("[-_]", text)
+    if len(region) > 1 or region and not re.fullmatch(SUBTAG, region[0]) and text.replace("_", "-") not in REGIONAL:
+        return False
+    return language.lower() in NAMES
+
+
 def no_code(language: Any) -> str:
     """What is wrong with a language's code; empty if nothing is."""
     if isinstance(language, str) and re.fullmatch("[a-z]{2,3}([-_][A-Za-z0-9]+)*", language):
         return ""
     codes = {facts.name.lower(): code for code, facts in LANGUAGES.items()} | {code.upper(): code for code in LANGUAGES}
+    codes |= OWN_NAMES
     near = difflib.get_close_matches(str(language).lower(), codes, n=1, cutoff=0.8)
     code = codes.get(str(language)) or (codes[near[0]] if near else "")
     return f"expected the code of a language, such as {code or 'ko'!r}" + (f". Did you mean {code!r}?" if code else "")

@@ -13,31 +13,68 @@ from xlgen.data.read_tagged import COLUMNS as CONLLU
 from xlgen.data.read_tagged import read_treebanks
 
 
-def sentences_of(file: Path) -> Iterator[tuple[list[str], tuple[str, ...], tuple[str, ...] | None]]:
+def sentences_of(file: Path, language: str) -> Iterator[tuple[list[str], tuple[str, ...], tuple[str, ...] | None]]:
     """The sentences of a file with a word a line, first, and its tag last; with one column there are no tags.
+
+    Args:
+        file: to read.
+        language: of the file; the prefix ``<language>:`` of the original WikiAnn is taken off if every word has it.
 
     Yields:
         Where each word is, in words; the words; their tags.
 
     Raises:
-        DataError: a line has another number of columns than the first.
+        DataError: a line has another number of columns than the first, or the first column counts the words.
     """
+    if _counts(file):
+        raise DataError(
+            f"{file}: the first column counts the words of each sentence (1, 2, 3, …); expected words there and tags "
+            "in the last: take the numbers out, or, if it is CoNLL-U, let its name end in .conllu."
+        )
+    prefix = f"{language}:"
+    prefix = prefix if all(not word or word.startswith(prefix) for word in _first_cells(file)) else ""
     width, where, words, tags = 0, [], [], []
     for number, line in _ended(file):
-        if not line.strip() or line.startswith("-DOCSTART-"):
+        if _between(line):
             if words:
                 yield where, tuple(words), tuple(tags) if width > 1 else None
             where, words, tags = [], [], []
             continue
-        cells = line.split("\t") if "\t" in line else line.split()
+        cells = _cells(line)
         width = width or len(cells)
         if len(cells) != width or not cells[0].strip():
             raise DataError(
                 f"{file}, line {number}: {line[:60]!r}; expected a word and its tag in {width} columns, as before."
             )
         where.append(f"{file}, line {number}")
-        words.append(cells[0])
+        words.append(cells[0].removeprefix(prefix) or cells[0])
         tags.append(cells[-1].strip())
+
+
+def _between(line: str) -> bool:
+    """Whether a line stands between sentences."""
+    return not line.strip() or line.startswith("-DOCSTART-")
+
+
+def _cells(line: str) -> list[str]:
+    return line.split("\t") if "\t" in line else line.split()
+
+
+def _first_cells(file: Path) -> Iterator[str]:
+    """The first column, empty between sentences."""
+    yield from ("" if _between(line) else _cells(line)[0] for _, line in lines_of(file))
+
+
+def _counts(file: Path) -> bool:
+    """Whether the first of several columns counts the words of every sentence, from 0 or 1. The first word that does
+    not ends the reading, and so as a rule the first of the file."""
+    place, longest = 0, 0
+    for cell in _first_cells(file):
+        place = place + 1 if cell else 0
+        if cell and cell not in (str(place), str(place - 1)):
+            return False
+        longest = max(longest, place)
+    return longest > 1
 
 
 def _ended(file: Path) -> Iterator[tuple[int, str]]:

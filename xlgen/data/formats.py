@@ -1,7 +1,7 @@
 """Rows of a file with the names of their columns: TSV, CSV, JSON lines, Parquet, or a folder that ``datasets`` saved.
 
-Text may be gzip'd. Files are read a row at a time, so that none is too large, and what is damaged is an error with its
-file and line.
+TSV has its texts as they are, without quoting. Text may be gzip'd. Files are read a row at a time, so that none is too
+large, and what is damaged is an error with its file and line.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,6 +19,9 @@ from xlgen.core.errors import DataError, first_line, what_is_wrong
 
 Record = tuple[str, Mapping[str, Any]]
 """Where a row is, in words, and its cells by column."""
+
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
+"""A cell that is quoted as in CSV."""
 
 
 def suffix_of(file: Path) -> str:
@@ -72,7 +76,9 @@ def header_of(file: Path) -> list[str]:
         if not names:
             raise DataError(f"{file}: no rows; expected an object a line.")
         return names
-    header = next(_cells(file), (0, []))[1]
+    number, header = next(_cells(file), (0, []))
+    if suffix == ".tsv" and any(header) and all(len(name) > 1 and QUOTED.fullmatch(name) for name in header):
+        raise _is_quoted(file, number)
     if not any(header):
         raise DataError(f"{file}: no header; expected the names of the columns in the first line.")
     return header
@@ -82,7 +88,9 @@ def records_of(file: Path) -> Iterator[Record]:
     """The rows of a file: where each is, in words, and its cells by column.
 
     Raises:
-        DataError: a row is damaged, or has other columns than the first.
+        DataError: a row is damaged, or has other columns than the first; or TSV is quoted as CSV: there are texts with
+            doubled quotation marks in them, and no mark in the file is anything but quoting. This can be said after
+            the last row. Texts that are quoted and have no marks in them are not told from texts in quotation marks.
     """
     suffix = suffix_of(file)
     if suffix == ".parquet":
@@ -96,10 +104,25 @@ def records_of(file: Path) -> Iterator[Record]:
     else:
         rows = _cells(file)
         _, header = next(rows)
+        quoted = 0 if suffix == ".tsv" else None  # the first line that is; None: the file is not
         for number, cells in rows:
+            if quoted is not None and (marked := [cell for cell in cells if '"' in cell]):
+                if not all(map(QUOTED.fullmatch, marked)):
+                    quoted = None
+                elif not quoted and any('""' in cell[1:-1] for cell in marked):
+                    quoted = number
             if len(cells) != len(header):
                 raise DataError(f"{file}, line {number}: {len(cells)} columns; expected the header's {len(header)}.")
             yield f"{file}, line {number}", dict(zip(header, cells, strict=True))
+        if quoted:
+            raise _is_quoted(file, quoted)
+
+
+def _is_quoted(file: Path, line: int) -> DataError:
+    return DataError(
+        f'{file}, line {line}: cells are quoted as in CSV ("He said ""no"""); expected texts as they '
+        "are in a .tsv: save it as .csv with commas, or without quoting."
+    )
 
 
 def class_names(file: Path, column: str | None) -> Sequence[str] | None:

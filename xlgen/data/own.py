@@ -5,12 +5,15 @@ saved; tagged sentences are CoNLL columns, CoNLL-U, JSON lines, Parquet or such 
 time, and every row is checked in a first reading, before anything is computed.
 
 Columns are named by the user or guessed from :data:`GUESSES`. The language of a row is that of its column, or the end
-of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named.
+of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named. Files without such a
+column are of different languages: those of one are as a rule its splits, and rows that a model was trained on would
+pass for rows that it is measured on.
 """
 
 from __future__ import annotations
 
 import difflib
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,26 +23,30 @@ from pathlib import Path
 from typing import Any
 
 from xlgen.core.errors import ConfigError, DataError, UnknownName
-from xlgen.data.codes import code_of, no_code
+from xlgen.data.codes import code_of, is_language, no_code
 from xlgen.data.conll import sentences_of, sentences_of_conllu
-from xlgen.data.formats import class_names, header_of, is_saved, records_of, stem_of, suffix_of
+from xlgen.data.formats import Record, class_names, header_of, is_saved, records_of, stem_of, suffix_of
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 
+log = logging.getLogger(__name__)
+
 CHUNK = 2048
 """Rows of one language that are handed on together: enough for batches of equal length, few enough for any memory."""
+
+LANGUAGE = ("language", "lang", "language_code", "lang_code", "lang_id", "lang_iso", "locale", "iso")
 
 GUESSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     "sequence": {
         "first": ("first", "premise", "sentence1", "text1", "text_a", "question1"),
         "second": ("second", "hypothesis", "hypo", "sentence2", "text2", "text_b", "question2"),
         "label": ("label", "gold_label", "class"),
-        "language": ("language", "lang"),
+        "language": LANGUAGE,
     },
     "token": {
         "words": ("words", "tokens", "word", "form"),
         "tags": ("tags", "ner_tags", "pos_tags", "upos", "labels", "tag", "label"),
-        "language": ("language", "lang"),
+        "language": LANGUAGE,
     },
 }
 """By kind of task, what each column is called, the likeliest name first."""
@@ -50,6 +57,8 @@ SUFFIXES = {
     "sequence": (".tsv", ".csv", ".jsonl", ".parquet"),
     "token": (".conll", ".tsv", ".txt", ".conllu", ".jsonl", ".parquet"),
 }
+
+SPLITS = frozenset("train dev valid validation test".split())
 
 HALVED = "expected text without halved characters (surrogates); write the file again as UTF-8"
 
@@ -105,9 +114,13 @@ class OwnFiles:
         if is_saved(self.path):
             return (self.path,)
         if self.path.is_dir():
-            found = tuple(sorted(file for file in self.path.iterdir() if suffix_of(file) in known and file.is_file()))
+            there = sorted(path for path in self.path.iterdir() if not path.name.startswith("."))
+            found = tuple(file for file in there if suffix_of(file) in known and file.is_file())
+            others = _listed([f"{path.name}/" if path.is_dir() else path.name for path in there if path not in found])
             if not found:
-                raise DataError(f"no data files in the folder {self.path}; {spoken}.")
+                raise DataError(f"no data files in the folder {self.path}{others and f', only {others}'}; {spoken}.")
+            if others:
+                log.warning("%s: ignored: %s; %s", self.path, others, spoken)
             return found
         if suffix_of(self.path) not in known:
             raise DataError(
@@ -121,11 +134,46 @@ class OwnFiles:
         return {str(file): self._columns(file) for file in self.files if not self._conll(file)}
 
     @cached_property
+    def _languages(self) -> dict[str, str]:
+        """By file without a column of languages, its language.
+
+        Raises:
+            DataError: two files are of one language, are called the same but for the format, or have a column of
+                languages and are called by different splits.
+        """
+        known: dict[str, Path] = {}
+        for file in self.files:
+            if (other := known.setdefault(stem_of(file), file)) != file:
+                raise DataError(
+                    f"{other} and {file} are called the same but for the format; expected the rows once: name the one "
+                    "that is meant, or move the other out of the folder."
+                )
+        found, spoken, splits = {}, {}, {}
+        for file in map(str, self.files):
+            if "language" in self.guesses.get(file, {}):
+                for split in SPLITS.intersection(re.split(r"[._-]", stem_of(Path(file)).lower())):
+                    splits.setdefault(split, file)
+                if len(splits) > 1:
+                    raise DataError(
+                        f"{' and '.join(splits.values())} are called by different splits; expected rows of one: name "
+                        "the file that is meant."
+                    )
+                continue
+            language = found[file] = self._of_file(Path(file))
+            if (other := spoken.setdefault(language, file)) != file:
+                raise DataError(
+                    f"{other} and {file} are both {language!r}; expected one file of a language: name the one that is "
+                    "meant, or give a file with a column of languages."
+                )
+        return found
+
+    @cached_property
     def survey(self) -> dict[str, Found]:
         """What there is of each language, after every row has been checked.
 
         Raises:
             DataError: what is wrong, with its file, line and column.
+            ConfigError: columns are named, and a file has no names for them.
         """
         counts: Counter[str] = Counter()
         labelled: dict[str, tuple[bool, str]] = {}
@@ -136,7 +184,7 @@ class OwnFiles:
                 bare, other = (first, where) if label is not None else (where, first)
                 raise DataError(
                     f"{bare}: no label in {language!r}, although {other} has one; expected labels in all rows of a "
-                    "language or in none. Keep the rows without in a file of their own."
+                    "language or in none. Leave out the rows without, or give them alone, as another file."
                 )
         if not counts:
             raise DataError(f"{self.path}: no rows; expected some.")
@@ -177,16 +225,23 @@ class OwnFiles:
 
     def _rows(self) -> Iterator[tuple[str, str, tuple, Any]]:
         """Where a row is, its language, its texts and its label, ``None`` where it has none."""
+        languages = self._languages
+        if self.columns and (bare := next(filter(self._conll, self.files), None)):
+            first, last = ("FORM", "UPOS") if suffix_of(bare) == ".conllu" else ("its first column", "its last")
+            raise ConfigError(
+                f"columns are named ({', '.join(self.columns)}), and {bare} has no names of columns: words are "
+                f"{first}, tags {last}. Leave the names out (--columns, or [columns] of the task file)."
+            )
         for file in self.files:
             if self._conll(file):
-                yield from self._tagged(file)
+                yield from self._tagged(file, languages[str(file)])
             else:
                 columns = self.guesses[str(file)]
                 names = (
                     None if suffix_of(file) in (".tsv", ".csv", ".jsonl") else class_names(file, self._label(columns))
                 )
-                for where, cells in records_of(file):
-                    yield self._checked(where, cells, columns, names, file)
+                for where, cells in records_of(file) if "language" in columns else _of_one(file, columns):
+                    yield self._checked(where, cells, columns, names, languages.get(str(file), ""))
 
     def _label(self, columns: Mapping[str, str]) -> str | None:
         return columns.get(LABEL[self.kind])
@@ -223,7 +278,12 @@ class OwnFiles:
         return found
 
     def _checked(
-        self, where: str, cells: Mapping[str, Any], columns: Mapping[str, str], names: Sequence[str] | None, file: Path
+        self,
+        where: str,
+        cells: Mapping[str, Any],
+        columns: Mapping[str, str],
+        names: Sequence[str] | None,
+        language: str,
     ) -> tuple[str, str, tuple, Any]:
         def refuse(what: str, expected: str) -> DataError:
             cell = cells.get(columns[what])
@@ -235,8 +295,6 @@ class OwnFiles:
             language = cells.get(columns["language"])
             if problem := no_code(language):
                 raise refuse("language", problem)
-        else:
-            language = self._of_file(file)
         if self.kind == "token":
             words = cells.get(columns["words"])
             if not _texts(words):
@@ -287,15 +345,41 @@ class OwnFiles:
             )
         return self.language
 
-    def _tagged(self, file: Path) -> Iterator[tuple[str, str, tuple, Any]]:
-        language = self._of_file(file)
+    def _tagged(self, file: Path, language: str) -> Iterator[tuple[str, str, tuple, Any]]:
         universal = suffix_of(file) == ".conllu"
-        for where, words, tags in sentences_of_conllu(file, self.labels, language) if universal else sentences_of(file):
+        for where, words, tags in (
+            sentences_of_conllu(file, self.labels, language) if universal else sentences_of(file, language)
+        ):
             indices = None if tags is None else tuple(
                 tag if isinstance(tag, int) else self._index(tag, None, place, "tag")
                 for tag, place in zip(tags, where, strict=True)
             )  # fmt: skip
             yield where[0], language, words, indices
+
+
+def _of_one(file: Path, columns: Mapping[str, str]) -> Iterator[Record]:
+    """The rows of a file that is of one language.
+
+    Raises:
+        DataError: another column holds languages, in every row, and more than one: this can be said after the last.
+    """
+    unused: dict[str, set[str]] | None = None
+    for where, cells in records_of(file):
+        if unused is None:
+            unused = {name: set() for name in cells if name not in columns.values()}
+        for name, found in list(unused.items()):
+            cell = cells.get(name)
+            if isinstance(cell, str) and (cell in found or is_language(cell)):
+                found.add(cell)
+            else:
+                del unused[name]
+        yield where, cells
+    for name, found in (unused or {}).items():
+        if len(found) > 1:
+            raise DataError(
+                f"{file}: the column {name!r} looks like languages ({_listed(sorted(found))}); name it as --columns "
+                f"language={name}, or take it out, if all rows are of one language."
+            )
 
 
 def _texts(words: Any) -> bool:
@@ -309,6 +393,10 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _names(folder: Path) -> list[str]:

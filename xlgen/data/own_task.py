@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xlgen.core.errors import DataError, UnknownName
+from xlgen.core.errors import ConfigError, DataError, UnknownName
+from xlgen.data.codes import COUNTRIES, no_code
 from xlgen.data.own import OwnFiles
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.data.task import Task, check_split
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +64,12 @@ def own_task(task: Task, path: Path, columns: Mapping[str, str], languages: Sequ
 
     Raises:
         UnknownName: the files lack a language or a column.
+        ConfigError: what is wanted is not the code of a language.
         DataError: as :attr:`OwnFiles.survey`.
     """
+    for language in languages:
+        if language != task.source_language and (problem := no_code(language)):
+            raise ConfigError(f"--languages: {language!r}; {problem}{'' if problem.endswith('?') else '.'}")
     index = {label: i for i, label in enumerate(task.labels)}
     labels = index | {alias: index[label] for alias, label in task.aliases.items()}
     targets = [language for language in languages if language != task.source_language]
@@ -69,6 +77,11 @@ def own_task(task: Task, path: Path, columns: Mapping[str, str], languages: Sequ
     for language in languages:
         if language not in files.survey and language != task.source_language:
             raise UnknownName(f"language in {path}", language, files.survey)
+    for language in files.survey:
+        if language in COUNTRIES:
+            log.warning(
+                "%s: %r is no language's code, only a country's; is %r meant?", path, language, COUNTRIES[language]
+            )
     facts = {name: getattr(task, name) for name in ("name", "labels", "aliases", "metric", "kind", "source_language")}
     base = task if task.languages else None  # a task of the user's own has no other data
     return OwnTask(**facts, languages=tuple(languages) or tuple(files.survey), citation="", files=files, base=base)
