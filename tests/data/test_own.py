@@ -465,18 +465,23 @@ def test_sentences_that_cannot_be_used_are_refused(tmp_path, name, text, message
 SAID = '"Er sagte: ""Hallo"""'
 
 
+@pytest.mark.parametrize("name", ["ko.tsv", "ko.tsv.gz"])
 @pytest.mark.parametrize(
-    "text",
+    ("text", "first"),
     [
-        f'premise\thypothesis\na\tb\n{SAID}\tb\n"a, b"\tb\n',
-        f'premise\thypothesis\n"a"\t"b"\n{SAID}\t"b"\n',
-        '"premise"\t"hypothesis"\n"a"\t"b"\n',
+        (f'premise\thypothesis\na\tb\n{SAID}\tb\n"a, b"\tb\n', ("a", 'Er sagte: "Hallo"', "a, b")),
+        ('"premise"\t"hypothesis"\n"a"\t"b"\n', ("a",)),
+        ('premise\thypothesis\n"er """\t"b"\n', ('er "',)),
     ],
 )
-def test_the_quoting_of_a_table_is_no_part_of_its_texts(tmp_path, text):
-    (tmp_path / "ko.tsv").write_text(text)
-    with pytest.raises(DataError, match="ko.tsv, line [13]: cells are quoted as in CSV.*save it as .csv with commas"):
-        _ = OwnFiles(tmp_path / "ko.tsv", LABELS).survey
+def test_the_quoting_of_a_table_is_no_part_of_its_texts(tmp_path, caplog, name, text, first):
+    content = text.encode()
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with caplog.at_level(logging.WARNING):
+        rows = OwnFiles(tmp_path / name, LABELS).rows("ko")
+    assert rows.first == first and set(rows.second) == {"b"}
+    (said,) = caplog.messages  # the file is read twice
+    assert "cells are quoted as in CSV; the quotes are taken off" in said
 
 
 @pytest.mark.parametrize(

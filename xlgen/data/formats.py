@@ -1,7 +1,7 @@
 """Rows of a file with the names of their columns: TSV, CSV, JSON lines, Parquet, or a folder that ``datasets`` saved.
 
-TSV has its texts as they are, without quoting. Text may be gzip'd. Files are read a row at a time, so that none is too
-large, and what is damaged is an error with its file and line.
+TSV has its texts as they are, unless the whole file is quoted as CSV (:func:`_quoted`). Text may be gzip'd. Files are
+read a row at a time, so that none is too large, and what is damaged is an error with its file and line.
 """
 
 from __future__ import annotations
@@ -9,13 +9,17 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import logging
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TextIO
 
 from xlgen.core.errors import DataError, first_line, what_is_wrong
+
+log = logging.getLogger(__name__)
 
 Record = tuple[str, Mapping[str, Any]]
 """Where a row is, in words, and its cells by column."""
@@ -76,9 +80,7 @@ def header_of(file: Path) -> list[str]:
         if not names:
             raise DataError(f"{file}: no rows; expected an object a line.")
         return names
-    number, header = next(_cells(file), (0, []))
-    if suffix == ".tsv" and any(header) and all(len(name) > 1 and QUOTED.fullmatch(name) for name in header):
-        raise _is_quoted(file, number)
+    header = next(_cells(file), (0, []))[1]
     if not any(header):
         raise DataError(f"{file}: no header; expected the names of the columns in the first line.")
     return header
@@ -88,9 +90,7 @@ def records_of(file: Path) -> Iterator[Record]:
     """The rows of a file: where each is, in words, and its cells by column.
 
     Raises:
-        DataError: a row is damaged, or has other columns than the first; or TSV is quoted as CSV: there are texts with
-            doubled quotation marks in them, and no mark in the file is anything but quoting. This can be said after
-            the last row. Texts that are quoted and have no marks in them are not told from texts in quotation marks.
+        DataError: a row is damaged, or has other columns than the first.
     """
     suffix = suffix_of(file)
     if suffix == ".parquet":
@@ -104,25 +104,10 @@ def records_of(file: Path) -> Iterator[Record]:
     else:
         rows = _cells(file)
         _, header = next(rows)
-        quoted = 0 if suffix == ".tsv" else None  # the first line that is; None: the file is not
         for number, cells in rows:
-            if quoted is not None and (marked := [cell for cell in cells if '"' in cell]):
-                if not all(map(QUOTED.fullmatch, marked)):
-                    quoted = None
-                elif not quoted and any('""' in cell[1:-1] for cell in marked):
-                    quoted = number
             if len(cells) != len(header):
                 raise DataError(f"{file}, line {number}: {len(cells)} columns; expected the header's {len(header)}.")
             yield f"{file}, line {number}", dict(zip(header, cells, strict=True))
-        if quoted:
-            raise _is_quoted(file, quoted)
-
-
-def _is_quoted(file: Path, line: int) -> DataError:
-    return DataError(
-        f'{file}, line {line}: cells are quoted as in CSV ("He said ""no"""); expected texts as they '
-        "are in a .tsv: save it as .csv with commas, or without quoting."
-    )
 
 
 def class_names(file: Path, column: str | None) -> Sequence[str] | None:
@@ -141,7 +126,12 @@ def _open(file: Path) -> TextIO:
 def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and cells of TSV or CSV, the header first; lines without anything are left out."""
     if suffix_of(file) == ".tsv":
-        yield from ((number, line.split("\t")) for number, line in lines_of(file) if line)
+        stat = file.stat() if file.exists() else None
+        quoted = stat and _quoted(file, (stat.st_mtime_ns, stat.st_size))
+        for number, line in lines_of(file):
+            if line:
+                cells = line.split("\t")
+                yield number, [_unquoted(cell) for cell in cells] if quoted and '"' in line else cells
         return
     begun = [0]
 
@@ -154,6 +144,34 @@ def _cells(file: Path) -> Iterator[tuple[int, list[str]]]:
         yield from ((begun[0], cells) for cells in reader if cells)
     except csv.Error as error:
         raise DataError(f'{file}, line {begun[0]}: not CSV ({error}); quote texts with commas as "…".') from None
+
+
+@lru_cache(maxsize=128)
+def _quoted(file: Path, version: tuple[int, int]) -> bool:  # version only tells files apart
+    """Whether TSV is quoted as CSV, as spreadsheets and pandas write it, and the translations of PAWS-X are.
+
+    That is so if each cell with a quotation mark begins and ends with one and has those inside doubled, and there is
+    one with such, or all names of columns are quoted. Otherwise texts in quotation marks are not told from quoted ones.
+    The first mark that is in a text ends the reading.
+    """
+    found = first = 0
+    for number, line in lines_of(file):
+        first = first or (number if line else 0)
+        if '"' not in line:
+            continue
+        cells = line.split("\t")
+        marked = [cell for cell in cells if '"' in cell]
+        if not all(map(QUOTED.fullmatch, marked)):
+            return False
+        if not found and (any('""' in cell[1:-1] for cell in marked) or number == first and len(marked) == len(cells)):
+            found = number
+    if found:
+        log.warning("%s, line %d: cells are quoted as in CSV; the quotes are taken off", file, found)
+    return bool(found)
+
+
+def _unquoted(cell: str) -> str:
+    return cell[1:-1].replace('""', '"') if cell.startswith('"') else cell
 
 
 def _object(file: Path, number: int, line: str) -> dict[str, Any]:
