@@ -241,6 +241,17 @@ def test_two_columns_are_not_one(tmp_path):
         OwnFiles(tmp_path, LABELS, columns={"first": "a", "second": "a"})
 
 
+def test_a_column_of_texts_is_not_guessed_to_be_the_labels(tmp_path):
+    tsv(tmp_path / "a-ko.tsv", [{"premise": "a", "label": "b"}])
+    files = OwnFiles(tmp_path / "a-ko.tsv", LABELS, columns={"second": "label"})
+    assert files.rows("ko") == Rows(("a",), ("b",), (0,), labelled=False)
+
+
+def test_a_long_cell_of_csv_is_read(tmp_path):
+    quoted(tmp_path / "a-ko.csv", [{"premise": "a " * 100_000, "hypothesis": "b"}])
+    assert OwnFiles(tmp_path / "a-ko.csv", LABELS).rows("ko").first == ("a " * 100_000,)
+
+
 def test_labels_are_no_part_of_an_unlabelled_fingerprint_and_labelled_ones_keep_theirs():
     assert KOREAN.fingerprint == Rows(KOREAN.first, KOREAN.second, (2,), labelled=False).fingerprint
     assert KOREAN.fingerprint != Rows(KOREAN.first, KOREAN.second, (0,)).fingerprint
@@ -420,6 +431,17 @@ def test_task_files_that_cannot_be_used_are_refused(tmp_path, text, message):
             "premise\thypothesis\tlabel\na\tb\t\nc\td\tneutral\n",
             "line 2: no label in 'ko', although .*line 3",
         ),
+        ("a-ko.tsv", "premise\thypothesis\tlabel\na\tb\t2\n", r"label '2'.*by \[aliases\] in a task file.*\"2\" = "),
+        ("a-ko.tsv", "sentence1\tlabel\na\t2\n", "for 'second' among .*pairs of sentences.*second=NAME. *$"),
+        (
+            "a-ko.csv",
+            "premise;hypothesis\na;b\n",
+            "a-ko.csv: the columns .* are separated by ';'; expected ',' in a .csv",
+        ),
+        ("a-ko.csv", '"premise";"hypothesis"\n"a, b";"c"\n', "are separated by ';'"),
+        ("a-ko.tsv", "premise,hypothesis\na,b\n", "are separated by ','; expected tabs in a .tsv"),
+        ("a-ko.csv", "premise\thypothesis\na\tb\n", "are separated by tabs; expected ',' in a .csv"),
+        ("a-ko", "", "a-ko: its name has no ending; expected .tsv, .csv"),
         ("a-ko.tsv", "premis\thypothesis\na\tb\n", "no column for 'first' among premis.*Did you mean first=premis"),
         ("a-ko.tsv", "premise\thypothesis\n", "no rows"),
         ("a-ko.tsv", "", "no header"),
@@ -494,8 +516,12 @@ def test_quotation_marks_that_are_not_quoting_are_kept(tmp_path, texts):
 
 def test_damage_is_told_with_its_line(tmp_path):
     (tmp_path / "ko.tsv").write_bytes(b"premise\thypothesis\na\tb\nc\t\xff\n")
-    with pytest.raises(DataError, match="not UTF-8"):
+    with pytest.raises(DataError, match="ko.tsv, line 3: not UTF-8"):
         _ = OwnFiles(tmp_path / "ko.tsv", LABELS).survey
+    lines = b"premise\thypothesis\n" + b"a\tb\n" * 9_000
+    (tmp_path / "de.tsv.gz").write_bytes(gzip.compress(lines + b"c\t\xe4\n" + lines))
+    with pytest.raises(DataError, match="de.tsv.gz, line 9002: not UTF-8"):
+        _ = OwnFiles(tmp_path / "de.tsv.gz", LABELS).survey
     whole = gzip.compress(b"premise\thypothesis\n" + b"a\tb\n" * 1000)
     (tmp_path / "ko.tsv.gz").write_bytes(whole[:-20])
     with pytest.raises(DataError, match="not a complete gzip file"):

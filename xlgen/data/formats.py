@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 Record = tuple[str, Mapping[str, Any]]
 """Where a row is, in words, and its cells by column."""
 
+# Characters of a cell: a long text is read, and one whose quotation mark is never closed does not fill the memory.
+csv.field_size_limit(1 << 24)
+
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 """A cell that is quoted as in CSV."""
 
@@ -39,7 +42,11 @@ def stem_of(file: Path) -> str:
 
 
 def _without_gz(file: Path) -> str:
-    return file.stem if file.suffix.lower() == ".gz" else file.name
+    return file.stem if _is_gz(file) else file.name
+
+
+def _is_gz(file: Path) -> bool:
+    return file.suffix.lower() == ".gz"
 
 
 def is_saved(path: Path) -> bool:
@@ -59,11 +66,25 @@ def lines_of(file: Path) -> Iterator[tuple[int, str]]:
             for number, line in enumerate(text, start=1):  # noqa: B007 (an error says it)
                 yield number, line.removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
-        raise DataError(f"{file}, after line {number}: not UTF-8; save it as UTF-8.") from None
+        raise DataError(f"{file}, line {_undecoded(file)}: not UTF-8; save it as UTF-8.") from None
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(f"{file}, after line {number}: not a complete gzip file ({error}).") from None
     except OSError as error:
         raise DataError(f"{file}: cannot be read ({error.strerror}).") from None
+
+
+def _undecoded(file: Path) -> int:
+    """The first line that is not UTF-8: text is decoded in blocks, so that reading stops long before it."""
+    number = 0
+    try:
+        with gzip.open(file) if _is_gz(file) else file.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):  # noqa: B007 (it is told of the line that fails)
+                line.decode()
+    except UnicodeDecodeError:
+        return number
+    except (OSError, EOFError, zlib.error):  # the file ends within the line
+        return number + 1
+    return number
 
 
 def header_of(file: Path) -> list[str]:
@@ -80,6 +101,13 @@ def header_of(file: Path) -> list[str]:
         if not names:
             raise DataError(f"{file}: no rows; expected an object a line.")
         return names
+    usual = "\t" if suffix == ".tsv" else ","
+    line = next((line for _, line in lines_of(file) if line), "")
+    if usual not in line and (other := next((mark for mark in ";\t|," if mark in line), None)):
+        was, expected = ("tabs" if mark == "\t" else repr(mark) for mark in (other, usual))
+        raise DataError(
+            f"{file}: the columns {line[:60]!r} are separated by {was}; expected {expected} in a {suffix}: save it so."
+        )
     header = next(_cells(file), (0, []))[1]
     if not any(header):
         raise DataError(f"{file}: no header; expected the names of the columns in the first line.")
@@ -118,7 +146,7 @@ def class_names(file: Path, column: str | None) -> Sequence[str] | None:
 
 def _open(file: Path) -> TextIO:
     # Only "\n" ends a line: texts contain other characters that are taken for line ends elsewhere.
-    if file.suffix.lower() == ".gz":
+    if _is_gz(file):
         return gzip.open(file, "rt", encoding="utf-8-sig", newline="\n")
     return file.open(encoding="utf-8-sig", newline="\n")
 

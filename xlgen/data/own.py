@@ -123,9 +123,9 @@ class OwnFiles:
                 log.warning("%s: ignored: %s; %s", self.path, others, spoken)
             return found
         if suffix_of(self.path) not in known:
-            raise DataError(
-                f"{self.path}: the ending {suffix_of(self.path) or 'is missing and'!r} is unknown; {spoken}."
-            )
+            ending = suffix_of(self.path)
+            wrong = f"the ending {ending!r} is unknown" if ending else "its name has no ending"
+            raise DataError(f"{self.path}: {wrong}; {spoken}.")
         return (self.path,)
 
     @cached_property
@@ -263,16 +263,18 @@ class OwnFiles:
                     raise UnknownName(f"column of {file} for {what}", self.columns[what], header)
                 found[what] = self.columns[what]
                 continue
-            by_name = {name.lower(): name for name in reversed(header)}
+            by_name = {name.lower(): name for name in reversed(header) if name not in self.columns.values()}
             if guess := next((by_name[name] for name in likely if name in by_name), None):
                 found[what] = guess
         for what in NEEDED[self.kind]:
             if what not in found:
                 likely = GUESSES[self.kind][what]
-                near = [x for name in likely for x in difflib.get_close_matches(name, header, n=1, cutoff=0.75)]
+                free = [name for name in header if name not in found.values()]
+                near = [x for name in likely for x in difflib.get_close_matches(name, free, n=1, cutoff=0.75)]
+                pairs = "pairs of sentences, and so " if self.kind == "sequence" else ""
                 hint = f" Did you mean {what}={near[0]}?" if near else ""
                 raise DataError(
-                    f"{file}: no column for {what!r} among {', '.join(header)[:200]}; expected one of "
+                    f"{file}: no column for {what!r} among {', '.join(header)[:200]}; expected {pairs}one of "
                     f"{', '.join(likely)}, or its name as --columns {what}=NAME.{hint}"
                 )
         return found
@@ -326,6 +328,8 @@ class OwnFiles:
         if index is None:
             near = difflib.get_close_matches(str(label), self.labels, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
+            if not hint and re.fullmatch(r"[0-9]+(\.0)?", str(label)):
+                hint = f' What a number means is said by [aliases] in a task file, a line each: "{label}" = "LABEL".'
             raise DataError(
                 f"{where}, column {column!r}: unknown label {label!r}; expected one of {', '.join(self.labels)}.{hint}"
             )
