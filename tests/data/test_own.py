@@ -391,6 +391,14 @@ def test_a_task_of_the_users_own_is_a_small_file(tmp_path, name, text):
     assert task.rows("en", "dev").labels == (1,) and task.rows("ko", "test").labels == (0,)
 
 
+def test_a_task_file_says_what_numbers_mean(tmp_path):
+    """As the book has it."""
+    book = (Path(__file__).parents[2] / "book" / "running.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.toml").write_text(book.split("```toml\n")[1].split("```")[0])
+    (tmp_path / "pairs-ko.csv").write_text("question,hypothesis,label\na,b,2\nc,d,0\n")
+    assert task_of(str(tmp_path / "mine.toml")).rows("ko", "test").labels == (2, 0)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
