@@ -240,7 +240,7 @@ def test_tables_have_the_endings_that_are_read_again(xlgen_, tmp_path, command):
 def test_a_table_goes_where_a_link_leads_and_straight_into_a_pipe(xlgen_, tmp_path):
     xlgen_.run()
     measure = ["measure", "--run", stored(tmp_path)[0].hash, "--measures", "accuracy", *xlgen_.common]
-    there, link, pipe = tmp_path / "there.csv", tmp_path / "link-ko.csv", tmp_path / "pipe"
+    there, link, pipe = tmp_path / "there.csv", tmp_path / "link-fr.csv", tmp_path / "pipe"
     there.write_text("older")
     link.symlink_to(there)
     assert xlgen_(*measure, "--out", link)[0] == 0
@@ -266,7 +266,7 @@ def test_a_table_goes_where_a_link_leads_and_straight_into_a_pipe(xlgen_, tmp_pa
         ),
         (["--data", "mine-ko.csv", "--out", "mine-ko.csv"], "mine-ko.csv is in the data"),
         (["--data", ".", "--out", "./new.csv"], "new.csv is in the data"),
-        (["--data", "mine-ko.csv", "--out", "link-ko.csv"], "link-ko.csv is in the data"),
+        (["--data", "mine-ko.csv", "--out", "link-fr.csv"], "link-fr.csv is in the data"),
         (["--data", "mine-ko.csv", "--split", "nonsense"], "unknown split 'nonsense'"),
         (["--data", "mine-ko.csv", "--columns", "first=a,second=a"], "first and second are both the column 'a'"),
         (["--data", "mine-ko.csv", "--columns", "first=a,first=b"], "names a column twice"),
@@ -276,7 +276,7 @@ def test_what_would_be_measured_or_written_wrongly_is_refused(xlgen_, tmp_path, 
     xlgen_.run()
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine-ko.csv").write_text("premise,hypothesis,label\nw1,w2,neutral\n")
-    (tmp_path / "link-ko.csv").symlink_to(tmp_path / "mine-ko.csv")
+    (tmp_path / "link-fr.csv").symlink_to(tmp_path / "mine-ko.csv")
     before = (tmp_path / "mine-ko.csv").read_text()
     code, out, err = xlgen_("measure", "--run", stored(tmp_path)[0].hash, *arguments, *xlgen_.common)
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
