@@ -4,7 +4,7 @@ Sentence pairs are TSV, CSV, JSON lines or Parquet, plain or (the first three) g
 saved; tagged sentences are CoNLL columns, CoNLL-U, JSON lines, Parquet or such a folder. Files are read a row at a
 time, and every row is checked in a first reading, before anything is computed.
 
-Columns are named by the user or guessed from :data:`GUESSES`. The language of a row is that of its column, or the end
+Columns are named by the user or guessed from :data:`xlgen.data.columns.GUESSES`. The language of a row is that of its column, or the end
 of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named. Files without such a
 column are of different languages: those of one are as a rule its splits, and rows that a model was trained on would
 pass for rows that it is measured on.
@@ -24,8 +24,9 @@ from typing import Any
 
 from xlgen.core.errors import ConfigError, DataError, UnknownName
 from xlgen.data.codes import code_of, is_language, no_code
+from xlgen.data.columns import GUESSES, columns_of
 from xlgen.data.conll import sentences_of, sentences_of_conllu
-from xlgen.data.formats import Record, class_names, header_of, is_saved, records_of, stem_of, suffix_of
+from xlgen.data.formats import Record, class_names, is_saved, records_of, stem_of, suffix_of
 from xlgen.data.read_pairs import Rows
 from xlgen.data.read_tagged import TaggedRows
 
@@ -34,24 +35,6 @@ log = logging.getLogger(__name__)
 CHUNK = 2048
 """Rows of one language that are handed on together: enough for batches of equal length, few enough for any memory."""
 
-LANGUAGE = ("language", "lang", "language_code", "lang_code", "lang_id", "lang_iso", "locale", "iso")
-
-GUESSES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "sequence": {
-        "first": ("first", "premise", "sentence1", "text1", "text_a", "question1"),
-        "second": ("second", "hypothesis", "hypo", "sentence2", "text2", "text_b", "question2"),
-        "label": ("label", "gold_label", "class"),
-        "language": LANGUAGE,
-    },
-    "token": {
-        "words": ("words", "tokens", "word", "form"),
-        "tags": ("tags", "ner_tags", "pos_tags", "upos", "labels", "tag", "label"),
-        "language": LANGUAGE,
-    },
-}
-"""By kind of task, what each column is called, the likeliest name first."""
-
-NEEDED = {"sequence": ("first", "second"), "token": ("words",)}
 LABEL = {"sequence": "label", "token": "tags"}
 SUFFIXES = {
     "sequence": (".tsv", ".csv", ".jsonl", ".parquet"),
@@ -79,7 +62,7 @@ class OwnFiles:
         path: a file, or a folder of files or of ``datasets``.
         labels: class indices by the spellings of the labels.
         kind: ``"sequence"`` or ``"token"``.
-        columns: the user's names of columns, by those of :data:`GUESSES`; others are guessed.
+        columns: the user's names of columns, by those of :data:`xlgen.data.columns.GUESSES`; others are guessed.
         language: of files that do not tell.
     """
 
@@ -131,7 +114,7 @@ class OwnFiles:
     @cached_property
     def guesses(self) -> dict[str, dict[str, str]]:
         """By file, which column is what; empty for CoNLL files, which have no names."""
-        return {str(file): self._columns(file) for file in self.files if not self._conll(file)}
+        return {str(file): columns_of(file, self.kind, self.columns) for file in self.files if not self._conll(file)}
 
     @cached_property
     def _languages(self) -> dict[str, str]:
@@ -248,36 +231,6 @@ class OwnFiles:
 
     def _conll(self, file: Path) -> bool:
         return self.kind == "token" and suffix_of(file) in (".conll", ".tsv", ".txt", ".conllu")
-
-    def _columns(self, file: Path) -> dict[str, str]:
-        """The columns of a file by what they are."""
-        header = header_of(file)
-        found = {}
-        if twice := [name for name, n in Counter(header).items() if n > 1]:
-            raise DataError(
-                f"{file}: {header.count(twice[0])} columns are called {twice[0]!r}; expected different names."
-            )
-        for what, likely in GUESSES[self.kind].items():
-            if what in self.columns:
-                if self.columns[what] not in header:
-                    raise UnknownName(f"column of {file} for {what}", self.columns[what], header)
-                found[what] = self.columns[what]
-                continue
-            by_name = {name.lower(): name for name in reversed(header) if name not in self.columns.values()}
-            if guess := next((by_name[name] for name in likely if name in by_name), None):
-                found[what] = guess
-        for what in NEEDED[self.kind]:
-            if what not in found:
-                likely = GUESSES[self.kind][what]
-                free = [name for name in header if name not in found.values()]
-                near = [x for name in likely for x in difflib.get_close_matches(name, free, n=1, cutoff=0.75)]
-                pairs = "pairs of sentences, and so " if self.kind == "sequence" else ""
-                hint = f" Did you mean {what}={near[0]}?" if near else ""
-                raise DataError(
-                    f"{file}: no column for {what!r} among {', '.join(header)[:200]}; expected {pairs}one of "
-                    f"{', '.join(likely)}, or its name as --columns {what}=NAME.{hint}"
-                )
-        return found
 
     def _checked(
         self,

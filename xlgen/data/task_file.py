@@ -26,7 +26,7 @@ from typing import Any
 
 from xlgen.core.errors import ConfigError, DataError, UnknownChoice, UnknownName, what_is_wrong
 from xlgen.data.catalogue import TASKS
-from xlgen.data.own import GUESSES
+from xlgen.data.columns import GUESSES
 from xlgen.data.own_task import own_task
 from xlgen.data.task import Task
 
