@@ -496,7 +496,7 @@ def test_a_model_that_has_learnt_nothing_is_told_so(caplog):
 def test_rows_that_fill_all_sub_words_are_told(trained, caplog):
     run, where = trained
     xlgen.predict(run, languages=("de",), options=where)
-    assert "sub-words" not in caplog.text
+    assert "sub-words" not in caplog.text and "calibrated on 21 labelled rows in 'en'" in caplog.text
     xlgen.predict(run.model, "toy", languages=("de",), max_length=8, options=where)
     assert re.search(r"\d+ of 39 rows fill all 8 sub-words", caplog.text)
 

@@ -32,6 +32,10 @@ from xlgen.training.runs import Run
 
 log = logging.getLogger(__name__)
 
+FEW = 100
+"""Rows that a forecast is calibrated on below which it is told that they are few: an accuracy on them is known to ± 5
+points at best."""
+
 
 def tallies_of(
     task: Task,
@@ -94,6 +98,11 @@ def tallies_of(
     with tqdm(total=total + len(dev), unit=" rows", disable=not (options.progress and sys.stderr.isatty())) as bar:
         calibration = predicted(dev, task.source_language)
         bar.update(len(dev))
+        if len(dev) < FEW:
+            log.warning(
+                "the forecast is calibrated on %d labelled rows in %r, whose chance is not in the intervals; give %d or "
+                "more.", len(dev), task.source_language, FEW,
+            )  # fmt: skip
         check_classes(calibration, names, source.model, models.named(model))
         known: Mapping[str, Score] = scores(calibration)
         at_home, tallies = Tally(), {language: Tally() for language in languages}
