@@ -100,8 +100,8 @@ def tallies_of(
         bar.update(len(dev))
         if len(dev) < FEW:
             log.warning(
-                "the forecast is calibrated on %d labelled rows in %r, whose chance is not in the intervals; give %d or "
-                "more.", len(dev), task.source_language, FEW,
+                "the forecast is calibrated on %d labelled rows in %r, whose chance is not in the intervals; give %d "
+                "or more.", len(dev), task.source_language, FEW,
             )  # fmt: skip
         check_classes(calibration, names, source.model, models.named(model))
         known: Mapping[str, Score] = scores(calibration)
