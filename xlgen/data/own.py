@@ -5,8 +5,8 @@ saved; tagged sentences are CoNLL columns, CoNLL-U, JSON lines, Parquet or such 
 time, and every row is checked in a first reading, before anything is computed.
 
 Columns are named by the user or guessed (:mod:`xlgen.data.columns`). The language of a row is that of its column, or
-the end of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named. Files without such a
-column are of different languages: those of one are as a rule its splits, and rows that a model was trained on would
+the end of the file's name (``test-ko.tsv``, ``test-pt-br.tsv``), or the one that the user has named. Files without such
+a column are of different languages: those of one are as a rule its splits, and rows that a model was trained on would
 pass for rows that it is measured on.
 """
 
