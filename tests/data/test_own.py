@@ -137,10 +137,18 @@ def test_files_with_a_column_of_languages_may_share_a_language(tmp_path):
 
 
 def test_splits_with_a_column_of_languages_are_not_pooled(tmp_path):
-    for name in ("train", "my_dev"):
+    for name in ("my_test_dev", "train"):
+        if name == "train":
+            assert OwnFiles(tmp_path, LABELS).survey["de"].rows == 1
         tsv(tmp_path / f"{name}.tsv", [{"premise": "a", "hypothesis": "b", "language": "de"}])
-    with pytest.raises(DataError, match="my_dev.tsv and .*train.tsv are called by different splits"):
+    with pytest.raises(DataError, match="my_test_dev.tsv and .*train.tsv are called by different splits"):
         _ = OwnFiles(tmp_path, LABELS).survey
+
+
+def test_a_file_and_a_link_to_it_are_one(tmp_path):
+    tsv(tmp_path / "my-ko.tsv", [{"premise": "a", "hypothesis": "b"}])
+    (tmp_path / "latest-ko.tsv").symlink_to(tmp_path / "my-ko.tsv")
+    assert OwnFiles(tmp_path, LABELS).survey["ko"].rows == 1
 
 
 def test_what_a_folder_holds_besides_is_named(tmp_path, caplog):

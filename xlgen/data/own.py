@@ -99,11 +99,13 @@ class OwnFiles:
         if self.path.is_dir():
             there = sorted(path for path in self.path.iterdir() if not path.name.startswith("."))
             found = tuple(file for file in there if suffix_of(file) in known and file.is_file())
+            real = {file.resolve() for file in found if not file.is_symlink()}
+            found = tuple(file for file in found if not file.is_symlink() or file.resolve() not in real)
             others = _listed([f"{path.name}/" if path.is_dir() else path.name for path in there if path not in found])
             if not found:
                 raise DataError(f"no data files in the folder {self.path}{others and f', only {others}'}; {spoken}.")
             if others:
-                log.warning("%s: ignored: %s; %s", self.path, others, spoken)
+                log.warning("%s: ignored: %s; %s, and links to none of them", self.path, others, spoken)
             return found
         if suffix_of(self.path) not in known:
             ending = suffix_of(self.path)
@@ -136,10 +138,10 @@ class OwnFiles:
             if "language" in self.guesses.get(file, {}):
                 for split in SPLITS.intersection(re.split(r"[._-]", stem_of(Path(file)).lower())):
                     splits.setdefault(split, file)
-                if len(splits) > 1:
+                if len(set(splits.values())) > 1:
+                    both = " and ".join(dict.fromkeys(splits.values()))
                     raise DataError(
-                        f"{' and '.join(splits.values())} are called by different splits; expected rows of one: name "
-                        "the file that is meant."
+                        f"{both} are called by different splits; expected rows of one: name the file that is meant."
                     )
                 continue
             language = found[file] = self._of_file(Path(file))
