@@ -452,9 +452,8 @@ for name in objectives:
 orders = {tuple(sharpness[scale].mean(axis=1).sort_values().index) for scale in scales}
 same = f"All {len(scales)} scales put the objectives in the same order by mean sharpness."
 other = f"They put the objectives in {len(orders)} different orders by mean sharpness."
-first = min(scales)
 other_examples = [
-    f"{name} {signed(r_at[first][name, seed].pearson.value)} against {signed(r.pearson.value)}"
+    f"{name} {signed(r_at[min(scales)][name, seed].pearson.value)} against {signed(r.pearson.value)}"
     for name, r in within("sharpness_difference").items()
 ]
 say(other_examples="; ".join(other_examples))
