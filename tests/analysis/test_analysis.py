@@ -565,3 +565,12 @@ def test_correlations_are_those_of_each_run():
         # as text, in which a nan is itself: from Python 3.13 on dataclasses compare field by field, and nan != nan
         assert repr(result) == repr(correlate(pairs[run].x, pairs[run].y, seed=3, resamples=199))
     assert replace(found["sam", 1], n=0) != found["sam", 1]
+
+
+def test_ranks_have_standard_errors_of_their_own():
+    """By hand: Bonett & Wright's 1 + ρ²/2 over n − 3, and Fieller, Hartley & Pearson's 0.437 over n − 4."""
+    x, y = np.arange(12.0), np.array([1, 0, 3, 2, 5, 4, 7, 6, 9, 11, 10, 8.0])
+    found = correlate(x, y)
+    for name, variance in (("spearman", (1 + found.spearman.value**2 / 2) / 9), ("kendall", 0.437 / 8)):
+        one = getattr(found, name)
+        assert math.atanh(one.high) - math.atanh(one.value) == pytest.approx(1.959964 * math.sqrt(variance), rel=1e-6)

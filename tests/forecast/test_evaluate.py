@@ -255,3 +255,18 @@ def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no records; expected those that `xlgen record` writes"):
         frame.read(tmp_path / "empty")
+
+
+def test_coverage_counts_each_language_once_and_only_finite_intervals():
+    found = pd.DataFrame(
+        {"language": ["a", "a", "a", "b", "c"], "model": [*"klmkk"], "task": "t", "truth": 0.5, "value": 0.4}
+        | {"low": [0.3, 0.3, 0.3, 0.6, -np.inf], "high": [0.6, 0.6, 0.4, 0.7, np.inf]}
+    )
+    row = evaluate._summary(found, RIDGE, "language")
+    assert row["coverage"] == pytest.approx((2 / 3 + 0) / 2) and row["intervals"] == 4 / 5
+    assert (row["coverage_low"], row["coverage_high"]) == pytest.approx(evaluate.wilson(1 / 3, 2))
+
+
+def test_wilsons_interval_of_five_in_ten_is_as_printed():
+    assert evaluate.wilson(0.5, 10) == pytest.approx((0.2366, 0.7634), abs=1e-4)
+    assert evaluate.wilson(0.0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)

@@ -416,8 +416,10 @@ def test_the_standard_error_of_what_is_measured_is_that_of_the_measures(tmp_path
     assert seen[0] * math.sqrt(n / (n - 1)) == pytest.approx(value.stderr, rel=1e-9 if metric == "accuracy" else 0.01)
 
 
-def test_parts_of_the_rows_are_weighed_as_all_of_them_and_have_truths_of_their_own(trained, monkeypatch):
+@pytest.mark.parametrize("chunk", [7, 2048])
+def test_parts_of_the_rows_are_weighed_as_all_of_them_and_have_truths_of_their_own(trained, monkeypatch, chunk):
     run, where = trained
+    monkeypatch.setattr(one_pass, "CHUNK", chunk)
     seen, real = [], module.basis_of
     monkeypatch.setattr(module, "basis_of", lambda *given: seen.append(given[1]) or real(*given))
     xlgen.predict(run, languages=("ur",), labelled=("de",), records=records(9), options=where)
@@ -466,6 +468,26 @@ def test_an_error_of_f1_is_worth_no_number_of_labels(tmp_path):
         found = xlgen.predict(run, records=known, options=options(tmp_path))
     assert found.table["labels"].notna().all()
     assert "of accuracy on average" in report.price(found) and "labelled words of a language" in report.price(found)
+
+
+def test_a_language_of_one_row_is_as_uncertain_as_that_row(trained, tmp_path):
+    run, where = trained
+    asked = {"records": records(9), "options": where}
+    few, many = (xlgen.predict(run, data=pairs(tmp_path / f"{n}-ko.tsv", n=n), **asked).table.iloc[0] for n in (1, 18))
+    p = few["forecast"]
+    assert few["high"] - few["low"] > min(p, 1.64 * math.sqrt(p * (1 - p))) > 0.3 > 0
+    assert few["high"] - few["low"] > many["high"] - many["low"]
+
+
+def test_how_far_off_forecasts_are_is_a_mean_of_absolute_errors(monkeypatch):
+    rows = pd.DataFrame({"model": [*"abcd"], "language": "de", "group": [*"abcd"], frames.TRUTH: 0.5})
+    rows = rows.assign(**dict.fromkeys(DEFAULT, 0.5), **{frames.NOISE: math.nan})
+    held = 0.5 + np.array([0.1, -0.3, 0.0, np.nan])
+    band = basis.jackknife_plus.__globals__["Band"](*3 * [np.zeros(1)], held)
+    monkeypatch.setattr(basis, "jackknife_plus", lambda *given: band)
+    known = basis.Basis(basis.Forecaster("", DEFAULT, "within"), rows, "", "", "accuracy")
+    own = pd.DataFrame({"model": ["mine"], "language": ["de"]})
+    assert known.errors(own, 0.9) == [pytest.approx(0.4 / 3)]
 
 
 # --- what the classes are ---------------------------------------------------------------------------------------------

@@ -178,3 +178,11 @@ def test_the_mean_of_the_language_is_a_forecaster_without_measures():
     others = pd.DataFrame(rows).groupby("language")["value"]
     expected = (found["language"].map(others.sum()) - found["truth"]) / 2
     assert found["value"].to_numpy() == pytest.approx(expected.to_numpy())
+
+
+def test_what_is_known_of_few_examples_says_nothing_of_how_models_vary():
+    """However far off it is: its own error is not the models'."""
+    residual, model = np.array([0.02, 0.04, -0.03, -0.01, 0.0]), np.array([1.0, 1.0, 2.0, 2.0, 3.0])
+    noise = np.array([0.01, 0.01, 0.01, 0.01, 0.3])
+    near, far = (effects(residual + [0, 0, 0, 0, off], model, noise)[[1.0, 2.0]] for off in (0, 0.9))
+    assert (near != 0).all() and (near == far).all()

@@ -1,6 +1,7 @@
 """Objectives against their definitions, in float64 on a BERT small enough for exact oracles."""
 
 import copy
+import importlib
 import math
 
 import pytest
@@ -548,3 +549,17 @@ def test_mvr_of_two_equal_views_is_the_baseline():
 def test_mvr_without_a_view_says_what_to_do():
     with pytest.raises(DataError, match="mvr needs batches with a sampled view"):
         gradient(MVR(), bert(), [examples(4, view=False)])
+
+
+def test_each_micro_batch_of_each_step_has_dropout_masks_of_its_own():
+    x, model = torch.ones(4000, 1), nn.Sequential(nn.Linear(1, 1), nn.Dropout(0.5))
+
+    def masks(seed, number):
+        torch.manual_seed(seed)
+        with importlib.import_module("xlgen.objectives.accumulate")._own_masks(model)(number):
+            return model(x)
+
+    first = masks(0, 0)
+    assert torch.equal(first, masks(0, 0))
+    for other in (masks(0, 1), masks(1, 0)):  # another micro-batch, another step
+        assert 0.4 < (first == other).float().mean() < 0.6

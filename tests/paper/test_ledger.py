@@ -274,3 +274,19 @@ def test_only_one_module_has_the_words_of_a_verdict():
             if any(isinstance(node, ast.Constant) and node.value in words for node in nodes):
                 having.add(path.relative_to(ROOT).as_posix())
     assert having == {"xlgen/analysis/verdicts.py"}
+
+
+def test_an_order_is_judged_by_its_p_values_as_they_are():
+    order = next(claim for _, claim in ledger.CLAIMS.items() if claim.pairs)
+    value, low = dict.fromkeys(order.pairs, 0.1), dict.fromkeys(order.pairs, -0.1)
+    for p, outcome in ((0.04, "agrees in sign only"), (0.06, "cannot say")):
+        found = made(
+            order, value, low, dict.fromkeys(order.pairs, 0.3), p=dict.fromkeys(order.pairs, p / len(order.pairs))
+        )
+        assert ledger.verdict(order, found).outcome == outcome
+
+
+def test_a_published_coefficient_is_as_uncertain_as_its_own_number_of_languages():
+    """−.845 over 14 and −.3 over 1,000 languages differ; with −.3's number on both sides more would."""
+    outcomes = [ledger.verdict(PRINTED, made(PRINTED, r, r - 0.05, r + 0.05, n=1000)).outcome for r in (-0.3, -0.6)]
+    assert outcomes == ["agrees in sign only", "agrees"]

@@ -393,3 +393,18 @@ def test_what_is_recorded_can_be_read_without_a_protocol(made):
         (measured,) = (found.measured[key] for key in found.runs if found.runs[key].key == row.key)
         assert measured[0][row.measure][row.language].value == row.value
     assert records.recorded(folder, task="xnli").empty
+
+
+def test_correct_answers_have_an_error_of_their_own():
+    extra = {"n_correct": 9, "correct_only": 0.7, "correct_only_stderr": 0.05}
+    row = records.correct_only(
+        {"measure": "margin", "value": 0.2, "stderr": 0.01, "n": 20, "on": "test", "extra": extra}
+    )
+    assert (row["value"], row["stderr"], row["n"], row["measure"]) == (0.7, 0.05, 9, "margin_correct")
+
+
+def test_a_model_is_whole_with_all_that_was_asked():
+    asked = {key: (MeasureConfig(("accuracy",)), MeasureConfig(("margin",))) for key in "ab"}
+    measured = {"a": ({"accuracy": {}}, {"margin": {}}), "b": ({"accuracy": {}}, {})}
+    found = records.Obtained({"a": 1, "b": 2}, measured, asked, frozenset(), ())
+    assert [*found.whole().runs] == ["a"]

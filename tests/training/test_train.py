@@ -18,7 +18,7 @@ from xlgen.data.encode import encode
 from xlgen.measures import Predictions
 from xlgen.models.evaluate import losses, predict
 from xlgen.objectives import Baseline
-from xlgen.training import setup, train
+from xlgen.training import optimizers, setup, train
 
 pytestmark = pytest.mark.usefixtures("toy_tasks")
 
@@ -297,3 +297,29 @@ def test_a_stored_run_is_not_disturbed_by_options(encoder, tmp_path):
     first = train.train(wanted, options(tmp_path))
     other = replace(options(tmp_path, checkpoint_every=2), store=tmp_path / "elsewhere", progress=True)
     assert same(first, train.train(wanted, other, Store(tmp_path).partial("x")))
+
+
+def test_the_best_checkpoint_is_that_of_the_tasks_score():
+    """F1 where there is one, though more words are right elsewhere; the loss tells equals apart."""
+    best = {"dev_f1": 0.3, "dev_accuracy": 0.1, "dev_loss": 2.0}
+    assert train.rank(best) > train.rank({"dev_f1": 0.2, "dev_accuracy": 0.9, "dev_loss": 1.0})
+    assert train.rank({"dev_accuracy": 0.9, "dev_loss": 1.0}) > train.rank({"dev_accuracy": 0.9, "dev_loss": 1.1})
+
+
+def test_seeds_have_heads_of_their_own(encoder, tmp_path):
+    heads = [
+        setup.prepare(config(encoder, seed=seed), options(tmp_path), device.accelerator_for("cpu"))[
+            0
+        ].model.classifier.weight
+        for seed in (0, 0, 1)
+    ]
+    assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
+
+
+def test_optimizers_are_those_that_the_papers_name():
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    adamw, adafactor = (
+        optimizers.create(name, [{"params": [weight]}], 1e-3).defaults for name in ("adamw", "adafactor")
+    )
+    assert adamw["eps"] == 1e-8 and adamw["betas"] == (0.9, 0.999)
+    assert not (adafactor["scale_parameter"] or adafactor["relative_step"] or adafactor["warmup_init"])
