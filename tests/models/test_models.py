@@ -213,7 +213,7 @@ def test_a_fine_tuned_model_comes_back_exactly_and_a_bare_encoder_is_refused(enc
     assert again.config._attn_implementation == "eager"
     with pytest.raises(ModelError, match="fine-tuned on the task"):
         models.load_finetuned(str(encoder), 3)
-    with pytest.raises(ModelError, match="classifier with 2 classes"):
+    with pytest.raises(ModelError, match="has a head of 3 classes .LABEL_0, LABEL_1, LABEL_2., and the task 2"):
         models.load_finetuned(str(tmp_path / "tuned"), 2)
 
 

@@ -192,7 +192,7 @@ def test_a_share_is_shown_with_its_interval_where_it_has_one(tmp_path):
     keep(tmp_path, SHARE, **ledger.share([0.1, 0.2, 0.2, 0.3, 0.3, 0.4]), scale="real data")
     found = [row for row in ledger.rows(ledger.load(tmp_path)) if row.claim is SHARE]
     assert [row.ours for row in found] == ["0.231", "0.250 [0.100, 0.400]"]
-    assert found[0].because.startswith("over 1 run, which settle no share") and found[1].verdict == "agrees"
+    assert found[0].because.startswith("over 1 run, which settles no share") and found[1].verdict == "agrees"
 
 
 def test_the_interval_of_a_share_is_the_inverse_of_the_sign_test():

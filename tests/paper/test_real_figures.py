@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from recorded import CODES, L2, VANILLA, obtained, score
 
-from paper.chapters import real_models, real_scatter, real_together, setups_of
+from paper.chapters import noise, real_models, real_scatter, real_together, setups_of
 
 TARGETS = [code for code in CODES if code != "en"]
 
@@ -44,7 +44,8 @@ def test_a_point_is_the_mean_over_seeds_and_a_bound_has_none(two_seeds):
     assert not setups_of(two_seeds, "margin", by_name) and not setups_of(obtained(), "margin", by_name)
 
 
-def test_bars_are_whole_errors_and_reliability_is_lost_to_what_sets_languages_apart(two_seeds):
+def test_bars_are_whole_errors_and_reliability_is_lost_to_what_sets_languages_apart(two_seeds, monkeypatch):
+    monkeypatch.setitem(noise.__globals__, "blocks_of_recorded", lambda task: {})
     rng, alike = np.random.default_rng(0), 0.6 * np.random.default_rng(1).normal(size=999)
     drawn = (0.01 * 999**0.5 * (alike + 0.8 * rng.normal(size=999)) for _ in range(len(two_seeds.frame)))
     parts = [{"blocks": d.tolist()} for d in drawn]
