@@ -201,6 +201,8 @@ def test_the_measure_is_the_distance_of_the_naive_loops(subject):
     assert found["xx"].value == pytest.approx(d2(one, two)[0, 1].item(), abs=1e-10)
     assert found["en"].value == 0 and found["xx"].extra["row"] == {"en": found["xx"].value, "xx": 0}
     assert found["xx"].n == 12 and 0 < found["xx"].stderr < found["xx"].value
+    for language, fisher in (("en", one), ("xx", two)):
+        assert found[language].extra["trace"] == pytest.approx(sum(f.sum().item() for f in fisher.values()))
     encoder = {name: w for name, w in one.items() if name.startswith("bert.")}
     other = {name: two[name] for name in encoder}
     assert set(one) - set(encoder) == {"classifier.weight", "classifier.bias"}
