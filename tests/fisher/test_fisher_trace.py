@@ -17,6 +17,7 @@ from xlgen.data.encode_tagged import encode_tagged
 from xlgen.data.read_tagged import TaggedRows
 from xlgen.fisher import diagonal, labels, trace
 from xlgen.measures import MEASURES, Subject, measure
+from xlgen.measures.fisher_trace import _proxy
 
 torch.set_num_threads(1)
 
@@ -133,17 +134,23 @@ def test_the_proxy_is_the_fisher_penalty_times_the_batch():
     value = MEASURES["fisher_trace"](subject, labels="true")["en"]
     model.eval()
     parameters = [p.requires_grad_() for p in model.parameters()]
-    total = 0.0
+    each = []
     for batch in data:
         loss = torch.nn.functional.cross_entropy(model(**batch.inputs).logits, batch.labels)
-        total += len(batch) ** 2 * sum(g.square().sum().item() for g in torch.autograd.grad(loss, parameters))
-    assert value.extra["proxy"] == pytest.approx(total / 10, rel=1e-9)
-    assert value.extra["proxy_batch"] == 5 and value.extra["proxy_stderr"] > 0
-    # for sampled labels its mean is Tr F
-    runs = [MEASURES["fisher_trace"](subject, seed=seed)["en"] for seed in range(100)]
-    assert len({run.value for run in runs}) == 1
-    found = torch.tensor([run.extra["proxy"] for run in runs])
-    assert abs(found.mean().item() - runs[0].value) < 4 * found.std().item() / 10
+        each.append(len(batch) * sum(g.square().sum().item() for g in torch.autograd.grad(loss, parameters)))
+    sizes = [len(batch) for batch in data]
+    mean = sum(size * v for size, v in zip(sizes, each, strict=True)) / 10
+    assert value.extra["proxy"] == pytest.approx(mean, rel=1e-9) and value.extra["proxy_batch"] == max(sizes)
+    spread = sum((size / 10 * (v - mean)) ** 2 for size, v in zip(sizes, each, strict=True))
+    error = math.sqrt(spread * len(data) / (len(data) - 1))  # of batches of one size: s / √k, as of any mean
+    assert value.extra["proxy_stderr"] == pytest.approx(error, rel=1e-9)
+
+
+def test_the_mean_of_the_proxy_over_sampled_labels_is_the_trace():
+    model, data = build("Bert", "sequence"), batches("sequence")
+    runs = [_proxy(model, data, "sample", torch.Generator().manual_seed(seed))["proxy"] for seed in range(100)]
+    expected, found = MEASURES["fisher_trace"](Subject(model, {"en": data}), proxy=False)["en"], torch.tensor(runs)
+    assert abs(found.mean().item() - expected.value) < 4 * found.std().item() / 10
 
 
 class Lookup(torch.nn.Module):

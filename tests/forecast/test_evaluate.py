@@ -36,16 +36,23 @@ def table(models=4, task="mini-xnli", noise=0.01, seed=0, offset=0.0):
 RIDGE, MEAN = Forecaster("confidence", ("confidence",)), Forecaster("mean of the others", (), "mean")
 
 
-@pytest.mark.parametrize("leave", ["language", "model", "model and language"])
-def test_a_measure_that_tells_beats_the_mean_and_covers(leave):
-    models = 4 if leave == "language" else 11  # an interval takes nine others
-    found = evaluate.evaluate(table(models), leave, [MEAN, RIDGE]).set_index("forecaster")
+@pytest.mark.parametrize(
+    ("leave", "models", "languages", "level"),
+    [
+        ("language", 4, 11, 0.9),  # a 90 % interval takes nine others
+        ("model", 11, 11, 0.9),
+        ("model and language", 7, 6, 0.8),  # of an 80 % interval it is four: here each row is a fit of its own
+    ],
+)
+def test_a_measure_that_tells_beats_the_mean_and_covers(leave, models, languages, level):
+    rows = table(models).query(f"language in {LANGUAGES[: 1 + languages]}")
+    found = evaluate.evaluate(rows, leave, [MEAN, RIDGE], level).set_index("forecaster")
     good, poor = found.loc["confidence"], found.loc["mean of the others"]
     assert list(found.index)[0] == "confidence" and good["mae"] < 0.02 < poor["mae"]
     assert good["mae_low"] < good["mae"] < good["mae_high"] and good["r"] > 0.9
     assert good["coverage"] > 0.8 and good["coverage_low"] < good["coverage"] < good["coverage_high"]
-    assert (good["passes"], poor["passes"]) == (1, 0) and good["rows"] == 11 * models
-    assert good["groups"] == 11
+    assert (good["passes"], poor["passes"]) == (1, 0) and good["rows"] == languages * models
+    assert good["groups"] == (models if leave == "model" else languages)
 
 
 @pytest.mark.parametrize("leave", list(evaluate.SPLITS))
