@@ -395,6 +395,7 @@ NAN = math.nan
         (0.5, (1.0, NAN, NAN), {"n": 14}, CANNOT_SAY, "no interval"),
         (None, (-0.7, -0.9, -0.3), {"sign": -1}, AGREES, "a direction and no number"),
         (None, (-0.7, -0.9, -0.3), {"sign": 1}, DISAGREES, "on the other side"),
+        (0.1, (-0.7, -0.9, -0.3), {"sign": -1}, SIGN_ONLY, "taken as exact"),  # what is claimed in words counts
     ],
 )  # fmt: skip
 def test_verdict(published, numbers, facts, outcome, words):
@@ -468,6 +469,7 @@ def test_verdict_refuses_what_is_no_claim():
         ((2, -2), (1, -3), (0.01, 0.01), DISAGREES), ((2, -2), (-1, -3), (0.3, 0.02), DISAGREES),
         ((2, -2), (-1, -3), (0.3, 0.03), CANNOT_SAY),  # one of two: corrected, p = 0.06
         ((2, 3), (NAN, NAN), (NAN, NAN), CANNOT_SAY),
+        ((2, 3), (1, 0), (0.2, 0.2), CANNOT_SAY),  # ends belong to intervals
     ],
 )  # fmt: skip
 def test_verdict_of_pairs(values, lows, p, outcome):

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from xlgen.analysis import AnalysisError, disattenuated
-from xlgen.analysis.reliability import FEW, NOISY, apart, examples_for, from_errors, in_common
+from xlgen.analysis.reliability import FEW, NOISY, _drawn, apart, examples_for, from_errors, in_common
 
 
 def scores(n, r, seed):
@@ -81,6 +81,15 @@ def test_the_interval_holds_the_correlation_of_the_true_scores_about_as_often_as
     assert 0.88 <= np.mean(inside) <= 1
 
 
+def test_a_resample_is_corrected_as_the_languages_are():
+    x, y = scores(9, 0.6, 6)
+    x_error, y_error = np.random.default_rng(7).uniform(0.1, 0.4, size=(2, 9))
+    found = _drawn(np.stack([x, x_error**2, y, y_error**2]), 0, 20)
+    for value, at in zip(found, np.random.default_rng(0).integers(9, size=(20, 9)), strict=True):
+        again = disattenuated(x[at], x_error[at], y[at], y_error[at], resamples=1)
+        assert value == pytest.approx(again.corrected.value)
+
+
 def test_without_errors_nothing_is_corrected():
     x, y = scores(14, 0.5, 4)
     found = disattenuated(x, 0 * x, y, 0 * y)
@@ -91,6 +100,8 @@ def test_without_errors_nothing_is_corrected():
 def test_errors_by_hand():
     assert apart([[1, -1], [-1, 1]]) == pytest.approx(4 / 2)  # four squared deviations of 1, one degree of freedom
     assert in_common([([[1, -1], [-1, 1]], [1, 1])]) == pytest.approx(1 - 2 / 1)  # errors that go against each other
+    unequal = [([[1, -1], [-1, 1]], [1, 3])]  # the squared errors have the mean 5
+    assert in_common(unequal) == pytest.approx(1 - 2 / 5)
     assert math.isnan(in_common([])) and math.isnan(in_common([(np.zeros((3, 4)), np.zeros(3))]))
     assert from_errors([0.0, 2.0], [1.0, 1.0]) == pytest.approx(0.5)  # variance 2, mean squared error 1
 

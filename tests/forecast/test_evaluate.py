@@ -142,6 +142,9 @@ def test_kept_logits_make_the_same_table_as_measuring():
     value = found.query("model == 'run0' and language == 'sw' and measure == 'accuracy'")["value"].item()
     assert value == (one.logits.argmax(1) == one.labels).double().mean()
     assert len(frame.wide(found, ["confidence"])) == 4
+    few = frame.of_kept([kept(0)], ["confidence"], size=20)
+    value = few.query("language == 'sw' and measure == 'accuracy'")["value"].item()
+    assert value == (one.logits[:20].argmax(1) == one.labels[:20]).double().mean() != found["value"].iloc[0]
 
 
 def test_a_table_on_disk_comes_back(tmp_path):
@@ -248,6 +251,7 @@ def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of
     few, many = {"en": 0.1, "de": 0.2}, {"en": 0.7, "de": 0.6}
     values = {("accuracy", "test", 500): many, ("accuracy", "test", 60): few, ("accuracy", "dev", 900): few}
     names = [packed(tmp_path, seed, values | {("doc", "test", 500): few}) for seed in (0, 1)]
+    values[("accuracy", "train", 900)] = few
     packed(tmp_path, 2, values, language="de")
     packed(tmp_path, 3, values, start="0" * 16)
     found = frame.read(tmp_path)

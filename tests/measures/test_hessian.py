@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification
 from xlgen.core.errors import ConfigError, ModelError, TrainingError
 from xlgen.data.batch import scored
 from xlgen.measures import MEASURES
-from xlgen.measures.hessian import lanczos, product
+from xlgen.measures.hessian import curvatures, lanczos, product
 from xlgen.models import perturb
 from xlgen.models.evaluate import differentiable, loss_and_gradient
 
@@ -81,6 +81,16 @@ def test_largest_is_the_most_positive_and_not_the_largest_in_magnitude():
     assert ends.converged and ends.iterations == 3
 
 
+def test_it_has_converged_when_both_ends_have():
+    """The largest eigenvalue lies far from the others and is found at once; the smallest is one of many."""
+    values = torch.cat([torch.linspace(-50, 0, 60), torch.tensor([100.0])]).double()
+    alone, both = (
+        lanczos(matrix_times(torch.diag(values)), {"w": normal(61)}, iterations, 1e-3) for iterations in (12, 61)
+    )
+    assert alone.residual < 0.1 < alone.smallest_residual and not alone.converged
+    assert both.converged and both.smallest_residual <= 0.1 and both.iterations > 12
+
+
 def test_a_matrix_of_zeros_has_converged_at_once():
     ends = lanczos(matrix_times(torch.zeros(3, 3).double()), {"w": normal(3)}, 9, 1e-9)
     assert (ends.largest, ends.residual, ends.converged, ends.iterations) == (0.0, 0.0, True, 1)
@@ -106,6 +116,21 @@ def test_a_quadratic_has_its_curvature():
     value = MEASURES["hessian_eigenvalue"](subject_of(model, CURVATURE, torch.zeros(3).long(), 2, ("en",)))["en"]
     assert value.value == pytest.approx(CURVATURE.mean(0).max().item(), rel=1e-9)
     assert value.extra["smallest"] == pytest.approx(CURVATURE.mean(0).min().item(), rel=1e-9)
+
+
+@pytest.mark.parametrize("scale", [0.1, 1])
+def test_curvatures_of_single_examples_are_those_of_the_dense_hessians(toy, data, scale):
+    """Up to what a step that can be told from rounding leaves of higher orders."""
+    x, y = scale * data[0], data[1]
+    values, vectors = torch.linalg.eigh(dense(toy, x, y))
+    largest, parameters = vectors[:, -1], perturb.weights(toy)
+    parts = zip(parameters.items(), largest.split([p.numel() for p in parameters.values()]), strict=True)
+    v = {name: part.view_as(p) for (name, p), part in parts}
+    here = F.cross_entropy(toy(x).logits, y, reduction="none").detach()
+    found = curvatures(toy, batches_of(x, y, 7), parameters, v, here, values.abs().max().item())
+    expected = torch.stack([largest @ dense(toy, x[i : i + 1], y[i : i + 1]) @ largest for i in range(len(x))])
+    assert found.mean().item() == pytest.approx(values[-1].item(), rel=0.02)
+    assert (found - expected).norm() < 0.05 * expected.norm()
 
 
 def test_each_language_has_its_own_and_the_first_examples_count(toy, data):

@@ -223,6 +223,9 @@ def test_the_fisher_information_is_that_of_the_text_with_mean_one_or_raw(wanted,
     text = read(["fr"], 10, text_dir=text_dir)
     stored = of_text.of_text(chosen.model, text, Settings(chosen.max_length), opts)
     assert identical(raw.weight, stored.diagonal()) and len(Store(opts.store).entries("fisher")) == 1
+    (drawn,), _ = anchors(chosen.with_(hyper={"examples": 10, "normalise": "raw", "labels": "sample"}), opts)
+    stored_too = of_text.of_text(chosen.model, text, Settings(chosen.max_length, "sample"), opts)
+    assert identical(drawn.weight, stored_too.diagonal()) and not identical(drawn.weight, raw.weight)
     torch.testing.assert_close(
         anchor.weight["bert.encoder.layer.0.output.dense.weight"],
         raw.weight["bert.encoder.layer.0.output.dense.weight"] / stored.facts["mean"],

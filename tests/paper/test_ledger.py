@@ -11,7 +11,7 @@ import pytest
 from paper import ledger, published
 from paper.ledger import rates, table
 from paper.ledger.claims import Claim
-from xlgen.analysis import SIGN_ONLY, correlate
+from xlgen.analysis import AGREES, CANNOT_SAY, DISAGREES, SIGN_ONLY, Verdict, correlate
 from xlgen.core.errors import XlgenError
 from xlgen.data.catalogue import TASKS
 
@@ -183,6 +183,26 @@ def test_tests_that_are_exact_are_wrong_as_often_as_they_promise(simulated):
     for words in exact:
         [rate] = [r for r in simulated if words in r.situation and not math.isnan(r.promised)]
         assert abs(rate.value - rate.promised) <= 3.5 * rate.stderr, rate
+
+
+def test_related_languages_have_the_share_in_common_that_is_said():
+    """And the correlation of two measures is the one asked for."""
+    x, y = rates._measures(np.random.default_rng(0), 4_000, 0.6, rates.KINSHIP)
+    families = np.repeat(np.arange(len(rates.FAMILIES)), rates.FAMILIES)
+    pairs = np.corrcoef(x, rowvar=False)
+    kin = (families[:, None] == families) & ~np.eye(14, dtype=bool)
+    assert x.var() == pytest.approx(1, rel=0.05) and y.var() == pytest.approx(1, rel=0.05)
+    assert pairs[kin].mean() == pytest.approx(rates.KINSHIP, abs=0.03)
+    assert pairs[families[:, None] != families].mean() == pytest.approx(0, abs=0.03)
+    assert np.mean(x * y) == pytest.approx(0.6, abs=0.03)
+
+
+def test_what_settled_nothing_is_left_out_of_the_second_rate():
+    outcomes = [DISAGREES, AGREES, AGREES, CANNOT_SAY, CANNOT_SAY, CANNOT_SAY, CANNOT_SAY, CANNOT_SAY]
+    found = rates._rate("", (DISAGREES,), 0.05, (Verdict(outcome, "") for outcome in outcomes))
+    assert (found.value, found.of_settled) == (1 / 8, 1 / 3)
+    nothing = rates._rate("", (DISAGREES,), 0.05, iter([Verdict(CANNOT_SAY, "")]))
+    assert nothing.value == 0 and math.isnan(nothing.of_settled)
 
 
 def test_the_page_says_how_much_related_languages_cost(simulated):

@@ -164,6 +164,9 @@ def test_live_models_are_compared_with_their_records(made, elsewhere):
     protocol, _, folder, _ = made
     found = records.obtain(protocol, elsewhere, live=1, folder=folder)
     assert found.live == {KEYS[0]} and found.comparison
+    assert found.runs[KEYS[0]].folder.is_relative_to(elsewhere.store)  # the one that was trained, with its weights
+    with pytest.raises(StoreError, match="is a record"):
+        _ = found.runs[KEYS[1]].folder
     assert {one.key for one in found.comparison} == {KEYS[0]} and all(one.relative == 0 for one in found.comparison)
     assert {one.measure for one in found.comparison} == {"accuracy", "margin"}
 

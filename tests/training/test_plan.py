@@ -10,6 +10,7 @@ import torch
 from tiny import TaggedToy, ToyTask
 from torch import nn
 
+from xlgen import models
 from xlgen.data.catalogue import TASKS
 from xlgen.training import plan, train
 from xlgen.training.plan import Held, Planner
@@ -177,6 +178,20 @@ def test_a_graph_keeps_its_activations_until_it_is_gone():
         del y
         z.backward()
     assert held.now == 0 and held.most == 2 * 4 * 11 * (5 + 7)
+
+
+@pytest.mark.parametrize("tuning", ["full", "bitfit"])
+def test_what_stays_in_memory_is_counted_as_a_run_keeps_it(encoder, tuning):
+    """Weights, their best copy, and of what is trained the gradients and AdamW's moments."""
+    model = models.load_classifier(str(encoder), 3, seed=0, tuning=tuning)
+    trained = [w for w in model.parameters() if w.requires_grad]
+    optimizer = torch.optim.AdamW(trained)
+    sum(w.sum() for w in trained).backward()
+    optimizer.step()
+    best = [w.detach().clone() for w in model.parameters()]
+    moments = [x for state in optimizer.state.values() for x in state.values() if x.ndim]
+    there = [*model.parameters(), *best, *(w.grad for w in trained), *moments]
+    assert plan._resident(model, torch.device("cpu")) == sum(tensor.nbytes for tensor in there)
 
 
 def test_memory_grows_with_the_batch_and_shrinks_with_micro_batches(encoder, tmp_path):
