@@ -69,6 +69,13 @@ def drawn(n: int, seed: int, shift: float = 0.0, classes: int = 3) -> Prediction
     return Predictions(torch.tensor(f), torch.tensor(labels))
 
 
+def skewed(n: int, seed: int, shares: tuple[float, ...]) -> Predictions:
+    """Predictions of a good model, where the classes have these shares."""
+    rng = np.random.default_rng(seed)
+    labels = rng.choice(3, n, p=shares)
+    return Predictions(torch.tensor(rng.normal(size=(n, 3)) + 2 * np.eye(3)[labels]), torch.tensor(labels))
+
+
 def sentences(n: int, seed: int, shift: float = 0.0) -> Predictions:
     """Words of n sentences, of which each is easy or hard as a whole."""
     rng = np.random.default_rng(seed)
@@ -295,6 +302,16 @@ def test_the_error_of_transport_holds_the_sampling_of_labels():
     found = [value("cot", drawn(1000, 2 * seed), drawn(40, 2 * seed + 1)) for seed in range(60)]
     ratio = np.sqrt(np.mean([v.stderr**2 for v in found])) / np.std([v.value for v in found], ddof=1)
     assert 0.75 < ratio < 1.35
+
+
+def test_the_error_of_transport_knows_that_classes_have_a_price():
+    """Of a language with other classes than the source mass is moved on: what a unit costs depends on that."""
+    pairs = [
+        (skewed(300, 2 * seed, (0.2, 0.2, 0.6)), skewed(300, 2 * seed + 1, (0.7, 0.2, 0.1))) for seed in range(200)
+    ]
+    found = [value("cot", *pair) for pair in pairs]
+    ratio = np.sqrt(np.mean([v.stderr**2 for v in found])) / np.std([v.value for v in found], ddof=1)
+    assert 0.92 < ratio < 1.12
 
 
 def test_one_example_has_no_standard_error():

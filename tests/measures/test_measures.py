@@ -327,6 +327,14 @@ def test_standard_error_over_examples_is_that_of_the_rises():
     assert value.extra["stderr_examples"] == pytest.approx(rises.std().item() / math.sqrt(3), rel=1e-10)
 
 
+def test_standard_error_over_examples_is_that_of_their_means_over_draws():
+    settings = {"noise_scale": 0.2, "n": 0.3, "project": False, "noise_seeds": (0, 5)}
+    value, w0 = MEASURES["sharpness_difference"](quadratic(), **settings)["en"], torch.tensor(W, dtype=torch.float64)
+    neighbours = [algorithm_1(seed, 0.2, 0.3, 1.0, project=False)[1] for seed in (0, 5)]
+    rises = torch.stack([(CURVATURE * (w**2 - w0**2)).sum(1) / 2 for w in neighbours]).mean(0)
+    assert value.extra["stderr_examples"] == pytest.approx(rises.std().item() / math.sqrt(3), rel=1e-6)
+
+
 def test_projected_neighbour_lies_on_the_sphere_in_the_same_direction():
     model = Quadratic(W)
     parameters = perturb.weights(model)

@@ -1,6 +1,7 @@
 """Standard errors over examples: words of a sentence come together, and every measure has one that is right."""
 
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -16,7 +17,7 @@ from xlgen.measures.blocks import BLOCKS, RUNS, block_of, blocks
 from xlgen.measures.hessian import curvatures
 from xlgen.measures.margin import percentile_and_error
 from xlgen.measures.sampling import RESAMPLES, clustered, design_effect, resampled
-from xlgen.measures.sharpness_alpha import CRITERIA
+from xlgen.measures.sharpness_alpha import CRITERIA, _alphas
 from xlgen.models import perturb
 
 torch.set_num_threads(1)
@@ -174,6 +175,14 @@ def test_the_bootstrap_of_alpha_takes_no_pass(world, monkeypatch):
     value = MEASURES["sharpness_alpha"](subject, search="plain", bisections=5, restarts=1, steps=3, **ALPHA)["en"]
     hook.remove()
     assert value.stderr > 0 and len(passes) == 5 * 4
+
+
+def test_a_sample_reaches_the_threshold_at_the_first_alpha_that_does():
+    """Also where a larger α was attacked less well."""
+    before = Predictions(torch.zeros(4, 2).double(), torch.zeros(4).long())
+    met = [(alpha, torch.full((4,), deviation).double()) for alpha, deviation in ((0.1, 0.2), (0.2, 0.05), (0.4, 0.8))]
+    attack = SimpleNamespace(before=before, deviation=lambda here, there: torch.zeros(4), met=met, threshold=0.1)
+    assert _alphas(attack, torch.ones(1, 4).double(), 1e-3).tolist() == pytest.approx([0.05])
 
 
 def test_a_search_that_found_nothing_has_no_error(world):
