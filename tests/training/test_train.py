@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tiny import config, options, resumed
+from tiny import TaggedToy, config, options, resumed
 from transformers import get_linear_schedule_with_warmup
 
 from xlgen import models
@@ -15,7 +15,8 @@ from xlgen.core.errors import ConfigError, TrainingError, UnknownName
 from xlgen.core.files import read_tensors
 from xlgen.core.store import Store
 from xlgen.data.encode import encode
-from xlgen.measures import Predictions
+from xlgen.data.encode_tagged import encode_tagged
+from xlgen.measures import MEASURES, Predictions, Subject
 from xlgen.models.evaluate import losses, predict
 from xlgen.objectives import Baseline
 from xlgen.training import optimizers, setup, train
@@ -304,6 +305,14 @@ def test_the_best_checkpoint_is_that_of_the_tasks_score():
     best = {"dev_f1": 0.3, "dev_accuracy": 0.1, "dev_loss": 2.0}
     assert train.rank(best) > train.rank({"dev_f1": 0.2, "dev_accuracy": 0.9, "dev_loss": 1.0})
     assert train.rank({"dev_accuracy": 0.9, "dev_loss": 1.0}) > train.rank({"dev_accuracy": 0.9, "dev_loss": 1.1})
+
+
+def test_the_development_f1_counts_entities_and_not_sentences(encoder, toy_tasks, tmp_path):
+    """Of the logged look that is the best: that of the weights that are returned."""
+    done = train.train(config(encoder, task="tagged", epochs=1), options(tmp_path))
+    rows = encode_tagged(TaggedToy().rows("en", "dev"), done.tokenizer, 24)
+    found = MEASURES["f1"](Subject(done.model, {"en": rows.batches(8)}, labels=TaggedToy().labels, kind="token"))["en"]
+    assert 0 < found.value < 1 and done.best["dev_f1"] == pytest.approx(found.value, rel=1e-6)
 
 
 def test_seeds_have_heads_of_their_own(encoder, tmp_path):
