@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from fresh import FRESH
 
 from paper import notebook, schedule, stale
@@ -45,6 +46,12 @@ def test_the_first_chapter_comes_first_and_then_the_longest(checkout):
     tasks = [task(checkout, name, expected=seconds) for name, seconds in (("a", 1), ("b", 2), ("c", 9), ("d", 5))]
     assert [one.name for one in schedule.longest_first(tasks)] == ["a", "c", "d", "b"]
     assert schedule.longest_first([]) == []
+
+
+def test_every_chapter_has_its_seconds():
+    """One without would be taken for a short one, and the last to end."""
+    settings = yaml.safe_load((notebook.root() / "_config.yml").read_text(encoding="utf-8"))["sphinx"]["config"]
+    assert settings["xlgen_seconds"].keys() == {path.stem for path in (notebook.root() / "notebooks").glob("*.py")}
 
 
 def test_a_line_says_what_is_in_work_and_left_and_how_long(checkout):
