@@ -544,7 +544,7 @@ for measure in questions.SIGNS:
         rows.append((f"{named(measure)}: {o}", *cells))
 head = ("", "miniature", "minus baseline", "real", "minus baseline")
 caption = """Share of the pairs of target languages in the right order [95 %, languages drawn], and its change in these \
-languages [95 % over the seeds that both have, not corrected; none from fewer than three]"""
+languages [95 % over the seeds that both have, not corrected; none from fewer than three, or where all say the same]"""
 chapters.table(head, rows, caption)
 
 # %% tags=["remove-input"]

@@ -83,10 +83,17 @@ def change_of_order(side: Side, measure: str, objective: str, base: str = "basel
 
 
 def over_models(values: Sequence[float]) -> Interval:
-    """Mean of one value a model or seed, with Student's t; no ends from fewer than :data:`FEWEST_MODELS`."""
-    if len(values) < FEWEST_MODELS:
-        return Interval(float(np.mean(values)), np.nan, np.nan, len(values)) if values else NOTHING
-    return interval_of_mean(values)
+    """Mean of one value a model or seed, with Student's t.
+
+    No ends from fewer than :data:`FEWEST_MODELS`, nor where all values are the same: a share of few pairs often is, and
+    that is no certainty.
+    """
+    if not values:
+        return NOTHING
+    found = interval_of_mean(values)
+    if found.n < FEWEST_MODELS or found.low == found.high:
+        return Interval(found.value, np.nan, np.nan, found.n)
+    return found
 
 
 def _orders(side: Side, measure: str, objective: str) -> dict[int, NDArray]:

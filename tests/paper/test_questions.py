@@ -92,6 +92,8 @@ def test_few_models_have_a_mean_and_no_interval():
         mean = over_models(few)
         assert (mean.value, mean.n) == (np.mean(few), len(few)) and np.isnan(mean.low) and np.isnan(mean.high)
     assert over_models([1.0, 2.0, 4.0]) == interval_of_mean([1.0, 2.0, 4.0])
+    same = over_models([-1 / 91] * 3)  # one pair of languages in each: no certainty, and no width of 0
+    assert same.value == pytest.approx(-1 / 91) and np.isnan([same.low, same.high]).all() and same.n == 3
 
 
 def test_the_interval_draws_languages_and_not_pairs(side):
