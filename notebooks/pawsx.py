@@ -538,9 +538,9 @@ evidence.table("Figure 2", caption="Figure 2, and ours")
 real_stages = records.committed(protocols.stages("real", first_name=records.names_of_committed()))
 body, risen = [], {}
 for which, code in (key for key in real_stages.runs if key[1]):
-    first, last = (real_stages.measured[which, stage] for stage in ("", code))
-    held, test = ([models[split]["accuracy"][code] for models in (first, last)] for split in (0, 1))
-    told, name = first[2]["fisher_trace"][english].value, spelled(*which)
+    models = [real_stages.measured[which, stage] for stage in ("", code)]
+    held, test = ([measured[split]["accuracy"][code] for measured in models] for split in (0, 1))
+    told, name = models[0][2]["fisher_trace"][english].value, spelled(*which)
     reach = 1.96 * math.hypot(*(math.sqrt(end.value * (1 - end.value) / end.n) for end in test))
     rise = test[1].value - test[0].value
     risen.setdefault(f"{name}, Tr F {told:.3g}", []).append(100 * rise)
