@@ -432,7 +432,7 @@ def held(rng, models=9, languages=14, count=1500, level=level):
     band = jackknife_plus(within, known, y[old], seen(parts.mean(axis=0)), [model[old].tolist()], level)
     fit = within(known, y[old])
     chance = np.hypot(error, spread([fit(seen(part)) for part in parts]))
-    wide = [widened(band.value, end, chance, level) for end in (band.low, band.high)]
+    wide = widened(band.value, band.low, band.high, chance, level)
     return [np.mean((low <= p[~old]) & (p[~old] <= high)) for low, high in ((band.low, band.high), wide)]
 
 

@@ -1,4 +1,4 @@
-"""The command line with what the book needs: ``xlgen grid``, ``record`` and ``notebook``, and the list of protocols."""
+"""The command line with what the book needs: ``xlgen grid``, ``plan``, ``record``, ``notebook``, and the protocols."""
 
 from __future__ import annotations
 
@@ -133,6 +133,7 @@ def _grid(args: argparse.Namespace) -> None:
     from paper import grid, records
 
     options, folder = options_of(args), args.folder or records.default_folder()
+    writable(args.jobs / "job.json", "--jobs")
     jobs = _jobs(args, options)
     written = {job.config.hash: job.write(args.jobs) for job in jobs}
     missing = [job for job in jobs if not job.recorded(folder)]

@@ -24,7 +24,8 @@ from xlgen.core.files import encode
 from xlgen.core.hyper import named
 from xlgen.core.packed import pack, unpack
 from xlgen.core.result import Result, git_commit
-from xlgen.measures import Subject, Value, logits, settings_of
+from xlgen.forecast.frame import unusual
+from xlgen.measures import Subject, Value, logits
 from xlgen.measures.measuring import MeasureConfig, measure, measure_many, stored
 from xlgen.models import tuning as tunings
 from xlgen.objectives import create
@@ -177,21 +178,15 @@ def recorded(folder: Path | None = None, **settings: Any) -> pd.DataFrame:
             asked = result.read("config")
             (name,), split = asked["names"], asked["split"]
             measure = name if split == "test" else f"{split}_{name}"
-            unusual = _unusual(name, asked["settings"][name])
+            plain = -unusual(name, asked["settings"][name])
             for language, value in result.read("values").items():
                 row = about | {"language": language, "measure": measure, "split": split} | asdict(Value(**value))
-                rank, (before, _) = (-unusual, row["n"]), best.get((measure, language), ((-math.inf, 0), {}))
+                rank, (before, _) = (plain, row["n"]), best.get((measure, language), ((-math.inf, 0), {}))
                 if rank > before:
                     best[measure, language] = rank, row
         for column, cell in chain.from_iterable(row.items() for _, row in best.values()):
             columns.setdefault(column, []).append(once.setdefault(cell, cell) if type(cell) is str else cell)
     return pd.DataFrame(columns)
-
-
-def _unusual(measure: str, settings: Mapping[str, Any]) -> int:
-    """How many settings of a recorded measure differ from the measure's defaults."""
-    usual = encode(settings_of(measure))
-    return sum(value != usual.get(name) for name, value in settings.items())
 
 
 def obtain(

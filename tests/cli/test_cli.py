@@ -93,6 +93,16 @@ def test_errors_are_one_line_and_exit_code_2(xlgen_, tmp_path, arguments, messag
     assert stored(tmp_path) == []
 
 
+@pytest.mark.parametrize(("option", "meant"), [("--epochs", ""), ("--recordz", ""), ("--objectiv", "--objective")])
+def test_an_option_that_a_command_does_not_know_is_compared_with_its_own(capsys, option, meant):
+    """`run` has no --report and no --records: what another command knows is no help."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(["run", option, "3"])
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and f"unrecognized arguments: {option}" in err
+    assert f"Did you mean {meant}" in err if meant else "Did you mean" not in err
+
+
 def test_an_interruption_exits_130_and_says_how_to_go_on(xlgen_, monkeypatch):
     from xlgen.measures import measuring
 

@@ -12,11 +12,20 @@ from xlgen.forecast.within import within
 
 
 def test_ends_are_moved_in_quadrature_and_stay_shares():
-    value, ends = np.full(4, 0.5), np.array([0.47, 0.53, 0.5 - 1e-3, math.nan])
-    chance = np.array([0.04, 0.04, 0.9, 0.04]) / norm.ppf(0.95)
-    found = widened(value, ends, chance, 0.9)
-    assert found[:3] == pytest.approx([0.45, 0.55, 0.0]) and np.isnan(found[3])
-    assert widened(value, ends, np.zeros(4), 0.9)[:3] == pytest.approx(ends[:3])
+    value, reach = np.full(3, 0.5), np.array([0.03, 1e-3, math.nan])
+    chance = np.array([0.04, 0.9, 0.04]) / norm.ppf(0.95)
+    low, high = widened(value, value - reach, value + 2 * reach, chance, 0.9)
+    assert low[:2] == pytest.approx([0.45, 0.0]) and high[:2] == pytest.approx([0.5 + math.hypot(0.06, 0.04), 1.0])
+    assert np.isnan([low[2], high[2]]).all()
+    low, high = widened(value, value - reach, value + 2 * reach, np.zeros(3), 0.9)
+    assert low[:2] == pytest.approx((value - reach)[:2]) and high[:2] == pytest.approx((value + 2 * reach)[:2])
+
+
+@pytest.mark.parametrize("low, high", [(0.5, 0.5), (0.52, 0.6), (0.4, 0.48)])
+def test_an_end_that_the_forecast_is_at_or_beyond_is_moved_away_from_it(low, high):
+    for chance in (0.0, 0.05):
+        new = widened(*(np.array([x]) for x in (0.5, low, high, chance)), 0.9)
+        assert new[0] <= min(low, 0.5 - chance) and new[1] >= max(high, 0.5 + chance)
 
 
 def test_of_parts_it_is_the_standard_error_of_the_mean_of_all():
@@ -54,7 +63,7 @@ def test_other_sentences_are_covered_as_often_as_is_said_and_would_not_be_withou
             fold[:, 0] = sure[new] + part
             folds.append(fit(fold))
         chance = np.hypot(error, spread(folds))
-        ends = [widened(band.value, end, chance, level) for end in (band.low, band.high)]
+        ends = widened(band.value, band.low, band.high, chance, level)
         true = p[new]
         inside.append([((low <= true) & (true <= high)).mean() for low, high in ((band.low, band.high), ends)])
     raw, wide = np.mean(inside, axis=0)

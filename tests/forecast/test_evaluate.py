@@ -5,7 +5,6 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import DataError, UnknownName
@@ -14,8 +13,7 @@ from xlgen.core.packed import pack
 from xlgen.core.result import Result
 from xlgen.forecast import evaluate, frame
 from xlgen.forecast.forecasters import DEFAULT, Forecaster, rivals
-from xlgen.measures.logits import Kept, Part
-from xlgen.models.evaluate import Predictions
+from xlgen.measures import settings_of
 
 LANGUAGES = ("en", "ar", "bg", "de", "el", "es", "fr", "hi", "ru", "sw", "th", "tr")
 
@@ -123,30 +121,6 @@ def test_tagging_is_forecast_by_the_metric_of_its_task():
     assert set(frame.wide(frame.tidy(pd.concat([rows, f1])))["truth"]) == {0.25}
 
 
-def kept(seed):
-    rng = np.random.default_rng(seed)
-    parts = {}
-    for split, language in [("dev", "en"), ("test", "en"), ("test", "de"), ("test", "sw")]:
-        labels = torch.tensor(rng.integers(0, 3, 60))
-        logits = torch.tensor(rng.normal(size=(60, 3))) + 2 * torch.nn.functional.one_hot(labels, 3)
-        parts[split, language] = Part(Predictions(logits, labels), torch.zeros(2), torch.ones(2), "")
-    return Kept(f"run{seed}", "mini-xnli", ("entailment", "neutral", "contradiction"), "sequence", "en", "mini", parts)
-
-
-def test_kept_logits_make_the_same_table_as_measuring():
-    found = frame.of_kept([kept(0), kept(1)])
-    assert set(found["model"]) == {"run0", "run1"} and {"atc_entropy", "confidence", "accuracy"} <= set(
-        found["measure"]
-    )
-    one = kept(0).parts["test", "sw"].predictions
-    value = found.query("model == 'run0' and language == 'sw' and measure == 'accuracy'")["value"].item()
-    assert value == (one.logits.argmax(1) == one.labels).double().mean()
-    assert len(frame.wide(found, ["confidence"])) == 4
-    few = frame.of_kept([kept(0)], ["confidence"], size=20)
-    value = few.query("language == 'sw' and measure == 'accuracy'")["value"].item()
-    assert value == (one.logits[:20].argmax(1) == one.labels[:20]).double().mean() != found["value"].iloc[0]
-
-
 def test_a_table_on_disk_comes_back(tmp_path):
     rows = table(2)
     rows.loc[rows["language"] == "sw", "language"] = "nan"  # the code of Min Nan
@@ -226,6 +200,10 @@ def test_a_forecast_that_is_taken_as_it_is_stays_a_share():
     assert list(as_it_is(np.array([[-0.1], [0.4], [1.2]]))) == [0, 0.4, 1]
 
 
+UNUSUAL = 700
+"""Examples of a measure that is recorded with another setting too."""
+
+
 def packed(folder, seed, values, **settings):
     """A record of a model that nobody has trained: by (measure, split, examples), a value for each language."""
     made = {"kind": "run", "commit": "0" * 40}
@@ -236,7 +214,11 @@ def packed(folder, seed, values, **settings):
             f"{number:016x}",
             folder,
             {
-                "config": {"names": [name], "split": split},
+                "config": {
+                    "names": [name],
+                    "split": split,
+                    "settings": {name: settings_of(name) | ({"unusual": 1} if n == UNUSUAL else {})},
+                },
                 "values": {code: {"value": value, "n": n, "status": "ok"} for code, value in by_language.items()},
                 "manifest": made,
             },
@@ -250,6 +232,7 @@ def packed(folder, seed, values, **settings):
 def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of_zero_shot_models(tmp_path):
     few, many = {"en": 0.1, "de": 0.2}, {"en": 0.7, "de": 0.6}
     values = {("accuracy", "test", 500): many, ("accuracy", "test", 60): few, ("accuracy", "dev", 900): few}
+    values[("accuracy", "test", UNUSUAL)] = few
     names = [packed(tmp_path, seed, values | {("doc", "test", 500): few}) for seed in (0, 1)]
     values[("accuracy", "train", 900)] = few
     packed(tmp_path, 2, values, language="de")

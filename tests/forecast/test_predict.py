@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from types import SimpleNamespace
 
@@ -420,8 +421,9 @@ def test_the_standard_error_of_what_is_measured_is_that_of_the_measures(tmp_path
 def test_parts_of_the_rows_are_weighed_as_all_of_them_and_have_truths_of_their_own(trained, monkeypatch, chunk):
     run, where = trained
     monkeypatch.setattr(one_pass, "CHUNK", chunk)
-    seen, real = [], module.basis_of
-    monkeypatch.setattr(module, "basis_of", lambda *given: seen.append(given[1]) or real(*given))
+    seen, whole, beside = [], module.basis_of, basis.Basis.beside
+    monkeypatch.setattr(module, "basis_of", lambda *given: seen.append(given[1]) or whole(*given))
+    monkeypatch.setattr(basis.Basis, "beside", lambda one, part: seen.append(part) or beside(one, part))
     xlgen.predict(run, languages=("ur",), labelled=("de",), records=records(9), options=where)
     own, *parts = (table.set_index("language") for table in seen)
     assert len(parts) == 10
@@ -430,6 +432,25 @@ def test_parts_of_the_rows_are_weighed_as_all_of_them_and_have_truths_of_their_o
         sizes = [2] * 8 + [1] * 2
         assert np.average([part.loc["de", name] for part in parts], weights=sizes) == pytest.approx(own.loc["de", name])
         assert len({part.loc["de", name] for part in parts}) > 1
+
+
+def test_a_part_is_forecast_as_the_whole_is_where_it_lacks_a_language_or_its_labels():
+    """Of four labelled rows some parts have none: the chance of the rows is no distance between two estimators."""
+    own = pd.DataFrame(
+        {"task": "toy", "model": "mine", "language": ["de", "es", "fr", "ur"], frames.NOISE: 0.05}
+        | {name: [0.7, 0.6, 0.65, 0.5] for name in ESTIMATORS}
+        | {frames.TRUTH: [0.75, 0.6, 0.7, math.nan]}
+    )
+    known = basis.basis_of(ToyTask(), own, None, ("de", "es", "fr"), 0.9)
+    part = own[own["language"] != "es"].assign(confidence=[0.72, 0.67, 0.5])
+    part.loc[part["language"] == "fr", frames.TRUTH] = math.nan
+    found = known.beside(part)
+    assert found.forecaster == known.forecaster and found.words == known.words
+    rows, before = (one.rows.set_index("language") for one in (found, known))
+    assert rows.loc["es"].to_dict() == before.loc["es"].to_dict() and rows.loc["de", "confidence"] == 0.72
+    assert rows.loc["fr", "confidence"] == 0.67 and rows.loc["fr", frames.TRUTH] == 0.7
+    assert [*rows.index] == [*before.index] and np.isfinite(found.values(part)).all()
+    assert known.beside(own).rows[known.rows.columns].equals(known.rows)
 
 
 def test_the_chance_of_examples_widens_intervals_and_errors(trained):
@@ -477,6 +498,21 @@ def test_a_language_of_one_row_is_as_uncertain_as_that_row(trained, tmp_path):
     p = few["forecast"]
     assert few["high"] - few["low"] > min(p, 1.64 * math.sqrt(p * (1 - p))) > 0.3 > 0
     assert few["high"] - few["low"] > many["high"] - many["low"]
+
+
+def test_one_row_that_is_right_makes_no_language_certain(trained, tmp_path):
+    run, where = trained
+    known = records(9)
+    known.loc[known["measure"] == "accuracy", "value"] = 1.0
+    row = xlgen.predict(run, data=pairs(tmp_path / "1-ko.tsv", n=1), records=known, options=where).table.iloc[0]
+    assert row["forecast"] > 0.99 and row["low"] < 0.7 and row["high"] == 1
+
+
+def test_forecasts_that_are_worth_no_label_are_not_compared_with_any(trained):
+    run, where = trained
+    found = xlgen.predict(run, languages=("ur",), records=records(9), options=where)
+    nothing = replace(found, table=found.table.assign(labels=0.0))
+    assert "is as good" in report.price(found) and report.price(nothing).endswith("on average.")
 
 
 def test_how_far_off_forecasts_are_is_a_mean_of_absolute_errors(monkeypatch):

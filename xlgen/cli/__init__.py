@@ -23,7 +23,7 @@ from xlgen.cli.written import TABLES, apart, grid, outside, say_columns, writabl
 from xlgen.core.config import RunOptions
 from xlgen.core.errors import ConfigError, UnknownName, XlgenError, first_line
 
-ALONE = ("predict", "frechet", "list")
+ALONE = ("predict", "frechet", "list", "plan")
 """Commands that keep nothing of what is not finished."""
 
 Command = tuple[Callable, Callable]

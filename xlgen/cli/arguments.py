@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -23,11 +23,19 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **given: Any):
         super().__init__(*args, **{"allow_abbrev": False} | given)
 
+    def parse_args(self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None):
+        """As argparse's; what a command does not know is its own business, not that of all commands."""
+        found, strange = self.parse_known_args(args, namespace)
+        if strange:
+            commands = next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+            commands.choices[found.command].error(f"unrecognized arguments: {' '.join(strange)}")
+        return found
+
     def error(self, message: str) -> NoReturn:
         known = [*self._option_string_actions]
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
-                known += [*action.choices, *(o for one in action.choices.values() for o in one._option_string_actions)]
+                known += action.choices
         strange = re.search("(?:invalid choice: '|unrecognized arguments: )([^' ]+)", message)
         known = [word for word in known if not strange or word != strange[1]]  # another command's
         near = difflib.get_close_matches(strange[1], known, n=1) if strange else []
@@ -82,7 +90,7 @@ def _add_run(commands) -> None:
         description="Fine-tune a model on English, unless the store has it. An interrupted run is resumed. With "
         "--start and --language a model of the store is fine-tuned further, in another language.",
     )
-    run.add_argument("--preset", help="sizes and epochs: mini (the default), small or paper")
+    run.add_argument("--preset", help="sizes and epochs: mini (the default), real, small or paper")
     run.add_argument("--task", help="the preset's own unless given; see `xlgen list tasks`")
     run.add_argument("--model", help="'mini', a hub id or a folder; the preset's own unless given")
     run.add_argument("--objective", help="baseline unless given; see `xlgen list objectives`")

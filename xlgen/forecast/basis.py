@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -50,6 +50,13 @@ class Basis:
     words: str
     interval: str
     metric: str
+
+    def beside(self, part: pd.DataFrame) -> Basis:
+        """The same basis with the model's own rows as a part of its examples has them; what the part lacks stays."""
+        keys = ["model", "language"]
+        rows = self.rows.set_index(keys)
+        rows.update(part.set_index(keys)[[*self.forecaster.measures, frames.TRUTH]])
+        return replace(self, rows=rows.reset_index())
 
     def forecasts(self, own: pd.DataFrame, level: float) -> dict[str, NDArray]:
         """``forecast``, ``low`` and ``high`` of each row; a row that was fitted is forecast from the others."""
@@ -113,7 +120,8 @@ class Basis:
                 low, high = self.rows[name].min(), self.rows[name].max()
                 if not low <= row[name] <= high:
                     side, end = ("below", low) if row[name] < low else ("above", high)
-                    why.append(f"{name} {row[name]:.3f} is {side} {end:.3f}")
+                    digits = next(d for d in range(3, 18) if f"{row[name]:.{d}f}" != f"{end:.{d}f}" or d == 17)
+                    why.append(f"{name} {row[name]:.{digits}f} is {side} {end:.{digits}f}")
             found.append("; ".join(why))
         return found
 

@@ -22,11 +22,14 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 
-def widened(value: NDArray, end: NDArray, chance: NDArray, level: float) -> NDArray:
-    """The ends (M,) of intervals at that level around forecasts, in [0, 1], where chance adds a standard error (M,)."""
-    z = norm.ppf((1 + level) / 2)
-    reach = np.sqrt(np.square(end - value) + np.square(z * chance))
-    return (value + np.where(end < value, -reach, reach)).clip(0, 1)
+def widened(value: NDArray, low: NDArray, high: NDArray, chance: NDArray, level: float) -> tuple[NDArray, NDArray]:
+    """The ends (M,) of intervals at that level around forecasts, in [0, 1], where chance adds a standard error (M,).
+
+    A forecast on the wrong side of an end, which jackknife+ allows, is at a distance of 0 from it.
+    """
+    added = np.square(norm.ppf((1 + level) / 2) * chance)
+    down, up = (np.sqrt(np.square(np.maximum(d, 0)) + added) for d in (value - low, high - value))
+    return (value - down).clip(0, 1), (value + up).clip(0, 1)
 
 
 def spread(forecasts: Sequence[ArrayLike]) -> NDArray:

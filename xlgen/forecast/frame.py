@@ -1,4 +1,4 @@
-"""The table that forecasters learn from: one row a number, from records, the store, kept logits or a user's file.
+"""The table that forecasters learn from: one row a number, from records, the store or a user's file.
 
 Its columns are ``task``, ``model`` (or ``run``, a model's name in the store, which comes first where both are there),
 ``language``, ``measure`` and ``value``; rows with a ``status`` that is not ``"ok"`` are left out, and so are measures
@@ -8,7 +8,7 @@ such tables.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ import pandas as pd
 
 from xlgen.core.config import RunConfig
 from xlgen.core.errors import DataError, UnknownName, what_is_wrong
+from xlgen.core.files import encode
 from xlgen.core.packed import unpack
 from xlgen.data.catalogue import TASKS, Task
-from xlgen.measures import ALL, LABEL_FREE, measure
-from xlgen.measures.logits import Kept
+from xlgen.measures import ALL, settings_of
 
 COLUMNS = ["task", "model", "language", "measure", "value"]
 KEYS = ["task", "model", "language"]
@@ -29,9 +29,6 @@ TRUTH, SOURCE, NOISE = "truth", "source", "noise"
 
 SHARES = ("accuracy", "f1")
 """Measures whose values are shares of what is right."""
-
-NEEDS_MODEL = ("dropout_agreement", "noise_divergence", "representation_distance", "fertility", "unknown_rate")
-"""Label-free measures that kept logits are not enough for."""
 
 
 def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -114,14 +111,14 @@ def of_records(folder: Path) -> pd.DataFrame:
     """The table of a folder of records, a file a model (:mod:`xlgen.core.packed`): what was measured on test examples.
 
     Models that have seen labels of a target language are left out: trained in one, or begun from another run. Where a
-    measure was taken more than once, that of the most examples counts. The column ``encoder`` has the name of what a
-    model was fine-tuned from.
+    measure was taken more than once, that with the fewest settings besides its defaults counts, and of these that of
+    most examples. The column ``encoder`` has the name of what a model was fine-tuned from.
 
     Raises:
         DataError: there are no records of other models in the folder.
         StoreError: a record is damaged.
     """
-    most: dict[tuple[str, ...], tuple[int, dict[str, Any]]] = {}
+    best: dict[tuple[str, ...], tuple[tuple[int, int], dict[str, Any]]] = {}
     encoders = {}
     for path in sorted(folder.glob("*.json")):
         run, *measured = unpack(path, keep=False)
@@ -134,38 +131,23 @@ def of_records(folder: Path) -> pd.DataFrame:
             if asked["split"] != "test":
                 continue
             (name,) = asked["names"]
+            plain = -unusual(name, asked["settings"][name])
             for language, value in result.read("values").items():
                 key = (trained.task, run.name, language, name)
-                if value["n"] > most.get(key, (-1, {}))[0]:
+                rank = plain, value["n"]
+                if key not in best or rank > best[key][0]:
                     row = dict(zip([*KEYS, "measure"], key, strict=True))
-                    most[key] = value["n"], row | {key: value.get(key) for key in ("value", "stderr", "status")}
-    if not most:
+                    best[key] = rank, row | {key: value.get(key) for key in ("value", "stderr", "status")}
+    if not best:
         raise DataError(f"records {folder}: the folder has no records; expected those that `xlgen record` writes.")
-    table = tidy([row for _, row in most.values()])
+    table = tidy([row for _, row in best.values()])
     return table.assign(encoder=table["model"].map(encoders))
 
 
-def of_kept(kept: Sequence[Kept], names: Iterable[str] = (), split: str = "test", size: int = 0) -> pd.DataFrame:
-    """The table of models' kept logits: what their task is scored by, and label-free measures.
-
-    Args:
-        kept: of the models.
-        names: measures; all label-free ones that need neither model nor text unless given.
-        split: of the examples.
-        size: examples of each language; 0 is all.
-
-    Raises:
-        DataError: a split is not kept.
-    """
-    rows = []
-    unknown = {"typological_distance", *NEEDS_MODEL}
-    for one in kept:
-        wanted = [*(names or sorted(LABEL_FREE - unknown)), target(one.task)]
-        for name, values in measure(one.subject(split, size=size), dict.fromkeys(wanted)).items():
-            who = {"task": one.task, "model": one.run, "measure": name}
-            for language, v in values.items():
-                rows.append(who | {"language": language, "value": v.value, "stderr": v.stderr, "status": v.status})
-    return tidy(rows)
+def unusual(measure: str, settings: Mapping[str, Any]) -> int:
+    """How many settings of a recorded measure differ from the measure's defaults."""
+    usual = encode(settings_of(measure))
+    return sum(value != usual.get(name) for name, value in settings.items())
 
 
 def target(task: str) -> str:

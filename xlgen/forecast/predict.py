@@ -257,13 +257,14 @@ def _forecast(
 ) -> Forecast:
     basis = basis_of(task, own, records, labelled, level)
     found = basis.forecasts(own, level)
-    of_parts = [
-        pd.Series(basis_of(task, part, records, labelled, level).values(part), part["language"]) for part in folds
-    ]
+    of_parts = [pd.Series(basis.beside(part).values(part), part["language"]) for part in folds]
     of_rows = spread([values.reindex(own["language"]).to_numpy() for values in of_parts])
     of_records, p = basis.chance(own), found["forecast"]
-    # a language of a row or two has no parts: no estimator is less sure of than the count of what is right
-    counted = np.sqrt(p * (1 - p) / [tally.rows for tally in tallies.values()])
+    # a language of a row or two has no parts: no estimator is less sure of than the count of what is right, with two
+    # rows of either kind added: one row that is right does not make all right
+    n = np.array([tally.rows for tally in tallies.values()]) + 4
+    share = ((n - 4) * p + 2) / n
+    counted = np.sqrt(share * (1 - share) / n)
     of_rows = np.where(np.isnan(of_rows), counted, of_rows)
     chance = np.sqrt(np.nan_to_num(np.square(of_records)) + np.square(of_rows))
     measured = {
@@ -273,14 +274,16 @@ def _forecast(
         for language, tally in tallies.items()
     }
     truths, errors_of_truths = zip(*(measured[language] for language in own["language"]), strict=True)
+    low, high = widened(p, found["low"], found["high"], chance, level)
+    because = basis.outside(own)
     table = own[["language"]].assign(
         name=[LANGUAGES[code].name if code in LANGUAGES else code for code in own["language"]],
         forecast=p,
-        low=widened(p, found["low"], chance, level),
-        high=widened(p, found["high"], chance, level),
+        low=low,
+        high=high,
         metric=basis.metric,
-        outside=[bool(why) for why in basis.outside(own)],
-        because=basis.outside(own),
+        outside=[bool(why) for why in because],
+        because=because,
         measured=truths,
         stderr=errors_of_truths,
         rows=[tally.rows for tally in tallies.values()],

@@ -99,7 +99,7 @@ def price(forecast: Forecast) -> str:
         return "How far off such forecasts are is not known here: label a sample before you rely on them."
     metric, labels = forecast.table["metric"].iloc[0], forecast.table["labels"].max()
     off = f"Such forecasts are off by {forecast.error:.1%} of {METRICS[metric]} on average."
-    if math.isnan(labels):
+    if not labels >= 1:
         return off
     return (
         f"{off} The {METRICS[metric]} on {math.ceil(labels)} labelled {forecast.unit} of a language is as good: with "
