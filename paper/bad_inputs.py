@@ -260,7 +260,14 @@ def _typed() -> Iterator[BadInput]:
     yield BadInput("Settings of a run", "run --config run.json", {"run.json": '{"lr": NaN}'})
     yield BadInput("Settings of a run", "run --config run.json", {"run.json": "[" * 100_000})
     yield BadInput("Settings of a run", "run --config .", {})
-    for option in ("--device gpu", "--threads -1", "--threads two", "--checkpoint-every -5", "--data-dir absent"):
+    for option in (
+        "--device gpu",
+        "--threads -1",
+        "--threads two",
+        "--checkpoint-every -5",
+        "--store ''",
+        "--data-dir absent",
+    ):
         yield BadInput("Options", f"run --task xnli {option}" if "data-dir" in option else f"run {option}")
     yield BadInput("Options", "run --store runs", {"runs": "a file"})
     yield BadInput("Options", "run --objective ewc --text-dir absent")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from xlgen import cli
 from xlgen.cli import arguments, options_of
-from xlgen.cli.arguments import add_common
+from xlgen.cli.arguments import add_checkpoints, add_common
 from xlgen.cli.listing import LISTS, Entry, about
 from xlgen.cli.written import writable
 from xlgen.core.config import RunOptions
@@ -50,10 +50,13 @@ def _add_record(commands) -> None:
         "here or on a cluster, are an engine's business: `make records`, or `xlgen grid --print`.",
     )
     _add_runs(record)
-    record.add_argument("--job", type=Path, help="in place of protocols, one file of `xlgen grid`: one model")
+    record.add_argument("--job", type=arguments.path, help="in place of protocols, one file of `xlgen grid`: one model")
     record.add_argument("--until", default="record", help="the last step of each: train, measure or record (record)")
-    record.add_argument("--folder", type=Path, help="where records are written; records/ of the checkout unless given")
+    record.add_argument(
+        "--folder", type=arguments.path, help="where records are written; records/ of the checkout unless given"
+    )
     add_common(record)
+    add_checkpoints(record)
     record.set_defaults(command="record")
 
 
@@ -67,9 +70,12 @@ def _add_grid(commands) -> None:
     _add_runs(grid)
     grid.add_argument("--print", action="store_true", dest="lines", help="print a shell line for each missing run")
     grid.add_argument("--list", action="store_true", help="print the file of each run's job")
-    grid.add_argument("--jobs", type=Path, default=Path("build", "grid"), help="folder of the jobs (build/grid)")
-    grid.add_argument("--folder", type=Path, help="of the records; records/ of the checkout unless given")
+    grid.add_argument(
+        "--jobs", type=arguments.path, default=Path("build", "grid"), help="folder of the jobs (build/grid)"
+    )
+    grid.add_argument("--folder", type=arguments.path, help="of the records; records/ of the checkout unless given")
     add_common(grid)
+    add_checkpoints(grid)
     grid.set_defaults(command="grid")
 
 
@@ -77,7 +83,9 @@ def _add_runs(command: argparse.ArgumentParser) -> None:
     """Which runs: those of protocols, or of a grid."""
     command.add_argument("protocols", nargs="*", help="names; see `xlgen list protocols`")
     command.add_argument("--grid", help="in place of protocols, the name of a grid of --file, such as mini")
-    command.add_argument("--file", type=Path, help="YAML file of grids; workflow/grid.yml of the checkout unless given")
+    command.add_argument(
+        "--file", type=arguments.path, help="YAML file of grids; workflow/grid.yml of the checkout unless given"
+    )
     command.add_argument("--preset", default="mini", help="with protocols: mini (the default), real, small or paper")
 
 
@@ -98,7 +106,7 @@ def _add_plan(commands) -> None:
     plan.add_argument(
         "--price", type=arguments.number, default=0.0, help="of an hour of the device, in any currency (0)"
     )
-    plan.add_argument("--out", type=Path, help="also write seconds and bytes of each run, by name, as JSON")
+    plan.add_argument("--out", type=arguments.path, help="also write seconds and bytes of each run, by name, as JSON")
     add_common(plan)
     plan.set_defaults(command="plan")
 
@@ -112,7 +120,7 @@ def _add_notebook(commands) -> None:
     notebook.add_argument(
         "--book", action="store_true", help="as a chapter of the book, with its parameters there; only if out of date"
     )
-    notebook.add_argument("--out", type=Path, help="the executed notebook; in build/notebooks unless given")
+    notebook.add_argument("--out", type=arguments.path, help="the executed notebook; in build/notebooks unless given")
     notebook.add_argument("--verbose", action="store_true", help="say what is being done")
     notebook.set_defaults(command="notebook")
 

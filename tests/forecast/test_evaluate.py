@@ -129,7 +129,9 @@ def test_a_table_on_disk_comes_back(tmp_path):
     rows.to_parquet(tmp_path / "rows.parquet")
     expected = frame.tidy(rows).reset_index(drop=True)
     for name in ("rows.csv", "rows.parquet"):
-        pd.testing.assert_frame_equal(frame.read(tmp_path / name).reset_index(drop=True), expected, check_dtype=False)
+        pd.testing.assert_frame_equal(
+            frame.tidy(frame.load(tmp_path / name)).reset_index(drop=True), expected, check_dtype=False
+        )
 
 
 def test_statuses_that_are_not_ok_are_left_out():
@@ -169,9 +171,9 @@ def test_what_is_asked_has_to_be_there(tmp_path):
     with pytest.raises(DataError, match="hold no accuracy"):
         frame.wide(rows[rows["measure"] == "confidence"])
     with pytest.raises(DataError, match=r"expected a .csv or .parquet"):
-        frame.read(tmp_path / "rows.txt")
+        frame.load(tmp_path / "rows.txt")
     with pytest.raises(DataError, match="cannot be read"):
-        frame.read(tmp_path / "rows.csv")
+        frame.load(tmp_path / "rows.csv")
 
 
 def test_what_a_model_is_too_sure_by_matters_between_models_alone():
@@ -237,7 +239,7 @@ def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of
     values[("accuracy", "train", 900)] = few
     packed(tmp_path, 2, values, language="de")
     packed(tmp_path, 3, values, start="0" * 16)
-    found = frame.read(tmp_path)
+    found = frame.load(tmp_path)
     assert set(frame.load(tmp_path)["encoder"]) == {"mini"}
     assert set(found["model"]) == {*names} and set(found["task"]) == {"mini-xnli"}
     kept = found[found["model"] == names[0]].set_index(["measure", "language"])["value"].to_dict()
@@ -245,10 +247,10 @@ def test_a_folder_of_records_is_a_table_of_what_was_measured_on_test_examples_of
     (damaged,) = tmp_path.glob(f"{names[0]}.json")
     damaged.write_text(damaged.read_text().replace("0.7", "0.8"))
     with pytest.raises(StoreError, match=f"{names[0]}.json is not as it was written"):
-        frame.read(tmp_path)
+        frame.load(tmp_path)
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="has no records; expected those that `xlgen record` writes"):
-        frame.read(tmp_path / "empty")
+        frame.load(tmp_path / "empty")
 
 
 def test_coverage_counts_each_language_once_and_only_finite_intervals():

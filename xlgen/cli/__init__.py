@@ -121,7 +121,7 @@ def options_of(args: argparse.Namespace) -> RunOptions:
         device=args.device,
         progress=not args.no_progress,
         threads=args.threads,
-        checkpoint_every=args.checkpoint_every,
+        checkpoint_every=getattr(args, "checkpoint_every", RunOptions.checkpoint_every),
     )
 
 

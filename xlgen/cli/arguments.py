@@ -13,6 +13,8 @@ import xlgen
 from xlgen.cli.listing import LISTS
 from xlgen.core.config import RunOptions
 
+SPLITS = "dev, test (the default), dev_held, the half of dev that no second stage sees, or shifted, another domain"
+
 
 class Parser(argparse.ArgumentParser):
     """argparse's, whose errors are one line like all others, with the option that was probably meant.
@@ -58,6 +60,13 @@ def number(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"is {text!r}; expected a number") from None
+
+
+def path(text: str) -> Path:
+    """A path, as argparse reads it; ``Path("")`` would be the present folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("is ''; expected a path")
+    return Path(text)
 
 
 def parser(more: Iterable[Callable] = ()) -> Parser:
@@ -109,8 +118,9 @@ def _add_run(commands) -> None:
         metavar="KEY=VALUE",
         help="any setting of a run or hyper-parameter of the objective or tuning; can be repeated",
     )
-    run.add_argument("--config", type=Path, help="JSON file with settings, in place of a preset")
+    run.add_argument("--config", type=path, help="JSON file with settings, in place of a preset")
     add_common(run)
+    add_checkpoints(run)
     run.set_defaults(command="run")
 
 
@@ -124,17 +134,14 @@ def _add_measure(commands) -> None:
     measure.add_argument("--pretrained", default="", help="with --model: what fine-tuning started from")
     measure.add_argument("--measures", help="names, separated by commas; see `xlgen list measures`")
     measure.add_argument("--languages", help="codes, separated by commas; all of the task's unless given")
-    measure.add_argument(
-        "--split",
-        help="dev, test (the default), dev_held, the half of dev that no second stage sees, or shifted, another domain",
-    )
+    measure.add_argument("--split", help=SPLITS)
     measure.add_argument("--size", type=whole, help="examples of each language; all unless given")
     measure.add_argument("--batch-size", type=whole, help="examples of a forward pass")
     measure.add_argument(
         "--set", action="append", default=[], metavar="MEASURE.SETTING=VALUE", help="a setting; can be repeated"
     )
-    measure.add_argument("--config", type=Path, help="JSON file with these settings")
-    measure.add_argument("--out", type=Path, help="also write all rows, with standard errors, to this .csv or .parquet")
+    measure.add_argument("--config", type=path, help="JSON file with these settings")
+    measure.add_argument("--out", type=path, help="also write all rows, with standard errors, to this .csv or .parquet")
     add_common(measure)
     measure.set_defaults(command="measure")
 
@@ -155,13 +162,13 @@ def _add_predict(commands) -> None:
     )
     predict.add_argument(
         "--records",
-        type=Path,
+        type=path,
         help="numbers of other models: a folder of records, or what `xlgen measure --out` writes (.csv, .parquet)",
     )
     predict.add_argument(
         "--pretrained", default="", help="with --model: what fine-tuning started from; records of others are left out"
     )
-    predict.add_argument("--split", default="test", help="of the task's own data: dev or test (the default)")
+    predict.add_argument("--split", default="test", help=f"of the task's own data: {SPLITS}")
     predict.add_argument(
         "--size", type=whole, default=0, help="examples of each language of the task's own data; 0 is all"
     )
@@ -170,8 +177,8 @@ def _add_predict(commands) -> None:
         "--precision", default="float32", help="of the forward passes: float32 (the default) or bf16, for GPUs"
     )
     predict.add_argument("--level", type=number, default=0.9, help="of the intervals (0.9)")
-    predict.add_argument("--out", type=Path, help="also write the table to this .csv or .parquet file")
-    predict.add_argument("--report", type=Path, help="also write a report with a plot to this .html file")
+    predict.add_argument("--out", type=path, help="also write the table to this .csv or .parquet file")
+    predict.add_argument("--report", type=path, help="also write a report with a plot to this .html file")
     add_common(predict)
     predict.set_defaults(command="predict")
 
@@ -189,7 +196,7 @@ def _add_model(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-length", type=whole, default=128, help="with --model: sub-words of a pair (128)")
     command.add_argument(
         "--data",
-        type=Path,
+        type=path,
         help="your own file or folder: TSV, CSV, JSON lines, Parquet, CoNLL, CoNLL-U, or what datasets has saved; "
         "any language, with labels or without",
     )
@@ -215,29 +222,33 @@ def _add_frechet(commands) -> None:
     frechet.add_argument("--max-length", type=whole, default=128, help="sub-words of a paragraph (128)")
     frechet.add_argument("--labels", default="true", help="true (the right answers) or sample (drawn from the model)")
     frechet.add_argument("--seed", type=whole, default=0, help="of what is hidden (0)")
-    frechet.add_argument("--out", type=Path, help="also write all distances, layer by layer, to this .csv or .parquet")
+    frechet.add_argument("--out", type=path, help="also write all distances, layer by layer, to this .csv or .parquet")
     add_common(frechet)
     frechet.set_defaults(command="frechet")
 
 
 def add_common(command: argparse.ArgumentParser, *, listing_only: bool = False) -> None:
-    command.add_argument("--store", type=Path, default=RunOptions.store, help="folder of the results (runs)")
+    command.add_argument("--store", type=path, default=RunOptions.store, help="folder of the results (runs)")
     command.add_argument("--verbose", action="store_true", help="say what is being done")
     if listing_only:
         return
-    command.add_argument("--data-dir", type=Path, help="folder with the official archives; the hub unless given")
+    command.add_argument("--data-dir", type=path, help="folder with the official archives; the hub unless given")
     command.add_argument(
         "--text-dir",
-        type=Path,
+        type=path,
         help="text for ewc and frechet: a file, or a folder with <language>.txt[.gz]; for encoders of sentences, such "
         "as e5-small, a folder with en-<language>.tsv[.gz]",
     )
     command.add_argument("--device", default=RunOptions.device, help="auto (the default), cpu, cuda or mps")
     command.add_argument("--threads", type=whole, default=RunOptions.threads, help="CPU threads; 0 is torch's choice")
+    command.add_argument("--no-progress", action="store_true", help="no progress bar")
+
+
+def add_checkpoints(command: argparse.ArgumentParser) -> None:
+    """For commands that train."""
     command.add_argument(
         "--checkpoint-every",
         type=whole,
         default=RunOptions.checkpoint_every,
         help="optimizer steps between checkpoints for resuming; 0 is none",
     )
-    command.add_argument("--no-progress", action="store_true", help="no progress bar")

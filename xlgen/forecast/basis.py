@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -60,32 +60,27 @@ class Basis:
 
     def forecasts(self, own: pd.DataFrame, level: float) -> dict[str, NDArray]:
         """``forecast``, ``low`` and ``high`` of each row; a row that was fitted is forecast from the others."""
-        fitted = set(zip(self.rows["model"], self.rows["language"], strict=True))
-        groups: dict[tuple, list[int]] = {}
-        for i, (model, language) in enumerate(zip(own["model"], own["language"], strict=True)):
-            here = (model, language) if (model, language) in fitted else None
-            groups.setdefault((here, self._new(model, language)), []).append(i)
         found = np.empty((len(own), 3))
-        for (here, new), places in groups.items():
-            found[places] = self._ends(self._without(here), own.iloc[places], new, level)
+        for others, new, places in self._left_out(own):
+            found[places] = self._ends(others, own.iloc[places], new, level)
         return dict(zip(("forecast", "low", "high"), found.T, strict=True))
 
     def values(self, own: pd.DataFrame) -> NDArray:
         """The forecasts alone."""
-        fitted, places = set(zip(self.rows["model"], self.rows["language"], strict=True)), {}
-        for i, pair in enumerate(zip(own["model"], own["language"], strict=True)):
-            places.setdefault(pair if pair in fitted else None, []).append(i)
         found = np.empty(len(own))
-        for pair, at in places.items():
-            rows = self._without(pair)
-            fit = self.forecaster.fit(self.forecaster.features(rows), rows[frames.TRUTH].to_numpy(float))
-            found[at] = fit(self.forecaster.features(own.iloc[at]))
+        for others, _, places in self._left_out(own):
+            fit = self.forecaster.fit(self.forecaster.features(others), others[frames.TRUTH].to_numpy(float))
+            found[places] = fit(self.forecaster.features(own.iloc[places]))
         return found
 
-    def _without(self, pair: tuple[str, str] | None) -> pd.DataFrame:
-        """The rows but for that of a model and language."""
-        others = [each != pair for each in zip(self.rows["model"], self.rows["language"], strict=True)]
-        return self.rows[np.array(others, dtype=bool)]
+    def _left_out(self, own: pd.DataFrame) -> Iterator[tuple[pd.DataFrame, bool, list[int]]]:
+        """The fitted rows but for one's own, whether the language is new, and the places of ``own`` that share both."""
+        fitted = list(zip(self.rows["model"], self.rows["language"], strict=True))
+        groups: dict[tuple, list[int]] = {}
+        for i, pair in enumerate(zip(own["model"], own["language"], strict=True)):
+            groups.setdefault((pair if pair in fitted else None, self._new(*pair)), []).append(i)
+        for (left_out, new), places in groups.items():
+            yield self.rows[np.array([pair != left_out for pair in fitted], dtype=bool)], new, places
 
     def chance(self, own: pd.DataFrame) -> NDArray:
         """The standard error that other models' examples give to what is known in a row's language, or in all if new.

@@ -74,17 +74,8 @@ def tidy(rows: pd.DataFrame | Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return frame.assign(value=numbers.astype(float), language=frame["language"].astype(str))
 
 
-def read(path: Path) -> pd.DataFrame:
-    """A table in a CSV or Parquet file, or of a folder of records (:func:`of_records`), as :func:`tidy` returns it.
-
-    Raises:
-        DataError, StoreError: as :func:`load` and :func:`tidy`.
-    """
-    return tidy(load(path))
-
-
 def load(path: Path) -> pd.DataFrame:
-    """The same as it is written, with all of its columns.
+    """A table in a CSV or Parquet file, or of a folder of records (:func:`of_records`), with all of its columns.
 
     Raises:
         DataError: the file cannot be read; or as :func:`of_records`.

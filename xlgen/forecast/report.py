@@ -47,7 +47,7 @@ def html(forecast: Forecast) -> str:
 <p>{escape(price(forecast))}</p>
 <table><caption>Forecast {metric}, with what was measured where labels were at hand</caption>
 <thead><tr><th scope="col">language</th><th scope="col">forecast</th>
-<th scope="col">{percent(forecast.level)} interval</th><th scope="col">measured</th><th scope="col">as good as</th>
+<th scope="col">{percent(forecast.level)} interval</th><th scope="col">measured</th><th scope="col">worth (labels)</th>
 <th scope="col">rows</th><th scope="col">outside</th></tr></thead>
 <tbody>{rows}</tbody></table>
 <figure>{plot(forecast)}<figcaption>{escape(described(forecast))}</figcaption></figure>
@@ -66,7 +66,7 @@ def text(forecast: Forecast) -> str:
     lines = [f"{forecast.model} ({forecast.task}): {at_home}"]
     lines += [f"forecast by {forecast.basis}", forecast.interval, price(forecast)]
     head = ["language", metric, f"{percent(forecast.level)} interval", "measured", "labels", "rows", "outside"]
-    rows = [head, *(_cells(row) for _, row in forecast.table.iterrows())]
+    rows = [head, *([row["language"], *_cells(row, ".3f")] for _, row in forecast.table.iterrows())]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     for row in rows:
         cells = [
@@ -76,19 +76,21 @@ def text(forecast: Forecast) -> str:
     return "\n".join(lines)
 
 
-def _cells(row) -> list[str]:
-    def number(value: float) -> str:
-        return "" if math.isnan(value) else f"{value:.3f}"
+def _cells(row, form: str) -> list[str]:
+    """What a row says behind its language; shares in a format."""
 
-    ends = "none" if math.isnan(row["low"]) else f"{row['low']:.3f} to {row['high']:.3f}"
-    labels = "" if math.isnan(row["labels"]) else str(math.ceil(row["labels"]))
+    def joined(word: str, first: float, second: float) -> str:
+        return f"{first:{form}} {word} {second:{form}}"
+
+    measured = "" if math.isnan(row["measured"]) else joined("±", row["measured"], row["stderr"])
+    if row["stderr"] == 0:  # all right or all wrong: rows so few tell no error
+        measured = f"{row['measured']:{form}}"
     return [
-        row["language"],
-        number(row["forecast"]),
-        ends,
-        number(row["measured"]) and f"{row['measured']:.3f} ± {row['stderr']:.3f}",
-        labels,
-        str(row["rows"]),
+        "" if math.isnan(row["forecast"]) else f"{row['forecast']:{form}}",
+        "none" if math.isnan(row["low"]) else joined("to", row["low"], row["high"]),
+        measured,
+        "" if math.isnan(row["labels"]) else f"{math.ceil(row['labels']):,}",
+        f"{row['rows']:,}",
         row["because"],
     ]
 
@@ -147,13 +149,6 @@ def plot(forecast: Forecast) -> str:
 
 
 def _row(row) -> str:
-    def share(value: float) -> str:
-        return "" if math.isnan(value) else f"{value:.1%}"
-
-    ends = "none" if math.isnan(row["low"]) else f"{row['low']:.1%} to {row['high']:.1%}"
-    labels = "" if math.isnan(row["labels"]) else f"{math.ceil(row['labels'])} labels"
-    measured = share(row["measured"]) and f"{row['measured']:.1%} ± {row['stderr']:.1%}"
-    cells = [f"{row['language']} ({row['name']})", share(row["forecast"]), ends, measured, labels]
-    cells += [f"{row['rows']:,}", row["because"]]
+    cells = [f"{row['language']} ({row['name']})", *_cells(row, ".1%")]
     kind = ' class="outside"' if row["outside"] else ""
-    return f"<tr{kind}>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in cells) + "</tr>\n"
+    return f"<tr{kind}>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>\n"
