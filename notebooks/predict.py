@@ -628,7 +628,6 @@ live.thresholds(
     sure,
     right,
     chosen=chosen,
-    name="predict-thresholds",
     caption="The share of examples above a threshold against accuracy, one point a language. Move the threshold away from "
     "the one that English chooses: does any other fit all languages better?",
 )
@@ -637,7 +636,6 @@ live.thresholds(
 live.calibration(
     sure,
     right,
-    name="predict-calibration",
     caption="Accuracy in bins of confidence, one language at a time. Below the diagonal the model is surer than it is right.",
 )
 

@@ -65,8 +65,8 @@ def pairs_in_order(side: Side, measure: str, objective: str, *, seed: int = 0, r
     return Interval(float(value), min(float(low), float(value)), max(float(high), float(value)), languages)
 
 
-def change_of_order(side: Side, measure: str, objective: str, base: str = "baseline") -> Interval:
-    """How much larger an objective's :func:`pairs_in_order` is than another's, in these languages.
+def change_of_order(side: Side, measure: str, objective: str) -> Interval:
+    """How much larger an objective's :func:`pairs_in_order` is than the baseline's, in these languages.
 
     The mean difference over the seeds that both have, with :func:`over_models`: what an objective does has to come back
     with another seed.
@@ -75,9 +75,8 @@ def change_of_order(side: Side, measure: str, objective: str, base: str = "basel
         side: with the models.
         measure: one of :data:`SIGNS`.
         objective: of the models.
-        base: the other one.
     """
-    ours, theirs = (_orders(side, measure, name) for name in (objective, base))
+    ours, theirs = (_orders(side, measure, name) for name in (objective, "baseline"))
     pairs = np.triu_indices(side.accuracy.shape[1], 1)
     return over_models([float((ours[seed] - theirs[seed])[pairs].mean()) for seed in ours if seed in theirs])
 

@@ -108,15 +108,14 @@ def order_kept(kept: Mapping[float, float], repeated: Mapping[float, float]) -> 
     return f"{draws} only: there it is largely the draw." if repeated[worst] < HALF else f"{draws}: another order."
 
 
-def real_changes(found: Obtained, named: Named, base: str = VANILLA) -> str:
-    """What recorded setups change against another one, in the mean over the target languages; empty without models.
+def real_changes(found: Obtained, named: Named) -> str:
+    """What recorded setups change against vanilla, in the mean over the target languages; empty without models.
 
     The interval is Student's t over the seeds that both have.
 
     Args:
         found: of :func:`paper.records.committed`.
         named: what a setup is called, from a key.
-        base: name of the other one.
     """
     means: dict[tuple[str, str], dict[int, float]] = {}
     for key, mean in target_means(found).items():
@@ -124,8 +123,8 @@ def real_changes(found: Obtained, named: Named, base: str = VANILLA) -> str:
         means.setdefault((run.task, named(key)), {})[run.config.seed] = mean
     changes, alone = {}, [task for task in dict.fromkeys(task for task, _ in means)]
     for (task, setup), ours in means.items():
-        theirs = means.get((task, base), {})
-        if setup != base and (common := sorted(ours.keys() & theirs.keys())):
+        theirs = means.get((task, VANILLA), {})
+        if setup != VANILLA and (common := sorted(ours.keys() & theirs.keys())):
             changes[f"{setup} ({task}, {_seeds(common)})"] = interval_of_mean([ours[s] - theirs[s] for s in common])
             alone = [one for one in alone if one != task]
     sentences = []
@@ -133,7 +132,7 @@ def real_changes(found: Obtained, named: Named, base: str = VANILLA) -> str:
         listed = ", ".join(f"{change:+.1f} with {name}" for name, change in changes.items())
         settled = [name for name, change in changes.items() if change.low == change.low and 0 not in change]
         told = f"settled (its interval excludes 0): {', '.join(settled)}" if settled else "no change is settled"
-        sentences.append(f"Against {base}, the mean of the target languages changes by [points]: {listed}; {told}.")
+        sentences.append(f"Against {VANILLA}, the mean of the target languages changes by [points]: {listed}; {told}.")
     if alone:
         tasks = _and(alone)
         sentences.append(f"Of {tasks} no two setups with a seed in common are recorded yet, to be compared.")

@@ -2,7 +2,7 @@
 
 A cell of a chapter ends with one of them::
 
-    live.leave_out(obtained.frame, x="margin", caption="…")
+    live.leave_out(obtained.frame, "margin")
 """
 
 from paper.live.confidence import calibration, thresholds

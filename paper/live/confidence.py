@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from paper.figures import FAINT, INK
 from paper.live.embed import Live, show
-from paper.live.looks import styled
+from paper.live.looks import above, as_csv, styled
 from xlgen.analysis import AnalysisError
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ def thresholds(
     *,
     source: str = "en",
     chosen: float | None = None,
-    name: str = "thresholds",
     caption: str = "",
 ) -> Live:
     """A slider for the threshold; the share of examples above it against the accuracy, one point a language.
@@ -38,13 +37,13 @@ def thresholds(
         correct: by language, (N,) whether it is right.
         source: language in which the threshold is chosen.
         chosen: the threshold, where other examples of the source have given it; ``None`` chooses it on these.
-        name: of the figure.
         caption: below the figure.
 
     Raises:
         AnalysisError: languages or lengths differ.
     """
     import altair as alt
+    import pandas as pd
 
     confidence, correct = _both(confidence, correct, source)
     accuracy = {language: float(right.mean()) for language, right in correct.items()}
@@ -52,13 +51,13 @@ def thresholds(
     share = {language: [float((value >= t).mean()) for t in grid] for language, value in confidence.items()}
     if chosen is None:
         chosen = float(grid[np.argmin(np.abs(np.array(share[source]) - accuracy[source]))])
-    lines = ["t,language,is_source,share,accuracy"]
-    lines += [
-        f"{t:.2f},{language},{int(language == source)},{share[language][k]:.6g},{accuracy[language]:.6g}"
+    rows = [
+        (t, language, int(language == source), share[language][k], accuracy[language])
         for language in confidence
         for k, t in enumerate(grid)
     ]
-    data = _csv(lines, "t", "share", "accuracy", "is_source")
+    table = pd.DataFrame(rows, columns=["t", "language", "is_source", "share", "accuracy"])
+    data = as_csv(table, "t", "share", "accuracy", "is_source")
     threshold = alt.param(
         name="threshold",
         value=round(chosen / STEP) * STEP,
@@ -95,12 +94,9 @@ def thresholds(
         .transform_aggregate(error="mean(off)", n="count()")
         .transform_calculate(words=words)
     )
-    return _square(
-        alt.layer(_diagonal(), names, points, _readout(said), data=data).add_params(threshold),
-        name,
-        caption,
-        "Scatter plot, one point a language: the share of examples above a threshold and the accuracy.",
-    )
+    chart = alt.layer(_diagonal(), names, points, above(said), data=data).add_params(threshold)
+    what = "Scatter plot, one point a language: the share of examples above a threshold and the accuracy."
+    return show(styled(chart.properties(height=340)), name="thresholds", caption=caption, alt=what)
 
 
 def calibration(
@@ -108,7 +104,6 @@ def calibration(
     correct: Mapping[str, ArrayLike],
     *,
     first: str = "en",
-    name: str = "calibration",
     caption: str = "",
 ) -> Live:
     """Accuracy against confidence in ten bins of equal width, one language at a time beside all others in grey.
@@ -117,24 +112,24 @@ def calibration(
         confidence: by language, (N,) probabilities of the predicted class.
         correct: by language, (N,) whether it is right.
         first: language that is shown first.
-        name: of the figure.
         caption: below the figure.
 
     Raises:
         AnalysisError: languages or lengths differ.
     """
     import altair as alt
+    import pandas as pd
 
     confidence, correct = _both(confidence, correct, first)
-    lines = ["language,confidence,accuracy,n,all_confidence,all_accuracy"]
+    rows = []
     for language, value in confidence.items():
         bins = np.minimum((value * BINS).astype(int), BINS - 1)
         for one in np.unique(bins):
             inside = bins == one
-            numbers = (value[inside].mean(), correct[language][inside].mean(), inside.sum())
-            whole = (value.mean(), correct[language].mean())
-            lines.append(",".join([language, *(f"{number:.6g}" for number in (*numbers, *whole))]))
-    data = _csv(lines, "confidence", "accuracy", "n", "all_confidence", "all_accuracy")
+            here = (value[inside].mean(), correct[language][inside].mean(), inside.sum())
+            rows.append((language, *here, value.mean(), correct[language].mean()))
+    numbers = ["confidence", "accuracy", "n", "all_confidence", "all_accuracy"]
+    data = as_csv(pd.DataFrame(rows, columns=["language", *numbers]), *numbers)
     language = alt.param(
         name="the_language", value=first, bind=alt.binding_select(options=list(confidence), name="language ")
     )
@@ -167,12 +162,9 @@ def calibration(
         .transform_aggregate(gap="sum(gap)", n="sum(n)", c="max(all_confidence)", a="max(all_accuracy)")
         .transform_calculate(words=words)
     )
-    return _square(
-        alt.layer(_diagonal(), others, line, points, _readout(said), data=data).add_params(language),
-        name,
-        caption,
-        "Accuracy over confidence in ten bins, one line a language, and the diagonal of perfect calibration.",
-    )
+    chart = alt.layer(_diagonal(), others, line, points, above(said), data=data).add_params(language)
+    what = "Accuracy over confidence in ten bins, one line a language, and the diagonal of perfect calibration."
+    return show(styled(chart.properties(height=340)), name="calibration", caption=caption, alt=what)
 
 
 def _both(
@@ -192,29 +184,8 @@ def _both(
     return values, right
 
 
-def _csv(lines: Sequence[str], *numbers: str) -> alt.Data:
-    import altair as alt
-
-    parse = dict.fromkeys(numbers, "number")
-    return alt.Data(values="\n".join(lines), format=alt.CsvDataFormat(type="csv", parse=parse))
-
-
 def _diagonal() -> alt.Chart:
     import altair as alt
 
     ends = alt.Data(values=[{"x": 0, "y": 0}, {"x": 1, "y": 1}])
     return alt.Chart(ends).mark_line(color=FAINT, strokeDash=[4, 3], strokeWidth=1).encode(x="x:Q", y="y:Q")
-
-
-def _readout(chart: alt.Chart) -> alt.Chart:
-    import altair as alt
-
-    return (
-        chart.mark_text(align="left", baseline="bottom", fontSize=12, lineHeight=16, color=INK)
-        .encode(x=alt.value(0), y=alt.value(-26), text="words:N")
-        .properties(name="readout")
-    )
-
-
-def _square(chart: alt.LayerChart, name: str, caption: str, alt_text: str) -> Live:
-    return show(styled(chart.properties(height=340)), name=name, caption=caption, alt=alt_text)

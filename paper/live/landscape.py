@@ -63,8 +63,6 @@ def algorithm_1(
     sigma: float = 1.0,
     n: float = 15.0,
     lam: float = 0.25,
-    name: str = "algorithm-1",
-    caption: str = "",
 ) -> Live:
     """Algorithm 1 line by line, with σ, n and λ to choose and noise to draw again.
 
@@ -76,8 +74,6 @@ def algorithm_1(
         sigma: noise scale that is shown first.
         n: step.
         lam: relative radius of the ball.
-        name: of the figure.
-        caption: below the figure.
     """
     sets = {key: np.asarray(x, dtype=float) for key, x in sets.items()}
     labels, w_0, epsilon = (np.asarray(each, dtype=float) for each in (labels, w_0, epsilon))
@@ -98,7 +94,7 @@ def algorithm_1(
         **{"sigma": sigma, "n": n, "lam": lam, "alt": alt},
     }
     shown = picture(w_0, reach, lambda plane: loss(plane, x, labels), paths)
-    return drawn("algorithm_1", data, shown, name=name, caption=caption, alt=alt)
+    return drawn("algorithm_1", data, shown, name="algorithm-1", alt=alt)
 
 
 def two_steps(
@@ -110,8 +106,6 @@ def two_steps(
     rate: float = 10.0,
     rho: float = 1.0,
     lam: float = 0.5,
-    name: str = "two-steps",
-    caption: str = "",
 ) -> Live:
     """Descent from the same place: plain, by SAM's two steps, or with the Fisher penalty; ρ and λ to choose.
 
@@ -126,8 +120,6 @@ def two_steps(
         rate: learning rate.
         rho: SAM's radius that is shown first.
         lam: weight of the penalty that is shown first.
-        name: of the figure.
-        caption: below the figure.
     """
     x, labels, w_0, start = (np.asarray(each, dtype=float) for each in (x, labels, w_0, start))
     slope = gradient(start, x, labels)
@@ -142,7 +134,7 @@ def two_steps(
         "looks": {key: {"colour": look(key).colour} for key in objectives},
     }
     shown = picture(w_0, reach, lambda plane: loss(plane, x, labels), paths)
-    return drawn("two_steps", data, shown, name=name, caption=caption, alt=alt)
+    return drawn("two_steps", data, shown, name="two-steps", alt=alt)
 
 
 def bisection(
@@ -156,8 +148,6 @@ def bisection(
     restarts: int = 2,
     steps: int = 5,
     seed: int = 0,
-    name: str = "bisection",
-    caption: str = "",
 ) -> Live:
     """The α-bisection step by step, with the criterion to choose; see :mod:`xlgen.measures.sharpness_alpha`.
 
@@ -171,8 +161,6 @@ def bisection(
         restarts: random starts for each α, the same for all.
         steps: ascent steps from each start.
         seed: of the starts.
-        name: of the figure.
-        caption: below the figure.
     """
     from matplotlib.figure import Figure
 
@@ -193,7 +181,7 @@ def bisection(
     ax.plot(alphas, deviations, ".-", color="#333333")
     ax.axhline(threshold, color="#767676", linestyle="--")
     ax.set(xscale="log", ylim=(0, 3 * max(threshold, deviations[0])), xlabel="α", ylabel="worst L(w + u) [nats]")
-    return drawn("bisection", data, as_svg(figure), name=name, caption=caption, alt=alt)
+    return drawn("bisection", data, as_svg(figure), name="bisection", alt=alt)
 
 
 def worst(alpha: float, starts: NDArray, steps: int, x: NDArray, labels: NDArray, w_0: NDArray) -> float:

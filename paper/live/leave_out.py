@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from paper.figures import INK
 from paper.live.embed import Live, show
-from paper.live.looks import scales, styled
+from paper.live.looks import as_csv, scales, straight, styled
 from paper.live.picker import MEAN, wide
 from paper.live.statistics import readout
 from xlgen.analysis import AnalysisError
@@ -16,43 +16,29 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def leave_out(
-    frame: pd.DataFrame,
-    *,
-    name: str = "leave-out",
-    x: str = "margin",
-    y: str = "accuracy",
-    source: str = "en",
-    caption: str = "",
-) -> Live:
+def leave_out(frame: pd.DataFrame, x: str) -> Live:
     """A scatter plot with one point per language; a click, or Enter, takes one out of the numbers and puts it back.
 
     Args:
         frame: as of :func:`paper.live.picker`, of one task and scale; the models that differ in the objective can be
             chosen, in the mean over their seeds.
-        name: of the figure.
         x: measure across.
-        y: the accuracy.
-        source: language of the training data, left out.
-        caption: below the figure.
 
     Raises:
-        UnknownName: ``x`` or ``y`` is no measure of the frame.
+        UnknownName: ``x`` is no measure of the frame.
         AnalysisError: there are several tasks or scales, so that a language would have several points.
     """
     import altair as alt
 
-    for measure in (x, y):
-        if measure not in set(frame.measure):
-            raise UnknownName("measure", measure, set(frame.measure))
-    table = wide(frame[frame.measure.isin([x, y])], y=y, source=source)
+    if x not in set(frame.measure):
+        raise UnknownName("measure", x, set(frame.measure))
+    table = wide(frame[frame.measure.isin([x, "accuracy"])])
     settings = sorted(set(table.scale + ", " + table.task))
     if len(settings) > 1:
         raise AnalysisError(f"the frame has {'; '.join(settings)}; expected one task and scale: choose its rows first.")
-    table = table[table.seed == MEAN].rename(columns={x: "x", y: "y"})[["objective", "language", "x", "y"]]
+    table = table[table.seed == MEAN].rename(columns={x: "x", "accuracy": "y"})[["objective", "language", "x", "y"]]
     objectives = list(dict.fromkeys(table.objective))
-    text = table.to_csv(index=False, float_format="%.6g")
-    data = alt.Data(values=text, format=alt.CsvDataFormat(type="csv", parse={"x": "number", "y": "number"}))
+    data = as_csv(table, "x", "y")
 
     model = alt.param(
         name="the_objective", value=objectives[0], bind=alt.binding_select(options=objectives, name="objective ")
@@ -60,7 +46,7 @@ def leave_out(
     out = alt.selection_point(name="out", fields=["language"], toggle="true", on="click", clear=False, empty=False)
     base = alt.Chart().transform_filter("datum.objective == the_objective")
     across = alt.X("x:Q", title=x.replace("_", " "), scale=alt.Scale(zero=False, padding=12))
-    up = alt.Y("y:Q", title=y.replace("_", " "), scale=alt.Scale(zero=False, padding=12))
+    up = alt.Y("y:Q", title="accuracy", scale=alt.Scale(zero=False, padding=12))
     colour, shape = scales(objectives)
     points = (
         base.mark_point(size=90, opacity=1, strokeWidth=1.5, cursor="pointer")
@@ -73,16 +59,11 @@ def leave_out(
             tooltip=["language:N", alt.Tooltip("x:Q", title=x, format=".4~g"), alt.Tooltip("y:Q", format=".3f")],
             description=alt.Description("label:N"),
         )
-        .transform_calculate(label=f"datum.language + ': {x} ' + format(datum.x, '.4~g') + ', {y} ' + datum.y")
+        .transform_calculate(label=f"datum.language + ': {x} ' + format(datum.x, '.4~g') + ', accuracy ' + datum.y")
         .add_params(out)
         .properties(name="points")
     )
     kept = base.transform_filter(~out)
-    line = (
-        kept.transform_regression("x", "y")
-        .mark_line(color="#767676", strokeDash=[4, 3], strokeWidth=1)
-        .encode(alt.X("x:Q"), alt.Y("y:Q"))
-    )
     names = base.mark_text(align="left", dx=8, dy=-7, fontSize=10, color="#333333", tooltip=None).encode(
         across, up, text="language:N"
     )
@@ -94,10 +75,9 @@ def leave_out(
         .encode(x=alt.value(0), y=alt.value(-42), text="words:N")
         .properties(name="readout_out")
     )
-    chart = alt.layer(line, names, points, readout(kept, "x", "y"), said, data=data).add_params(model)
+    chart = alt.layer(straight(kept), names, points, readout(kept), said, data=data).add_params(model)
     return show(
         styled(chart.properties(height=300)),
-        name=name,
-        caption=caption,
-        alt=f"Scatter plot, one point per language: {x} across, {y} up, and a straight line through those that are in.",
+        name="leave-out",
+        alt=f"Scatter plot, one point per language: {x} across, accuracy up, and a straight line through what is in.",
     )

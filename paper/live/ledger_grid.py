@@ -16,7 +16,7 @@ BLACK_ON = ("#56B4E9", "#D55E00", "#BBBBBB", "#009E73", "#FFFFFF")
 """Colours of :data:`paper.ledger.page.LOOKS` on which black text has the larger contrast; white has it on the rest."""
 
 
-def ledger_grid(joints: Iterable[Joint], *, name: str = "ledger-grid", caption: str = "") -> Live:
+def ledger_grid(joints: Iterable[Joint]) -> Live:
     """A line for each table and figure with the number of its claims by verdict, each a link to the first of them.
 
     A claim of two figures is counted in the line of each. The menus, and a click on a number, also leave only those
@@ -24,8 +24,6 @@ def ledger_grid(joints: Iterable[Joint], *, name: str = "ledger-grid", caption: 
 
     Args:
         joints: of :func:`paper.ledger.joined`.
-        name: of the figure.
-        caption: below the figure.
     """
     joints = tuple(joints)
     items = {
@@ -56,7 +54,7 @@ def ledger_grid(joints: Iterable[Joint], *, name: str = "ledger-grid", caption: 
         "scale": list(dict.fromkeys(joint.scale or NOT_RUN for joint in joints)),
         "chapter": [name for name in CHAPTERS if any(name in joint.chapters for joint in joints)],
     }
-    return Live(name, "ledger_grid", {"menus": menus, "names": {"item": "table or figure"}}, table, caption, alt)
+    return Live("ledger-grid", "ledger_grid", {"menus": menus, "names": {"item": "table or figure"}}, table, "", alt)
 
 
 def _cell(item: str, verdict: str, joints: list[Joint]) -> str:

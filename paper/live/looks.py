@@ -9,6 +9,7 @@ from paper.figures import FAINT, INK, look
 
 if TYPE_CHECKING:
     import altair as alt
+    import pandas as pd
 
 SHAPES = {
     "o": "circle",
@@ -34,6 +35,35 @@ def scales(objectives: Iterable[str]) -> tuple[alt.Scale, alt.Scale]:
         alt.Scale(domain=names, range=[one.colour for one in looks]),
         alt.Scale(domain=names, range=[SHAPES[one.marker] for one in looks]),
     )
+
+
+def as_csv(table: pd.DataFrame, *numbers: str, **others: str) -> alt.Data:
+    """Rows as CSV text, six digits a number.
+
+    Args:
+        table: the rows.
+        numbers: columns that are read as such.
+        others: type of further columns that would be guessed otherwise.
+    """
+    import altair as alt
+
+    parse = dict.fromkeys(numbers, "number") | others
+    text = table.to_csv(index=False, float_format="%.6g")
+    return alt.Data(values=text, format=alt.CsvDataFormat(type="csv", parse=parse))
+
+
+def straight(chart: alt.Chart) -> alt.Chart:
+    """The least-squares line through the points ``x`` and ``y``."""
+    line = chart.transform_regression("x", "y").mark_line(color="#767676", strokeDash=[4, 3], strokeWidth=1)
+    return line.encode(x="x:Q", y="y:Q")
+
+
+def above(chart: alt.Chart) -> alt.Chart:
+    """The layer that says the column ``words`` above the plot (:func:`paper.live.embed.show`)."""
+    import altair as alt
+
+    text = chart.mark_text(align="left", baseline="bottom", fontSize=12, lineHeight=16, color=INK, clip=False)
+    return text.encode(x=alt.value(0), y=alt.value(-26), text="words:N").properties(name="readout")
 
 
 def styled(chart: Any) -> Any:

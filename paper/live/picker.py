@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from paper.figures import INK
 from paper.live.embed import Live, show
-from paper.live.looks import scales, styled
+from paper.live.looks import as_csv, scales, straight, styled
 from paper.live.statistics import readout
 from xlgen.core.errors import UnknownName
 
@@ -18,64 +18,48 @@ MEAN = "mean"
 """Instead of a seed: the mean over the seeds."""
 
 
-def wide(frame: pd.DataFrame, *, y: str, source: str) -> pd.DataFrame:
-    """A row per model and language with a column per measure; for several seeds also their mean.
+def wide(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row per model and target language with an accuracy, a column per measure; for several seeds also their mean.
 
     Args:
         frame: as :attr:`paper.records.Obtained.frame`; a column ``scale`` is kept, a missing one is ``"miniature"``.
-        y: the measure that every row needs.
-        source: language of the training data; it is left out, because transfer is to the others.
     """
     import pandas as pd
 
     frame = frame.assign(scale=frame.get("scale", "miniature"))
-    frame = frame[~frame.language.isin([source, "all"])]
+    frame = frame[~frame.language.isin(["en", "all"])]
     index = ["scale", "task", "objective", "seed", "language"]
     table = frame.pivot_table("value", index, "measure", aggfunc="first").reset_index().astype({"seed": str})
-    table = table[table[y].notna()]
+    table = table[table["accuracy"].notna()]
     mean = table.drop(columns="seed").groupby([name for name in index if name != "seed"]).mean().reset_index()
     return pd.concat([mean.assign(seed=MEAN), table], ignore_index=True)[[*index, *table.columns.difference(index)]]
 
 
-def picker(
-    frame: pd.DataFrame,
-    *,
-    name: str = "picker",
-    x: str = "margin",
-    y: str = "accuracy",
-    source: str = "en",
-    labels: Mapping[str, str] | None = None,
-    caption: str = "",
-) -> Live:
+def picker(frame: pd.DataFrame, x: str, *, labels: Mapping[str, str] | None = None, caption: str = "") -> Live:
     """A scatter plot with one point per language, whose measure, model and scale of axis the reader picks.
 
     Args:
         frame: columns ``task``, ``objective``, ``seed``, ``language``, ``measure``, ``value`` and, for several
             scales, ``scale``.
-        name: of the figure.
         x: measure that is shown first.
-        y: the accuracy.
-        source: language of the training data.
         labels: measures in words, by name; only these are offered if there are any.
         caption: below the figure.
 
     Raises:
-        UnknownName: ``x`` or ``y`` is no measure of the frame.
+        UnknownName: ``x`` is no measure of the frame.
     """
     import altair as alt
 
     known = set(frame.measure)
-    for measure in (x, y, *(labels or ())):
+    for measure in (x, *(labels or ())):
         if measure not in known:
             raise UnknownName("measure", measure, known)
-    table = wide(frame, y=y, source=source)
-    measures = [one for one in labels or table.columns[5:] if one != y]
+    table = wide(frame)
+    measures = [one for one in labels or table.columns[5:] if one != "accuracy"]
     words = {one: (labels or {}).get(one, one.replace("_", " ")) for one in measures}
-    table = table.assign(setting=table.scale + ", " + table.task).rename(columns={y: "accuracy of y"})
+    table = table.assign(setting=table.scale + ", " + table.task).rename(columns={"accuracy": "accuracy of y"})
     table = table[["setting", "objective", "seed", "language", *measures, "accuracy of y"]]
-    numbers = {one: "number" for one in table.columns[4:]} | {"seed": "string"}
-    text = table.to_csv(index=False, float_format="%.6g")
-    data = alt.Data(values=text, format=alt.CsvDataFormat(type="csv", parse=numbers))
+    data = as_csv(table, *table.columns[4:], seed="string")
 
     def menu(column: str, first: str, label: str) -> alt.Parameter:
         options = list(dict.fromkeys(table[column]))
@@ -110,7 +94,7 @@ def picker(
         .transform_calculate(x="log_x ? log(datum.raw) / LN10 : datum.raw")
     )
     across = alt.X("x:Q", title=None, scale=alt.Scale(zero=False, nice=True, padding=12))
-    up = alt.Y("y:Q", title=y, scale=alt.Scale(zero=False, nice=True, padding=12))
+    up = alt.Y("y:Q", title="accuracy", scale=alt.Scale(zero=False, nice=True, padding=12))
     colour, shape = scales(dict.fromkeys(table.objective))
     points = (
         base.mark_point(filled=True, size=70, opacity=1, stroke="white", strokeWidth=0.7)
@@ -122,7 +106,7 @@ def picker(
             tooltip=[
                 alt.Tooltip("language:N"),
                 alt.Tooltip("raw:Q", title="measure", format=".4~g"),
-                alt.Tooltip("y:Q", title=y, format=".3f"),
+                alt.Tooltip("y:Q", title="accuracy", format=".3f"),
             ],
             description=alt.Description("label:N"),
         )
@@ -130,11 +114,6 @@ def picker(
             label="datum.language + ': measure ' + format(datum.raw, '.4~g') + ', accuracy ' + format(datum.y, '.3f')"
         )
         .properties(name="points")
-    )
-    line = (
-        base.transform_regression("x", "y")
-        .mark_line(color="#767676", strokeDash=[4, 3], strokeWidth=1)
-        .encode(alt.X("x:Q"), alt.Y("y:Q"))
     )
     # of neighbours in x one has its name above on the right, the other below on the left
     names = [
@@ -150,13 +129,13 @@ def picker(
         .mark_text(text=alt.expr(f"(log_x ? 'log₁₀ of ' : '') + {words!r}[measure]"), fontSize=12, color=INK)
         .encode(x=alt.value(alt.expr("width / 2")), y=alt.value(alt.expr("height + 34")))
     )
-    chart = alt.layer(line, points, *names, title, readout(base, "x", "y"), data=data).add_params(
+    chart = alt.layer(straight(base), points, *names, title, readout(base), data=data).add_params(
         measure, *menus, log, named
     )
     chart = chart.properties(height=300)
     return show(
         styled(chart),
-        name=name,
+        name="picker",
         caption=caption,
-        alt=f"Scatter plot, one point per language: {words[x]} across and {y} up, with a straight line through them.",
+        alt=f"Scatter plot, one point per language: {words[x]} across and accuracy up, and a straight line.",
     )

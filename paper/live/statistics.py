@@ -10,24 +10,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from paper.live.looks import above
 from xlgen.analysis.intervals import MIN_POINTS, Z
 
 if TYPE_CHECKING:
     import altair as alt
 
 
-def with_statistics(chart: alt.Chart, x: str, y: str) -> alt.Chart:
+def with_statistics(chart: alt.Chart) -> alt.Chart:
     """Reduce the rows of a chart to one, with ``n``, ``r``, ``low``, ``high``, ``error`` and ``error_of_mean``.
 
     Args:
-        chart: its rows are the points.
-        x: column of numbers; a row without one in both columns is left out.
-        y: another.
+        chart: its rows are the points, with numbers ``x`` and ``y``; a row that lacks one is left out.
     """
     return (
-        chart.transform_filter(f"isValid(datum['{x}']) && isValid(datum['{y}'])")
-        .transform_joinaggregate(n="count()", mean_x=f"mean({x})", mean_y=f"mean({y})")
-        .transform_calculate(dx=f"datum['{x}'] - datum.mean_x", dy=f"datum['{y}'] - datum.mean_y")
+        chart.transform_filter("isValid(datum.x) && isValid(datum.y)")
+        .transform_joinaggregate(n="count()", mean_x="mean(x)", mean_y="mean(y)")
+        .transform_calculate(dx="datum.x - datum.mean_x", dy="datum.y - datum.mean_y")
         .transform_calculate(xx="datum.dx * datum.dx", xy="datum.dx * datum.dy", yy="datum.dy * datum.dy")
         .transform_joinaggregate(s_xx="sum(xx)", s_xy="sum(xy)", s_yy="sum(yy)")
         .transform_calculate(
@@ -48,16 +47,12 @@ def with_statistics(chart: alt.Chart, x: str, y: str) -> alt.Chart:
     )
 
 
-def readout(chart: alt.Chart, x: str, y: str) -> alt.Chart:
+def readout(chart: alt.Chart) -> alt.Chart:
     """The statistics in words, as a layer above the plot.
 
     Args:
-        chart: its rows are the points.
-        x: column of numbers.
-        y: column of accuracies, as shares.
+        chart: its rows are the points: a number ``x``, and ``y``, an accuracy as a share.
     """
-    import altair as alt
-
     number = "replace(format(datum.{}, '.3f'), '-', '−')".format
     line = "format(100 * datum.{}, '.1f')".format
     words = (
@@ -66,10 +61,5 @@ def readout(chart: alt.Chart, x: str, y: str) -> alt.Chart:
         f" + {line('error_of_mean')} + '.'",
     )
     few = f"['r is undefined: ' + datum.n + ' points; {MIN_POINTS} that differ are needed.', '']"
-    return (
-        with_statistics(chart, x, y)
-        .transform_calculate(words=f"isFinite(datum.r) && isValid(datum.r) ? [{words[0]}, {words[1]}] : {few}")
-        .mark_text(align="left", baseline="bottom", fontSize=12, lineHeight=16, color="#333333", clip=False)
-        .encode(x=alt.value(0), y=alt.value(-26), text="words:N")
-        .properties(name="readout")
-    )
+    said = f"isFinite(datum.r) && isValid(datum.r) ? [{words[0]}, {words[1]}] : {few}"
+    return above(with_statistics(chart).transform_calculate(words=said))

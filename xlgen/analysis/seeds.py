@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xlgen.analysis.correlation import STATISTICS, Correlation
+from xlgen.analysis.correlation import Correlation
 from xlgen.analysis.intervals import AnalysisError, Interval, interval_of_mean
-from xlgen.core.errors import UnknownName
 
 
 @dataclass(frozen=True)
@@ -50,20 +49,17 @@ class OverSeeds:
         return f"{self.interval}, mean over {self.n_seeds} seeds"
 
 
-def over_seeds(correlations: Iterable[Correlation | float], coefficient: str = "pearson") -> OverSeeds:
-    """Average a coefficient over seeds on the scale of Fisher's z.
+def over_seeds(correlations: Iterable[Correlation | float]) -> OverSeeds:
+    """Average a correlation coefficient over seeds on the scale of Fisher's z.
 
     Args:
-        correlations: one per seed; numbers are taken for the coefficients themselves, ``nan`` for an undefined one.
-        coefficient: ``"pearson"``, ``"spearman"`` or ``"kendall"``.
+        correlations: one per seed, of which Pearson's coefficient is taken; or coefficients, ``nan`` for an undefined
+            one.
 
     Raises:
-        UnknownName: no such coefficient.
         AnalysisError: there are none, or a number is outside [-1, 1].
     """
-    if coefficient not in STATISTICS:
-        raise UnknownName("coefficient", coefficient, STATISTICS)
-    values = [getattr(c, coefficient).value if isinstance(c, Correlation) else float(c) for c in correlations]
+    values = [c.pearson.value if isinstance(c, Correlation) else float(c) for c in correlations]
     defined = [r for r in values if not math.isnan(r)]
     if not values:
         raise AnalysisError("no correlations; expected one per seed.")
