@@ -108,7 +108,7 @@ ewc = dict(strength=lam, language=language, variants=variants, own=ewc_languages
 protocol = protocols.regularisers(preset, tasks=every_task, strengths=lams, seeds=seeds, **ewc, **settings)
 penalties = ("L2", first, *(f"EWC {corpus}" for corpus in variants))
 sweep = [(name, at) for at in strengths for name in penalties if (main, (name, at), seeds[0]) in protocol.configs]
-looked_into = 1 + len(sweep)  # of the first task and seed, which come first
+looked_into = 1 + 2 * len(strengths)  # vanilla, L2 and EWC of the first task and seed, which come first
 trained = records.obtain(protocol, options, workers=workers, live=max(chapters.how_many(live), looked_into))
 
 # %% tags=["remove-input"]
@@ -399,7 +399,7 @@ read_in = list(dict.fromkeys([english, language, *further]))
 paragraphs = {code: words_of(code, 100).paragraphs for code in read_in}
 forgetting = Forgetting(config.model, paragraphs, max_length=config.max_length)
 ways, forgotten = {}, {}
-for setup in (VANILLA, *sweep):
+for setup in (VANILLA, *lines["l2"], *lines["ewc"]):
     ways[setup] = forgetting.displacement(load_model(trained.runs[main, setup, seeds[0]]))
     forgotten[setup] = forgetting(ways[setup])  # nats a paragraph, by language
 
@@ -420,7 +420,7 @@ plt.show()
 nats = {name: forgotten[compared[name.lower()]] for name in ("vanilla", "L2", "EWC")}
 ranked = [f"{name} {nats[name][language]:.2f}" for name in sorted(nats, key=lambda name: nats[name][language])]
 still = [f"in {c} {nats['EWC'][c] / nats['vanilla'][c]:.0%}" for c in read_in if nats["vanilla"][c] > 0]
-order, best = sorted(forgotten, key=lambda setup: forgotten[setup][language]), max(mean, key=mean.get)
+order, best = sorted(forgotten, key=lambda setup: forgotten[setup][language]), max(forgotten, key=mean.get)
 say(least=", ".join(ranked), protected=", ".join(still), place=f"{order.index(best) + 1} of {len(order)}")
 say(remembers=f"{order[0][0]} at λ = {order[0][1]:g}", remembers_change=signed(mean[order[0]] - mean[VANILLA], 2))
 say(transfers=best[0] + f" at λ = {best[1]:g}" * bool(best[1]))
