@@ -234,7 +234,7 @@ for scale, table in whole.items():
 # why: too few languages (measure more of them), or too noisy a measure (measure more examples).
 
 # %% tags=["remove-input"]
-bodies = {scale: contest(frame, every[every.key == frame.model.iloc[0]], level) for scale, frame in both.items()}
+bodies = {scale: contest(frame, every[every.key == frame.model.iloc[0]]) for scale, frame in both.items()}
 for scale, body in bodies.items():
     models_of = both[scale].model.nunique()
     caption = f"{scale}: {models_of} model{'s' * (models_of != 1)}, a language left out at a time; noise of the first"

@@ -71,18 +71,17 @@ def _title(one: Forecaster) -> str:
     return named(one.measures[0]) + ", as it is" * (one.how == "as is")
 
 
-def contest(frame: pd.DataFrame, rows: pd.DataFrame, level: float) -> list[tuple]:
+def contest(frame: pd.DataFrame, rows: pd.DataFrame) -> list[tuple]:
     """The estimators of some models under :data:`HEAD`, the smallest error in a left-out language first.
 
     Args:
         frame: as of :func:`xlgen.forecast.frame.tidy`.
         rows: of the records, of the one model whose noise is shown; they say which measures look at labels.
-        level: of the intervals.
     """
     chosen = {one.name: one for one in estimators(frame)}
     body = []
     used = {measure for measure, on in zip(rows["measure"], rows["on"], strict=True) if "true labels" in on}
-    for _, row in evaluate(frame, "language", list(chosen.values()), level).iterrows():
+    for _, row in evaluate(frame, "language", list(chosen.values()), None).iterrows():
         one = chosen[row["forecaster"]]
         said = noise_cells(noise(rows, one.measures[0]) if one.how == "ridge" and len(one.measures) == 1 else None)
         # a mean of the others is highest where the one left out is lowest: its r is -1, and says nothing
@@ -102,7 +101,7 @@ def closer(frame: pd.DataFrame, one: Forecaster, other: Forecaster, leave: str) 
     """
     first, second = (
         (100 * (found["value"] - found[frames.TRUTH]).abs()).groupby(found["model"]).mean()
-        for found in (left_out(frame, each, leave) for each in (one, other))
+        for found in (left_out(frame, each, leave, None) for each in (one, other))
     )
     return interval_of_mean(first - second)
 

@@ -158,13 +158,17 @@ def test_ridge_is_scikit_learns_pipeline_and_a_missing_feature_counts_as_the_mea
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from xlgen.forecast.ridge import LAMS
+    from xlgen.forecast.ridge import LAMS, slopes
 
     rng = np.random.default_rng(5)
     x = rng.normal(size=(12, 2)) * [1, 100] + [0, 1000]
     y = 0.5 + 0.1 * x[:, 0] + 0.01 * rng.normal(size=12)
-    theirs = make_pipeline(StandardScaler(), RidgeCV(alphas=LAMS)).fit(x, y)
-    assert ridge(x, y)(x[:4]) == pytest.approx(theirs.predict(x[:4]).clip(0, 1))
+    for known in (y, y + 0.3 * rng.normal(size=12), np.repeat(0.5, 12)):  # a weak, a strong and an idle penalty
+        theirs = make_pipeline(StandardScaler(), RidgeCV(alphas=LAMS)).fit(x, known)
+        assert ridge(x, known)(x[:4]) == pytest.approx(theirs.predict(x[:4]).clip(0, 1))
+        z = x / [1, 100]
+        theirs = RidgeCV(alphas=LAMS, fit_intercept=False).fit(z, known)
+        assert slopes(z, known, 0.0) == pytest.approx(theirs.coef_)
     gap = x[:1].copy()
     gap[0, 1] = math.nan
     filled = np.array([[x[0, 0], x[:, 1].mean()]])

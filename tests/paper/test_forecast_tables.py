@@ -102,7 +102,7 @@ def test_a_column_that_is_known_exactly_is_reliable_and_a_constant_has_no_coeffi
 
 def test_the_table_has_every_estimator_once_and_the_best_first():
     rows = recorded(noise=0.05)
-    body = forecasts.contest(frames.tidy(rows), rows, 0.9)
+    body = forecasts.contest(frames.tidy(rows), rows)
     names = [row[0] for row in body]
     assert len(names) == len(set(names)) and all(len(row) == len(forecasts.HEAD) for row in body)
     by_name = {row[0]: row for row in body}
@@ -119,7 +119,7 @@ def test_a_measure_that_can_do_without_labels_is_not_said_to_need_them():
     for on, said in (("test, model's labels", ""), ("test, true labels", "needed")):
         trace = rows[rows["measure"] == "confidence"].assign(measure="fisher_trace", on=on)
         table = pd.concat([rows, trace])
-        body = {row[0]: row for row in forecasts.contest(frames.tidy(table), table, 0.9)}
+        body = {row[0]: row for row in forecasts.contest(frames.tidy(table), table)}
         assert body[forecasts.named("fisher_trace")][1] == said
 
 

@@ -39,7 +39,7 @@ SPLITS = {
 
 
 def left_out(
-    frame: pd.DataFrame, forecaster: Forecaster, leave: str = "language", level: float = LEVEL
+    frame: pd.DataFrame, forecaster: Forecaster, leave: str = "language", level: float | None = LEVEL
 ) -> pd.DataFrame:
     """Forecast every model and language from rows that do not share what is left out.
 
@@ -47,12 +47,12 @@ def left_out(
         frame: as :func:`xlgen.forecast.frame.tidy` returns it.
         forecaster: which.
         leave: a name in :data:`SPLITS`.
-        level: of the intervals, each of which is made of the other rows alone.
+        level: of the intervals, each of which is made of the other rows alone; ``None`` makes none.
 
     Returns:
         The keys, ``truth``, ``value``, ``low`` and ``high`` of each row that can be forecast. Where the features of a
         row are missing altogether it cannot, nor where nothing is left to learn from. Ends are infinite where there are
-        too few rows (:func:`~xlgen.forecast.jackknife.fewest`) or groups for an interval.
+        too few rows (:func:`~xlgen.forecast.jackknife.fewest`) or groups for an interval, or none is made.
 
     Raises:
         UnknownName: there is no such way to leave out, or the table lacks a measure.
@@ -75,18 +75,18 @@ def left_out(
 
 
 def _forecast(
-    rest: pd.DataFrame, out: pd.DataFrame, forecaster: Forecaster, apart: Sequence[str], level: float
+    rest: pd.DataFrame, out: pd.DataFrame, forecaster: Forecaster, apart: Sequence[str], level: float | None
 ) -> pd.DataFrame:
     x, y, new = forecaster.features(rest), rest[frames.TRUTH].to_numpy(), forecaster.features(out)
     found = out[[*frames.KEYS, frames.TRUTH]]
-    if any(rest[name].nunique() < 2 for name in apart):  # one group cannot tell how far groups are apart
+    if level is None or any(rest[name].nunique() < 2 for name in apart):  # one group tells nothing of others
         return found.assign(value=forecaster.fit(x, y)(new), low=-math.inf, high=math.inf)
     band = jackknife_plus(forecaster.fit, x, y, new, [rest[name].tolist() for name in apart], level)
     return found.assign(value=band.value, low=band.low, high=band.high)
 
 
 def evaluate(
-    frame: pd.DataFrame, leave: str = "language", forecasters: Sequence[Forecaster] = (), level: float = LEVEL
+    frame: pd.DataFrame, leave: str = "language", forecasters: Sequence[Forecaster] = (), level: float | None = LEVEL
 ) -> pd.DataFrame:
     """Errors and coverage of forecasters, best first.
 
@@ -94,7 +94,7 @@ def evaluate(
         frame: as :func:`xlgen.forecast.frame.tidy` returns it.
         leave: a name in :data:`SPLITS`.
         forecasters: all :func:`~xlgen.forecast.forecasters.rivals` of the table unless given.
-        level: of the intervals.
+        level: of the intervals; ``None`` makes none.
 
     Returns:
         A row for each forecaster: its mean absolute error ``mae`` with the Student-t interval (95 %) of the mean over

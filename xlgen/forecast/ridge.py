@@ -17,9 +17,6 @@ def ridge(x: NDArray, y: NDArray) -> Predictor:
     A feature that a row lacks (``nan``) counts as its mean over the others. Forecasts are shares, and are cut to
     [0, 1].
     """
-    from sklearn import config_context
-    from sklearn.linear_model import RidgeCV
-
     if len(y) < 2 or not x.shape[1]:
         return lambda new: np.full(len(new), y.mean())
     there = np.isfinite(x)
@@ -31,6 +28,29 @@ def ridge(x: NDArray, y: NDArray) -> Predictor:
     def standardised(x: NDArray) -> NDArray:
         return np.where(np.isfinite(x), (x - centre) / scale, 0)
 
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # which takes longer than the fit
-        model = RidgeCV(alphas=LAMS).fit(standardised(x), y)
-    return lambda new: (model.intercept_ + standardised(new) @ model.coef_).clip(0, 1)
+    mean = y.mean()
+    beta = slopes(standardised(x), y - mean, 1 / len(y))
+    return lambda new: (mean + standardised(new) @ beta).clip(0, 1)
+
+
+def slopes(z: NDArray, y: NDArray, leverage: float) -> NDArray:
+    r"""Coefficients (K,) of the ridge without intercept, of that strength which forecasts rows left out best.
+
+    .. math:: \hat\beta_\lambda = (Z^\top Z + \lambda I)^{-1} Z^\top y , \qquad
+        y_i - z_i^\top \hat\beta_{\lambda,-i} = \frac{y_i - z_i^\top \hat\beta_\lambda}{1 - h_i} , \qquad
+        h_i = h + z_i^\top (Z^\top Z + \lambda I)^{-1} z_i
+
+    with the least sum of squares of the second over :data:`LAMS`: no row has to be left out to know them all
+    [allen1974press].
+
+    Args:
+        z: (N, K) features.
+        y: (N,) what is predicted.
+        leverage: h of every row, 1 / N where the means of z and y were taken off, else 0.
+    """
+    variances, axes = np.linalg.eigh(z.T @ z)
+    u = z @ axes
+    shrunk, along = 1 / (variances[:, None] + LAMS), (u.T @ y)[:, None]
+    left_out = (y[:, None] - u @ (along * shrunk)) / (1 - leverage - np.square(u) @ shrunk)
+    best = np.square(left_out).sum(axis=0).argmin()
+    return axes @ (along * shrunk)[:, best]

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from xlgen.forecast.jackknife import Predictor
-from xlgen.forecast.ridge import LAMS, ridge
+from xlgen.forecast.ridge import ridge, slopes
 
 
 def numbers(names: ArrayLike) -> NDArray:
@@ -43,9 +43,6 @@ def within(x: NDArray, y: NDArray) -> Predictor:
         What predicts from (M, K + 3), shares in [0, 1]. Where no two rows share a language there is nothing to learn of
         differences, and all is forecast by the line.
     """
-    from sklearn import config_context
-    from sklearn.linear_model import RidgeCV
-
     features, (language, model, noise) = x[:, :-3], x[:, -3:].T
     line = ridge(features, y)
     beside_line = effects(y - line(features), model, noise)
@@ -64,9 +61,7 @@ def within(x: NDArray, y: NDArray) -> Predictor:
     scale = np.sqrt(np.square(differs(x)).mean(axis=0))
     scale = np.where(scale > 1e-12, scale, np.inf)
     off = y - level[language].to_numpy()
-    with config_context(assume_finite=True, skip_parameter_validation=True):  # which takes longer than the fit
-        ridges = RidgeCV(alphas=LAMS, fit_intercept=False)
-        beta = ridges.fit(differs(x) / scale, off).coef_ if scale.size else scale
+    beta = slopes(differs(x) / scale, off, 0.0)
     others = n[language].to_numpy() - 1
     known = others > 0
     # a row is part of its language's mean: n / (n - 1) of the residual is what it differs by from the others
