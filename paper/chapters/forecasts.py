@@ -142,8 +142,9 @@ def beside_labels(frame: pd.DataFrame, labels: Sequence[int], level: float, draw
         ``"alone"``) and model, the mean over its languages and draws of ``off``, the absolute error, ``width``, that of
         the interval [points], and ``inside``, the share of truths in it (``nan`` where there is none).
     """
-    table, rng = frames.wide(frame, ESTIMATORS), np.random.default_rng(0)
-    task, found = TASKS[table["task"].iloc[0]], []
+    task, found, rng = TASKS[frame["task"].iloc[0]], [], np.random.default_rng(0)
+    frame = frame[frame["measure"].isin([*ESTIMATORS, task.metric])]
+    table = frames.wide(frame, ESTIMATORS)
     for model, here in table.groupby("model"):
         for count, _ in itertools.product(labels, range(draws)):
             labelled = rng.permutation(here["language"].to_numpy())[:count].tolist()

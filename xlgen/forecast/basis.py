@@ -77,8 +77,9 @@ class Basis:
         """The fitted rows but for one's own, whether the language is new, and the places of ``own`` that share both."""
         fitted = list(zip(self.rows["model"], self.rows["language"], strict=True))
         groups: dict[tuple, list[int]] = {}
-        for i, pair in enumerate(zip(own["model"], own["language"], strict=True)):
-            groups.setdefault((pair if pair in fitted else None, self._new(*pair)), []).append(i)
+        pairs = zip(own["model"], own["language"], strict=True)
+        for i, (pair, new) in enumerate(zip(pairs, self._new(own), strict=True)):
+            groups.setdefault((pair if pair in fitted else None, new), []).append(i)
         for (left_out, new), places in groups.items():
             yield self.rows[np.array([pair != left_out for pair in fitted], dtype=bool)], new, places
 
@@ -135,14 +136,18 @@ class Basis:
             band = jackknife_plus(self.forecaster.fit, x, y, x[:1], apart, level)
             return float(np.nanmean(np.abs(band.held - y)))
 
-        ways = [self._new(model, language) for model, language in zip(own["model"], own["language"], strict=True)]
+        ways = self._new(own)
         found = {new: error(new) for new in dict.fromkeys(ways)}
         return [found[new] for new in ways]
 
-    def _new(self, model: str, language: str) -> bool:
-        """Whether other models matter to the forecast, and have not this language."""
-        others = self.rows.loc[self.rows["model"] != model, "language"]
-        return self.forecaster.how == "within" and language not in set(others)
+    def _new(self, own: pd.DataFrame) -> list[bool]:
+        """Of each row, whether other models matter to the forecast, and have not its language."""
+        models: dict[str, set[str]] = {}
+        for model, language in zip(self.rows["model"], self.rows["language"], strict=True):
+            models.setdefault(language, set()).add(model)
+        within = self.forecaster.how == "within"
+        pairs = zip(own["model"], own["language"], strict=True)
+        return [within and not models.get(language, set()) - {model} for model, language in pairs]
 
 
 def _apart(rows: pd.DataFrame, new: bool) -> list[list[Hashable]]:

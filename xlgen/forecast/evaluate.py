@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from xlgen.analysis.intervals import Z, interval_of_mean
 from xlgen.core.errors import DataError, UnknownName
 from xlgen.forecast import frame as frames
 from xlgen.forecast.forecasters import Forecaster, rivals
-from xlgen.forecast.jackknife import LEVEL, jackknife_plus
+from xlgen.forecast.jackknife import LEVEL, Fit, jackknife_plus
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,28 @@ def left_out(
     table = frames.wide(frame, [name for name in forecaster.measures if name != frames.SOURCE])
     if forecaster.measures:
         table = table.dropna(subset=list(forecaster.measures), how="all").reset_index(drop=True)
-    parts = []
-    for _, same in table.groupby(list(split.within)) if split.within else [((), table)]:
-        for key, out in same.groupby(list(split.apart)):
-            rest = same[np.logical_and.reduce([same[name] != own for name, own in zip(split.apart, key, strict=True)])]
-            if len(rest):
-                parts.append(_forecast(rest, out, forecaster, split.apart, level))
-    if not parts:
+    x, y = forecaster.features(table), table[frames.TRUTH].to_numpy(dtype=float)
+    alike = table.groupby(list(split.within)).ngroup().to_numpy() if split.within else np.zeros(len(table), int)
+    apart = np.array([pd.factorize(table[name], sort=True)[0] for name in split.apart])
+    ends, order = np.empty((len(table), 3)), []
+    for key in np.unique(np.vstack([alike, apart]), axis=1).T:
+        out = (alike == key[0]) & (apart == key[1:, None]).all(axis=0)
+        rest = (alike == key[0]) & (apart != key[1:, None]).all(axis=0)
+        if rest.any():
+            ends[out] = _forecast(x[rest], y[rest], x[out], apart[:, rest], forecaster.fit, level)
+            order.append(np.flatnonzero(out))
+    if not order:
         raise DataError(f"nothing is left to learn from without a {leave}; expected at least two.")
-    return pd.concat(parts, ignore_index=True)
+    found = table[[*frames.KEYS, frames.TRUTH]].assign(value=ends[:, 0], low=ends[:, 1], high=ends[:, 2])
+    return found.iloc[np.concatenate(order)].reset_index(drop=True)
 
 
-def _forecast(
-    rest: pd.DataFrame, out: pd.DataFrame, forecaster: Forecaster, apart: Sequence[str], level: float | None
-) -> pd.DataFrame:
-    x, y, new = forecaster.features(rest), rest[frames.TRUTH].to_numpy(), forecaster.features(out)
-    found = out[[*frames.KEYS, frames.TRUTH]]
-    if level is None or any(rest[name].nunique() < 2 for name in apart):  # one group tells nothing of others
-        return found.assign(value=forecaster.fit(x, y)(new), low=-math.inf, high=math.inf)
-    band = jackknife_plus(forecaster.fit, x, y, new, [rest[name].tolist() for name in apart], level)
-    return found.assign(value=band.value, low=band.low, high=band.high)
+def _forecast(x: NDArray, y: NDArray, new: NDArray, apart: NDArray, fit: Fit, level: float | None) -> NDArray:
+    """Forecast and ends (M, 3) of new rows, from rows (N, K) that are apart in these (A, N) respects."""
+    if level is None or any(len(np.unique(labels)) < 2 for labels in apart):  # one group tells nothing of others
+        return np.column_stack([fit(x, y)(new), np.tile([-math.inf, math.inf], (len(new), 1))])
+    band = jackknife_plus(fit, x, y, new, apart.tolist(), level)
+    return np.column_stack([band.value, band.low, band.high])
 
 
 def evaluate(

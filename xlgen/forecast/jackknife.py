@@ -85,13 +85,16 @@ def jackknife_plus(
         raise AnalysisError(f"x {x.shape}, y {y.shape}, new {new.shape} and labels {[*map(len, labels)]} do not match.")
     if not 0 < level < 1:
         raise AnalysisError(f"level is {level}; expected a share between 0 and 1, such as 0.9.")
-    keys, held, there = list(zip(*labels, strict=True)), np.full(n, math.nan), np.empty((n, len(new)))
-    ranked = np.array([key[0] is not None for key in keys])
-    for key in dict.fromkeys(key for key in keys if key[0] is not None):
-        out = np.array([other == key for other in keys])
-        rest = np.array([all(a != b for a, b in zip(other, key, strict=True)) for other in keys])
+    held, there = np.full(n, math.nan), np.empty((n, len(new)))
+    numbers = [{label: number for number, label in enumerate(dict.fromkeys(labeling))} for labeling in labels]
+    codes = np.array([[of[label] for label in labeling] for of, labeling in zip(numbers, labels, strict=True)])
+    ranked = np.array([label is not None for label in labels[0]], dtype=bool)
+    for key in dict.fromkeys(map(tuple, codes[:, ranked].T)):
+        same = codes == np.array(key)[:, None]
+        out, rest = same.all(axis=0), ~same.any(axis=0)
         if not rest.any():
-            raise AnalysisError(f"nothing is left to fit without {', '.join(map(str, key))}; expected other rows too.")
+            names = ", ".join(str(labeling[out.argmax()]) for labeling in labels)
+            raise AnalysisError(f"nothing is left to fit without {names}; expected other rows too.")
         predictor = fit(x[rest], y[rest])
         held[out], there[out] = predictor(x[out]), predictor(new)
     value = fit(x, y)(new)

@@ -46,32 +46,36 @@ def within(x: NDArray, y: NDArray) -> Predictor:
     features, (language, model, noise) = x[:, :-3], x[:, -3:].T
     line = ridge(features, y)
     beside_line = effects(y - line(features), model, noise)
-    by_language = pd.Series(y).groupby(language)
-    centre, level, n = pd.DataFrame(features).groupby(language).mean(), by_language.mean(), by_language.size()
 
     def by_line(new: NDArray) -> NDArray:
         return (line(new[:, :-3]) + _of(beside_line, new)).clip(0, 1)
 
-    if len(level) == len(y):
+    languages, index, n = np.unique(language, return_inverse=True, return_counts=True)
+    if len(languages) == len(y):
         return by_line
+    level = np.append(np.bincount(index, y) / n, np.nan)
+    there, rows_of = np.isfinite(features), (index == np.arange(len(n))[:, None]).astype(float)
+    with np.errstate(invalid="ignore"):  # a feature that all rows of a language lack has no mean there
+        centre = rows_of @ np.where(there, features, 0.0) / (rows_of @ there)
 
-    def differs(rows: NDArray) -> NDArray:  # a feature that is missing is taken not to
-        return np.nan_to_num(rows[:, :-3] - centre.reindex(rows[:, -3]).to_numpy())
+    def differs(rows: NDArray, at: NDArray) -> NDArray:  # a feature that is missing is taken not to
+        return np.nan_to_num(rows[:, :-3] - centre[at])
 
-    scale = np.sqrt(np.square(differs(x)).mean(axis=0))
+    differences = differs(x, index)
+    scale = np.sqrt(np.square(differences).mean(axis=0))
     scale = np.where(scale > 1e-12, scale, np.inf)
-    off = y - level[language].to_numpy()
-    beta = slopes(differs(x) / scale, off, 0.0)
-    others = n[language].to_numpy() - 1
+    off = y - level[index]
+    beta = slopes(differences / scale, off, 0.0)
+    others = n[index] - 1
     known = others > 0
     # a row is part of its language's mean: n / (n - 1) of the residual is what it differs by from the others
-    residual = (off - differs(x) / scale @ beta)[known] * (others[known] + 1) / others[known]
+    residual = (off - differences / scale @ beta)[known] * (others[known] + 1) / others[known]
     beside = effects(residual, model[known], noise[known])
 
     def forecast(new: NDArray) -> NDArray:
-        there = level.reindex(new[:, -3]).to_numpy()
-        inside = (there + differs(new) / scale @ beta + _of(beside, new)).clip(0, 1)
-        return np.where(np.isnan(there), by_line(new), inside)
+        at = _places(languages, new[:, -3])
+        inside = (level[at] + differs(new, at) / scale @ beta + _of(beside, new)).clip(0, 1)
+        return np.where(at < 0, by_line(new), inside)
 
     return forecast
 
@@ -126,4 +130,10 @@ def _variances(residual: NDArray, model: NDArray) -> tuple[float, float]:
 
 
 def _of(effect: pd.Series, new: NDArray) -> NDArray:
-    return effect.reindex(new[:, -2]).fillna(0.0).to_numpy()
+    return np.append(effect.to_numpy(), 0.0)[_places(effect.index.to_numpy(), new[:, -2])]
+
+
+def _places(names: NDArray, wanted: NDArray) -> NDArray:
+    """Places among sorted names; -1, the place of what is added behind them, of one that is not there."""
+    at = np.searchsorted(names, wanted).clip(max=len(names) - 1)
+    return np.where(names[at] == wanted, at, -1)
