@@ -118,11 +118,11 @@ def command(encoder, tmp_path):
 
 def _command(encoder, place, **changes):
     (place / "run.json").write_text(json.dumps(config(encoder, epochs=2, **changes).to_dict()))
-    return ["run", "--config", place / "run.json", *_common(place)]
+    return ["run", "--config", place / "run.json", "--checkpoint-every", "2", *_common(place)]
 
 
 def _common(place):
-    return ["--store", place / "runs", "--threads", "1", "--device", "cpu", "--checkpoint-every", "2"]
+    return ["--store", place / "runs", "--threads", "1", "--device", "cpu"]
 
 
 def weights(place):

@@ -227,9 +227,9 @@ def of_languages(
     if not 1 <= folds <= examples:
         raise ConfigError(f"folds is {folds}; expected 1 to {examples}, the number of examples.")
     plain_text.check_folder(languages, options.text_dir)
+    texts = {language: read(name, [language], examples, options) for language in languages}
     parts: dict[str, list[Stored]] = {}
-    for language in languages:
-        text = read(name, [language], examples, options)
+    for language, text in texts.items():
         dealt = [Text(text.languages, text.source, text.paragraphs[k::folds]) for k in range(folds)]
         parts[language] = [of_text(name, part, settings, options) for part in dealt]
     tables = parts[languages[0]][0].facts["embeddings"]
