@@ -144,7 +144,7 @@ def each(folder: Path | None = None) -> Iterator[tuple[RunConfig, Result, list[R
         folder: of the records; the checkout's unless given.
     """
     for path in sorted((default_folder() if folder is None else folder).glob("*.json")):
-        source, *results = unpack(path, keep=False)
+        source, *results = unpack(path)  # kept: chapters go through all of them several times
         yield RunConfig.from_dict(source.read("config")), source, results
 
 
