@@ -358,6 +358,12 @@ def test_text_of_too_few_languages_or_paragraphs_is_refused(encoder, tmp_path, t
             of_text.of_languages(str(encoder), languages, 10, folds, Settings(), opts)
 
 
+def test_a_language_without_text_is_told_before_anything_is_computed(tmp_path, monkeypatch):
+    monkeypatch.setattr(of_text, "of_text", lambda *given: pytest.fail("computed"))
+    with pytest.raises((DataError, UnknownName), match="'xx'"):
+        of_text.of_languages("mini", ["en", "xx"], 10, 1, Settings(), options(tmp_path))
+
+
 def test_one_file_is_no_text_of_several_languages(encoder, tmp_path, text_dir, toy_tasks):
     """Each language would have the same text, and be at distance 0."""
     opts = options(tmp_path, text_dir=text_dir / "en.txt")

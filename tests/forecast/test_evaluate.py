@@ -106,6 +106,15 @@ def test_too_few_languages_give_no_interval_and_say_so():
     assert row["intervals"] == 0 and math.isnan(row["coverage"]) and math.isfinite(row["mae"])
 
 
+def test_without_intervals_the_errors_are_the_same():
+    (ours,) = evaluate.evaluate(table(), "language", [RIDGE]).to_dict("records")
+    (bare,) = evaluate.evaluate(table(), "language", [RIDGE], None).to_dict("records")
+    assert [bare[name] for name in ("mae", "mae_low", "mae_high", "r")] == [
+        ours[name] for name in ("mae", "mae_low", "mae_high", "r")
+    ]
+    assert bare["intervals"] == 0 < ours["intervals"]
+
+
 def test_rivals_are_all_that_the_table_has():
     names = [each.name for each in rivals(["accuracy", "confidence", "frobenius", "pretraining_share", "fertility"])]
     assert names[:3] == ["mean of the others", "source accuracy", "confidence as it is"]

@@ -511,7 +511,8 @@ def test_one_row_that_is_right_makes_no_language_certain(trained, tmp_path):
 def test_forecasts_that_are_worth_no_label_are_not_compared_with_any(trained):
     run, where = trained
     found = xlgen.predict(run, languages=("ur",), records=records(9), options=where)
-    nothing = replace(found, table=found.table.assign(labels=0.0))
+    nothing = replace(found, table=found.table.assign(labels=0.0, measured=1.0, stderr=0.0))  # a row that is right
+    assert "  1.000  " in report.text(nothing) and ">100.0%<" in report.html(nothing)
     assert "is as good" in report.price(found) and report.price(nothing).endswith("on average.")
 
 
